@@ -1,0 +1,33 @@
+"""``python -m painting OUTDIR [--size 768] [--seed 0] [--only NAME]`` paints the sample styles."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from painting.gallery import NAMES, picture
+
+
+def main() -> None:
+    """Paint the pictures asked for and write them as JPEG."""
+    parser = argparse.ArgumentParser(prog="python -m painting", description=__doc__)
+    parser.add_argument("outdir", type=Path)
+    parser.add_argument("--size", type=int, default=640, help="longer side in pixels")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quality", type=int, default=88)
+    parser.add_argument("--only", choices=NAMES, action="append")
+    wanted = parser.parse_args()
+    wanted.outdir.mkdir(parents=True, exist_ok=True)
+    for name in wanted.only or NAMES:
+        begun = time.perf_counter()
+        path = wanted.outdir / f"{name}.jpg"
+        painted = picture(name, size=wanted.size, seed=wanted.seed)
+        painted.save(path, quality=wanted.quality, optimize=True, subsampling=0)
+        kilobytes = path.stat().st_size / 1000
+        print(f"{path}  {painted.width}x{painted.height}  {kilobytes:.0f} kB  "
+              f"{time.perf_counter() - begun:.1f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""Canvases: what is optimised."""
+
+from reverie.canvas.base import Canvas, Projection
+from reverie.canvas.fourier import FourierCanvas
+from reverie.canvas.pixels import PixelCanvas
+from reverie.canvas.pyramid import PyramidCanvas, from_bands, laplacian_bands
+
+__all__ = [
+    "Canvas",
+    "FourierCanvas",
+    "PixelCanvas",
+    "Projection",
+    "PyramidCanvas",
+    "from_bands",
+    "laplacian_bands",
+]

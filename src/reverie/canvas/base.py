@@ -1,0 +1,59 @@
+"""What is optimised: parameters that draw a picture."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+Size = tuple[int, int]
+Projection = Callable[[Tensor], Tensor]
+
+
+class Canvas(ABC):
+    """Parameters and the picture they draw.
+
+    A canvas is made at one size; `resized` gives a new canvas at another, with the same picture. The engine asks for
+    `picture()` at each step and lets gradients flow back into `parameters`.
+
+    Attributes:
+        parameters: leaf tensors that require gradients.
+        size: (H, W) of the picture, pixels.
+    """
+
+    parameters: tuple[Tensor, ...]
+    size: Size
+
+    @abstractmethod
+    def picture(self) -> Tensor:
+        """The picture (B, 3, H, W), sRGB; differentiable in the parameters."""
+
+    @abstractmethod
+    def resized(self, size: Size) -> Canvas:
+        """A canvas of another size that holds the same picture."""
+
+    def project(self, projection: Projection | None = None) -> None:
+        """Bring the picture back into [0, 1], and into the projection's set; called after each step."""
+
+    def drawn(self, parameters: Sequence[Tensor]) -> Tensor:
+        """The picture that other values of the parameters would draw, without gradients, clamped to [0, 1]."""
+        with torch.no_grad():
+            kept = [p.detach().clone() for p in self.parameters]
+            try:
+                self.load(parameters)
+                return self.picture().detach().clamp(0, 1).clone()
+            finally:
+                self.load(kept)
+
+    @torch.no_grad()
+    def load(self, parameters: Sequence[Tensor]) -> None:
+        """Overwrite the parameters with these values."""
+        for mine, its in zip(self.parameters, parameters, strict=True):
+            mine.copy_(its)
+
+
+def leaf(x: Tensor) -> Tensor:
+    """A copy that begins a graph."""
+    return x.detach().clone().contiguous().requires_grad_(True)

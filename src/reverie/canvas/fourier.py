@@ -1,0 +1,63 @@
+"""A picture by its spectrum, in decorrelated colours: the parametrisation of feature visualisation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from reverie.canvas.base import Canvas, Size, leaf
+from reverie.pictures import resize
+
+# Square root of the colour correlation of natural pictures, columns scaled to norm at most 1.
+_COLOURS = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
+_COLOURS = _COLOURS / _COLOURS.norm(dim=0).max()
+
+
+class FourierCanvas(Canvas):
+    """A spectrum whose entries are scaled like those of natural pictures, seen through a sigmoid.
+
+    Args:
+        size: (H, W) pixels.
+        generator: draws the first spectrum.
+        batch: number of pictures.
+        deviation: of the first entries; .01 is nearly grey.
+        decay: amplitudes fall with frequency to this power; 1 is natural.
+    Source: Olah, Mordvintsev & Schubert (2017), "Preconditioning and parameterization". We differ: no constant of 4.
+    """
+
+    def __init__(
+        self,
+        size: Size,
+        *,
+        generator: torch.Generator,
+        batch: int = 1,
+        deviation: float = 0.01,
+        decay: float = 1.0,
+    ) -> None:
+        self.size, self._decay = size, decay
+        spectrum = deviation * torch.randn(batch, 3, size[0], size[1] // 2 + 1, 2, generator=generator)
+        self.parameters = (leaf(spectrum),)
+        self._scale = _natural_scale(size, decay)
+
+    def picture(self) -> Tensor:
+        (spectrum,) = self.parameters
+        waves = torch.view_as_complex(spectrum) * self._scale
+        x = torch.fft.irfft2(waves, s=self.size, norm="ortho")
+        return torch.sigmoid(torch.einsum("bchw,dc->bdhw", x, _COLOURS.to(x)))
+
+    def resized(self, size: Size) -> FourierCanvas:
+        if size == self.size:
+            return self
+        picture = resize(self.picture().detach(), size).clamp(1e-3, 1 - 1e-3)
+        other = FourierCanvas(size, generator=torch.Generator(), batch=len(picture), decay=self._decay)
+        flat = torch.einsum("bchw,dc->bdhw", torch.logit(picture), torch.linalg.inv(_COLOURS).to(picture))
+        waves = torch.fft.rfft2(flat, norm="ortho") / other._scale
+        other.load((torch.view_as_real(waves),))
+        return other
+
+
+def _natural_scale(size: Size, decay: float) -> Tensor:
+    h, w = size
+    fy, fx = torch.fft.fftfreq(h)[:, None], torch.fft.rfftfreq(w)[None, :]
+    frequency = (fy**2 + fx**2).sqrt().clamp_min(1 / max(h, w))
+    return frequency.pow(-decay)

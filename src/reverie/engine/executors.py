@@ -1,0 +1,63 @@
+"""Executors turn a picture into statistics, differentiably. The engine does not know which one runs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from reverie.networks import Network
+from reverie.objectives import PICTURE, Statistic, Window
+
+Statistics = tuple[Statistic, ...]
+
+
+class Executor(ABC):
+    """Measures statistics of a picture; gradients flow from them back to the picture."""
+
+    @abstractmethod
+    def measure(self, network: Network, picture: Tensor, wanted: Statistics) -> tuple[Tensor, ...]:
+        """The wanted statistics.
+
+        Args:
+            picture: (B, 3, H, W) sRGB in [0, 1].
+            wanted: what to measure; the network runs to the deepest layer among them and no further.
+        Returns:
+            One tensor (B, ...) each, float32 or better.
+        """
+
+
+class WholeExecutor(Executor):
+    """The whole picture at once: fastest where it fits."""
+
+    def __init__(self) -> None:
+        self._references: WeakKeyDictionary[Statistic, Tensor] = WeakKeyDictionary()
+
+    def measure(self, network: Network, picture: Tensor, wanted: Statistics) -> tuple[Tensor, ...]:
+        maps = read(network, picture, layers_of(wanted))
+        return tuple(
+            s.measure(maps[s.layer], Window.whole(maps[s.layer]), self._reference(network, s)) for s in wanted
+        )
+
+    def _reference(self, network: Network, statistic: Statistic) -> Tensor | None:
+        if statistic.reference is None:
+            return None
+        if statistic not in self._references:
+            with torch.no_grad():
+                maps = read(network, statistic.reference, (statistic.layer,))
+            self._references[statistic] = maps[statistic.layer]
+        return self._references[statistic]
+
+
+def layers_of(wanted: Statistics) -> tuple[str, ...]:
+    """The layers these statistics read, each once."""
+    return tuple(dict.fromkeys(s.layer for s in wanted))
+
+
+def read(network: Network, picture: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
+    """The asked maps of a picture, the picture itself among them where asked."""
+    deep = tuple(layer for layer in layers if layer != PICTURE)
+    maps = network(picture, deep) if deep else {}
+    return {**maps, PICTURE: picture} if PICTURE in layers else maps

@@ -1,0 +1,121 @@
+"""Which precision and memory layout this machine runs a network in fastest: measured, never assumed."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from reverie.errors import RecipeError
+from reverie.networks import Network, home
+from reverie.pictures import atomic_path
+
+Precision = Literal["auto", "float32", "bfloat16"]
+_FAITHFUL = 0.98  # cosine with the float32 gradient, below which a faster precision is not taken
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A way to run a network."""
+
+    dtype: torch.dtype
+    channels_last: bool
+
+    @property
+    def name(self) -> str:
+        """'float32' or 'bfloat16'."""
+        return str(self.dtype).removeprefix("torch.")
+
+
+CANDIDATES = (
+    Candidate(torch.float32, False),
+    Candidate(torch.float32, True),
+    Candidate(torch.bfloat16, True),
+)
+
+
+def with_precision(network: Network, precision: Precision = "auto") -> Network:
+    """The network in the precision asked for, or in the fastest faithful one on this machine.
+
+    Args:
+        network: in float32.
+        precision: "auto" measures once per machine, PyTorch version and network, and remembers it in the cache
+            folder; the others are taken as they are, in the layout that is usual for them.
+    Raises:
+        RecipeError: an unknown precision.
+    """
+    named = {"float32": CANDIDATES[0], "bfloat16": CANDIDATES[2]}
+    if precision == "auto":
+        best = fastest(network)
+    elif precision in named:
+        best = named[precision]
+    else:
+        raise RecipeError(f"precision is auto, float32 or bfloat16; got '{precision}'.")
+    return network.with_precision(best.dtype, best.channels_last)
+
+
+def fastest(network: Network) -> Candidate:
+    """The fastest faithful candidate, from the cache or by a probe of about a second."""
+    path, key = home() / "precision.json", _machine(network)
+    known = _read(path)
+    if key not in known:
+        known[key] = CANDIDATES.index(probe(network))
+        _remember(path, known)
+    return CANDIDATES[known[key]]
+
+
+def probe(network: Network) -> Candidate:
+    """Time value and gradient in each candidate, and compare its gradient with float32's."""
+    layers = tuple(dict.fromkeys((*network.style_layers, network.content_layer))) or network.layers[-1:]
+    picture = torch.rand(1, 3, 224, 288, generator=torch.Generator().manual_seed(0))
+    picture = torch.nn.functional.avg_pool2d(picture, 5, 1, 2)
+    timed: list[tuple[float, Candidate]] = []
+    exact: Tensor | None = None
+    for candidate in CANDIDATES:
+        variant = network.with_precision(candidate.dtype, candidate.channels_last)
+        gradient, seconds = _timed_gradient(variant, picture, layers)
+        exact = gradient if exact is None else exact
+        if float(torch.cosine_similarity(gradient.flatten(), exact.flatten(), 0)) >= _FAITHFUL:
+            timed.append((seconds, candidate))
+    return min(timed, key=lambda pair: pair[0])[1]
+
+
+def _timed_gradient(network: Network, picture: Tensor, layers: tuple[str, ...]) -> tuple[Tensor, float]:
+    best = float("inf")
+    for _ in range(3):
+        x = picture.clone().requires_grad_(True)
+        began = time.perf_counter()
+        maps = network(x, layers)
+        value = torch.stack([m.float().pow(2).mean() / m.detach().float().pow(2).mean() for m in maps.values()])
+        (gradient,) = torch.autograd.grad(value.sum(), x)
+        best = min(best, time.perf_counter() - began)
+    return gradient, best
+
+
+def _machine(network: Network) -> str:
+    cpu = torch.backends.cpu.get_cpu_capability()
+    return f"{torch.__version__} {cpu} {torch.get_num_threads()} {network.name} {network.sha256[:16]}"
+
+
+def _read(path: Path) -> dict[str, int]:
+    """What earlier probes found; a damaged or older file is as good as none."""
+    try:
+        known = json.loads(path.read_text(encoding="utf8"))
+        return {str(k): int(v) for k, v in known.items() if 0 <= int(v) < len(CANDIDATES)}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _remember(path: Path, known: dict[str, int]) -> None:
+    """Write the cache where that is possible; a read-only home costs a probe per start, nothing else."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as partial:
+            partial.write_text(json.dumps(known, indent=1), encoding="utf8")
+    except OSError:
+        pass

@@ -1,0 +1,69 @@
+"""Stages of a run: the sizes it goes through, coarse to fine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reverie.errors import RecipeError
+
+Size = tuple[int, int]
+_MOST = 200  # stages; more is a mistake, not a wish
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One scale of a run.
+
+    Attributes:
+        size: (H, W), pixels.
+        steps: optimiser steps at this size.
+        rate: multiplies the optimiser's rate.
+    """
+
+    size: Size
+    steps: int
+    rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        if min(self.size) < 1:
+            raise RecipeError(f"a stage is at least 1 pixel each way; got {self.size[0]}x{self.size[1]}.")
+        if self.steps < 0:
+            raise RecipeError(f"a stage has 0 or more steps; got {self.steps}.")
+
+
+def octaves(size: Size, *, count: int = 4, ratio: float = 1.4, steps: int = 10) -> tuple[Stage, ...]:
+    """Sizes growing by `ratio`, the last one `size`: the scales of a dream.
+
+    Source: Mordvintsev, Olah & Tyka (2015): 4 octaves of 1.4, 10 steps each.
+    """
+    if not 1 <= count <= _MOST:
+        raise RecipeError(f"octaves are 1 to {_MOST}; got {count}.")
+    if ratio <= 1:
+        raise RecipeError(f"the ratio of octaves is above 1; got {ratio}.")
+    return tuple(Stage(_scaled(size, ratio**-i), steps) for i in reversed(range(count)))
+
+
+def pyramid(
+    size: Size, *, smallest: int = 128, ratio: float = 2**0.5, steps: int = 100, growth: float = 1.0
+) -> tuple[Stage, ...]:
+    """Sizes growing by `ratio` from about `smallest` (longer side, pixels) to `size`: the scales of a style.
+
+    Args:
+        size: (H, W) of the last stage.
+        smallest: no stage's longer side is below it, unless the last is.
+        ratio: from stage to stage, above 1.
+        steps: at the smallest stage.
+        growth: each stage has this many times the steps of the one before, at least 1.
+    """
+    if ratio <= 1:
+        raise RecipeError(f"the ratio of a pyramid is above 1; got {ratio}.")
+    factors = [1.0]
+    while max(size) * factors[-1] / ratio >= smallest and len(factors) < _MOST:
+        factors.append(factors[-1] / ratio)
+    return tuple(
+        Stage(_scaled(size, f), max(1, round(steps * growth**i))) for i, f in enumerate(reversed(factors))
+    )
+
+
+def _scaled(size: Size, factor: float) -> Size:
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))

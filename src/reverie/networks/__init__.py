@@ -1,0 +1,32 @@
+"""Networks by their papers' layer names: frozen, normalising their own input, stopping early.
+
+>>> network = load("dreamnet")
+>>> maps = network(picture, ["relu3_2", "relu4_2"])
+"""
+
+from __future__ import annotations
+
+from reverie.networks.classes import find_class
+from reverie.networks.graph import AVERAGE_SCALE, Geometry
+from reverie.networks.network import Network
+from reverie.networks.ops import Padding, Pooling
+from reverie.networks.weights import Progress
+from reverie.networks.wrap import wrap
+from reverie.networks.zoo import Description, LayerSummary, describe, download, load, names
+
+__all__ = [
+    "AVERAGE_SCALE",
+    "Description",
+    "Geometry",
+    "LayerSummary",
+    "Network",
+    "Padding",
+    "Pooling",
+    "Progress",
+    "describe",
+    "download",
+    "find_class",
+    "load",
+    "names",
+    "wrap",
+]

@@ -1,0 +1,198 @@
+"""Downloads that go on where they were cut off, are checked, and happen once at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from reverie.errors import ChecksumMismatch, WeightsError
+
+CHUNK = 1 << 20
+PATIENCE_SECONDS = 30.0
+ATTEMPTS = 4
+"""How often in a row a connection may break without bringing a single byte."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A published file of weights.
+
+    Attributes:
+        name: of the network.
+        address: where it is published.
+        sha256: of the file, whole or its first eight digits or more.
+        bytes: size of the download.
+        licence: in words.
+        keep: only keys that begin with one of these are used.
+    """
+
+    name: str
+    address: str
+    sha256: str
+    bytes: int
+    licence: str
+    keep: tuple[str, ...]
+
+    @property
+    def file(self) -> str:
+        """The published file's name."""
+        return self.address.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a download is, in bytes; ``total`` is None when the server does not say."""
+
+    done: int
+    total: int | None
+
+
+def fetch(checkpoint: Checkpoint, folder: Path) -> Iterator[Progress]:
+    """Download a published file into a folder, going on where an earlier attempt was cut off.
+
+    The file appears under its name only when it is whole and its sha256 is right.
+
+    Raises:
+        WeightsError: if the server cannot be reached or does not have it.
+        ChecksumMismatch: if the bytes are not the published ones; they are removed.
+    """
+    target = folder / checkpoint.file
+    part = target.with_name(f"{target.name}.part")
+    try:
+        yield from _download(checkpoint, part)
+        digest = hash_file(part)
+    except OSError as error:
+        if isinstance(error, WeightsError):
+            raise
+        raise WeightsError(f"cannot write '{part}': {error.strerror or error}.") from error
+    if not digest.startswith(checkpoint.sha256):
+        part.unlink()
+        raise ChecksumMismatch(mismatch(part, digest, checkpoint) + "; removed, run again.")
+    part.replace(target)
+
+
+def _download(checkpoint: Checkpoint, part: Path) -> Generator[Progress, None, None]:
+    """Append to the part file until the server has no more, across broken connections."""
+    failures = 0
+    while True:
+        before = size_so_far(part)
+        try:
+            total = yield from _receive(checkpoint, part)
+        except (http.client.HTTPException, OSError) as error:
+            if isinstance(error, WeightsError) or not _is_transport(error):
+                raise
+            reason: object = getattr(error, "reason", None) or error
+        else:
+            if total is None or size_so_far(part) >= total:
+                return
+            reason = "the connection was cut off"
+        failures = 0 if size_so_far(part) > before else failures + 1
+        if failures >= ATTEMPTS or size_so_far(part) == 0:
+            raise WeightsError(_unreachable(checkpoint, reason))
+
+
+def _receive(checkpoint: Checkpoint, part: Path) -> Generator[Progress, None, int | None]:
+    """One connection's worth of bytes; returns the whole file's size, if the server tells."""
+    start = size_so_far(part)
+    request = urllib.request.Request(checkpoint.address, headers={"User-Agent": "reverie"})
+    if start:
+        request.add_header("Range", f"bytes={start}-")
+    try:
+        response = urllib.request.urlopen(request, timeout=PATIENCE_SECONDS)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and start:
+            return start
+        raise WeightsError(
+            _unreachable(checkpoint, f"the server answered {error.code} {error.reason}")
+        ) from error
+    with response:
+        start = start if response.status == http.client.PARTIAL_CONTENT else 0
+        length = response.headers.get("Content-Length")
+        total = start + int(length) if length else None
+        with part.open("ab" if start else "wb") as file:
+            yield Progress(start, total)
+            while chunk := response.read(CHUNK):
+                file.write(chunk)
+                start += len(chunk)
+                yield Progress(start, total)
+    return total
+
+
+def _is_transport(error: Exception) -> bool:
+    """Whether an error is the network's, and not the disk's."""
+    network = (http.client.HTTPException, urllib.error.URLError, ConnectionError, TimeoutError)
+    return isinstance(error, network)
+
+
+def _unreachable(checkpoint: Checkpoint, reason: object) -> str:
+    return (
+        f"cannot fetch {checkpoint.address}: {reason}. Run again to go on where it stopped;"
+        f" offline, put {checkpoint.file} into a folder and set REVERIE_WEIGHTS to it,"
+        " or use 'dreamnet', which needs no download."
+    )
+
+
+def mismatch(path: Path, digest: str, checkpoint: Checkpoint) -> str:
+    """That a file is not the published one, in words."""
+    expected = checkpoint.sha256[:8]
+    return f"'{path.name}' must have sha256 {expected}...; it has {digest[:8]}..."
+
+
+def hash_file(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def size_so_far(path: Path) -> int:
+    """Bytes in a file, 0 where there is none."""
+    return path.stat().st_size if path.exists() else 0
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[Iterator[None]]:
+    """One process at a time: exhaust what is given, and it is your turn until the block ends.
+
+    The lock is the operating system's, so that a killed process leaves none behind.
+    """
+    with path.open("a+b") as file:
+        yield _waits(file)
+
+
+def _waits(file: IO[bytes]) -> Iterator[None]:
+    while not _lock(file):
+        yield
+        time.sleep(0.2)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[bytes]) -> bool:
+        """Try to take a lock that lasts until the file is closed."""
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _lock(file: IO[bytes]) -> bool:
+        """Try to take a lock that lasts until the file is closed."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True

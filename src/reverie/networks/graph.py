@@ -1,0 +1,326 @@
+"""One way to write a network: a short table of named nodes, and the arithmetic of what they see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from reverie.errors import LayerNotFound, RecipeError, suggestion
+from reverie.networks.ops import (
+    Add,
+    Conv,
+    Op,
+    Padding,
+    Pair,
+    Pool,
+    Pooling,
+    Relu,
+    Window,
+    channels_of,
+    window_of,
+)
+
+PICTURE = "picture"
+"""The name under which a table speaks of its input."""
+
+AVERAGE_SCALE = 2.0
+"""What an average pool that stands in for a max pool is multiplied by, to keep activations' size.
+
+Source: crowsonkb/style-transfer-pytorch, for 2x2 pools. On SqueezeNet's maps of photographs the
+ratio of root mean squares, max over average, is 1.3 to 1.9 for 2x2 and 1.5 to 2.8 for 3x3 windows.
+"""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One row of a network's table: the map ``name`` is ``op`` of the maps ``inputs``."""
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+    hidden: bool = False
+    """Needed to compute others, not a layer to ask for."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What feature ``i`` of a layer sees: pixels ``i*stride - left`` to ``i*stride + right``.
+
+    Exact through branches and along both axes (the wider one counts). ``left`` may be negative,
+    when a network without padding looks only ahead.
+    """
+
+    stride: int
+    left: int
+    right: int
+
+    @property
+    def field(self) -> int:
+        """Side of the receptive field, in px."""
+        return self.left + self.right + 1
+
+    @property
+    def offset(self) -> float:
+        """Where the centre of feature 0's field lies, in px from the centre of pixel 0."""
+        return (self.right - self.left) / 2
+
+    @property
+    def halo(self) -> int:
+        """Pixels to keep on each side of owned ones: a multiple of the stride, exact on both sides.
+
+        Owning pixels [a, b), both multiples of the stride, means owning features [a, b)/stride;
+        they are computed from the pixels [a - halo, b + halo) to rounding.
+        """
+        reach = max(self.left, self.right - self.stride + 1, 0)
+        return -(-reach // self.stride) * self.stride
+
+    def pixels(self, start: int, stop: int) -> Pair:
+        """The half-open pixel range that features [start, stop) read, borders not clipped."""
+        return start * self.stride - self.left, (stop - 1) * self.stride + self.right + 1
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A network without its weights: the table, what goes in, and the layers crafts use first."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    style_layers: tuple[str, ...] = ()
+    content_layer: str = ""
+    dream_layers: tuple[str, ...] = ()
+    class_layer: str | None = None
+    paper: str = ""
+    norm_epsilon: float = 1e-5
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Every layer's name, in order of depth."""
+        return tuple(node.name for node in self.nodes if not node.hidden)
+
+    def node(self, layer: str) -> Node:
+        """The row of a layer.
+
+        Raises:
+            LayerNotFound: if there is none of that name.
+        """
+        for node in self.nodes:
+            if node.name == layer and not node.hidden:
+                return node
+        hint = suggestion(layer, self.layers).removeprefix(" Did")
+        raise LayerNotFound(
+            f"layer '{layer}' is not in {self.name};{' did' + hint if hint else ''}"
+            f" 'reverie networks {self.name}' lists them."
+        )
+
+    def ancestors(self, layers: Iterable[str]) -> tuple[Node, ...]:
+        """The rows needed for some layers, those included, in the table's order."""
+        needed = {self.node(layer).name for layer in layers}
+        for node in reversed(self.nodes):
+            if node.name in needed:
+                needed.update(node.inputs)
+        return tuple(node for node in self.nodes if node.name in needed)
+
+    def channels(self, layer: str) -> int:
+        """How many channels a layer has.
+
+        Raises:
+            RecipeError: if that cannot be told without running it.
+        """
+        known = {PICTURE: len(self.mean)}
+        for node in self.ancestors([layer]):
+            known[node.name] = channels_of(node.op, [known[name] for name in node.inputs])
+        if not known[layer]:
+            raise RecipeError(f"how many channels '{layer}' has is only known once it is run.")
+        return known[layer]
+
+    def geometry(self, layer: str) -> Geometry:
+        """What a feature of a layer sees of the picture.
+
+        Raises:
+            RecipeError: if something before the layer sees the whole picture, or branches disagree.
+        """
+        known = {PICTURE: Geometry(stride=1, left=0, right=0)}
+        for node in self.ancestors([layer]):
+            before = [known[name] for name in node.inputs if name in known]
+            if before or not node.hidden:
+                known[node.name] = _look(node, _join(node.name, before), layer)
+        return known[layer]
+
+    def extent(self, layer: str, size: Pair) -> Pair:
+        """The (h, w) of a layer's map on a picture of ``size`` (H, W)."""
+        known = {PICTURE: size}
+        for node in self.ancestors([layer]):
+            window = window_of(node.op)
+            if window is None:
+                raise RecipeError(_no_geometry(node.name, layer))
+            before = [known[name] for name in node.inputs if name in known]
+            if before:
+                known[node.name] = window.extent(before[0])
+        return known[layer]
+
+    def is_local(self, layer: str) -> bool:
+        """Whether a layer's features see only what lies around them."""
+        return all(window_of(node.op) is not None for node in self.ancestors([layer]))
+
+    def smallest(self, layer: str) -> int:
+        """The shorter side, in px, a picture needs for a layer to have a feature at all."""
+        side = 1
+        while min(self.extent(layer, (side, side))) < 1:
+            side += 1
+        return side
+
+    def with_pooling(self, pooling: Pooling) -> Blueprint:
+        """The same table, with every max pool exchanged for a scaled average when asked."""
+        if pooling == "native":
+            return self
+        return replace(self, nodes=tuple(_averaged(node) for node in self.nodes))
+
+    def with_padding(self, padding: Padding) -> Blueprint:
+        """The same table, whose convolutions of the picture repeat its border when asked."""
+        nodes = (
+            replace(node, op=replace(node.op, border=padding))
+            if isinstance(node.op, Conv) and node.inputs == (PICTURE,)
+            else node
+            for node in self.nodes
+        )
+        return replace(self, nodes=tuple(nodes))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing a run does: a row, whether it may overwrite its input, and maps to forget."""
+
+    node: Node
+    overwrite: bool
+    free: tuple[str, ...]
+
+
+def schedule(blueprint: Blueprint, layers: Sequence[str]) -> tuple[Step, ...]:
+    """How to run some layers: only their ancestors, in order, forgetting maps early."""
+    nodes = blueprint.ancestors(layers)
+    kept = {*layers, PICTURE}
+    last_use = {name: index for index, node in enumerate(nodes) for name in node.inputs}
+    readers = [name for node in nodes for name in node.inputs]
+    owners = {node.name for node in nodes if _makes_its_own_map(node.op)}
+    return tuple(
+        Step(
+            node,
+            overwrite=isinstance(node.op, Relu)
+            and node.inputs[0] in owners - kept
+            and readers.count(node.inputs[0]) == 1,
+            free=tuple(n for n in dict.fromkeys(node.inputs) if last_use[n] == i and n not in kept),
+        )
+        for i, node in enumerate(nodes)
+    )
+
+
+def _makes_its_own_map(op: Op) -> bool:
+    """Whether no backward pass and nobody else reads the map this op returns."""
+    return isinstance(op, Conv | Add)
+
+
+def _averaged(node: Node) -> Node:
+    if isinstance(node.op, Pool) and node.op.kind == "max":
+        return replace(node, op=replace(node.op, kind="average", scale=AVERAGE_SCALE))
+    return node
+
+
+def _join(name: str, branches: Sequence[Geometry]) -> Geometry:
+    """The hull of what several branches see."""
+    strides = {branch.stride for branch in branches}
+    if len(strides) != 1:
+        raise RecipeError(f"'{name}' joins maps of strides {sorted(strides)}: no single geometry.")
+    return Geometry(
+        stride=strides.pop(),
+        left=max(branch.left for branch in branches),
+        right=max(branch.right for branch in branches),
+    )
+
+
+def _look(node: Node, seen: Geometry, layer: str) -> Geometry:
+    """What a node sees of the picture, when its input has seen ``seen``."""
+    window = window_of(node.op)
+    if window is None or window.stride[0] != window.stride[1]:
+        raise RecipeError(_no_geometry(node.name, layer))
+    return Geometry(
+        stride=seen.stride * window.stride[0],
+        left=seen.left + seen.stride * window.before(),
+        right=seen.right + seen.stride * window.after(),
+    )
+
+
+def _no_geometry(name: str, layer: str) -> str:
+    return (
+        f"layer '{layer}' has no geometry: '{name}' may see the whole picture;"
+        " run it untiled, or ask a layer before it."
+    )
+
+
+def conv(
+    name: str,
+    source: str,
+    channels: int,
+    kernel: int,
+    inputs: str,
+    *,
+    stride: int = 1,
+    padding: int | None = None,
+    norm: str = "",
+) -> Node:
+    """A row for a square convolution; ``padding`` keeps the size unless given."""
+    pad = kernel // 2 if padding is None else padding
+    window = Window((kernel, kernel), (stride, stride), (pad, pad))
+    return Node(name, Conv(channels, window, source=source, norm=norm), (inputs,))
+
+
+def rectified(
+    name: str,
+    source: str,
+    channels: int,
+    kernel: int,
+    inputs: str,
+    *,
+    stride: int = 1,
+    norm: str = "",
+) -> list[Node]:
+    """Rows for a convolution ``name_pre_relu`` and, named after the branch, its rectifier."""
+    before = f"{name}_pre_relu"
+    return [
+        conv(before, source, channels, kernel, inputs, stride=stride, norm=norm),
+        relu(name, before),
+    ]
+
+
+def relu(name: str, inputs: str) -> Node:
+    """A row for a rectifier."""
+    return Node(name, Relu(), (inputs,))
+
+
+def pool(
+    name: str,
+    kind: Literal["max", "average"],
+    inputs: str,
+    *,
+    kernel: int = 2,
+    stride: int = 2,
+    padding: int = 0,
+    ceil: bool = False,
+) -> Node:
+    """A row for a square pool."""
+    window = Window((kernel, kernel), (stride, stride), (padding, padding), ceil=ceil)
+    return Node(name, Pool(kind, window), (inputs,))
+
+
+def weight_shapes(blueprint: Blueprint) -> dict[str, tuple[int, int, int, int]]:
+    """The shape of every convolution's weight: (out, in / groups, kernel h, kernel w)."""
+    channels = {PICTURE: len(blueprint.mean)}
+    shapes = {}
+    for node in blueprint.nodes:
+        channels[node.name] = channels_of(node.op, [channels[name] for name in node.inputs])
+        if isinstance(node.op, Conv):
+            source = channels[node.inputs[0]] // node.op.groups
+            shapes[node.name] = (node.op.channels, source, *node.op.window.kernel)
+    return shapes

@@ -1,0 +1,310 @@
+"""A frozen network that runs no further than it is asked to."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reverie.errors import PictureError, WeightsError
+from reverie.networks.graph import PICTURE, Blueprint, Geometry, Step, schedule, weight_shapes
+from reverie.networks.ops import Add, Call, Concat, Conv, Pool, Relu
+
+LUMA = (0.299, 0.587, 0.114)
+"""How a colour picture becomes the one channel some networks want: BT.601, as Pillow's 'L'."""
+
+
+class Network(nn.Module):
+    """Named feature maps of a picture: frozen, self-normalising, stopping when all are there.
+
+    Attributes:
+        name: what ``load`` calls it.
+        layers: every layer, in order of depth.
+        style_layers, content_layer, dream_layers: what the crafts use unless told otherwise.
+        classes: names by index, or None.
+        class_layer: the layer holding (B, classes, h, w) scores per position, or None; the mean
+            over its positions is the network's logits.
+        sha256: identifies the weights.
+        channels_last: the memory format maps are kept in.
+
+    Example:
+        >>> network = load("dreamnet")
+        >>> network(torch.rand(1, 3, 64, 96), ["relu3_2"])["relu3_2"].shape
+        torch.Size([1, 128, 16, 24])
+    """
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        weights: Mapping[str, Tensor],
+        *,
+        classes: Sequence[str] | None = None,
+        sha256: str = "",
+    ) -> None:
+        """Set up the table with its weights.
+
+        Args:
+            blueprint: the table.
+            weights: ``NAME.weight`` (out, in, kh, kw) and ``NAME.bias`` (out,) of each convolution.
+            classes: the names of the class layer's channels.
+            sha256: of the file the weights came from; computed from them when empty.
+
+        Raises:
+            WeightsError: if a weight is missing or has another shape.
+        """
+        super().__init__()
+        self.blueprint = blueprint
+        self.classes = None if classes is None else tuple(classes)
+        self.channels_last = False
+        self.filters = nn.ModuleDict(
+            {
+                name: _filters(name, shape, weights)
+                for name, shape in weight_shapes(blueprint).items()
+            }
+        )
+        self.calls = nn.ModuleList(_modules(blueprint))
+        self.sha256 = sha256 or fingerprint(self)
+        self._plans: dict[tuple[str, ...], tuple[Step, ...]] = {}
+        self._fitting: set[tuple[tuple[str, ...], tuple[int, int]]] = set()
+        self._scales: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
+        self.eval().requires_grad_(False)
+
+    @property
+    def name(self) -> str:
+        """What ``load`` calls this network."""
+        return self.blueprint.name
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Every layer's name, in order of depth."""
+        return self.blueprint.layers
+
+    @property
+    def style_layers(self) -> tuple[str, ...]:
+        """The layers a style is read from unless told otherwise."""
+        return self.blueprint.style_layers
+
+    @property
+    def content_layer(self) -> str:
+        """The layer that keeps a picture's content unless told otherwise."""
+        return self.blueprint.content_layer
+
+    @property
+    def dream_layers(self) -> tuple[str, ...]:
+        """The layers that dream well."""
+        return self.blueprint.dream_layers
+
+    @property
+    def class_layer(self) -> str | None:
+        """The layer of per-position class scores, whose spatial mean is the logits; or None."""
+        return self.blueprint.class_layer
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision the network computes in."""
+        return next((p.dtype for p in self.parameters()), torch.float32)
+
+    def channels(self, layer: str) -> int:
+        """How many channels a layer has."""
+        return self.blueprint.channels(layer)
+
+    def stride(self, layer: str) -> int:
+        """How many pixels apart a layer's features lie."""
+        return self.geometry(layer).stride
+
+    def geometry(self, layer: str) -> Geometry:
+        """What a feature of a layer sees of the picture.
+
+        Raises:
+            LayerNotFound: if there is no such layer.
+            RecipeError: if the layer may see the whole picture.
+        """
+        return self.blueprint.geometry(layer)
+
+    def extent(self, layer: str, size: tuple[int, int]) -> tuple[int, int]:
+        """The (h, w) of a layer's map on a picture of ``size`` (H, W)."""
+        return self.blueprint.extent(layer, size)
+
+    def with_precision(self, dtype: torch.dtype, channels_last: bool = False) -> Network:
+        """The same network computing in ``dtype``, its maps kept channels-last or not.
+
+        Channels-last is what makes bfloat16 fast on a CPU. The original is left as it was.
+        """
+        twin = copy.deepcopy(self)
+        twin.channels_last = channels_last
+        twin.to(dtype=dtype)
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        for weight in twin.parameters():
+            if weight.ndim == 4:
+                weight.data = weight.data.contiguous(memory_format=layout)
+        return twin
+
+    def forward(self, x: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """The maps of some layers, computing only what they need.
+
+        Args:
+            x: pictures, (B, 3, H, W), sRGB in [0, 1], any floating dtype.
+            layers: names; the answer is in the same order.
+
+        Returns:
+            (B, C, h, w) per layer, in the network's dtype and memory format, before any rectifier
+            that follows.
+
+        Raises:
+            LayerNotFound: if a layer does not exist.
+            PictureError: if x is not a batch of colour pictures, or is too small.
+        """
+        asked = tuple(dict.fromkeys((layers,) if isinstance(layers, str) else layers))
+        self._check(x)
+        self._check_size(asked, (x.shape[2], x.shape[3]))
+        return self._maps(self._normalise(x), asked)
+
+    def _maps(self, x: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
+        """The maps of some layers of a normalised picture."""
+        maps = {PICTURE: x}
+        for step in self._plan(layers):
+            maps[step.node.name] = self._run(step, [maps[name] for name in step.node.inputs])
+            for name in step.free:
+                del maps[name]
+        return {name: maps[name] for name in layers}
+
+    def _plan(self, layers: tuple[str, ...]) -> tuple[Step, ...]:
+        if layers not in self._plans:
+            self._plans[layers] = schedule(self.blueprint, layers)
+        return self._plans[layers]
+
+    def _check(self, x: Tensor) -> None:
+        if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
+            raise PictureError(
+                f"a network wants float pictures (B, 3, H, W) in [0, 1]; got {tuple(x.shape)}"
+                f" {x.dtype}. read_image() makes one."
+            )
+
+    def _check_size(self, layers: tuple[str, ...], size: tuple[int, int]) -> None:
+        if (layers, size) in self._fitting:
+            return
+        for layer in layers:
+            if self.blueprint.is_local(layer) and min(self.extent(layer, size)) < 1:
+                raise PictureError(
+                    f"a picture of {size[0]}x{size[1]} px is too small for '{layer}' of"
+                    f" {self.name}; make its shorter side at least"
+                    f" {self.blueprint.smallest(layer)} px."
+                )
+        self._fitting.add((layers, size))
+
+    def _normalise(self, x: Tensor) -> Tensor:
+        """(x - mean) / std in float32 or better, cast once at the end."""
+        wide = torch.promote_types(self.dtype, torch.float32)
+        x = x.to(wide)
+        if len(self.blueprint.mean) == 1:
+            x = (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        scale, shift = self._scale(x)
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        return torch.addcmul(shift, x, scale).to(dtype=self.dtype, memory_format=layout)
+
+    def _scale(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """1 / std and -mean / std as (1, C, 1, 1), made once per device and dtype."""
+        key = (x.device, x.dtype)
+        if key not in self._scales:
+            mean, std = (
+                torch.tensor(v, dtype=torch.float64).view(1, -1, 1, 1)
+                for v in (self.blueprint.mean, self.blueprint.std)
+            )
+            self._scales[key] = (1 / std).to(x), (-mean / std).to(x)
+        return self._scales[key]
+
+    def _run(self, step: Step, inputs: list[Tensor]) -> Tensor:
+        match step.node.op:
+            case Conv() as op:
+                return _convolve(inputs[0], self.filters[step.node.name], op)
+            case Relu():
+                return inputs[0].relu_() if step.overwrite else inputs[0].relu()
+            case Pool() as op:
+                return _pool(inputs[0], op)
+            case Concat():
+                return torch.cat(inputs, dim=1)
+            case Add():
+                return functools.reduce(torch.add, inputs)
+            case Call(function=function):
+                return function(*inputs)
+
+
+class Filters(nn.Module):
+    """The weight and bias of one convolution."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        """Keep them, frozen."""
+        super().__init__()
+        self.weight = nn.Parameter(weight, requires_grad=False)
+        self.bias = nn.Parameter(bias, requires_grad=False)
+
+
+def fingerprint(module: nn.Module) -> str:
+    """The sha256 of a module's weights and buffers, names included."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        if isinstance(value, Tensor):
+            digest.update(
+                value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
+            )
+    return digest.hexdigest()
+
+
+def _filters(name: str, shape: tuple[int, ...], weights: Mapping[str, Tensor]) -> Filters:
+    try:
+        weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    except KeyError as missing:
+        raise WeightsError(f"weights lack {missing}; they belong to another network.") from None
+    if tuple(weight.shape) != shape or tuple(bias.shape) != shape[:1]:
+        raise WeightsError(
+            f"'{name}.weight' must be {shape}; got {tuple(weight.shape)}:"
+            " these weights belong to another network."
+        )
+    return Filters(weight, bias)
+
+
+def _modules(blueprint: Blueprint) -> list[nn.Module]:
+    calls = [node.op.function for node in blueprint.nodes if isinstance(node.op, Call)]
+    return [call for call in calls if isinstance(call, nn.Module)]
+
+
+def _convolve(x: Tensor, filters: nn.Module, op: Conv) -> Tensor:
+    assert isinstance(filters, Filters)
+    window, padding = op.window, op.window.padding
+    if op.border == "replicate":
+        rows, columns = padding
+        x, padding = F.pad(x, (columns, columns, rows, rows), mode="replicate"), (0, 0)
+    return F.conv2d(
+        x, filters.weight, filters.bias, window.stride, padding, window.dilation, op.groups
+    )
+
+
+def _pool(x: Tensor, op: Pool) -> Tensor:
+    window = op.window
+    if op.kind == "max":
+        return F.max_pool2d(x, window.kernel, window.stride, window.padding, ceil_mode=window.ceil)
+    divisor = _divisor(op)
+    mean = F.avg_pool2d(
+        x,
+        window.kernel,
+        window.stride,
+        window.padding,
+        window.ceil,
+        count_include_pad=False,
+        divisor_override=divisor,
+    )
+    return mean if op.scale == 1.0 or divisor else mean.mul_(op.scale)
+
+
+def _divisor(op: Pool) -> int | None:
+    """What to divide a window's sum by to average and scale in one pass, where all are full."""
+    divisor = math.prod(op.window.kernel) / op.scale
+    full = op.window.padding == (0, 0) and not op.window.ceil
+    return int(divisor) if full and op.scale != 1.0 and divisor.is_integer() else None

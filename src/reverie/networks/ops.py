@@ -1,0 +1,111 @@
+"""What a row of a network's table can do, and what one of its features reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from torch import Tensor
+
+Pair = tuple[int, int]
+Pooling = Literal["native", "average"]
+Padding = Literal["zeros", "replicate"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """What one feature reads of its input map, along (rows, columns)."""
+
+    kernel: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    ceil: bool = False
+
+    def before(self) -> int:
+        """How far a feature looks back from ``index * stride``, in input positions."""
+        return max(self.padding)
+
+    def after(self) -> int:
+        """How far a feature looks ahead of ``index * stride``, in input positions."""
+        spans = zip(self.kernel, self.dilation, self.padding, strict=True)
+        return max((k - 1) * d - p for k, d, p in spans)
+
+    def extent(self, size: Pair) -> Pair:
+        """The (h, w) of the map made from a map of ``size``."""
+        return self._extent(size[0], 0), self._extent(size[1], 1)
+
+    def _extent(self, length: int, axis: int) -> int:
+        pad, step = self.padding[axis], self.stride[axis]
+        room = length + 2 * pad - (self.kernel[axis] - 1) * self.dilation[axis] - 1
+        if room < 0 and not self.ceil:
+            return 0
+        count = (math.ceil(room / step) if self.ceil else room // step) + 1
+        # A ceil-mode pool drops a last window that would lie wholly in the padding.
+        return count - 1 if self.ceil and (count - 1) * step >= length + pad else count
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution; ``source`` and ``norm`` name it and its batch norm in the checkpoint."""
+
+    channels: int
+    window: Window
+    groups: int = 1
+    source: str = ""
+    norm: str = ""
+    border: Padding = "zeros"
+
+
+@dataclass(frozen=True)
+class Relu:
+    """max(0, x)."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Max or average pooling; an average counts real positions only, times ``scale``."""
+
+    kind: Literal["max", "average"]
+    window: Window
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Concat:
+    """Channels of all inputs, side by side."""
+
+
+@dataclass(frozen=True)
+class Add:
+    """Sum of all inputs."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """Someone's own function of maps; ``window`` is None when it sees the whole picture."""
+
+    function: Callable[..., Tensor] = field(compare=False)
+    window: Window | None
+    channels: int | None = None
+
+
+Op = Conv | Relu | Pool | Concat | Add | Call
+
+
+def channels_of(op: Op, inputs: Sequence[int]) -> int:
+    """How many channels come out of an op; 0 when that is not known."""
+    if isinstance(op, Conv):
+        return op.channels
+    if isinstance(op, Concat):
+        return sum(inputs) if all(inputs) else 0
+    if isinstance(op, Call) and (op.channels is not None or op.window is None):
+        return op.channels or 0
+    return max(inputs, default=0)
+
+
+def window_of(op: Op) -> Window | None:
+    """What a feature of an op's output reads of its input; None for perhaps everything."""
+    return op.window if isinstance(op, Conv | Pool | Call) else Window()

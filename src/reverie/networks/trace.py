@@ -1,0 +1,312 @@
+"""Following a stranger's forward pass, and writing it down as our rows."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, fx, nn
+
+from reverie.networks.graph import PICTURE, Node
+from reverie.networks.ops import Add, Call, Concat, Op, Pair, Window
+
+POINTWISE_MODULES: tuple[type[nn.Module], ...] = (
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU),
+    *(nn.Mish, nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Sigmoid, nn.Tanh, nn.Softplus),
+    *(nn.Dropout, nn.Dropout2d, nn.AlphaDropout, nn.Identity, nn.BatchNorm2d, nn.LocalResponseNorm),
+)
+POINTWISE_FUNCTIONS = """
+    relu relu6 leaky_relu elu celu selu gelu silu mish hardswish hardsigmoid hardtanh sigmoid tanh
+    softplus dropout dropout2d clamp abs neg exp log sqrt square pow add sub mul truediv div
+    clone contiguous
+"""
+POINTWISE_NAMES = frozenset(POINTWISE_FUNCTIONS.split())
+NUMBERS_OF_A_MAP = ("size", "shape", "dim", "ndim", "numel", "device", "dtype")
+NEVER_IN_PLACE: Mapping[Any, Callable[..., Any]] = {
+    torch.add: operator.add,
+    torch.concat: torch.cat,
+    operator.iadd: operator.add,
+    operator.isub: operator.sub,
+    operator.imul: operator.mul,
+    operator.itruediv: operator.truediv,
+}
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A followed forward pass: its graph, and the step that ends each submodule."""
+
+    module: nn.Module
+    graph: fx.Graph
+    outputs: Mapping[str, fx.Node]
+
+    @property
+    def result(self) -> object:
+        """What the forward pass returns: a step of the graph, or a structure of them."""
+        return next(node for node in self.graph.nodes if node.op == "output").args[0]
+
+
+def follow(module: nn.Module) -> Traced | None:
+    """What a module's forward pass does; None where it depends on numbers, not on structure."""
+    tracer = _Tracer()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            graph = tracer.trace(module)
+    except Exception:  # whatever a stranger's forward does when it is given no numbers
+        return None
+    if sum(node.op == "placeholder" for node in graph.nodes) != 1:
+        return None
+    return Traced(module, graph, tracer.outputs)
+
+
+class _Tracer(fx.Tracer):
+    """Follows a forward pass, remembering what each submodule gave."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outputs: dict[str, fx.Node] = {}
+
+    def call_module(
+        self,
+        m: nn.Module,
+        forward: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """As ever, and the path's last result is noted."""
+        result = super().call_module(m, forward, args, kwargs)
+        if isinstance(result, fx.Proxy):
+            self.outputs[self.path_of_module(m)] = result.node
+        return result
+
+
+class Table:
+    """Our rows for a followed forward pass.
+
+    Attributes:
+        nodes: one row per step, and one more per submodule that ends in an inner one's step.
+        names: the row of each step.
+    """
+
+    def __init__(self, traced: Traced) -> None:
+        """Write the rows."""
+        self.module = traced.module
+        self.names: dict[fx.Node, str] = {}
+        self._numbers: set[fx.Node] = set()
+        self._constants: set[fx.Node] = set()
+        self._paths: dict[fx.Node, list[str]] = {}
+        for path, node in traced.outputs.items():
+            self._paths.setdefault(node, []).append(path)
+        self.nodes = tuple(row for node in traced.graph.nodes for row in self._rows(node))
+
+    def _rows(self, node: fx.Node) -> list[Node]:
+        if node.op == "placeholder":
+            self.names[node] = PICTURE
+        if node.op in ("placeholder", "output"):
+            return []
+        self._sort(node)
+        hidden = node in self._numbers or node in self._constants
+        name = self.names[node] = self._name(node)
+        inputs = tuple(self.names[source] for source in node.all_input_nodes)
+        row = Node(name, self._op(node), inputs, hidden=hidden)
+        outer = [path for path in self._paths.get(node, []) if path != name]
+        return [row, *(Node(path, Call(same, Window()), (name,)) for path in outer)]
+
+    def _sort(self, node: fx.Node) -> None:
+        """Note whether a step gives a constant, or numbers such as a map's size."""
+        sources = node.all_input_nodes
+        asked = node.args[1] if node.target is getattr else node.target
+        if node.op != "call_module" and isinstance(asked, str) and asked in NUMBERS_OF_A_MAP:
+            self._numbers.add(node)
+        elif all(source in self._numbers | self._constants for source in sources):
+            numbers = any(source in self._numbers for source in sources)
+            (self._numbers if numbers else self._constants).add(node)
+
+    def _name(self, node: fx.Node) -> str:
+        """The path of the innermost submodule that ends here, or the step's own name inside one."""
+        taken = set(self.names.values())
+        paths = [path for path in self._paths.get(node, []) if path not in taken]
+        if paths:
+            return max(paths, key=lambda path: path.count("."))
+        stack = list(node.meta.get("nn_module_stack", {}).values())
+        home = f"{stack[-1][0]}." if stack and stack[-1][0] and node.op != "call_module" else ""
+        base = f"{home}{node.name}"
+        return base if base not in taken else f"{base}_{len(taken)}"
+
+    def _op(self, node: fx.Node) -> Op:
+        if node.op == "get_attr":
+            return Call(Constant(_attribute(self.module, str(node.target))), Window())
+        if node.op == "call_module":
+            part = self.module.get_submodule(str(node.target))
+            simple = node.args == tuple(node.all_input_nodes) and not node.kwargs
+            step = part if simple else Applied(part, node)
+            return Call(step, module_window(part), _module_channels(part))
+        function = _function(node)
+        if function is torch.cat and self._joins_channels(node):
+            return Concat()
+        if function is operator.add and list(node.args) == node.all_input_nodes:
+            return Add()
+        measured = any(source in self._numbers for source in node.all_input_nodes)
+        return Call(Applied(function, node), None if measured else _function_window(node))
+
+    def _joins_channels(self, node: fx.Node) -> bool:
+        dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
+        return dim in (1, -3) and list(cast(Sequence[Any], node.args[0])) == node.all_input_nodes
+
+
+def same(x: Tensor) -> Tensor:
+    """x itself."""
+    return x
+
+
+@dataclass(frozen=True)
+class Method:
+    """Calls a method of its first argument, by name."""
+
+    name: str
+
+    def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """The method's result."""
+        return getattr(x, self.name)(*args, **kwargs)
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """Stands in a step's arguments where the map of that number goes."""
+
+    index: int
+
+
+class Applied(nn.Module):
+    """A step with its other arguments: called with the maps it reads, in order."""
+
+    def __init__(self, function: Callable[..., Any], node: fx.Node) -> None:
+        """Remember the arguments, with slots where maps go, and nothing done in place."""
+        super().__init__()
+        slots: dict[fx.Node, Any] = {s: _Slot(i) for i, s in enumerate(node.all_input_nodes)}
+        self.function = function
+        self.args = fx.node.map_arg(node.args, slots.__getitem__)
+        kwargs = {**node.kwargs, "inplace": False} if "inplace" in node.kwargs else node.kwargs
+        self.kwargs = fx.node.map_arg(dict(kwargs), slots.__getitem__)
+
+    def forward(self, *maps: Any) -> Any:
+        """The step's result."""
+        args, kwargs = _fill(self.args, maps), _fill(self.kwargs, maps)
+        return self.function(*args, **kwargs)
+
+
+class Constant(nn.Module):
+    """A tensor of the module's own, used in its forward pass."""
+
+    def __init__(self, value: Tensor) -> None:
+        """Keep it where ``to`` finds it."""
+        super().__init__()
+        self.register_buffer("value", value.detach())
+
+    def forward(self) -> Tensor:
+        """The tensor."""
+        return cast(Tensor, self.value)
+
+
+def _fill(template: Any, maps: Sequence[Any]) -> Any:
+    """A template of arguments with its slots filled."""
+    if isinstance(template, _Slot):
+        return maps[template.index]
+    if isinstance(template, slice):
+        return slice(*(_fill(v, maps) for v in (template.start, template.stop, template.step)))
+    if isinstance(template, Mapping):
+        return {key: _fill(value, maps) for key, value in template.items()}
+    if isinstance(template, list | tuple):
+        return type(template)(_fill(value, maps) for value in template)
+    return template
+
+
+def _attribute(module: nn.Module, path: str) -> Tensor:
+    found: Any = module
+    for name in path.split("."):
+        found = getattr(found, name)
+    return cast(Tensor, found)
+
+
+def _function(node: fx.Node) -> Callable[..., Any]:
+    """What a step calls, never in place."""
+    if node.op == "call_method":
+        name = str(node.target)
+        plain = name.removesuffix("_")
+        return Method(plain if hasattr(Tensor, plain) else name)
+    if node.target is torch.add and node.kwargs:
+        return torch.add
+    return NEVER_IN_PLACE.get(node.target, cast(Callable[..., Any], node.target))
+
+
+def _function_window(node: fx.Node) -> Window | None:
+    function = _function(node)
+    name = function.name if isinstance(function, Method) else getattr(function, "__name__", "")
+    if name in ("max_pool2d", "avg_pool2d"):
+        return _pool_call_window(name, node)
+    return Window() if name in POINTWISE_NAMES else None
+
+
+def _pool_call_window(name: str, node: fx.Node) -> Window | None:
+    """The window of ``F.max_pool2d(x, 2)`` and its kind, however the arguments are given."""
+    order = ["input", "kernel_size", "stride", "padding"]
+    order += ["dilation", "ceil_mode"] if name == "max_pool2d" else ["ceil_mode"]
+    given: dict[str, Any] = {**dict(zip(order, node.args, strict=False)), **node.kwargs}
+    kernel, stride = given.get("kernel_size"), given.get("stride")
+    if kernel is None or given.get("return_indices"):
+        return None
+    return Window(
+        _pair(kernel),
+        _pair(stride or kernel),
+        _pair(given.get("padding", 0)),
+        _pair(given.get("dilation", 1)),
+        bool(given.get("ceil_mode", False)),
+    )
+
+
+def module_window(part: nn.Module) -> Window | None:
+    """What a feature of a module's output reads of its input; None when that is not known."""
+    if isinstance(part, POINTWISE_MODULES):
+        return Window()
+    if isinstance(part, nn.Conv2d):
+        return _conv_window(part)
+    if isinstance(part, nn.AvgPool2d) or (
+        isinstance(part, nn.MaxPool2d) and not part.return_indices
+    ):
+        stride = _pair(part.stride or part.kernel_size)
+        dilation = _pair(getattr(part, "dilation", 1))
+        return Window(
+            _pair(part.kernel_size), stride, _pair(part.padding), dilation, part.ceil_mode
+        )
+    return None
+
+
+def _conv_window(part: nn.Conv2d) -> Window | None:
+    kernel, dilation = _pair(part.kernel_size), _pair(part.dilation)
+    reach = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
+    if part.padding == "same":
+        padding: Pair = (reach[0] // 2, reach[1] // 2)
+        if any(r % 2 for r in reach):
+            return None
+    else:
+        padding = (0, 0) if part.padding == "valid" else _pair(part.padding)
+    mirrors_too_far = any(2 * p > r for p, r in zip(padding, reach, strict=True))
+    if part.padding_mode == "circular" or (part.padding_mode == "reflect" and mirrors_too_far):
+        return None
+    return Window(kernel, _pair(part.stride), padding, dilation)
+
+
+def _module_channels(part: nn.Module) -> int | None:
+    for attribute in ("out_channels", "out_features", "num_features"):
+        if isinstance(found := getattr(part, attribute, None), int):
+            return found
+    return None
+
+
+def _pair(value: Any) -> Pair:
+    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[-1]))

@@ -1,0 +1,279 @@
+"""Anyone's own network, made to speak as ours do."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from reverie.errors import RecipeError
+from reverie.networks.graph import PICTURE, Blueprint, Node
+from reverie.networks.network import Network, fingerprint
+from reverie.networks.ops import Call, Conv, Window
+from reverie.networks.trace import Table, Traced, follow, same
+
+CLASSES = "classes"
+
+
+def wrap(
+    module: nn.Module,
+    *,
+    mean: float | Sequence[float],
+    std: float | Sequence[float],
+    layers: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
+) -> Network:
+    """Any network of pictures, with its submodules' paths as layer names.
+
+    The module is copied, and the copy frozen and set to evaluation; yours is left as it is. Where
+    ``torch.fx`` can follow its forward pass, only what the asked layers need is run, and geometry
+    (so, exact tiles) is known for convolutions, pools and pointwise steps, through branches.
+    Elsewhere the forward pass is run up to the deepest asked layer, and there is no geometry.
+
+    Args:
+        module: takes (B, 3, H, W), or (B, 1, H, W): then it is given the picture's luma.
+        mean: subtracted from a picture in [0, 1]; one number, or one per input channel.
+        std: divided by afterwards; likewise.
+        layers: the layers to offer; all when None. They also become the ones crafts use.
+        classes: names of the outputs, in order. They make the layer ``classes``: scores
+            per position where the network ends in a global average and a linear layer, else
+            (B, K, 1, 1).
+
+    Raises:
+        LayerNotFound: if one of ``layers`` is not there.
+        RecipeError: if mean, std or classes do not fit the network.
+
+    Example:
+        >>> mine = wrap(model, mean=0.5, std=0.25, classes=("cat", "dog"))
+        >>> mine(picture, ["features.3"])["features.3"].shape
+        torch.Size([1, 64, 56, 56])
+    """
+    twin = _frozen_copy(module)
+    means, stds = _normalisation(twin, mean, std)
+    blueprint = Blueprint(type(module).__name__, (), means, stds)
+    traced = follow(twin)
+    if traced is None:
+        return Hooked(twin, blueprint, layers=layers, classes=classes)
+    table = Table(traced)
+    blueprint = replace(blueprint, nodes=table.nodes)
+    weights: Mapping[str, Tensor] = {}
+    if classes is not None:
+        blueprint, weights = _with_classes(blueprint, traced, table, classes)
+    return Network(_offering(blueprint, layers), weights, classes=classes)
+
+
+class Hooked(Network):
+    """A network whose forward pass cannot be followed: listened to while it runs, and stopped."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        blueprint: Blueprint,
+        *,
+        layers: Sequence[str] | None,
+        classes: Sequence[str] | None,
+    ) -> None:
+        """Offer every submodule as a layer.
+
+        Args:
+            module: ours to run and listen to.
+            blueprint: its name and normalisation; the rows are made here.
+            layers, classes: as for ``wrap``.
+        """
+        parts = [(path, part) for path, part in module.named_modules() if path]
+        rows = [Node(path, Call(part, None), (PICTURE,)) for path, part in parts]
+        if classes is not None:
+            count = len(classes)
+            rows = [row for row in rows if row.name != CLASSES]
+            rows.append(Node(CLASSES, Call(as_scores, None, count), (PICTURE,)))
+        blueprint = replace(
+            blueprint, nodes=tuple(rows), class_layer=None if classes is None else CLASSES
+        )
+        super().__init__(_offering(blueprint, layers), {}, classes=classes)
+        self.module = module
+        self.sha256 = fingerprint(module)
+
+    def _maps(self, x: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
+        """Run the module until it has given all the layers, listening only meanwhile."""
+        for layer in layers:
+            self.blueprint.node(layer)
+        heard: dict[str, Tensor] = {}
+        ears = [self._part(layer).register_forward_hook(_ear(layer, heard, len(layers)))
+                for layer in layers]  # fmt: skip
+        try:
+            self.module(x)
+        except _Enough:
+            pass
+        finally:
+            for ear in ears:
+                ear.remove()
+        if silent := [layer for layer in layers if layer not in heard]:
+            raise RecipeError(
+                f"layer '{silent[0]}' of {self.name} is not used in its forward pass; ask another."
+            )
+        return {layer: heard[layer] for layer in layers}
+
+    def _part(self, layer: str) -> nn.Module:
+        return self.module if layer == self.class_layer else self.module.get_submodule(layer)
+
+
+class _Enough(Exception):
+    """Every asked layer has been heard."""
+
+
+def _ear(layer: str, heard: dict[str, Tensor], wanted: int) -> Callable[..., None]:
+    """A hook that keeps a submodule's first map, and ends the run when none is missing."""
+
+    def listen(_part: nn.Module, _inputs: object, output: object) -> None:
+        if not isinstance(output, Tensor):
+            raise RecipeError(f"layer '{layer}' gives no single map; ask one of its submodules.")
+        if layer not in heard:
+            heard[layer] = as_scores(output) if layer == CLASSES else output.clone()
+        if len(heard) == wanted:
+            raise _Enough
+
+    return listen
+
+
+def as_scores(output: Tensor) -> Tensor:
+    """A network's (B, K) output as the scores (B, K, 1, 1) of a single position."""
+    return output[:, :, None, None] if output.ndim == 2 else output
+
+
+def _frozen_copy(module: nn.Module) -> nn.Module:
+    """A copy in evaluation mode that overwrites nothing, so that every map can be kept."""
+    twin = copy.deepcopy(module).eval().requires_grad_(False)
+    for part in twin.modules():
+        if getattr(part, "inplace", False) is True:
+            setattr(part, "inplace", False)  # noqa: B010 (a module's attributes have no types)
+    return twin
+
+
+def _normalisation(
+    module: nn.Module, mean: float | Sequence[float], std: float | Sequence[float]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and std, one per input channel."""
+    first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+    given = max((len(v) for v in (mean, std) if isinstance(v, Sequence)), default=3)
+    channels = first.in_channels if first else given
+    means, stds = (
+        tuple(map(float, v)) if isinstance(v, Sequence) else (float(v),) * channels
+        for v in (mean, std)
+    )
+    if channels not in (1, 3) or len(means) != channels or len(stds) != channels or 0 in stds:
+        raise RecipeError(
+            "mean and std must be one number each, or one per input channel (1 or 3), std not 0;"
+            f" got {len(means)} and {len(stds)} for {channels} channels."
+        )
+    return means, stds
+
+
+def _with_classes(
+    blueprint: Blueprint, traced: Traced, table: Table, classes: Sequence[str]
+) -> tuple[Blueprint, Mapping[str, Tensor]]:
+    """The table with a layer of class scores, per position where the network allows it."""
+    if not isinstance(traced.result, fx.Node):
+        raise RecipeError(f"{blueprint.name} returns no single tensor: leave 'classes' out.")
+    free = f"{CLASSES}_" if any(row.name == CLASSES for row in blueprint.nodes) else ""
+    rows = tuple(_renamed(row, free) if free else row for row in blueprint.nodes)
+    names = {node: free if free and row == CLASSES else row for node, row in table.names.items()}
+    scored, linear = _before_average(traced)
+    weights: Mapping[str, Tensor] = {}
+    if scored is None:
+        last = Node(CLASSES, Call(as_scores, None, len(classes)), (names[traced.result],))
+    elif linear is None:
+        last = Node(CLASSES, Call(same, Window(), len(classes)), (names[scored],))
+    else:
+        last = Node(CLASSES, Conv(linear.out_features, Window()), (names[scored],))
+        weights = _as_convolution(linear)
+        if linear.out_features != len(classes):
+            raise RecipeError(
+                f"{blueprint.name} has {linear.out_features} outputs; got {len(classes)} classes."
+            )
+    return replace(blueprint, nodes=(*rows, last), class_layer=CLASSES), weights
+
+
+def _renamed(row: Node, free: str) -> Node:
+    """A row in a table where the name 'classes' must be given up."""
+    inputs = tuple(free if name == CLASSES else name for name in row.inputs)
+    return replace(row, name=free if row.name == CLASSES else row.name, inputs=inputs)
+
+
+def _as_convolution(linear: nn.Linear) -> dict[str, Tensor]:
+    """A linear layer's weights as those of a 1x1 convolution."""
+    bias = linear.bias if linear.bias is not None else linear.weight.new_zeros(linear.out_features)
+    return {
+        f"{CLASSES}.weight": linear.weight.detach()[:, :, None, None].clone(),
+        f"{CLASSES}.bias": bias.detach().clone(),
+    }
+
+
+def _before_average(traced: Traced) -> tuple[fx.Node | None, nn.Linear | None]:
+    """The map a network averages for its last linear layer, and that layer; None where it does not.
+
+    Averaging commutes with a linear layer, so the layer can be asked of every position first.
+    """
+    node, linear = traced.result, None
+    while isinstance(node, fx.Node) and node.op != "placeholder":
+        part = traced.module.get_submodule(str(node.target)) if node.op == "call_module" else None
+        source = node.args[0] if node.args else None
+        if _averages(node, part):
+            return (source if isinstance(source, fx.Node) else None), linear
+        if isinstance(part, nn.Linear) and linear is None:
+            linear = part
+        elif not _only_reshapes(node, part):
+            break
+        node = source
+    return None, None
+
+
+def _averages(node: fx.Node, part: nn.Module | None) -> bool:
+    if isinstance(part, nn.AdaptiveAvgPool2d):
+        return part.output_size in (1, (1, 1))
+    arguments = [*node.args[1:], *node.kwargs.values()]
+    if node.target is torch.nn.functional.adaptive_avg_pool2d:
+        return bool(arguments) and arguments[0] in (1, (1, 1), [1, 1])
+    if node.target in ("mean", torch.mean):
+        return bool(arguments) and _axes(arguments[0]) in ({2, 3}, {-1, -2})
+    return False
+
+
+def _axes(value: Any) -> set[Any]:
+    return set(value) if isinstance(value, list | tuple) else {value}
+
+
+def _only_reshapes(node: fx.Node, part: nn.Module | None) -> bool:
+    if part is not None:
+        return isinstance(part, nn.Dropout | nn.Flatten | nn.Identity)
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    return name in ("flatten", "view", "reshape", "squeeze", "dropout")
+
+
+def _offering(blueprint: Blueprint, layers: Sequence[str] | None) -> Blueprint:
+    """The table that lists some layers only, which are then what crafts use."""
+    if layers is None:
+        chosen = _last_of_each_stride(blueprint)
+    else:
+        chosen = tuple(blueprint.node(layer).name for layer in layers)
+        offered = {*chosen, blueprint.class_layer}
+        rows = (replace(row, hidden=row.name not in offered) for row in blueprint.nodes)
+        blueprint = replace(blueprint, nodes=tuple(rows))
+    return replace(
+        blueprint,
+        style_layers=chosen,
+        content_layer=chosen[-2:][0] if chosen else "",
+        dream_layers=chosen[-2:],
+    )
+
+
+def _last_of_each_stride(blueprint: Blueprint) -> tuple[str, ...]:
+    """The deepest layer of every resolution, from fine to coarse."""
+    deepest: dict[int, str] = {}
+    for layer in blueprint.layers:
+        if layer != blueprint.class_layer and blueprint.is_local(layer):
+            deepest[blueprint.geometry(layer).stride] = layer
+    return tuple(deepest.values())

@@ -1,0 +1,151 @@
+"""Objectives: frozen declarations that add, subtract and scale, and compute nothing until they are bound."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from reverie.errors import RecipeError
+from reverie.objectives.statistics import Measure, Statistic
+
+if TYPE_CHECKING:
+    from reverie.networks import Network
+
+Value = Callable[[Mapping[Statistic, Tensor]], Tensor]
+
+
+class Objective(ABC):
+    """A weighted sum of terms. The engine minimises it; a minus sign at the call site maximises.
+
+    Example:
+        >>> from reverie.objectives import channel, total_variation
+        >>> str(2 * total_variation() - channel("relu4_2", 7))
+        '2 * total_variation() - channel(relu4_2, 7)'
+    """
+
+    @property
+    @abstractmethod
+    def parts(self) -> tuple[tuple[float, Term], ...]:
+        """The terms with their weights."""
+
+    def __add__(self, other: object) -> Objective:
+        if isinstance(other, Objective):
+            return Sum(self.parts + other.parts)
+        return self if other == 0 else NotImplemented  # sum() begins with 0
+
+    __radd__ = __add__
+
+    def __mul__(self, weight: object) -> Objective:
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            return NotImplemented
+        if not math.isfinite(weight):
+            raise RecipeError(f"a weight is a finite number; got {weight}.")
+        return Sum(tuple((weight * w, term) for w, term in self.parts))
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Objective:
+        return self * -1
+
+    def __sub__(self, other: object) -> Objective:
+        return self + -other if isinstance(other, Objective) else NotImplemented
+
+    def __truediv__(self, divisor: float) -> Objective:
+        return self * (1 / divisor)
+
+    def __str__(self) -> str:
+        text = ""
+        for weight, term in self.parts:
+            size = "" if abs(weight) == 1 else f"{abs(weight):g} * "
+            sign = " - " if weight < 0 else " + "
+            text += f"{sign if text or weight < 0 else ''}{size}{term}"
+        return text.strip() or "0"
+
+    def bind(self, network: Network, size: tuple[int, int], measure: Measure) -> Bound:
+        """Compute the targets for pictures of one size.
+
+        Args:
+            network: whose layers the terms name.
+            size: (H, W) of the pictures to come, pixels.
+            measure: takes statistics of a reference picture (the executor's, so large references are tiled too).
+        Returns:
+            A pure function of statistics.
+        Raises:
+            LayerNotFound: a term names a layer that the network lacks.
+        """
+        bound = [(w, term, *term.prepare(network, size, measure)) for w, term in self.parts if w != 0]
+        names = _distinct([term.name for _, term, *_ in bound])
+        wanted = tuple(dict.fromkeys(s for _, _, statistics, _ in bound for s in statistics))
+        values = tuple((name, w, value) for name, (w, _, _, value) in zip(names, bound, strict=True))
+        return Bound(wanted, values)
+
+
+@dataclass(frozen=True)
+class Sum(Objective):
+    """Several terms with weights."""
+
+    weighted: tuple[tuple[float, Term], ...]
+
+    @property
+    def parts(self) -> tuple[tuple[float, Term], ...]:
+        return self.weighted
+
+    def __str__(self) -> str:
+        return super().__str__()
+
+
+class Term(Objective):
+    """One term of an objective: the statistics it reads and its natural value."""
+
+    name: str
+
+    @property
+    def parts(self) -> tuple[tuple[float, Term], ...]:
+        return ((1.0, self),)
+
+    @abstractmethod
+    def prepare(
+        self, network: Network, size: tuple[int, int], measure: Measure
+    ) -> tuple[tuple[Statistic, ...], Value]:
+        """The statistics this term needs, and its value as a function of them."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """An objective with its targets: a pure function of a picture's statistics.
+
+    Attributes:
+        statistics: what an executor must measure, each once however many terms read it.
+        values: (name, weight, function of the statistics) of each term.
+    """
+
+    statistics: tuple[Statistic, ...]
+    values: tuple[tuple[str, float, Value], ...]
+
+    def __call__(self, measured: Mapping[Statistic, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted total and each term's natural value, scalars averaged over the batch."""
+        values = {name: value(measured) for name, _, value in self.values}
+        total = sum((w * values[name] for name, w, _ in self.values), start=_zero(measured))
+        return total, values
+
+
+def _zero(measured: Mapping[Statistic, Tensor]) -> Tensor:
+    first = next(iter(measured.values()), None)
+    if first is None:
+        raise RecipeError("an objective needs at least one term whose weight is not zero.")
+    return first.new_zeros(())
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Number the names that occur more than once: style, style 2, ..."""
+    seen: dict[str, int] = {}
+    out = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        out.append(name if seen[name] == 1 else f"{name} {seen[name]}")
+    return out

@@ -1,0 +1,97 @@
+"""Adam whose moments are carried from scale to scale, and L-BFGS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from reverie.optimisers.base import Closure, Optimiser, Parameters, Run
+
+
+class _TorchRun(Run):
+    """A run of one of PyTorch's own optimisers."""
+
+    def __init__(self, optimiser: torch.optim.Optimizer) -> None:
+        self.optimiser = optimiser
+
+    def step(self, closure: Closure) -> None:
+        self.optimiser.step(closure)  # type: ignore[arg-type]  # ours returns a tensor, which float() takes
+
+    def state(self) -> dict[str, Any]:
+        return self.optimiser.state_dict()
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.optimiser.load_state_dict(state)
+
+
+@dataclass(frozen=True)
+class Adam(Optimiser):
+    """Adam (Kingma & Ba 2015), warm at every scale but the first.
+
+    Args:
+        rate: size of a step in the parameter's unit, here sRGB values.
+        betas: decay of the first and second moment.
+    Source: the carried moments, K. Crowson (2021): first moments bicubic, second bilinear and not below 0.
+    """
+
+    rate: float = 0.02
+    betas: tuple[float, float] = (0.9, 0.99)
+
+    def start(self, parameters: Parameters, *, rate: float = 1.0, previous: Run | None = None) -> Run:
+        run = _TorchRun(torch.optim.Adam(parameters, lr=self.rate * rate, betas=self.betas, fused=True))
+        if isinstance(previous, _TorchRun):
+            _carry(previous.optimiser, run.optimiser)
+        return run
+
+
+@dataclass(frozen=True)
+class LBFGS(Optimiser):
+    """L-BFGS, one iteration a step, with a strong Wolfe line search.
+
+    Args:
+        rate: first step length tried by the line search.
+        history: corrections kept; each costs two pictures of memory.
+    Source: Liu & Nocedal (1989); the usual choice for style since Gatys et al. (2016).
+    """
+
+    bounded: ClassVar[bool] = False
+    rate: float = 1.0
+    history: int = 20
+
+    def start(self, parameters: Parameters, *, rate: float = 1.0, previous: Run | None = None) -> Run:
+        return _TorchRun(
+            torch.optim.LBFGS(
+                parameters,
+                lr=self.rate * rate,
+                max_iter=1,
+                max_eval=6,
+                history_size=self.history,
+                tolerance_grad=0,
+                tolerance_change=0,
+                line_search_fn="strong_wolfe",
+            )
+        )
+
+
+def _carry(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
+    """Resize the old moments to the new parameters, where both are pictures of the same number."""
+    before, after = old.param_groups[0]["params"], new.param_groups[0]["params"]
+    if len(before) != len(after) or any(p.dim() != 4 for p in after):
+        return
+    for b, a in zip(before, after, strict=True):
+        if (state := old.state.get(b)) and b.shape[:2] == a.shape[:2]:
+            new.state[a] = {
+                "step": state["step"].clone(),
+                "exp_avg": _resized(state["exp_avg"], a, "bicubic"),
+                "exp_avg_sq": _resized(state["exp_avg_sq"], a, "bilinear").relu_(),
+            }
+
+
+def _resized(moment: Tensor, like: Tensor, mode: str) -> Tensor:
+    return F.interpolate(moment, like.shape[-2:], mode=mode)
+
+

@@ -1,0 +1,67 @@
+"""The one registry of file formats: suffixes, depths, and what each can hold."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from reverie.errors import PictureError, suggestion
+
+AnyPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Format:
+    """What one file format can hold.
+
+    Args:
+        name: the format's common name.
+        suffixes: lower-case suffixes, dot included; the first is the usual one.
+        depths: bits a channel that can be written.
+        alpha: whether it keeps transparency.
+        recipe: whether it keeps a recipe.
+        longest: most pixels a side.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    depths: tuple[int, ...]
+    alpha: bool
+    recipe: bool
+    longest: int
+
+
+FORMATS = (
+    Format("PNG", (".png",), (8, 16), alpha=True, recipe=True, longest=2**31 - 1),
+    Format("JPEG", (".jpg", ".jpeg"), (8,), alpha=False, recipe=True, longest=65_500),
+    Format("WebP", (".webp",), (8,), alpha=True, recipe=True, longest=16_383),
+    Format("TIFF", (".tif", ".tiff"), (8, 16), alpha=True, recipe=True, longest=2**31 - 1),
+    Format("NumPy", (".npy",), (8, 16), alpha=False, recipe=False, longest=2**31 - 1),
+)
+
+
+def suffixes() -> tuple[str, ...]:
+    """Every suffix that can be written, dots included."""
+    return tuple(suffix for format_ in FORMATS for suffix in format_.suffixes)
+
+
+def format_of(path: AnyPath) -> Format:
+    """The format that a path's suffix asks for.
+
+    Raises:
+        PictureError: no format has that suffix.
+
+    Example:
+        >>> format_of("dream.jpeg").name
+        'JPEG'
+    """
+    suffix = Path(path).suffix.lower()
+    for format_ in FORMATS:
+        if suffix in format_.suffixes:
+            return format_
+    came = f"'{suffix}'" if suffix else "none"
+    raise PictureError(
+        f"the suffix says the format, and '{path}' has {came}; use one of "
+        f"{', '.join(suffixes())}.{suggestion(suffix, suffixes())}"
+    )

@@ -1,0 +1,143 @@
+"""What a decoder hands over: the numbers of a file, before colour and turning."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from reverie.errors import PictureError
+
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+
+# tifffile reports odd tags to its log; what matters comes as an exception.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, eq=False)
+class Raster:
+    """Decoded numbers and what the file says about them.
+
+    Args:
+        values: (H, W, 1 or 3) of uint8, uint16, uint32 or float; grey or RGB.
+        alpha: (H, W) of the same type, or None; not multiplied into the values.
+        profile: the embedded ICC profile, or None where the values are sRGB.
+        orientation: 1 to 8, as EXIF has it.
+    """
+
+    values: Array
+    alpha: Array | None = None
+    profile: bytes | None = None
+    orientation: int = 1
+
+    @property
+    def depth(self) -> int:
+        """Bits a channel worth keeping: 8 or 16."""
+        return 8 if self.values.dtype == np.uint8 else 16
+
+    def upright(self) -> Raster:
+        """The same raster, turned the way its orientation asks for."""
+        alpha = None if self.alpha is None else _turn(self.alpha, self.orientation)
+        return replace(
+            self, values=_turn(self.values, self.orientation), alpha=alpha, orientation=1
+        )
+
+
+def unit(values: Array) -> Array:
+    """Numbers as float32 in [0, 1]; integers are divided by the largest of their type.
+
+    Raises:
+        PictureError: floating values that are not finite, or outside [0, 1].
+    """
+    if values.dtype.kind == "u":
+        return (values / np.float32(np.iinfo(values.dtype).max)).astype(np.float32, copy=False)
+    low, high = float(values.min()), float(values.max())
+    if not (low >= -1e-3 and high <= 1 + 1e-3):  # false for NaN as well
+        raise PictureError(
+            f"floating pixels lie in [0, 1], and {low:g} to {high:g} came; scale them before saving"
+        )
+    return values.astype(np.float32).clip(0, 1)
+
+
+def check_size(height: int, width: int, *, max_pixels: int) -> None:
+    """Refuse a picture without pixels, or with more than allowed, from its header alone.
+
+    Raises:
+        PictureError: fewer than one pixel, or more than ``max_pixels``.
+    """
+    if height < 1 or width < 1:
+        raise PictureError(
+            f"a picture has at least one pixel, and {width}x{height} came; export it again"
+        )
+    if height * width > max_pixels:
+        raise PictureError(
+            f"a picture has at most {max_pixels:,} pixels, and {width}x{height} came; "
+            "shrink it, or raise max_pixels if you trust the file"
+        )
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation of an open picture; 1 where it is missing or damaged."""
+    try:
+        value = image.getexif().get(0x0112, 1)
+    except Exception:  # damaged metadata must not lose the picture
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _turn(values: Array, orientation: int) -> Array:
+    if orientation >= 5:
+        values = values.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return values
+
+
+class _Quiet:
+    """Pillow without its own pixel limit and warnings, for as long as anyone is reading.
+
+    Both are settings of the whole process, so they are counted rather than set by each reader.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._readers = threading.Lock(), 0
+        self._limit: int | None = None
+        self._warnings = ExitStack()
+
+    def enter(self) -> None:
+        with self._lock:
+            self._readers += 1
+            if self._readers == 1:
+                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+                self._warnings.enter_context(warnings.catch_warnings())
+                for module in (r"PIL\b", r"tifffile\b", r"reverie\.pictures\b"):
+                    warnings.filterwarnings("ignore", module=module)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._readers -= 1
+            if self._readers == 0:
+                self._warnings.close()
+                Image.MAX_IMAGE_PIXELS = self._limit
+
+
+_QUIET = _Quiet()
+
+
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Lift Pillow's pixel limit (ours is checked instead) and keep its warnings to ourselves."""
+    _QUIET.enter()
+    try:
+        yield
+    finally:
+        _QUIET.leave()

@@ -1,0 +1,102 @@
+"""Resizing, and the sizes that keep a picture's shape. Sizes are (H, W)."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from reverie.errors import PictureError, suggestion
+
+Filter = Literal["bicubic", "bilinear", "area", "nearest"]
+
+
+def resize(x: Tensor, size: tuple[int, int], *, filter: Filter = "bicubic") -> Tensor:
+    """Resample a picture, without aliasing when it shrinks; differentiable.
+
+    Nothing is clamped: bicubic may overshoot [0, 1] by a few percent at hard edges.
+
+    Args:
+        x: (B, C, H, W) floating point.
+        size: new (H, W), in pixels.
+        filter: ``bicubic`` (Keys, a = -1/2) and ``bilinear`` widen when they shrink; ``area``
+            averages boxes; ``nearest`` copies.
+
+    Returns:
+        (B, C, *size); ``x`` itself where the size does not change.
+
+    Raises:
+        PictureError: a size below one pixel, a tensor that is not a picture, an unknown filter.
+
+    Example:
+        >>> resize(torch.rand(1, 3, 64, 48), (32, 24)).shape
+        torch.Size([1, 3, 32, 24])
+    """
+    if x.ndim != 4 or not torch.is_floating_point(x) or 0 in x.shape:
+        raise PictureError(
+            f"a picture is a floating (B, C, H, W) tensor, and {tuple(x.shape)} of {x.dtype} came"
+            "; read it with read_image"
+        )
+    if filter not in get_args(Filter):
+        known = get_args(Filter)
+        raise PictureError(
+            f"filter is one of {', '.join(known)}, and '{filter}' came.{suggestion(filter, known)}"
+        )
+    height, width = _positive(size)
+    if (height, width) == tuple(x.shape[-2:]):
+        return x
+    if filter in ("area", "nearest"):
+        mode = "area" if filter == "area" else "nearest-exact"
+        return functional.interpolate(x, size=(height, width), mode=mode)
+    return functional.interpolate(
+        x, size=(height, width), mode=filter, antialias=True, align_corners=False
+    )
+
+
+def fit(size: tuple[int, int], *, longer: int) -> tuple[int, int]:
+    """The (H, W) of the same shape whose longer side is ``longer`` pixels; at least one each.
+
+    Raises:
+        PictureError: a side below one pixel.
+
+    Example:
+        >>> fit((3000, 4000), longer=512)
+        (384, 512)
+    """
+    height, width = _positive(size)
+    if longer < 1:
+        raise PictureError(f"the longer side is at least 1 pixel, and {longer} came; enlarge it")
+    scale = longer / max(height, width)
+    return _rounded(height * scale), _rounded(width * scale)
+
+
+def fit_area(size: tuple[int, int], *, pixels: int) -> tuple[int, int]:
+    """The (H, W) of the same shape with about ``pixels`` pixels in all; at least one each side.
+
+    Raises:
+        PictureError: a side or area below one pixel.
+
+    Example:
+        >>> fit_area((3000, 4000), pixels=480_000)
+        (600, 800)
+    """
+    height, width = _positive(size)
+    if pixels < 1:
+        raise PictureError(f"a picture has at least 1 pixel, and {pixels} came; enlarge the area")
+    scale = math.sqrt(pixels / (height * width))
+    return _rounded(height * scale), _rounded(width * scale)
+
+
+def _rounded(side: float) -> int:
+    return max(1, math.floor(side + 0.5))
+
+
+def _positive(size: tuple[int, int]) -> tuple[int, int]:
+    if len(size) != 2 or min(size) < 1:
+        raise PictureError(
+            f"a size is (H, W) of at least one pixel each, and {tuple(size)} came; enlarge it"
+        )
+    return int(size[0]), int(size[1])

@@ -1,0 +1,97 @@
+"""DeepDream: a network is shown a picture and the picture becomes more of what the network sees in it.
+
+Source: Mordvintsev, Olah & Tyka (2015), "Inceptionism". We differ: the mean activation instead of its square, the
+gradient in Laplacian bands of equal strength, and a colour that does not drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from reverie.canvas import PixelCanvas
+from reverie.engine import Iterate, evaluate, octaves, synthesize
+from reverie.engine.precision import with_precision
+from reverie.networks import Network, load
+from reverie.objectives import Objective, energy, guide, logit
+from reverie.optimisers import Normalised
+from reverie.pictures import fit, resize
+from reverie.recipes.settings import Settings
+from reverie.views import jitter
+
+
+class DreamSettings(Settings):
+    """How to dream."""
+
+    layers: tuple[str, ...] = Field((), description="layers to dream with, each given the same say; default: the network's own choice")
+    class_name: str | None = Field(None, alias="class", description="dream of this class: an ImageNet name, part of it, or its number")
+    size: int = Field(768, ge=16, le=100_000, description="longer side of the result, pixels")
+    octaves: int = Field(4, ge=1, le=20, description="scales, coarse to fine")
+    ratio: float = Field(1.4, gt=1, le=4, description="between one octave and the next")
+    steps: int = Field(16, ge=1, le=10_000, description="steps per octave")
+    strength: float = Field(1.0, gt=0, le=20, description="how far each step goes")
+    jitter: int = Field(24, ge=0, le=512, description="random shift before each step, pixels")
+    bands: int = Field(4, ge=1, le=10, description="Laplacian bands of equal strength in the gradient")
+
+
+def dream(
+    photo: Tensor | None = None, settings: DreamSettings | None = None, *, like: Tensor | None = None
+) -> Iterator[Iterate]:
+    """Dream on a photo, or from noise.
+
+    Args:
+        photo: (1, 3, H, W) sRGB in [0, 1]; None begins with noise.
+        settings: how; the defaults suit any photo.
+        like: a guide picture whose features the dream should take up, (1, 3, H, W) in [0, 1].
+    Yields:
+        An `Iterate` a step; the last one's image is the dream.
+    Raises:
+        LayerNotFound: a layer or class that the network lacks.
+    Example:
+        *_, last = rv.recipes.dream(photo, rv.DreamSettings(size=512, layers=("relu5_2",)))
+    """
+    settings = settings or DreamSettings()
+    network = with_precision(load(settings.network, padding="replicate"), settings.precision)
+    start = noise(settings) if photo is None else resize(photo, fit(tuple(photo.shape[-2:]), longer=settings.size)).clamp(0, 1)
+    size = (int(start.shape[-2]), int(start.shape[-1]))
+    stages = octaves(size, count=settings.octaves, ratio=settings.ratio, steps=settings.steps)
+    first = resize(start, stages[0].size).clamp(0, 1)
+    return synthesize(
+        wish(network, first, settings, like),
+        network,
+        canvas=PixelCanvas(first, base=None if photo is None else start),
+        stages=stages,
+        optimiser=Normalised(rate=0.02 * settings.strength, bands=settings.bands),
+        view=jitter(settings.jitter),
+        seed=settings.seed,
+    )
+
+
+def wish(network: Network, first: Tensor, settings: DreamSettings, like: Tensor | None) -> Objective:
+    """What the dream minimises: minus a class, minus a guide's best matches, or minus the energy of layers."""
+    if settings.class_name is not None:
+        return -logit(settings.class_name, against=0.2)
+    layers = settings.layers or network.dream_layers
+    if like is not None:
+        return equalised([guide(layer, like=like) for layer in layers], network, first)
+    return equalised([energy(layer) for layer in layers], network, first)
+
+
+def equalised(terms: list[Objective], network: Network, picture: Tensor) -> Objective:
+    """Minus the sum of the terms, each divided by its value now, so that none drowns the others."""
+    now = [abs(float(evaluate(term, network, picture).total)) for term in terms]
+    return -sum((term / max(value, 1e-6) for term, value in zip(terms, now, strict=True)), start=0 * terms[0])
+
+
+def noise(settings: DreamSettings) -> Tensor:
+    """A square of soft grey noise with a natural spectrum."""
+    generator = torch.Generator().manual_seed(settings.seed)
+    side = settings.size
+    x = torch.zeros(1, 3, side, side)
+    for cells in (4, 8, 16, 32, side):
+        x += F.interpolate(torch.randn(1, 3, cells, cells, generator=generator), (side, side), mode="bilinear")
+    return (0.48 + 0.04 * x).clamp(0, 1)

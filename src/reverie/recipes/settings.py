@@ -1,0 +1,34 @@
+"""What every recipe's settings share."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from reverie.engine.precision import Precision
+from reverie.errors import RecipeError, suggestion
+
+
+class Settings(BaseModel):
+    """Settings of a recipe: frozen, complete, and refused where they make no sense."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    network: str = Field("dreamnet", description="network whose features are used; 'reverie networks' lists them")
+    seed: int = Field(0, ge=0, description="of all randomness: same seed, same picture")
+    precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
+
+
+def checked(kind: type[Settings], values: dict[str, object]) -> Settings:
+    """Settings from plain values.
+
+    Raises:
+        RecipeError: one line naming the first value that is wrong, and what it may be.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise RecipeError(f"there is no setting '{name}'.{suggestion(name, kind.model_fields)}") from None
+        raise RecipeError(f"{name}: {first['msg'].lower()}; got {first['input']!r}.") from None
