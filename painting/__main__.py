@@ -1,4 +1,4 @@
-"""``python -m painting OUTDIR [--size 768] [--seed 0] [--only NAME]`` paints the sample styles."""
+"""``python -m painting OUTDIR [--size 768] [--seed 0] [--only NAME] [--sheet FILE]`` paints the sample styles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from painting.gallery import NAMES, picture
+from painting.gallery import NAMES, contact_sheet, picture
 
 
 def main() -> None:
@@ -17,16 +17,24 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quality", type=int, default=88)
     parser.add_argument("--only", choices=NAMES, action="append")
+    parser.add_argument("--sheet", type=Path, help="also write a contact sheet, as JPEG")
     wanted = parser.parse_args()
     wanted.outdir.mkdir(parents=True, exist_ok=True)
+    pictures = {}
     for name in wanted.only or NAMES:
         begun = time.perf_counter()
         path = wanted.outdir / f"{name}.jpg"
         painted = picture(name, size=wanted.size, seed=wanted.seed)
-        painted.save(path, quality=wanted.quality, optimize=True, subsampling=0)
+        painted.save(path, quality=wanted.quality, optimize=True, subsampling=2)
+        pictures[name] = painted
         kilobytes = path.stat().st_size / 1000
-        print(f"{path}  {painted.width}x{painted.height}  {kilobytes:.0f} kB  "
-              f"{time.perf_counter() - begun:.1f} s")
+        print(
+            f"{path}  {painted.width}x{painted.height}  {kilobytes:.0f} kB  "
+            f"{time.perf_counter() - begun:.1f} s"
+        )
+    if wanted.sheet:
+        wanted.sheet.parent.mkdir(parents=True, exist_ok=True)
+        contact_sheet(pictures).save(wanted.sheet, quality=80, optimize=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from painting.colour import Array, from_lab, to_lab, vary
+from painting.colour import Array, vary
 from painting.noise import smooth
 from painting.sheet import Sheet
 
@@ -39,7 +39,9 @@ def hairs(rng: np.random.Generator, *, kinds: int = 12) -> Array:
     """(kinds, HAIRS, REACH) marks of bristles in [0, 1]: rows across the stroke, columns along."""
     marks = []
     for _ in range(kinds):
-        fine = smooth((HAIRS, REACH), (3.0, 150.0), rng) + 0.6 * smooth((HAIRS, REACH), (7.0, 60.0), rng)
+        fine = smooth((HAIRS, REACH), (3.0, 150.0), rng) + 0.6 * smooth(
+            (HAIRS, REACH), (7.0, 60.0), rng
+        )
         rank = fine.ravel().argsort().argsort().reshape(fine.shape)
         marks.append(rank / rank.max())
     return np.array(marks, dtype=np.float32)
@@ -114,7 +116,9 @@ def _deposit(
     cover = edge * ends * wet * brush.opacity
     shade = 1 + brush.streak * 4 * (hair - 0.5)
     if second is not None:
-        part = (np.clip((marks[-row - 1, REACH - 1 - column] - 1 + brush.blend) * 5, 0, 1))[..., None]
+        part = (np.clip((marks[-row - 1, REACH - 1 - column] - 1 + brush.blend) * 5, 0, 1))[
+            ..., None
+        ]
         colour = colour * (1 - part) + second * part
     paint = np.clip(colour * shade[..., None], 0, 1)
     share = cover[..., None]
@@ -153,13 +157,15 @@ def cover(
     high, wide = sheet.shape
     marks = hairs(rng) if marks is None else marks
     count = int(density * high * wide / (brush.length * brush.width * sheet.unit**2))
-    x, y = _scattered(count, (high, wide), rng)
+    x, y = scattered(count, (high, wide), rng)
     if where is not None:
         kept = rng.random(len(x)) < where[y.astype(int), x.astype(int)]
         x, y = x[kept], y[kept]
     rows, columns = y.astype(int), x.astype(int)
     turning = _curvature(angle, sheet.unit)[rows, columns]
-    turning = bending * np.clip(turning, -2.6 / (brush.length * sheet.unit), 2.6 / (brush.length * sheet.unit))
+    turning = bending * np.clip(
+        turning, -2.6 / (brush.length * sheet.unit), 2.6 / (brush.length * sheet.unit)
+    )
     colours = vary(target[rows, columns], rng, light=light, hue=hue)
     heading = angle[rows, columns] + rng.normal(size=len(x)) * wander
     stretch = np.exp(rng.normal(size=len(x)) * 0.22)
@@ -191,9 +197,7 @@ def _picked_up(
     return vary(target[near_y, near_x], rng, light=0.05, hue=0.02)
 
 
-def _scattered(
-    count: int, shape: tuple[int, int], rng: np.random.Generator
-) -> tuple[Array, Array]:
+def scattered(count: int, shape: tuple[int, int], rng: np.random.Generator) -> tuple[Array, Array]:
     """About ``count`` points in random order, none too crowded: a jittered lattice."""
     high, wide = shape
     pitch = np.sqrt(high * wide / max(count, 1))
@@ -213,6 +217,3 @@ def _curvature(angle: Array, unit: float) -> Array:
     sin_y, sin_x = np.gradient(smooth_sin)
     turn_x, turn_y = cos * sin_x - sin * cos_x, cos * sin_y - sin * cos_y
     return np.asarray(cos * turn_x + sin * turn_y, dtype=np.float32)
-
-
-__all__ = ["Brush", "cover", "from_lab", "hairs", "stroke", "to_lab"]

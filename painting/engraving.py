@@ -38,20 +38,25 @@ def _landscape(sheet: Sheet, rng: np.random.Generator) -> tuple[Array, Array, Ar
     far = np.hypot(x - SUN[0], y - SUN[1])
     phase, tone, tint = _sky(sheet, far, rng)
     u = sheet.unit
-    for k, (level, rough) in enumerate(((330, 120), (440, 110), (560, 90), (690, 70))):
-        line = clouds((4, sheet.shape[1]), (4, 260 * u), rng, octaves=6, gain=0.5)[1]
+    for k, (level, rough) in enumerate(((350, 95), (455, 100), (580, 90), (700, 70))):
+        line = clouds((1, sheet.shape[1]), (1000 * u, 230 * u), rng, octaves=5, gain=0.45)[0]
         crest = level - rough * np.abs(line)[None, :] * 1.4 + 35
         below = y - crest
-        relief = 34 * clouds(sheet.shape, (120 * u, 100 * u), rng, octaves=4, gain=0.5)
-        relief -= 20 * np.abs(clouds(sheet.shape, (150 * u, 75 * u), rng, octaves=3))
+        relief = 58 * clouds(sheet.shape, (210 * u, 115 * u), rng, octaves=3, gain=0.42)
+        relief += 30 * np.exp(-below.clip(0) / 60)
         down, right = np.gradient(ndimage.gaussian_filter(relief, 3 * u) * u)
-        lit = 0.5 + 0.5 * right * np.sign(SUN[0] - x) * 1.0 - 0.35 * down
-        shade = np.clip(lit - 0.1 * k + 0.25 * step(80, 260, below) + 0.12, 0.02, 1)
+        lit = 0.55 - 0.62 * right * np.tanh((SUN[0] - x) / 120) - 0.25 * down
+        shade = np.clip(lit - 0.1 * k + 0.25 * step(80, 260, below) + 0.12, 0.06, 1)
         inside = below > 0
         slant = (1, -1, 1, -1)[k]
-        phase = np.where(inside, 0.8 * y + relief + slant * 0.45 * x, phase)
+        phase = np.where(inside, 0.85 * y + 0.8 * relief + slant * 0.3 * x, phase)
         tone = np.where(inside, shade - 0.5 * np.exp(-below.clip(0) / 4), tone)
-        colour = ramp(TINTS, np.clip((0.12, 0.0, 0.28, 0.05)[k] + 0.35 * step(0.3, 0.9, shade), 0, 1))
+        colour = ramp(
+            TINTS,
+            np.clip(
+                (0.16, 0.02, 0.5, 0.1)[k] + (0.3, 0.25, 0.5, 0.3)[k] * step(0.35, 0.75, shade), 0, 1
+            ),
+        )
         tint = np.where(inside[..., None], colour, tint)
     return phase.astype(np.float32), tone.astype(np.float32), tint.astype(np.float32)
 

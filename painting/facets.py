@@ -13,8 +13,19 @@ from painting.sheet import Sheet, light, weave
 
 ASPECT = 3 / 4
 TONES = pigments(
-    "d9b878", "b98a48", "8a5a2e", "a8482a", "6b2e22", "ecdfc2", "a8a294", "5f6664", "37424a",
-    "1f2126", "4f6468", "c7a07a", "74704c",
+    "d9b878",
+    "b98a48",
+    "8a5a2e",
+    "a8482a",
+    "6b2e22",
+    "ecdfc2",
+    "a8a294",
+    "5f6664",
+    "37424a",
+    "1f2126",
+    "4f6468",
+    "c7a07a",
+    "74704c",
 )
 SHARES = np.array([4, 4, 3, 3, 2, 4, 3, 3, 3, 2, 2, 3, 1.5]) / 37.5
 NEIGHBOURS = np.argsort(
@@ -29,12 +40,25 @@ def paint(sheet: Sheet, rng: np.random.Generator) -> None:
     sheet.colour[:] = design
     sheet.body[:] = 0.4
     marks = hairs(rng)
-    for long, wide, density, share in ((46, 15, 1.6, 1.0), (30, 9, 1.2, 0.9)):
-        brush = Brush(long, wide, taper=0.12, dry=0.25, streak=0.05, body=1.1, ridge=0.5, opacity=share)
-        cover(sheet, brush, rng, target=design, angle=angle, density=density, light=0.055,
-              hue=0.008, wander=0.1, bending=0.0, marks=marks)
+    for long, wide, density, share in ((44, 15, 1.5, 1.0), (26, 8, 1.3, 0.85)):
+        brush = Brush(
+            long, wide, taper=0.12, dry=0.25, streak=0.05, body=1.1, ridge=0.5, opacity=share
+        )
+        cover(
+            sheet,
+            brush,
+            rng,
+            target=design,
+            angle=angle,
+            density=density,
+            light=0.055,
+            hue=0.008,
+            wander=0.1,
+            bending=0.0,
+            marks=marks,
+        )
     edges = _edges(design, sheet.unit)
-    firm = step(0.02, 0.2, ndimage.gaussian_filter(edges, 3.5 * sheet.unit)) * 0.8
+    firm = step(0.002, 0.022, ndimage.gaussian_filter(edges, 3.0 * sheet.unit)) * 0.85
     sheet.colour[:] = mix(sheet.colour, design, firm)
     _contours(sheet, edges, rng)
     _lines(sheet, rng)
@@ -47,7 +71,7 @@ def _design(sheet: Sheet, rng: np.random.Generator) -> tuple[Array, Array]:
     ground = clouds(sheet.shape, 220 * sheet.unit, rng)
     plan = Sheet(np.zeros_like(sheet.colour), np.zeros_like(sheet.body))
     plan.colour[:] = pigments("a58a62")[0] * (1 + 0.2 * ground)[..., None]
-    for size, count in ((420, 30), (240, 60), (140, 60)):
+    for size, count in ((420, 40), (240, 80), (140, 90)):
         for _ in range(count):
             _plane(plan, _corners(plan, rng, size), rng)
     for outline in _things():
@@ -67,7 +91,7 @@ def _edges(design: Array, unit: float) -> Array:
 def _contours(sheet: Sheet, edges: Array, rng: np.random.Generator) -> None:
     """Umber drawing along the edges, here firm, there lost."""
     firm = step(-0.6, 0.9, smooth(sheet.shape, 70 * sheet.unit, rng))
-    mark = step(0.045, 0.11, edges) * firm * 0.8
+    mark = step(0.018, 0.06, edges) * firm * 0.8
     umber = pigments("241a16")[0] + 0 * sheet.colour
     sheet.colour[:] = mix(sheet.colour, umber, ndimage.gaussian_filter(mark, 0.5 * sheet.unit))
     x, y = sheet.grid()
@@ -105,9 +129,7 @@ def _plane(plan: Sheet, corners: Array, rng: np.random.Generator) -> None:
         _shade(plan, (slice(low[1], high[1]), slice(low[0], high[0])), mask, rng)
 
 
-def _shade(
-    plan: Sheet, window: tuple[slice, slice], mask: Array, rng: np.random.Generator
-) -> None:
+def _shade(plan: Sheet, window: tuple[slice, slice], mask: Array, rng: np.random.Generator) -> None:
     """A gradient across the mask, from one tone towards another, and the plane's direction."""
     y, x = np.mgrid[: mask.shape[0], : mask.shape[1]].astype(np.float32)
     axis = AXES[int(rng.integers(len(AXES)))]
@@ -119,7 +141,8 @@ def _shade(
     second = NEIGHBOURS[first][int(rng.integers(3))]
     strong, weak = vary(TONES[[first, second]], rng, light=0.03, hue=0.006)
     paint = mix(strong + 0 * run[..., None], weak + 0 * run[..., None], run**0.8)
-    share = mask * np.clip(1.35 - run * rng.uniform(0.3, 1.3), 0, 1)
+    paint = paint * (1.12 - 0.32 * run)[..., None]
+    share = mask * np.clip(1.35 - run * rng.uniform(0.2, 1.0), 0, 1)
     plan.colour[window] = mix(plan.colour[window], paint, share)
     plan.body[window] = np.where(share > 0.5, axis, plan.body[window])
 
@@ -132,17 +155,31 @@ def _things() -> list[Array]:
     lean = np.array([[0.86, -0.5], [0.5, 0.86]])
     circle = np.stack([np.cos(turn), np.sin(turn)], 1)
     neck = np.array([[-16, -520], [16, -520], [22, -150], [-22, -150]])
-    bottle = np.array([[-20, -190], [20, -190], [22, -90], [62, -40], [62, 170], [-62, 170],
-                       [-62, -40], [-22, -90]])
+    bottle = np.array(
+        [
+            [-20, -190],
+            [20, -190],
+            [22, -90],
+            [62, -40],
+            [62, 170],
+            [-62, 170],
+            [-62, -40],
+            [-22, -90],
+        ]
+    )
     guitar_at, bottle_at = np.array([400, 590]), np.array([180, 390])
     halves = [body[:46], np.roll(body, 45, axis=0)[:46] * 1.06 + [14, -10]]
     return [
         *(half @ lean.T + guitar_at for half in halves),
         neck @ lean.T + guitar_at,
-        circle * 46 + [430, 540], circle[:46] * 30 + [436, 530],
-        bottle[:, ::1] + bottle_at, bottle[:5] * 1.05 + bottle_at + [8, 4],
-        circle[:46] * [105, 80] + [560, 820], circle[45:] * [105, 26] + [560, 822],
-        circle[:60] * 62 + [585, 230], circle[20:70] * 38 + [600, 240],
+        circle * 46 + [430, 540],
+        circle[:46] * 30 + [436, 530],
+        bottle[:, ::1] + bottle_at,
+        bottle[:5] * 1.05 + bottle_at + [8, 4],
+        circle[:46] * [105, 80] + [560, 820],
+        circle[45:] * [105, 26] + [560, 822],
+        circle[:60] * 62 + [585, 230],
+        circle[20:70] * 38 + [600, 240],
     ]
 
 
@@ -156,11 +193,18 @@ def _lines(sheet: Sheet, rng: np.random.Generator) -> None:
             x, y = (np.array([375, 500]) + rng.normal(size=2) * [190, 250]) * u
             axis, half = AXES[int(rng.integers(len(AXES)))], rng.uniform(30, 190) * u
             sway = (np.cos(axis) * half, np.sin(axis) * half)
-            pen.line((x - sway[0], y - sway[1], x + sway[0], y + sway[1]), fill=230,
-                     width=max(1, round(rng.uniform(1.2, 3.4) * u)))
+            pen.line(
+                (x - sway[0], y - sway[1], x + sway[0], y + sway[1]),
+                fill=230,
+                width=max(1, round(rng.uniform(1.2, 3.4) * u)),
+            )
         for string in range(6 if colour == "efe4cc" else 0):
             x, y = (440 + 7 * string) * u, (380 + 4 * string) * u
-            pen.line((x + 85 * u, y - 150 * u, x - 130 * u, y + 330 * u), fill=200, width=max(1, round(1.3 * u)))
+            pen.line(
+                (x + 85 * u, y - 150 * u, x - 130 * u, y + 330 * u),
+                fill=200,
+                width=max(1, round(1.3 * u)),
+            )
         worn = step(-1.2, 0.4, smooth(sheet.shape, 18 * u, rng))
         mark = (np.asarray(block, np.float32) / 255 * worn * 0.85)[..., None]
         sheet.colour[:] = sheet.colour * (1 - mark) + mark * pigments(colour)[0]

@@ -17,7 +17,12 @@ def paint(sheet: Sheet, rng: np.random.Generator) -> None:
     x, y = sheet.grid()
     x = x + 1.2 * smooth(sheet.shape, 16 * sheet.unit, rng)
     y = y + 1.2 * smooth(sheet.shape, 16 * sheet.unit, rng)
-    for turn in ((560, 240, 70, 5.5), (190, 700, 85, -6.5), (600, 840, 50, -5.0), (170, 180, 60, 4.5)):
+    for turn in (
+        (560, 240, 70, 5.5),
+        (190, 700, 85, -6.5),
+        (600, 840, 50, -5.0),
+        (170, 180, 60, 4.5),
+    ):
         x, y = _swirled(x, y, *turn)
     x, y = _combed(x, y, along=1, pitch=92, pull=70, sharp=17)
     x, y = _combed(x, y, along=0, pitch=125, pull=150, sharp=24)
@@ -27,7 +32,9 @@ def paint(sheet: Sheet, rng: np.random.Generator) -> None:
     np.clip(sheet.colour, 0, 1, out=sheet.colour)
 
 
-def _combed(x: Array, y: Array, *, along: int, pitch: float, pull: float, sharp: float) -> tuple[Array, Array]:
+def _combed(
+    x: Array, y: Array, *, along: int, pitch: float, pull: float, sharp: float
+) -> tuple[Array, Array]:
     """A comb drawn through, neighbouring teeth in opposite directions."""
     across = y if along == 0 else x
     tooth = np.round(across / pitch)
@@ -37,7 +44,9 @@ def _combed(x: Array, y: Array, *, along: int, pitch: float, pull: float, sharp:
     return (x - shift, y) if along == 0 else (x, y - shift)
 
 
-def _swirled(x: Array, y: Array, cx: float, cy: float, radius: float, turns: float) -> tuple[Array, Array]:
+def _swirled(
+    x: Array, y: Array, cx: float, cy: float, radius: float, turns: float
+) -> tuple[Array, Array]:
     """A stylus turned round a point: rotation that dies away outwards."""
     far = np.hypot(x - cx, y - cy)
     angle = turns * np.exp(-far / radius)

@@ -18,8 +18,17 @@ TREE = pigments("0b1526", "12302f", "1e4a38", "4d5f2c", "a8862f")
 # x, y, radius, turn of each whirl; x, y, radius of each star: thousandths of the longer side.
 POPLARS = ((915, 765, 318, 50), (838, 768, 432, 38), (60, 770, 500, 34))
 WHIRLS = ((395, 285, 175, 1.0), (660, 400, 72, 0.75), (130, 150, 90, -0.7), (560, 175, 55, -0.7))
-STARS = ((850, 120, 66), (265, 62, 30), (480, 40, 24), (690, 215, 28), (85, 330, 32),
-         (225, 455, 24), (520, 445, 22), (640, 60, 20), (975, 300, 20))
+STARS = (
+    (850, 120, 66),
+    (265, 62, 30),
+    (480, 40, 24),
+    (690, 215, 28),
+    (85, 330, 32),
+    (225, 455, 24),
+    (520, 445, 22),
+    (640, 60, 20),
+    (975, 300, 20),
+)
 
 
 def paint(sheet: Sheet, rng: np.random.Generator) -> None:
@@ -35,15 +44,43 @@ def paint(sheet: Sheet, rng: np.random.Generator) -> None:
         (Brush(52, 9.5, dry=0.35, streak=0.07), 1.7),
         (Brush(34, 6.0, dry=0.3, streak=0.07, body=1.3), 0.9),
     ):
-        cover(sheet, brush, rng, target=target, angle=angle, density=density, marks=marks,
-              light=0.045, hue=0.018)
+        cover(
+            sheet,
+            brush,
+            rng,
+            target=target,
+            angle=angle,
+            density=density,
+            marks=marks,
+            light=0.045,
+            hue=0.018,
+        )
     slim = Brush(30, 6.0, taper=0.9, dry=0.25, streak=0.06, body=1.3)
-    cover(sheet, slim, rng, target=target, angle=angle, density=4.0, where=trees, marks=marks,
-          light=0.04, wander=0.06)
+    cover(
+        sheet,
+        slim,
+        rng,
+        target=target,
+        angle=angle,
+        density=4.0,
+        where=trees,
+        marks=marks,
+        light=0.04,
+        wander=0.06,
+    )
     lights = np.clip(target * 1.12 + 0.04, 0, 1)
     bright = step(0.55, 0.8, target.mean(axis=-1)) * 0.9 + 0.05
-    cover(sheet, Brush(26, 5.5, dry=0.2, body=1.9), rng, target=lights, angle=angle,
-          density=0.8, where=bright, marks=marks, light=0.03)
+    cover(
+        sheet,
+        Brush(26, 5.5, dry=0.2, body=1.9),
+        rng,
+        target=lights,
+        angle=angle,
+        density=0.8,
+        where=bright,
+        marks=marks,
+        light=0.03,
+    )
     light(sheet, strength=0.55, gloss=0.22)
     weave(sheet, rng, depth=0.03)
 
@@ -64,7 +101,9 @@ def _sky(sheet: Sheet, rng: np.random.Generator) -> tuple[Array, Array]:
         rings = np.where(near > glow, far / (radius * 2.1), rings)
         glow = np.maximum(glow, near)
     bands = 0.5 + 0.5 * np.sin(stream / 19 + 0.5 * clouds(sheet.shape, 60 * sheet.unit, rng))
-    depth = np.clip(0.1 + 0.62 * bands**1.3 + 0.13 * clouds(sheet.shape, 170 * sheet.unit, rng), 0, 1)
+    depth = np.clip(
+        0.1 + 0.62 * bands**1.3 + 0.13 * clouds(sheet.shape, 170 * sheet.unit, rng), 0, 1
+    )
     target = ramp(SKY, depth)
     rings += 0.05 * smooth(sheet.shape, 14 * sheet.unit, rng)
     return stream, mix(target, ramp(GLOW, rings), step(0.12, 0.5, glow))
@@ -86,9 +125,7 @@ def _land(
     return _poplars(sheet, stream, target)
 
 
-def _poplars(
-    sheet: Sheet, stream: Array, target: Array
-) -> tuple[Array, Array, Array]:
+def _poplars(sheet: Sheet, stream: Array, target: Array) -> tuple[Array, Array, Array]:
     """Poplars like dark flames: their strokes climb."""
     x, y = sheet.grid()
     trees = np.zeros_like(x)

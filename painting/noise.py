@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 from painting.colour import Array
 
@@ -14,12 +15,21 @@ def smooth(
     """Smooth noise of about zero mean, unit deviation; ``cell`` is the bump size (y, x) in pixels."""
     high, wide = shape
     tall, broad = cell if isinstance(cell, tuple) else (cell, cell)
+    if max(tall, broad) < 10:
+        return _fine(shape, (tall, broad), rng)
     rows, columns = int(high / tall) + 4, int(wide / broad) + 4
     grid = rng.normal(size=(rows, columns)).astype(np.float32)
     x, y = rng.random(2)
     box = (x + 0.5, y + 0.5, x + 0.5 + wide / broad, y + 0.5 + high / tall)
     picture = Image.fromarray(grid).resize((wide, high), Image.Resampling.BICUBIC, box=box)
     return np.asarray(picture, dtype=np.float32) * 1.5
+
+
+def _fine(shape: tuple[int, int], cell: tuple[float, float], rng: np.random.Generator) -> Array:
+    """Noise of small bumps, blurred from single points: a lattice would show at this size."""
+    points = rng.normal(size=shape).astype(np.float32)
+    blurred = ndimage.gaussian_filter(points, (0.42 * cell[0], 0.42 * cell[1]), truncate=3)
+    return np.asarray(blurred / max(float(blurred.std()), 1e-6), dtype=np.float32)
 
 
 def clouds(

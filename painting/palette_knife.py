@@ -24,12 +24,34 @@ def paint(sheet: Sheet, rng: np.random.Generator) -> None:
     marks = ndimage.gaussian_filter(hairs(rng), (0, 2.5, 6)) * 1.4 - 0.2
     for long, wide, density in ((150, 52, 2.4), (92, 36, 2.0), (58, 22, 1.1)):
         knife = Brush(long, wide, taper=0.08, dry=0.1, streak=0.025, body=1.5, ridge=1.5, blend=0.5)
-        cover(sheet, knife, rng, target=target, angle=angle, density=density, light=0.05,
-              hue=0.02, wander=0.3, bending=0.15, marks=marks)
+        cover(
+            sheet,
+            knife,
+            rng,
+            target=target,
+            angle=angle,
+            density=density,
+            light=0.05,
+            hue=0.02,
+            wander=0.3,
+            bending=0.15,
+            marks=marks,
+        )
     tip = Brush(40, 11, taper=0.2, dry=0.1, streak=0.03, body=2.2, ridge=1.4, blend=0.3)
     bright = np.clip(target * 1.15 + 0.06, 0, 1)
-    cover(sheet, tip, rng, target=bright, angle=angle, density=0.8, bending=0.1, where=0.1 + 0.8 * glow,
-          light=0.07, hue=0.03, marks=marks)
+    cover(
+        sheet,
+        tip,
+        rng,
+        target=bright,
+        angle=angle,
+        density=0.8,
+        bending=0.1,
+        where=0.1 + 0.8 * glow,
+        light=0.07,
+        hue=0.03,
+        marks=marks,
+    )
     light(sheet, strength=0.5, gloss=0.25, soften=0.8)
 
 

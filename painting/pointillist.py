@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from painting.brush import _scattered
+from painting.brush import scattered
 from painting.colour import Array, mix, pigments, ramp, to_lab, vary
 from painting.noise import clouds, smooth, step
 from painting.sheet import Sheet, light, weave
@@ -15,8 +15,23 @@ SKY = pigments("4f7fd0", "86b4e4", "cdd3e6", "fbdcae", "f8ac72", "ee7f78")
 TREES = pigments("1c2560", "1f4a7a", "1f6b58", "5f9a4a", "d8b84a", "f59a4a")
 MEADOW = pigments("35308a", "2f5f96", "2f8068", "86ad4a", "e3c654", "f2a04a")
 PURE = pigments(
-    "1c2a7a", "2d5fc4", "6fa8e0", "17604f", "3f944e", "9dbf4c", "f7dc62", "f6ae3a",
-    "ea6f30", "c8343a", "e0789a", "a484cc", "54378f", "fbf1dc", "f6cba4", "b9d6e8", "1d4a6c",
+    "1c2a7a",
+    "2d5fc4",
+    "6fa8e0",
+    "17604f",
+    "3f944e",
+    "9dbf4c",
+    "f7dc62",
+    "f6ae3a",
+    "ea6f30",
+    "c8343a",
+    "e0789a",
+    "a484cc",
+    "54378f",
+    "fbf1dc",
+    "f6cba4",
+    "b9d6e8",
+    "1d4a6c",
 )
 SIZES = ((15.0, 1.6, 0.08), (11.0, 1.7, 0.07), (8.0, 1.0, 0.065), (5.5, 0.4, 0.06))
 
@@ -42,7 +57,9 @@ def _scene(sheet: Sheet, rng: np.random.Generator) -> tuple[Array, Array]:
     shore, bank = 372.0, 560 + 60 * np.sin(x / 160 + 2.4) - 0.1 * x
     mirrored = np.where(y > shore, 2 * shore - y, y)
     crowns = _crowns(x, mirrored)
-    leaf = ramp(TREES, np.clip(0.32 + 0.5 * crowns[1] + 0.1 * smooth(sheet.shape, 16 * u, rng), 0, 1))
+    leaf = ramp(
+        TREES, np.clip(0.32 + 0.5 * crowns[1] + 0.1 * smooth(sheet.shape, 16 * u, rng), 0, 1)
+    )
     above = mix(sky, leaf, step(-4, 6, crowns[0]))
     rows = np.clip((mirrored * u).astype(np.intp), 0, sheet.shape[0] - 1)
     water = np.take_along_axis(above, np.repeat(rows[..., None], 3, axis=-1), axis=0)
@@ -53,16 +70,30 @@ def _scene(sheet: Sheet, rng: np.random.Generator) -> tuple[Array, Array]:
     tufts = clouds(sheet.shape, (18 * u, 40 * u), rng)
     shade = step(0.25, 0.7, np.sin((x + 0.9 * (y - bank)) / 38 + 0.5 * np.sin(y / 40)) * 0.5 + 0.5)
     grass = np.clip(0.42 + (y - bank) / 420 + 0.1 * tufts - 0.45 * shade, 0, 1)
-    scene = mix(mix(above, water, step(-2, 2, y - shore)), ramp(MEADOW, grass), step(-4, 4, y - bank))
-    flow = np.where(y > bank, -1.2, np.where(y > shore, 0.0, np.arctan2(y - 270, x - 660) + np.pi / 2))
+    scene = mix(
+        mix(above, water, step(-2, 2, y - shore)), ramp(MEADOW, grass), step(-4, 4, y - bank)
+    )
+    flow = np.where(
+        y > bank, -1.2, np.where(y > shore, 0.0, np.arctan2(y - 270, x - 660) + np.pi / 2)
+    )
     return scene, flow.astype(np.float32)
 
 
 def _crowns(x: Array, y: Array) -> tuple[Array, Array]:
     """Depth inside the trees (> 0 inside) and how much of the sun each side catches."""
     inside, lit = np.full_like(x, -99.0), np.zeros_like(x)
-    for cx, cy, rx, ry in ((95, 215, 120, 165), (240, 285, 95, 95), (345, 325, 80, 56), (440, 350, 70, 34), (150, 345, 190, 40),
-                           (910, 300, 100, 80), (830, 345, 70, 30), (985, 260, 70, 120), (560, 362, 130, 14), (930, 352, 130, 34)):
+    for cx, cy, rx, ry in (
+        (95, 215, 120, 165),
+        (240, 285, 95, 95),
+        (345, 325, 80, 56),
+        (440, 350, 70, 34),
+        (150, 345, 190, 40),
+        (910, 300, 100, 80),
+        (830, 345, 70, 30),
+        (985, 260, 70, 120),
+        (560, 362, 130, 14),
+        (930, 352, 130, 34),
+    ):
         far = np.hypot((x - cx) / rx, (y - cy) / ry)
         depth = (1 - far) * min(rx, ry)
         side = 0.5 + 0.5 * np.tanh(((x - cx) * np.sign(660 - cx) / rx - (y - cy) / ry) * 1.3)
@@ -72,13 +103,19 @@ def _crowns(x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _dots(
-    sheet: Sheet, scene: Array, flow: Array, rng: np.random.Generator,
-    *, size: float, density: float, spread: float,
+    sheet: Sheet,
+    scene: Array,
+    flow: Array,
+    rng: np.random.Generator,
+    *,
+    size: float,
+    density: float,
+    spread: float,
 ) -> None:
     """One round of dots of about ``size`` across."""
     u = sheet.unit
     high, wide = sheet.shape
-    x, y = _scattered(int(density * high * wide / (size * u) ** 2), (high, wide), rng)
+    x, y = scattered(int(density * high * wide / (size * u) ** 2), (high, wide), rng)
     meant = scene[y.astype(int), x.astype(int)]
     colours = vary(PURE[_chosen(meant, rng, spread=spread)], rng, light=0.02, hue=0.012)
     across = size * u * np.exp(rng.normal(size=len(x)) * 0.16) / 2

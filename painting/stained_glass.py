@@ -58,9 +58,7 @@ def _border_seeds() -> list[tuple[float, float]]:
     return rows + [(x, y) for y in down[1:-1] for x in (20.0, 730.0)]
 
 
-def _panes(
-    sheet: Sheet, seeds: Array, rng: np.random.Generator
-) -> tuple[Array, Array, Array]:
+def _panes(sheet: Sheet, seeds: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
     """Distance to the nearest lead, pane number, and distance from the pane's centre."""
     x, y = sheet.grid()
     u = sheet.unit

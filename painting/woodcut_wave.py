@@ -17,10 +17,24 @@ SEA = pigments("e3e2cc", "a9c4c4", "5f93a8", "2c5f8c", "1b3566", "132548")
 INK, SUN, FOAM = pigments("141c38"), pigments("c8402c", "dd6a3c"), pigments("f5eeda", "d3dcd2")
 # x, y of the foot, size, mirrored or not: far rows first.
 WAVES = (
-    (60, 395, 95, 1), (265, 385, 85, 1), (450, 400, 100, 1), (640, 388, 85, 1), (850, 398, 105, 1),
-    (150, 480, 150, 1), (415, 500, 135, 1), (700, 485, 160, 1), (970, 500, 150, 1),
-    (20, 610, 210, 1), (365, 640, 200, 1), (790, 620, 330, -1), (150, 760, 300, 1), (560, 790, 250, 1),
-    (-40, 850, 220, 1), (330, 880, 250, 1), (930, 850, 260, -1), (640, 900, 190, 1),
+    (60, 395, 95, 1),
+    (265, 385, 85, 1),
+    (450, 400, 100, 1),
+    (640, 388, 85, 1),
+    (850, 398, 105, 1),
+    (150, 480, 150, 1),
+    (415, 500, 135, 1),
+    (700, 485, 160, 1),
+    (970, 500, 150, 1),
+    (20, 610, 210, 1),
+    (365, 640, 200, 1),
+    (790, 620, 330, -1),
+    (150, 760, 300, 1),
+    (560, 790, 250, 1),
+    (-40, 850, 220, 1),
+    (330, 880, 250, 1),
+    (930, 850, 260, -1),
+    (640, 900, 190, 1),
 )
 
 
@@ -42,7 +56,9 @@ def _sky(sheet: Sheet, rng: np.random.Generator) -> None:
     far = np.hypot(x - 640, y - 150)
     disc = step(93, 91.5, far)
     sheet.colour[:] = mix(sheet.colour, ramp(SUN, np.clip((y - 60) / 180, 0, 1)), disc)
-    bank = smooth(sheet.shape, (55 * u, 190 * u), rng) + 0.35 * smooth(sheet.shape, (25 * u, 60 * u), rng)
+    bank = smooth(sheet.shape, (55 * u, 190 * u), rng) + 0.35 * smooth(
+        sheet.shape, (25 * u, 60 * u), rng
+    )
     lines = np.abs((bank * 2.6) % 1 - 0.5) * 2
     slope = np.hypot(*np.gradient(bank * 2.6)) * u * 2
     carved = step(1.5, 0.8, (1 - lines) / np.maximum(slope, 1e-4)) * step(0.3, 0.5, bank)
@@ -58,15 +74,26 @@ def _bezier(points: list[tuple[float, float]], count: int = 80) -> Array:
     k = t.astype(int)
     f = (t - k)[:, None]
     a, b, c, d = p[k], p[k + 1], p[k + 2], p[k + 3]
-    curve = 0.5 * (2 * b + (c - a) * f + (2 * a - 5 * b + 4 * c - d) * f**2
-                   + (3 * b - a - 3 * c + d) * f**3)
+    curve = 0.5 * (
+        2 * b + (c - a) * f + (2 * a - 5 * b + 4 * c - d) * f**2 + (3 * b - a - 3 * c + d) * f**3
+    )
     return curve.astype(np.float32)
 
 
-BACK = _bezier([(-1.25, 0.06), (-0.8, 0.2), (-0.4, 0.55), (-0.02, 0.93), (0.34, 1.06), (0.66, 0.93),
-                (0.78, 0.68)])
-HOLLOW = _bezier([(1.5, 0.0), (0.85, 0.0), (0.42, 0.1), (0.24, 0.36), (0.3, 0.62), (0.52, 0.74),
-                  (0.78, 0.68)])
+BACK = _bezier(
+    [
+        (-1.25, 0.06),
+        (-0.8, 0.2),
+        (-0.4, 0.55),
+        (-0.02, 0.93),
+        (0.34, 1.06),
+        (0.66, 0.93),
+        (0.78, 0.68),
+    ]
+)
+HOLLOW = _bezier(
+    [(1.5, 0.0), (0.85, 0.0), (0.42, 0.1), (0.24, 0.36), (0.3, 0.62), (0.52, 0.74), (0.78, 0.68)]
+)
 
 
 def _wave(
@@ -101,12 +128,16 @@ def _wipe(
     wood = smooth(sheet.shape, (4 * sheet.unit, 200 * sheet.unit), rng)[rows, columns]
     rise = (foot[1] - y) / size
     stripe = 0.14 * np.sin((x - foot[0]) / size * 9 + 5 * rise)
-    sheet.colour[rows, columns] = ramp(SEA, np.clip(0.72 - 0.55 * rise + stripe + 0.03 * wood, 0.12, 1))
+    sheet.colour[rows, columns] = ramp(
+        SEA, np.clip(0.72 - 0.55 * rise + stripe + 0.03 * wood, 0.12, 1)
+    )
     swell = y + 0.04 * size * np.sin(x / size * 7) + 0.02 * size * np.sin(x / size * 17)
     cut = np.abs((swell / (0.05 * size + 3)) % 1 - 0.5) * (0.05 * size + 3)
     breaks = np.sin(x / size * 11 + np.floor(swell / (0.05 * size + 3)) * 2.4)
     carved = step(1.1, 0.5, cut) * step(0.3, 0.0, rise) * step(-0.5, 0.3, breaks)
-    sheet.colour[rows, columns] = sheet.colour[rows, columns] * (1 - 0.6 * carved)[:, None] + SEA[1] * (0.6 * carved)[:, None]
+    sheet.colour[rows, columns] = (
+        sheet.colour[rows, columns] * (1 - 0.6 * carved)[:, None] + SEA[1] * (0.6 * carved)[:, None]
+    )
 
 
 class _Pen:
@@ -137,15 +168,15 @@ class _Pen:
         sheet.colour[:] = mix(sheet.colour, colour + 0 * sheet.colour, mask)
 
 
-def _claws(
-    sheet: Sheet, rng: np.random.Generator, back: Array, hollow: Array, size: float
-) -> None:
+def _claws(sheet: Sheet, rng: np.random.Generator, back: Array, hollow: Array, size: float) -> None:
     """Foam: scallops along the crest, and hooked fingers that reach out from the lip."""
     u, pen = sheet.unit, _Pen(sheet)
     lip = np.concatenate([back[34:], hollow[:54:-1]])
     outward = np.sign(back[60, 0] - back[20, 0])
     for i in range(0, len(lip), 2):
-        pen.disc(lip[i] + rng.normal(size=2) * 0.012 * size * u, size * u * (0.035 + 0.03 * rng.random()))
+        pen.disc(
+            lip[i] + rng.normal(size=2) * 0.012 * size * u, size * u * (0.035 + 0.03 * rng.random())
+        )
     for i in range(2, len(lip) - 1, 3):
         reach = size * u * (0.13 + 0.12 * rng.random()) * (0.5 + 0.5 * i / len(lip))
         heading = np.arctan2(lip[i, 1] - lip[i - 2, 1], lip[i, 0] - lip[i - 2, 0])
@@ -165,8 +196,14 @@ def _claws(
 
 
 def _finger(
-    pen: _Pen, root: Array, heading: float, reach: float, hook: float, rng: np.random.Generator,
-    *, branches: int,
+    pen: _Pen,
+    root: Array,
+    heading: float,
+    reach: float,
+    hook: float,
+    rng: np.random.Generator,
+    *,
+    branches: int,
 ) -> None:
     """A tapering finger of beads that bends downwards like a claw, with smaller ones on it."""
     place, beads = root.copy(), 11

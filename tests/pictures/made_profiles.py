@@ -67,7 +67,7 @@ def _table_profile(space: bytes, corners: list[tuple[float, float, float]]) -> b
     channels = len(space.strip())
     ramp = bytes(range(256))
     points = b"".join(
-        bytes([round(l * 2.55), round(a + 128), round(b + 128)]) for l, a, b in corners
+        bytes([round(v * 2.55), round(a + 128), round(b + 128)]) for v, a, b in corners
     )
     lut = b"mft1\0\0\0\0" + bytes([channels, 3, 2, 0]) + _fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
     return _profile(b"prtr", space, b"Lab ", {b"A2B0": lut + ramp * channels + points + ramp * 3})

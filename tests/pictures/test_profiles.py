@@ -149,6 +149,7 @@ def test_cmyk_black_darkens_every_ink(tmp_path: Path) -> None:
 
 
 def test_lab_tiff(tmp_path: Path) -> None:
-    Image.frombytes("LAB", (1, 1), bytes([136, 208, 195])).save(tmp_path / "lab.tif")
+    lab = np.array([[[136, 80, 67]]], np.uint8)  # lightness of 255, then signed a and b
+    tifffile.imwrite(tmp_path / "lab.tif", lab, photometric="cielab")
     read = read_picture(tmp_path / "lab.tif").pixels.flatten().numpy()
     assert read == pytest.approx([1, 0, 0], abs=0.06)

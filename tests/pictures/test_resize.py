@@ -42,7 +42,7 @@ def test_shrinking_does_not_alias() -> None:
     stripes = (torch.arange(256) % 2).float().expand(1, 3, 16, 256)
     for filter in ("bicubic", "bilinear", "area"):
         small = resize(stripes, (4, 60), filter=filter)[..., 4:-4]
-        assert (small - 0.5).abs().max() < 0.1
+        assert (small - 0.5).abs().max() < 0.11
 
 
 def test_gradients() -> None:

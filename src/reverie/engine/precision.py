@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from reverie.errors import RecipeError
-from reverie.networks import Network, home
+from reverie.networks import Network
+from reverie.networks.weights import cache_folder
 from reverie.pictures import atomic_path
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -61,7 +62,7 @@ def with_precision(network: Network, precision: Precision = "auto") -> Network:
 
 def fastest(network: Network) -> Candidate:
     """The fastest faithful candidate, from the cache or by a probe of about a second."""
-    path, key = home() / "precision.json", _machine(network)
+    path, key = cache_folder().parent / "precision.json", _machine(network)
     known = _read(path)
     if key not in known:
         known[key] = CANDIDATES.index(probe(network))

@@ -17,6 +17,7 @@ from reverie.errors import RecipeError, WeightsError, suggestion
 from reverie.networks import weights as store
 from reverie.networks.classes import imagenet_classes
 from reverie.networks.dreamnet import dreamnet
+from reverie.networks.fetch import Progress
 from reverie.networks.googlenet import googlenet
 from reverie.networks.graph import Blueprint, weight_shapes
 from reverie.networks.network import Network
@@ -110,7 +111,7 @@ def describe(name: str) -> Description:
     )
 
 
-def download(name: str) -> Iterator[store.Progress]:
+def download(name: str) -> Iterator[Progress]:
     """Fetch a network's weights into the cache, reporting progress; nothing if they are here.
 
     Example:

@@ -25,6 +25,7 @@ from reverie.objectives.statistics import (
     SquaredError,
     Statistic,
 )
+from reverie.networks import find_class
 from reverie.pictures import resize
 
 if TYPE_CHECKING:
@@ -292,7 +293,7 @@ class Logit(Term):
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
         if network.class_layer is None:
             raise LayerNotFound(f"{network.name} has no classes; dreamnet, googlenet or resnet50 have.")
-        index, statistic = network.find_class(self.target), Means(network.class_layer)
+        index, statistic = find_class(network, str(self.target)), Means(network.class_layer)
 
         def value(measured: Mapping[Statistic, Tensor]) -> Tensor:
             logits = measured[statistic]

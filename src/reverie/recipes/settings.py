@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Self, TypeVar
+
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from reverie.engine.precision import Precision
+from reverie.engine.precision import Precision, fastest
 from reverie.errors import RecipeError, suggestion
+from reverie.networks import load
+
+S = TypeVar("S", bound="Settings")
 
 
 class Settings(BaseModel):
     """Settings of a recipe: frozen, complete, and refused where they make no sense."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, populate_by_name=True)
 
     network: str = Field("dreamnet", description="network whose features are used; 'reverie networks' lists them")
     seed: int = Field(0, ge=0, description="of all randomness: same seed, same picture")
     precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
 
 
-def checked(kind: type[Settings], values: dict[str, object]) -> Settings:
+    def resolved(self) -> Self:
+        """The same settings with every automatic choice made, as a recipe to be repeated needs them."""
+        if self.precision != "auto":
+            return self
+        best = fastest(load(self.network))
+        return self.model_copy(update={"precision": best.name})
+
+
+def checked(kind: type[S], values: dict[str, object]) -> S:
     """Settings from plain values.
 
     Raises:
