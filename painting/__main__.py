@@ -1,4 +1,8 @@
-"""``python -m painting OUTDIR [--size 768] [--seed 0] [--only NAME] [--sheet FILE]`` paints the sample styles."""
+"""Paint the sample styles.
+
+``python -m painting OUTDIR [--size 640] [--seed 0] [--only NAME] [--sheet FILE]``.
+The shipped ones: ``python -m painting src/reverie/styles --sheet docs/pictures/styles.jpg``.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,13 @@ from painting.gallery import NAMES, contact_sheet, picture
 
 def main() -> None:
     """Paint the pictures asked for and write them as JPEG."""
-    parser = argparse.ArgumentParser(prog="python -m painting", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m painting", description="Paint the sample styles."
+    )
     parser.add_argument("outdir", type=Path)
     parser.add_argument("--size", type=int, default=640, help="longer side in pixels")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quality", type=int, default=88)
+    parser.add_argument("--quality", type=int, default=86)
     parser.add_argument("--only", choices=NAMES, action="append")
     parser.add_argument("--sheet", type=Path, help="also write a contact sheet, as JPEG")
     wanted = parser.parse_args()
@@ -34,7 +40,7 @@ def main() -> None:
         )
     if wanted.sheet:
         wanted.sheet.parent.mkdir(parents=True, exist_ok=True)
-        contact_sheet(pictures).save(wanted.sheet, quality=80, optimize=True)
+        contact_sheet(pictures).save(wanted.sheet, quality=68, optimize=True)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def stroke(
     stretch: float = 1.0,
     second: Array | None = None,
 ) -> None:
-    """One stroke centred on ``at`` (x, y working pixels), in direction ``angle`` (radians, y down)."""
+    """One stroke about ``at`` (x, y in working pixels), towards ``angle`` (radians, y down)."""
     long, wide = brush.length * sheet.unit * stretch, brush.width * sheet.unit * stretch
     x, y = at
     reach_x, reach_y = _reach(long, wide, angle, curvature)
@@ -200,7 +200,8 @@ def _picked_up(
 def scattered(count: int, shape: tuple[int, int], rng: np.random.Generator) -> tuple[Array, Array]:
     """About ``count`` points in random order, none too crowded: a jittered lattice."""
     high, wide = shape
-    pitch = np.sqrt(high * wide / max(count, 1))
+    count = max(1, min(count, high * wide // 8))  # a tiny sheet has no room for more
+    pitch = np.sqrt(high * wide / count)
     rows, columns = int(np.ceil(high / pitch)), int(np.ceil(wide / pitch))
     row, column = np.divmod(rng.permutation(rows * columns), columns)
     x = (column + rng.random(len(column))) * pitch

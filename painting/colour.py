@@ -65,7 +65,7 @@ def vary(
 
 
 def mix(first: Array, second: Array, share: Array | float) -> Array:
-    """``first`` where share is 0, ``second`` where it is 1; share broadcasts over the colour axis."""
+    """``first`` where share is 0, ``second`` where it is 1, for all channels alike."""
     part = np.asarray(share, dtype=np.float32)
     part = part[..., None] if part.ndim else part
     return (first * (1 - part) + second * part).astype(np.float32)

@@ -94,7 +94,6 @@ def _contours(sheet: Sheet, edges: Array, rng: np.random.Generator) -> None:
     mark = step(0.018, 0.06, edges) * firm * 0.8
     umber = pigments("241a16")[0] + 0 * sheet.colour
     sheet.colour[:] = mix(sheet.colour, umber, ndimage.gaussian_filter(mark, 0.5 * sheet.unit))
-    x, y = sheet.grid()
     for curve in _things():
         block = Image.new("L", sheet.shape[::-1])
         outline = [tuple(map(float, c)) for c in curve * sheet.unit]

@@ -26,7 +26,7 @@ NAMES = (
 
 
 def contact_sheet(
-    pictures: dict[str, Image.Image], *, wide: int = 1100, rows: int = 3
+    pictures: dict[str, Image.Image], *, wide: int = 880, rows: int = 3
 ) -> Image.Image:
     """All the pictures in justified rows on dark ground, each with its name underneath."""
     names, gap, foot = list(pictures), 10, 22

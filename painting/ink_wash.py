@@ -76,7 +76,7 @@ def _mountains(sheet: Sheet, rng: np.random.Generator) -> Array:
 
 
 def _bamboo(sheet: Sheet, rng: np.random.Generator, tooth: Array) -> Array:
-    """Canes in single upward strokes, a gap at each joint, and fans of leaves: what light is left."""
+    """Canes in single upward strokes and fans of leaves: the light they leave."""
     plate = Sheet(np.ones_like(sheet.colour), np.zeros_like(sheet.body))
     marks = hairs(rng)
     for foot, top, width, dark in CANES:
@@ -133,7 +133,7 @@ def _leaves(
 ) -> None:
     """A fan of leaves that hang from one twig: pressed, then lifted to a point."""
     u = plate.unit
-    tone = np.clip(dark * rng.uniform(0.45, 1.0), 0, 1)
+    tone = np.clip(dark * rng.uniform(0.6, 1.05), 0, 1)
     for turn in np.linspace(0.2, 1.5, int(rng.integers(3, 7))) + rng.normal() * 0.25:
         heading = turn if side > 0 else np.pi - turn
         long = rng.uniform(60, 130)

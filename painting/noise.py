@@ -12,7 +12,7 @@ from painting.colour import Array
 def smooth(
     shape: tuple[int, int], cell: tuple[float, float] | float, rng: np.random.Generator
 ) -> Array:
-    """Smooth noise of about zero mean, unit deviation; ``cell`` is the bump size (y, x) in pixels."""
+    """Smooth noise, about zero mean and unit deviation; bumps of ``cell`` (y, x) pixels."""
     high, wide = shape
     tall, broad = cell if isinstance(cell, tuple) else (cell, cell)
     if max(tall, broad) < 10:

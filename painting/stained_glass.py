@@ -127,7 +127,7 @@ def _rose(ring: int, turn: float, rng: np.random.Generator) -> Array:
 def _glass(
     sheet: Sheet, panes: Array, owner: Array, radial: Array, count: int, rng: np.random.Generator
 ) -> Array:
-    """Hand-blown glass: ripples, streaks, seeds of air, and light that differs from pane to pane."""
+    """Hand-blown glass: ripples, streaks, seeds of air, and another light in each pane."""
     u = sheet.unit
     tilt = rng.normal(size=(count, 2)).astype(np.float32)[owner] * 0.004
     x, y = sheet.grid()

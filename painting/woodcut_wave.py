@@ -229,7 +229,7 @@ def _spray(sheet: Sheet, rng: np.random.Generator) -> None:
 
 def _print(sheet: Sheet, rng: np.random.Generator) -> None:
     """What hand printing adds: the grain of the wood, uneven ink, the tooth of the paper."""
-    x, y = sheet.grid()
+    _, y = sheet.grid()
     u = sheet.unit
     rings = y + 16 * clouds(sheet.shape, (60 * u, 320 * u), rng, octaves=3)
     wood = np.sin(rings * 1.15 + 0.8 * smooth(sheet.shape, (3 * u, 90 * u), rng))

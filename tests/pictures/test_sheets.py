@@ -56,7 +56,7 @@ def test_sheet_has_its_width_and_all_pictures() -> None:
 def test_a_batch_is_several_pictures_and_gradients_stay_outside() -> None:
     batch = torch.rand(4, 3, 8, 8, requires_grad=True)
     page = contact_sheet([batch], columns=2, width=200)
-    assert torch.equal(page, contact_sheet(list(batch.split(1)), columns=2, width=200))
+    assert torch.equal(page, contact_sheet([x[None] for x in batch], columns=2, width=200))
     assert not page.requires_grad
 
 

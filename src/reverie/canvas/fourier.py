@@ -6,12 +6,8 @@ import torch
 from torch import Tensor
 
 from reverie.canvas.base import Canvas, Size, leaf
+from reverie.canvas.colours import from_rgb, to_rgb
 from reverie.pictures import resize
-
-# Square root of the colour correlation of natural pictures, columns scaled to norm at most 1.
-_COLOURS = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
-_COLOURS = _COLOURS / _COLOURS.norm(dim=0).max()
-
 
 class FourierCanvas(Canvas):
     """A spectrum whose entries are scaled like those of natural pictures, seen through a sigmoid.
@@ -43,15 +39,14 @@ class FourierCanvas(Canvas):
         (spectrum,) = self.parameters
         waves = torch.view_as_complex(spectrum) * self._scale
         x = torch.fft.irfft2(waves, s=self.size, norm="ortho")
-        return torch.sigmoid(torch.einsum("bchw,dc->bdhw", x, _COLOURS.to(x)))
+        return torch.sigmoid(to_rgb(x))
 
     def resized(self, size: Size) -> FourierCanvas:
         if size == self.size:
             return self
         picture = resize(self.picture().detach(), size).clamp(1e-3, 1 - 1e-3)
         other = FourierCanvas(size, generator=torch.Generator(), batch=len(picture), decay=self._decay)
-        flat = torch.einsum("bchw,dc->bdhw", torch.logit(picture), torch.linalg.inv(_COLOURS).to(picture))
-        waves = torch.fft.rfft2(flat, norm="ortho") / other._scale
+        waves = torch.fft.rfft2(from_rgb(torch.logit(picture)), norm="ortho") / other._scale
         other.load((torch.view_as_real(waves),))
         return other
 

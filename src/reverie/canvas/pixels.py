@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from reverie.canvas.base import Canvas, Projection, Size, leaf
+from reverie.canvas.colours import from_rgb, to_rgb
 from reverie.pictures import resize
 
 
@@ -16,33 +17,41 @@ class PixelCanvas(Canvas):
         picture: (B, 3, H, W) sRGB in [0, 1], where the canvas begins.
         base: a photo under the canvas. Only the difference from it is carried from size to size, so the photo's
             own detail is never blurred by resampling ("detail re-injection").
-    Source: Mordvintsev, Olah & Tyka (2015), cell 8 of the published notebook.
+        natural: parameters are colours decorrelated (softly) like those of natural pictures, so that equal steps
+            change brightness more than hues; plain RGB otherwise.
+    Source: Mordvintsev, Olah & Tyka (2015), cell 8 of the published notebook; the colours, Olah et al. (2017).
     """
 
-    def __init__(self, picture: Tensor, *, base: Tensor | None = None) -> None:
+    def __init__(
+        self, picture: Tensor, *, base: Tensor | None = None, natural: bool = False
+    ) -> None:
         self.size = (int(picture.shape[-2]), int(picture.shape[-1]))
-        self._base = base
+        self._base, self._natural = base, natural
         self._under = None if base is None else resize(base, self.size).clamp(0, 1)
-        start = picture if self._under is None else picture - self._under
-        self.parameters = (leaf(start),)
+        self.parameters = (leaf(self._from_picture(picture)),)
 
     def picture(self) -> Tensor:
         (pixels,) = self.parameters
+        pixels = to_rgb(pixels, soft=True) if self._natural else pixels
         return pixels if self._under is None else pixels + self._under
 
     def resized(self, size: Size) -> PixelCanvas:
-        pixels = self.parameters[0].detach()
-        pixels = pixels if size == self.size else resize(pixels, size)
-        if self._base is None:
-            return PixelCanvas(pixels.clamp(0, 1))
-        return PixelCanvas(pixels + resize(self._base, size).clamp(0, 1), base=self._base)
+        if size == self.size:
+            return PixelCanvas(self.picture().detach(), base=self._base, natural=self._natural)
+        added = self.picture().detach() if self._under is None else self.picture().detach() - self._under
+        under = 0 if self._base is None else resize(self._base, size).clamp(0, 1)
+        picture = (resize(added, size) + under).clamp(0, 1)
+        return PixelCanvas(picture, base=self._base, natural=self._natural)
 
     @torch.no_grad()
     def project(self, projection: Projection | None = None) -> None:
         (pixels,) = self.parameters
-        if self._under is None and projection is None:
+        if self._under is None and not self._natural and projection is None:
             pixels.clamp_(0, 1)
             return
         picture = self.picture()
-        picture = (projection(picture) if projection else picture).clamp(0, 1)
-        pixels.copy_(picture if self._under is None else picture - self._under)
+        pixels.copy_(self._from_picture((projection(picture) if projection else picture).clamp(0, 1)))
+
+    def _from_picture(self, picture: Tensor) -> Tensor:
+        added = picture if self._under is None else picture - self._under
+        return from_rgb(added, soft=True) if self._natural else added

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from reverie.networks.classes import find_class
+from reverie.networks.fetch import Progress
 from reverie.networks.graph import AVERAGE_SCALE, Geometry
 from reverie.networks.network import Network
 from reverie.networks.ops import Padding, Pooling
-from reverie.networks.fetch import Progress
 from reverie.networks.wrap import wrap
 from reverie.networks.zoo import Description, LayerSummary, describe, download, load, names
 

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -164,6 +165,11 @@ class Network(nn.Module):
         self._check(x)
         self._check_size(asked, (x.shape[2], x.shape[3]))
         return self._maps(self._normalise(x), asked)
+
+    if TYPE_CHECKING:
+
+        def __call__(self, x: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+            """As ``forward``."""
 
     def _maps(self, x: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
         """The maps of some layers of a normalised picture."""

@@ -96,7 +96,7 @@ def describe(name: str) -> Description:
     Raises:
         RecipeError: if there is no network of that name.
     """
-    table, published = _table(name), store.checkpoints().get(name)
+    table, published = table_of(name), store.checkpoints().get(name)
     here = published is None or store.is_cached(published)
     return Description(
         name=name,
@@ -122,7 +122,7 @@ def download(name: str) -> Iterator[Progress]:
         RecipeError: if there is no network of that name.
         WeightsError: if the weights cannot be had.
     """
-    table, published = _table(name), store.checkpoints().get(name)
+    table, published = table_of(name), store.checkpoints().get(name)
     if published is not None:
         yield from store.obtain(published, table)
 
@@ -157,7 +157,7 @@ def load(
     """
     _one_of("pooling", pooling, get_args(Pooling))
     _one_of("padding", padding, get_args(Padding))
-    table = _table(name)
+    table = table_of(name)
     found = _weights(table, weights, seed)
     return Network(
         table.with_pooling(pooling).with_padding(padding),
@@ -191,7 +191,12 @@ def _weights(table: Blueprint, wanted: str | Path | None, seed: int) -> store.We
     return store.from_file(Path(wanted).expanduser(), table, published)
 
 
-def _table(name: str) -> Blueprint:
+def table_of(name: str) -> Blueprint:
+    """A network's table, by name.
+
+    Raises:
+        RecipeError: if there is no network of that name.
+    """
     if name not in _TABLES:
         raise RecipeError(
             f"there is no network '{name}';{suggestion(name, names()).lower()}"

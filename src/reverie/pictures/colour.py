@@ -148,7 +148,7 @@ def match_colours(x: Tensor, like: Tensor) -> Tensor:
     root, inverse_root = _square_roots(covariance)
     middle, _ = _square_roots(root @ wanted_covariance @ root)
     stretch = inverse_root @ middle @ inverse_root
-    centred = x.flatten(2).double() - mean
+    centred = x.flatten(2).to(mean.dtype) - mean
     matched = stretch @ centred + wanted_mean
     return matched.to(x.dtype).reshape(matched.shape[:2] + x.shape[2:]).clamp(0, 1)
 
@@ -178,12 +178,12 @@ def _cube(y: Tensor) -> Tensor:
 
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (B, 3, 1) and covariance (B, 3, 3) of a picture's colours, in float64."""
-    colours = x.flatten(2).double()
+    """Mean (B, 3, 1) and covariance (B, 3, 3) of colours, in float64 where the device has it."""
+    colours = x.flatten(2).to(torch.float32 if x.device.type == "mps" else torch.float64)
     mean = colours.mean(dim=2, keepdim=True)
     centred = colours - mean
     covariance = centred @ centred.mT / colours.shape[2]
-    return mean, covariance + _RIDGE * torch.eye(3, dtype=torch.float64, device=x.device)
+    return mean, covariance + _RIDGE * torch.eye(3, dtype=mean.dtype, device=x.device)
 
 
 def _square_roots(matrix: Tensor, *, steps: int = 48) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from reverie.errors import PictureError
 
@@ -103,14 +103,15 @@ def _turn(values: Array, orientation: int) -> Array:
 
 
 class _Quiet:
-    """Pillow without its own pixel limit and warnings, for as long as anyone is reading.
+    """Pillow without its own pixel limit, its warnings, and its leave to guess missing pixels.
 
-    Both are settings of the whole process, so they are counted rather than set by each reader.
+    These are settings of the whole process, so they are counted rather than set by each reader.
     """
 
     def __init__(self) -> None:
         self._lock, self._readers = threading.Lock(), 0
         self._limit: int | None = None
+        self._guesses = False
         self._warnings = ExitStack()
 
     def enter(self) -> None:
@@ -118,6 +119,8 @@ class _Quiet:
             self._readers += 1
             if self._readers == 1:
                 self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+                self._guesses = ImageFile.LOAD_TRUNCATED_IMAGES
+                ImageFile.LOAD_TRUNCATED_IMAGES = False
                 self._warnings.enter_context(warnings.catch_warnings())
                 for module in (r"PIL\b", r"tifffile\b", r"reverie\.pictures\b"):
                     warnings.filterwarnings("ignore", module=module)
@@ -128,6 +131,7 @@ class _Quiet:
             if self._readers == 0:
                 self._warnings.close()
                 Image.MAX_IMAGE_PIXELS = self._limit
+                ImageFile.LOAD_TRUNCATED_IMAGES = self._guesses
 
 
 _QUIET = _Quiet()
@@ -135,7 +139,7 @@ _QUIET = _Quiet()
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Lift Pillow's pixel limit (ours is checked instead) and keep its warnings to ourselves."""
+    """Lift Pillow's pixel limit (ours is checked instead), and let it neither warn nor guess."""
     _QUIET.enter()
     try:
         yield

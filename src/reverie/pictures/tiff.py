@@ -132,5 +132,9 @@ def _decode_by_libtiff(file: BinaryIO) -> Array:
 
 
 def _unpacked(image: ImageFile.ImageFile, unpacker: str) -> Array:
-    image.tile = [tile._replace(args=(unpacker, *tile.args[1:])) for tile in image.tile]
+    """Pixels of an open picture, by another of Pillow's unpackers than the one it chose."""
+    kept = [tile.args[1:] if isinstance(tile.args, tuple) else () for tile in image.tile]
+    image.tile = [
+        tile._replace(args=(unpacker, *rest)) for tile, rest in zip(image.tile, kept, strict=True)
+    ]
     return np.asarray(image)

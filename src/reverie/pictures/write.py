@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -154,12 +154,18 @@ def _encode(partial: Path, page: _Page, format_: Format) -> None:
             write_tiff(partial, page.values, profile=srgb_profile(), recipe=page.recipe)
         elif format_.name == "NumPy":
             with partial.open("wb") as file:
-                np.save(file, page.values, allow_pickle=False)
+                _write_numpy(file, page.values)
         else:
             partial.write_bytes(_by_pillow(page, format_))
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise PictureError(f"cannot write this as {format_.name}: {reason}; write .png") from error
+
+
+def _write_numpy(file: BinaryIO, values: Array) -> None:
+    """As ``np.save``, whose own errors do not say that the disk is full."""
+    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(values))
+    file.write(values.data)
 
 
 def _by_pillow(page: _Page, format_: Format) -> bytes:

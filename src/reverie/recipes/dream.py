@@ -63,7 +63,7 @@ def dream(
     return synthesize(
         wish(network, first, settings, like),
         network,
-        canvas=PixelCanvas(first, base=None if photo is None else start),
+        canvas=PixelCanvas(first, base=None if photo is None else start, natural=True),
         stages=stages,
         optimiser=Normalised(rate=0.02 * settings.strength, bands=settings.bands),
         view=jitter(settings.jitter),

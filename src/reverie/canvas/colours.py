@@ -1,0 +1,33 @@
+"""Colours in which the channels of natural pictures do not vary together."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# Square root of the colour correlation of natural pictures, columns scaled to norm at most 1: one step along the
+# first is a step in brightness, the others are opponent colours, and smaller.
+# Source: Olah, Mordvintsev & Schubert (2017).
+_ROOT = torch.tensor(
+    [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], dtype=torch.float64
+)
+NATURAL = _ROOT / _ROOT.norm(dim=0).max()
+SOFT = NATURAL / NATURAL.norm(dim=0).sqrt()
+
+
+def to_rgb(x: Tensor, *, soft: bool = False) -> Tensor:
+    """Decorrelated colours (B, 3, H, W) as red, green, blue.
+
+    Args:
+        soft: halfway between plain and natural: hues move more than natural ones, less than in plain RGB.
+    """
+    return _mixed(SOFT if soft else NATURAL, x)
+
+
+def from_rgb(x: Tensor, *, soft: bool = False) -> Tensor:
+    """Red, green, blue (B, 3, H, W) as decorrelated colours; the inverse of `to_rgb`."""
+    return _mixed(torch.linalg.inv(SOFT if soft else NATURAL), x)
+
+
+def _mixed(matrix: Tensor, x: Tensor) -> Tensor:
+    return torch.nn.functional.conv2d(x, matrix.to(x)[:, :, None, None])

@@ -1,0 +1,94 @@
+"""Finding a class from what a person types."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from reverie.errors import LayerNotFound
+from reverie.networks import find_class, load
+from reverie.networks.network import Network
+
+SHARED = Path(__file__).parents[3] / "shared" / "weights" / "squeezenet1_1.safetensors"
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return load("dreamnet")
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        ("espresso", 967),
+        (" ESPRESSO ", 967),
+        ("281", 281),
+        ("0", 0),
+        ("tabb", 281),
+        ("tiger cat", 282),
+        ("cup", 968),
+        ("goldfish", 1),
+    ],
+)
+def test_a_class_is_found(network: Network, text: str, index: int) -> None:
+    assert find_class(network, text) == index
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("crane", "'crane' may be crane (134), crane (517); say which, by name or number."),
+        (
+            "cat",
+            "'cat' may be tiger cat (282), Persian cat (283), Siamese cat (284),"
+            " Egyptian cat (285), Madagascar cat (383); say which, by name or number.",
+        ),
+        ("expresso", "dreamnet has no class 'expresso'; did you mean 'espresso'"),
+        ("zzzzzz", "dreamnet has no class 'zzzzzz'; a number from 0 is also taken."),
+        ("", "dreamnet has no class ''"),
+        ("1000", "dreamnet has classes 0 to 999; got 1000."),
+    ],
+)
+def test_what_is_not_clear_is_said(network: Network, text: str, message: str) -> None:
+    with pytest.raises(LayerNotFound) as caught:
+        find_class(network, text)
+    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+
+
+def test_a_network_without_classes_says_so() -> None:
+    with pytest.raises(LayerNotFound, match="vgg16 has no classes"):
+        find_class(load("vgg16", weights="random"), "cat")
+
+
+def photograph(name: str) -> torch.Tensor:
+    """The centre of one of scikit-image's photographs, 224 px square."""
+    data = pytest.importorskip("skimage.data")
+    picture = torch.tensor(getattr(data, name)()).permute(2, 0, 1)[None].float() / 255
+    scale = 224 / min(picture.shape[2:])
+    size = [round(side * scale) for side in picture.shape[2:]]
+    small = torch.nn.functional.interpolate(picture, size, mode="bicubic", antialias=True)
+    top, left = (size[0] - 224) // 2, (size[1] - 224) // 2
+    return small.clamp(0, 1)[:, :, top : top + 224, left : left + 224]
+
+
+def best(network: Network, name: str, count: int) -> list[str]:
+    scores = network(photograph(name), ["classes"])["classes"].mean((2, 3))[0]
+    assert network.classes is not None
+    return [network.classes[i] for i in scores.topk(count).indices]
+
+
+@pytest.mark.shared
+def test_squeezenet_knows_a_cat_and_a_cup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not SHARED.exists():
+        pytest.skip(f"the weights beside the project are missing: {SHARED}")
+    monkeypatch.setenv("REVERIE_HOME", str(tmp_path))
+    network = load("squeezenet1_1", weights=SHARED)
+    assert best(network, "chelsea", 1)[0] in ("Egyptian cat", "tabby", "tiger cat")
+    assert best(network, "coffee", 1) == ["espresso"]
+
+
+def test_dreamnet_knows_a_cat(network: Network) -> None:
+    cats = {"Egyptian cat", "tabby", "tiger cat", "Persian cat", "Siamese cat", "lynx"}
+    assert cats & set(best(network, "chelsea", 5))
