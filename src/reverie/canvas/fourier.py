@@ -42,10 +42,12 @@ class FourierCanvas(Canvas):
         return torch.sigmoid(to_rgb(x))
 
     def resized(self, size: Size) -> FourierCanvas:
+        batch = len(self.parameters[0])
+        other = FourierCanvas(size, generator=torch.Generator(), batch=batch, decay=self._decay)
         if size == self.size:
-            return self
+            other.load(self.parameters)
+            return other
         picture = resize(self.picture().detach(), size).clamp(1e-3, 1 - 1e-3)
-        other = FourierCanvas(size, generator=torch.Generator(), batch=len(picture), decay=self._decay)
         waves = torch.fft.rfft2(from_rgb(torch.logit(picture)), norm="ortho") / other._scale
         other.load((torch.view_as_real(waves),))
         return other

@@ -55,8 +55,8 @@ def evaluate(
     Example:
         total, terms, gradient = rv.evaluate(-rv.energy("relu5_2"), network, photo)
     """
-    if picture.dim() != 4 or picture.shape[1] != 3:
-        raise PictureError(f"a picture is (B, 3, H, W) in [0, 1]; got {tuple(picture.shape)}.")
+    if picture.dim() != 4 or picture.shape[1] != 3 or not picture.is_floating_point():
+        raise PictureError(f"a picture is (B, 3, H, W) in [0, 1]; got {tuple(picture.shape)} {picture.dtype}.")
     executor = executor or WholeExecutor()
     size = (int(picture.shape[-2]), int(picture.shape[-1]))
     bound = bind(objective, network, size, executor) if isinstance(objective, Objective) else objective
@@ -68,9 +68,10 @@ def evaluate(
 
 def value(bound: Bound, network: Network, picture: Tensor, executor: Executor) -> tuple[Tensor, dict[str, Tensor]]:
     """Total and terms, differentiable in the picture. Raises Diverged where one is not finite."""
-    measured = executor.measure(network, picture, bound.statistics)
+    measured = executor.measure(network, picture, bound.statistics, bound.slopes if bound.linear else None)
     total, terms = bound(dict(zip(bound.statistics, measured, strict=True)))
     if not torch.isfinite(total.detach()):
         bad = next((name for name, v in terms.items() if not torch.isfinite(v)), "total")
-        raise Diverged(f"the term '{bad}' is {float(terms.get(bad, total))}; try a smaller weight or step.")
+        found = float(terms.get(bad, total).detach())
+        raise Diverged(f"the term '{bad}' is {found}; try a smaller weight or step.")
     return total, terms

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
 
 import torch
@@ -12,18 +13,23 @@ from reverie.networks import Network
 from reverie.objectives import PICTURE, Statistic, Window
 
 Statistics = tuple[Statistic, ...]
+Slopes = Callable[[Sequence[Tensor]], Sequence[Tensor | None]]
 
 
 class Executor(ABC):
     """Measures statistics of a picture; gradients flow from them back to the picture."""
 
     @abstractmethod
-    def measure(self, network: Network, picture: Tensor, wanted: Statistics) -> tuple[Tensor, ...]:
+    def measure(
+        self, network: Network, picture: Tensor, wanted: Statistics, slopes: Slopes | None = None
+    ) -> tuple[Tensor, ...]:
         """The wanted statistics.
 
         Args:
             picture: (B, 3, H, W) sRGB in [0, 1].
             wanted: what to measure; the network runs to the deepest layer among them and no further.
+            slopes: gives the gradients that will come back, where they do not depend on the statistics' values
+                (only on their shapes); saves a pass over tiles.
         Returns:
             One tensor (B, ...) each, float32 or better.
         """
@@ -35,7 +41,9 @@ class WholeExecutor(Executor):
     def __init__(self) -> None:
         self._references: WeakKeyDictionary[Statistic, Tensor] = WeakKeyDictionary()
 
-    def measure(self, network: Network, picture: Tensor, wanted: Statistics) -> tuple[Tensor, ...]:
+    def measure(
+        self, network: Network, picture: Tensor, wanted: Statistics, slopes: Slopes | None = None
+    ) -> tuple[Tensor, ...]:
         maps = read(network, picture, layers_of(wanted))
         return tuple(
             s.measure(maps[s.layer], Window.whole(maps[s.layer]), self._reference(network, s)) for s in wanted

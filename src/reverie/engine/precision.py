@@ -72,7 +72,8 @@ def fastest(network: Network) -> Candidate:
 
 def probe(network: Network) -> Candidate:
     """Time value and gradient in each candidate, and compare its gradient with float32's."""
-    layers = tuple(dict.fromkeys((*network.style_layers, network.content_layer))) or network.layers[-1:]
+    named = dict.fromkeys((*network.style_layers, network.content_layer))
+    layers = tuple(layer for layer in named if layer) or network.layers[-1:]
     picture = torch.rand(1, 3, 224, 288, generator=torch.Generator().manual_seed(0))
     picture = torch.nn.functional.avg_pool2d(picture, 5, 1, 2)
     timed: list[tuple[float, Candidate]] = []
@@ -108,7 +109,7 @@ def _read(path: Path) -> dict[str, int]:
     try:
         known = json.loads(path.read_text(encoding="utf8"))
         return {str(k): int(v) for k, v in known.items() if 0 <= int(v) < len(CANDIDATES)}
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, OverflowError, AttributeError, TypeError):
         return {}
 
 

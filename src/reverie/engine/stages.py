@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from reverie.errors import RecipeError
@@ -29,6 +30,8 @@ class Stage:
             raise RecipeError(f"a stage is at least 1 pixel each way; got {self.size[0]}x{self.size[1]}.")
         if self.steps < 0:
             raise RecipeError(f"a stage has 0 or more steps; got {self.steps}.")
+        if not 0 < self.rate < math.inf:
+            raise RecipeError(f"the rate of a stage is above 0; got {self.rate}.")
 
 
 def octaves(size: Size, *, count: int = 4, ratio: float = 1.4, steps: int = 10) -> tuple[Stage, ...]:
@@ -38,7 +41,7 @@ def octaves(size: Size, *, count: int = 4, ratio: float = 1.4, steps: int = 10) 
     """
     if not 1 <= count <= _MOST:
         raise RecipeError(f"octaves are 1 to {_MOST}; got {count}.")
-    if ratio <= 1:
+    if not 1 < ratio < math.inf:
         raise RecipeError(f"the ratio of octaves is above 1; got {ratio}.")
     return tuple(Stage(_scaled(size, ratio**-i), steps) for i in reversed(range(count)))
 
@@ -55,8 +58,10 @@ def pyramid(
         steps: at the smallest stage.
         growth: each stage has this many times the steps of the one before, at least 1.
     """
-    if ratio <= 1:
+    if not 1 < ratio < math.inf:
         raise RecipeError(f"the ratio of a pyramid is above 1; got {ratio}.")
+    if smallest < 1 or steps < 1 or not 0 < growth < math.inf:
+        raise RecipeError(f"smallest, steps and growth are above 0; got {smallest}, {steps}, {growth}.")
     factors = [1.0]
     while max(size) * factors[-1] / ratio >= smallest and len(factors) < _MOST:
         factors.append(factors[-1] / ratio)
@@ -66,4 +71,6 @@ def pyramid(
 
 
 def _scaled(size: Size, factor: float) -> Size:
+    if min(size) < 1:
+        raise RecipeError(f"a picture is at least 1 pixel each way; got {size[0]}x{size[1]}.")
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))

@@ -116,12 +116,15 @@ def synthesize(
         An `Iterate` a step.
     Raises:
         Diverged: a term is not finite.
+        RecipeError: no steps, or an average that is none.
     Example:
         for step in rv.synthesize(-rv.energy("relu5_2"), network, canvas=rv.PixelCanvas(photo), stages=rv.octaves((512, 512))):
             print(step)
     """
     if not stages or sum(s.steps for s in stages) == 0:
         raise RecipeError("a run needs at least one stage with at least one step.")
+    if average is not None and not 0 <= average < 1:
+        raise RecipeError(f"the average's decay is in [0, 1); got {average}.")
     executor, optimiser = executor or WholeExecutor(), optimiser or Adam()
     generator = torch.Generator().manual_seed(seed)
     work = [s.steps * s.size[0] * s.size[1] for s in stages]

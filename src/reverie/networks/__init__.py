@@ -11,7 +11,7 @@ from reverie.networks.fetch import Progress
 from reverie.networks.graph import AVERAGE_SCALE, Geometry
 from reverie.networks.network import Network
 from reverie.networks.ops import Padding, Pooling
-from reverie.networks.wrap import wrap
+from reverie.networks.wrapped import wrap
 from reverie.networks.zoo import Description, LayerSummary, describe, download, load, names
 
 __all__ = [

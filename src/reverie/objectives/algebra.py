@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+import torch
 from torch import Tensor
 
 from reverie.errors import RecipeError
@@ -36,7 +37,8 @@ class Objective(ABC):
     def __add__(self, other: object) -> Objective:
         if isinstance(other, Objective):
             return Sum(self.parts + other.parts)
-        return self if other == 0 else NotImplemented  # sum() begins with 0
+        begins = isinstance(other, int | float) and other == 0  # sum() begins with 0
+        return self if begins else NotImplemented
 
     __radd__ = __add__
 
@@ -56,6 +58,8 @@ class Objective(ABC):
         return self + -other if isinstance(other, Objective) else NotImplemented
 
     def __truediv__(self, divisor: float) -> Objective:
+        if divisor == 0:
+            raise RecipeError("an objective cannot be divided by 0.")
         return self * (1 / divisor)
 
     def __str__(self) -> str:
@@ -82,7 +86,7 @@ class Objective(ABC):
         names = _distinct([term.name for _, term, *_ in bound])
         wanted = tuple(dict.fromkeys(s for _, _, statistics, _ in bound for s in statistics))
         values = tuple((name, w, value) for name, (w, _, _, value) in zip(names, bound, strict=True))
-        return Bound(wanted, values)
+        return Bound(wanted, values, all(term.linear for _, term, *_ in bound))
 
 
 @dataclass(frozen=True)
@@ -100,9 +104,15 @@ class Sum(Objective):
 
 
 class Term(Objective):
-    """One term of an objective: the statistics it reads and its natural value."""
+    """One term of an objective: the statistics it reads and its natural value.
+
+    Attributes:
+        name: what losses are reported under.
+        linear: whether the value is linear in the statistics; its gradient is then known before they are measured.
+    """
 
     name: str
+    linear: ClassVar[bool] = True
 
     @property
     def parts(self) -> tuple[tuple[float, Term], ...]:
@@ -122,16 +132,25 @@ class Bound:
     Attributes:
         statistics: what an executor must measure, each once however many terms read it.
         values: (name, weight, function of the statistics) of each term.
+        linear: whether the total is linear in the statistics.
     """
 
     statistics: tuple[Statistic, ...]
     values: tuple[tuple[str, float, Value], ...]
+    linear: bool = False
 
     def __call__(self, measured: Mapping[Statistic, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted total and each term's natural value, scalars averaged over the batch."""
         values = {name: value(measured) for name, _, value in self.values}
         total = sum((w * values[name] for name, w, _ in self.values), start=_zero(measured))
         return total, values
+
+    def slopes(self, like: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+        """The gradient of a linear objective in statistics of these shapes: the same at every value."""
+        with torch.enable_grad():
+            at = [torch.zeros_like(x, requires_grad=True) for x in like]
+            total, _ = self(dict(zip(self.statistics, at, strict=True)))
+            return torch.autograd.grad(total, at, allow_unused=True)
 
 
 def _zero(measured: Mapping[Statistic, Tensor]) -> Tensor:

@@ -12,6 +12,7 @@ FromTarget = Callable[[Tensor], Tensor]
 Distance = Callable[[Tensor], FromTarget]
 
 RIDGE = 1e-2  # of the target's mean variance, added to both covariances: those of few positions have no full rank
+_FLAT = 1e-5  # of its mean square, the least ridge: a painting of one colour has no variance at all
 
 
 def mse(target: Tensor) -> FromTarget:
@@ -32,7 +33,8 @@ def wasserstein2(target: Tensor) -> FromTarget:
         closed form from the inverse root, so nothing is differentiated through an iteration.
     """
     target_mean, target_covariance = _mean_and_covariance(target)
-    ridge = RIDGE * _identity(target) * _trace(target_covariance)[:, None, None] / target.shape[-1]
+    least = (_FLAT * _trace(target[:, :-1])).clamp_min(1e-12)
+    ridge = torch.maximum(RIDGE * _trace(target_covariance), least)[:, None, None] * _identity(target) / target.shape[-1]
     target_covariance = target_covariance + ridge
     root = roots(_symmetric(target_covariance))[0]
 
@@ -80,8 +82,7 @@ def _symmetric(m: Tensor) -> Tensor:
 def roots(m: Tensor) -> tuple[Tensor, Tensor]:
     """Square root and inverse square root of symmetric positive definite matrices (B, C, C).
 
-    By eigenvalues on a CPU, where LAPACK takes half the time of twelve Newton-Schulz steps; by Newton-Schulz on
-    accelerators, where eigenvalues are slow.
+    By eigenvalues on a CPU, where LAPACK is faster; by Newton-Schulz on accelerators, where eigenvalues are slow.
     """
     if m.device.type != "cpu":
         return newton_schulz(m)
@@ -90,8 +91,12 @@ def roots(m: Tensor) -> tuple[Tensor, Tensor]:
     return (vectors * values) @ vectors.mT, (vectors / values) @ vectors.mT
 
 
-def newton_schulz(m: Tensor, steps: int = 12) -> tuple[Tensor, Tensor]:
-    """Square root and inverse square root by the coupled Newton-Schulz iteration: matrix products only."""
+def newton_schulz(m: Tensor, steps: int = 28) -> tuple[Tensor, Tensor]:
+    """Square root and inverse square root by the coupled Newton-Schulz iteration: matrix products only.
+
+    A step lifts the smallest eigenvalues 2.25 times: 28 steps are enough for condition numbers of 10^8. Those of a
+    painting's layers reach 10^7, and 12 steps would leave the inverse root wrong by its own size.
+    """
     norm = m.flatten(1).norm(dim=1)[:, None, None]
     eye = torch.eye(m.shape[-1], dtype=m.dtype, device=m.device).expand_as(m)
     y, z = m / norm, eye

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -50,7 +51,7 @@ def content(layer: str, *, like: Tensor) -> Term:
 
 
 def style(
-    layers: Sequence[str] | Mapping[str, float],
+    layers: str | Sequence[str] | Mapping[str, float],
     *,
     like: Tensor | Sequence[tuple[Tensor, float]],
     statistic: Literal["moments", "gram"] = "moments",
@@ -71,9 +72,12 @@ def style(
     Source: Gatys, Ecker & Bethge (2016), eq. 5; several paintings by mixing their moments.
     """
     paintings = [(like, 1.0)] if isinstance(like, Tensor) else list(like)
+    layers = (layers,) if isinstance(layers, str) else layers
     weights = dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
-    if stroke <= 0:
+    if not 0 < stroke < math.inf:
         raise RecipeError(f"stroke must be above 0; got {stroke}.")
+    if statistic not in ("moments", "gram"):
+        raise RecipeError(f"statistic is moments or gram; got '{statistic}'.")
     shares = _shares([w for _, w in paintings], "painting")
     return Style(
         tuple(zip(weights, _shares(list(weights.values()), "style layer"), strict=True)),
@@ -100,6 +104,8 @@ def energy(layers: str | Sequence[str], *, power: Literal[1, 2] = 1) -> Term:
     names = (layers,) if isinstance(layers, str) else tuple(layers)
     if not names:
         raise RecipeError("energy needs at least one layer; got none.")
+    if power not in (1, 2):
+        raise RecipeError(f"the power of an energy is 1 or 2; got {power}.")
     return Energy(names, power)
 
 
@@ -120,6 +126,8 @@ def direction(layer: str, vector: Tensor, *, power: float = 2.0) -> Term:
     """
     if vector.dim() != 1:
         raise RecipeError(f"a direction is a vector (C,); got shape {tuple(vector.shape)}.")
+    if not 0 < float(vector.detach().norm()) < math.inf:
+        raise RecipeError("a direction is finite and not all zeros.")
     return Direction(layer, vector.detach(), power)
 
 
@@ -141,6 +149,8 @@ def guide(layer: str, *, like: Tensor, vectors: int = 2048) -> Term:
         vectors: the guide's features are thinned evenly to at most this many, which bounds memory.
     Source: Mordvintsev, Olah & Tyka (2015), "Controlling dreams".
     """
+    if vectors < 1:
+        raise RecipeError(f"a guide keeps at least 1 vector; got {vectors}.")
     return Guide(layer, _picture(like), vectors)
 
 
@@ -172,6 +182,7 @@ class Style(Term):
     distance: Distance
     stroke: float
     name: str = field(default="style", init=False)
+    linear: ClassVar[bool] = False
 
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
         statistics = tuple(Moments(layer) for layer, _ in self.layers)
@@ -289,6 +300,7 @@ class Logit(Term):
     target: str | int
     against: float
     name: str = field(default="logit", init=False)
+    linear: ClassVar[bool] = False
 
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
         if network.class_layer is None:
@@ -336,7 +348,7 @@ def _shares(weights: list[float], what: str) -> list[float]:
     if not weights:
         raise RecipeError(f"style needs at least one {what}; got none.")
     total = sum(weights)
-    if total <= 0 or any(w < 0 for w in weights):
+    if not 0 < total < math.inf or any(w < 0 for w in weights):
         raise RecipeError(f"{what} weights are 0 or more and sum to more than 0; got {weights}.")
     return [w / total for w in weights]
 

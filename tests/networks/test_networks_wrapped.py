@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from reverie.errors import LayerNotFound, RecipeError
 from reverie.networks import Geometry, find_class, wrap
 from reverie.networks.network import Network
-from reverie.networks.wrap import Hooked
+from reverie.networks.wrapped import Hooked
 
 PICTURE = torch.rand(2, 3, 32, 40, generator=torch.Generator().manual_seed(0))
 HALF = {"mean": 0.5, "std": 0.25}
@@ -205,6 +205,9 @@ def test_who_cannot_be_followed_is_listened_to() -> None:
     assert not any(part._forward_hooks for part in network.modules())
     with pytest.raises(LayerNotFound, match="did you mean 'second'"):
         network(PICTURE, ["secnd"])
+    exact: Network = pickle.loads(pickle.dumps(network.with_precision(torch.float64)))
+    assert exact(PICTURE, ["first"])["first"].dtype == torch.float64
+    assert torch.equal(network(PICTURE, ["first"])["first"], maps["first"])
 
 
 def test_mean_and_std_must_fit(module: Branched) -> None:

@@ -1,0 +1,111 @@
+"""Where a run writes: the picture, and what lies beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from reverie.errors import PictureError
+from reverie.pictures import atomic_path, check_output
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a user wants written.
+
+    Attributes:
+        output: the picture; None takes a fresh name in the current folder.
+        save_every: steps between pictures on the way, or None.
+        compare: whether to write the original and the result side by side.
+        report: whether to write the losses as a plot.
+        json: whether progress is JSON on stdout.
+    """
+
+    output: Path | None = None
+    save_every: int | None = None
+    compare: bool = False
+    report: bool = False
+    json: bool = False
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files of one run."""
+
+    picture: Path
+    compare: Path | None
+    report: Path | None
+
+    def step(self, number: int) -> Path:
+        """Where the picture after a step goes, counted from 1 over the whole run."""
+        return beside(self.picture, f"{number:04d}")
+
+    def __iter__(self):  # type: ignore[no-untyped-def]  # every file known beforehand
+        return (path for path in (self.picture, self.compare, self.report) if path is not None)
+
+
+def beside(picture: Path, word: str, suffix: str | None = None) -> Path:
+    """A companion of a picture: ``cat.png`` and ``compare`` make ``cat-compare.png``."""
+    return picture.with_name(f"{picture.stem}-{word}{suffix or picture.suffix}")
+
+
+def plan(wishes: Wishes, *, name: str, inputs: Iterable[Path]) -> Outputs:
+    """Choose and check where a run writes, before any work.
+
+    Args:
+        wishes: of the user.
+        name: the file that is taken when none was named; it gets a number where it exists.
+        inputs: files that must not be written over.
+
+    Raises:
+        PictureError: a file that could not be written, or that is an input.
+    """
+    outputs = _around(wishes, wishes.output or fresh(Path(name), wishes))
+    sources = {path.resolve() for path in inputs}
+    for path in outputs:
+        if path.resolve() in sources:
+            raise PictureError(f"'{path}' is a picture this is made from; name another --output.")
+        check_output(path)
+        check_writable(path)
+    return outputs
+
+
+def fresh(path: Path, wishes: Wishes) -> Path:
+    """The path, or with -2, -3… the first of which nothing exists yet, companions included."""
+    numbered = (beside(path, str(number)) for number in itertools.count(2))
+    return next(p for p in itertools.chain([path], numbered) if _is_free(p, wishes))
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a path that cannot be written; what lies there is left alone.
+
+    Raises:
+        PictureError: no folder, no permission, a folder of that name.
+    """
+
+    class _Enough(Exception):
+        pass
+
+    with contextlib.suppress(_Enough), atomic_path(path):
+        raise _Enough
+
+
+def _around(wishes: Wishes, picture: Path) -> Outputs:
+    return Outputs(
+        picture,
+        beside(picture, "compare", ".png") if wishes.compare else None,
+        beside(picture, "report", ".png") if wishes.report else None,
+    )
+
+
+def _is_free(picture: Path, wishes: Wishes) -> bool:
+    taken = any(path.exists() for path in _around(wishes, picture))
+    steps = wishes.save_every and any(
+        p.stem[len(picture.stem) + 1 :].isdecimal() and len(p.stem) >= len(picture.stem) + 5
+        for p in picture.parent.iterdir()
+        if p.name.startswith(f"{picture.stem}-") and p.suffix == picture.suffix
+    )
+    return not taken and not steps

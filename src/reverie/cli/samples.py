@@ -1,0 +1,32 @@
+"""Paintings by the word a user types: a file, or the name of a sample style."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reverie import styles
+from reverie.errors import PictureError, suggestion
+
+
+def painting(word: str) -> Path:
+    """The file that a word means; a file of that name wins over a sample style.
+
+    Raises:
+        PictureError: neither exists.
+    """
+    here = Path(word)
+    if here.exists() or here.suffix or here.name != word:
+        return here
+    if word in styles.names():
+        return styles.path(word)
+    raise PictureError(
+        f"there is no file or sample style '{word}'; 'reverie styles' lists those."
+        f"{suggestion(word, styles.names())}"
+    )
+
+
+def show() -> int:
+    """Print the sample styles' names."""
+    for name in styles.names():
+        print(name)
+    return 0

@@ -1,0 +1,218 @@
+"""Exact tiles: statistics and gradients of a picture, a piece at a time.
+
+Tiles own *features*; what a tile's features need of the neighbours is read again (the halo), and the gradient that
+falls there is added to the neighbours' pixels. So the halo is the forward receptive field only, and the result is
+the whole picture's, to rounding.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from reverie.engine.executors import Executor, Slopes, Statistics, WholeExecutor, layers_of, read
+from reverie.errors import RecipeError
+from reverie.networks import Network
+from reverie.objectives import PICTURE, Statistic, Window
+
+Size = tuple[int, int]
+MAPPED = 256 * 2**20  # bytes of cached references above which they lie on disk
+
+
+@dataclass(frozen=True)
+class Span:
+    """One tile along one axis: the pixels it owns and those it reads, as half-open ranges."""
+
+    own: tuple[int, int]
+    seen: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How a picture is cut.
+
+    Attributes:
+        size: (H, W) of the picture.
+        step: tile origins are multiples of it: the deepest stride.
+        halo: pixels read beyond the owned ones on each side, a multiple of step.
+        tile: owned pixels each way, a multiple of step.
+    """
+
+    size: Size
+    step: int
+    halo: int
+    tile: int
+
+    def spans(self, length: int) -> list[Span]:
+        """The tiles along an axis of this many pixels, of nearly equal lengths, no pixel left out."""
+        count = max(1, -(-length // self.tile))
+        even = -(-length // (count * self.step)) * self.step
+        starts = range(0, length, even)
+        return [
+            Span((a, min(a + even, length)), (max(0, a - self.halo), min(length, a + even + self.halo)))
+            for a in starts
+        ]
+
+    def __iter__(self) -> Iterator[tuple[Span, Span]]:
+        for rows in self.spans(self.size[0]):
+            for columns in self.spans(self.size[1]):
+                yield rows, columns
+
+    def __len__(self) -> int:
+        return len(self.spans(self.size[0])) * len(self.spans(self.size[1]))
+
+
+def grid_for(network: Network, wanted: Statistics, size: Size, tile: int) -> Grid:
+    """The grid on which these statistics are exact.
+
+    Raises:
+        RecipeError: a layer may see the whole picture, so no tile is enough.
+    """
+    deep = [network.geometry(layer) for layer in layers_of(wanted) if layer != PICTURE]
+    step = max((g.stride for g in deep), default=1)
+    reach = max([g.halo for g in deep] + [s.reach for s in wanted])
+    return Grid(size, step, -(-reach // step) * step, max(step, tile // step * step))
+
+
+class TiledExecutor(Executor):
+    """Statistics of a picture cut into tiles; the same as the whole picture's, in a tile's memory.
+
+    Args:
+        tile: side of the pixels a tile owns, rounded down to the network's deepest stride.
+    Source: two passes, Galerne et al. (2022). We differ: tiles own features, so half their halo is exact; where the
+        objective is linear in the statistics its gradient is known beforehand, and one pass does.
+    """
+
+    def __init__(self, tile: int = 512) -> None:
+        if tile < 1:
+            raise RecipeError(f"a tile is at least 1 pixel; got {tile}.")
+        self.tile = tile
+        self._whole = WholeExecutor()
+        self._references: WeakKeyDictionary[Statistic, list[Tensor]] = WeakKeyDictionary()
+
+    def measure(
+        self, network: Network, picture: Tensor, wanted: Statistics, slopes: Slopes | None = None
+    ) -> tuple[Tensor, ...]:
+        grid = grid_for(network, wanted, (int(picture.shape[-2]), int(picture.shape[-1])), self.tile)
+        if len(grid) == 1:
+            return self._whole.measure(network, picture, wanted)
+        return tuple(_Tiled.apply(picture, self, network, wanted, grid, slopes))  # type: ignore[no-untyped-call]
+
+    def shares(
+        self, network: Network, crop: Tensor, wanted: Statistics, grid: Grid, number: int, place: tuple[Span, Span]
+    ) -> list[Tensor]:
+        """One tile's share of each statistic."""
+        maps = read(network, crop, layers_of(wanted))
+        out = []
+        for s in wanted:
+            stride = 1 if s.layer == PICTURE else network.stride(s.layer)
+            whole = grid.size if s.layer == PICTURE else network.extent(s.layer, grid.size)
+            window, piece = _owned(maps[s.layer], stride, whole, grid.size, place, s.reach)
+            out.append(s.measure(piece, window, self._reference(network, s, grid, number, place)))
+        return out
+
+    def _reference(
+        self, network: Network, s: Statistic, grid: Grid, number: int, place: tuple[Span, Span]
+    ) -> Tensor | None:
+        """The reference's features that this tile owns, computed once and kept."""
+        if s.reference is None:
+            return None
+        kept = self._references.setdefault(s, [])
+        if number == len(kept):
+            with torch.no_grad():
+                features = read(network, _crop(s.reference, place), (s.layer,))[s.layer]
+            whole = network.extent(s.layer, grid.size)
+            piece = _owned(features, network.stride(s.layer), whole, grid.size, place, 0)[1]
+            total = piece.numel() * piece.element_size() * len(grid)
+            kept.append(_on_disk(piece) if total > MAPPED else piece.clone(memory_format=torch.preserve_format))
+        return kept[number]
+
+
+class _Tiled(torch.autograd.Function):
+    """Pass 1 sums the shares without a graph; pass 2 back-propagates tile by tile."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        picture: Tensor,
+        executor: TiledExecutor,
+        network: Network,
+        wanted: Statistics,
+        grid: Grid,
+        slopes: Slopes | None,
+    ) -> tuple[Tensor, ...]:
+        ctx.args = (executor, network, wanted, grid)
+        ctx.save_for_backward(picture)
+        ctx.gradient = torch.zeros_like(picture) if slopes and ctx.needs_input_grad[0] else None
+        sums: list[Tensor] | None = None
+        for number, place in enumerate(grid):
+            shares = _pass(picture, ctx.args, number, place, slopes, ctx.gradient)
+            wide = [x.double() for x in shares]
+            sums = wide if sums is None else [a.add_(b) for a, b in zip(sums, wide, strict=True)]
+        kinds = [x.dtype for x in shares]
+        return tuple(x.to(kind) for x, kind in zip(sums or [], kinds, strict=True))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (picture,) = ctx.saved_tensors
+        total = ctx.gradient
+        if total is None:
+            total = torch.zeros_like(picture)
+            for number, place in enumerate(ctx.args[3]):
+                _pass(picture, ctx.args, number, place, lambda _: gradients, total)
+        return total, None, None, None, None, None
+
+
+def _pass(
+    picture: Tensor,
+    args: tuple[TiledExecutor, Network, Statistics, Grid],
+    number: int,
+    place: tuple[Span, Span],
+    slopes: Slopes | None,
+    into: Tensor | None,
+) -> list[Tensor]:
+    """A tile's shares; where the statistics' gradients are known, the tile's gradient is added in."""
+    executor, network, wanted, grid = args
+    crop = _crop(picture, place).detach()
+    if into is None or slopes is None:
+        with torch.no_grad():
+            return executor.shares(network, crop, wanted, grid, number, place)
+    with torch.enable_grad():
+        crop.requires_grad_(True)
+        shares = executor.shares(network, crop, wanted, grid, number, place)
+        pairs = [(x, g) for x, g in zip(shares, slopes(shares), strict=True) if x.requires_grad and g is not None]
+        (gradient,) = torch.autograd.grad([x for x, _ in pairs], crop, [g for _, g in pairs])
+    _crop(into, place).add_(gradient)
+    return [x.detach() for x in shares]
+
+
+def _crop(picture: Tensor, place: tuple[Span, Span]) -> Tensor:
+    (top, bottom), (left, right) = place[0].seen, place[1].seen
+    return picture[..., top:bottom, left:right]
+
+
+def _owned(
+    features: Tensor, stride: int, whole: Size, size: Size, place: tuple[Span, Span], reach: int
+) -> tuple[Window, Tensor]:
+    """The window of the whole map that a tile owns, and those features (and `reach` beyond) out of its own map."""
+    ranges = []
+    for span, length, pixels in zip(place, whole, size, strict=True):
+        first = span.own[0] // stride
+        last = length if span.own[1] == pixels else min(length, span.own[1] // stride)
+        ranges.append((first, max(first, last), first - span.seen[0] // stride))
+    (top, bottom, y), (left, right, x) = ranges
+    window = Window(top, left, bottom - top, right - left, whole)
+    return window, features[..., y : y + bottom - top + reach, x : x + right - left + reach]
+
+
+def _on_disk(x: Tensor) -> Tensor:
+    """The tensor in an unlinked temporary file, mapped into memory when it is read."""
+    with tempfile.NamedTemporaryFile(prefix="reverie-") as file:
+        stored = torch.from_file(file.name, shared=True, size=x.numel(), dtype=x.dtype)
+    return stored.view(x.shape).copy_(x)

@@ -1,0 +1,114 @@
+"""What all rooms test with: one thread, a tiny random network, small pictures, one photograph."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import settings
+from torch import Tensor, nn
+
+import reverie as rv
+from reverie.networks import Network
+
+settings.register_profile("reverie", deadline=None, derandomize=True, database=None)
+settings.load_profile("reverie")
+
+CLASSES = ("cat", "dog", "tree frog", "night sky", "teapot", "espresso")
+
+
+def pytest_sessionstart() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_module() -> nn.Sequential:
+    """Three stages of convolution, rectifier and average pool, and a linear head; random weights."""
+    module = nn.Sequential(
+        OrderedDict(
+            conv1=nn.Conv2d(3, 8, 3, padding=1),
+            relu1=nn.ReLU(),
+            pool1=nn.AvgPool2d(2),
+            conv2=nn.Conv2d(8, 12, 3, padding=1),
+            relu2=nn.ReLU(),
+            pool2=nn.AvgPool2d(2),
+            conv3=nn.Conv2d(12, 16, 3, padding=1),
+            relu3=nn.ReLU(),
+            average=nn.AdaptiveAvgPool2d(1),
+            flatten=nn.Flatten(),
+            head=nn.Linear(16, len(CLASSES)),
+        )
+    )
+    generator = torch.Generator().manual_seed(7)
+    for p in module.parameters():
+        fan = p[0].numel() if p.dim() > 1 else 100
+        p.data.normal_(0, (2 / fan) ** 0.5, generator=generator)
+    return module.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_module: nn.Sequential) -> Network:
+    """The tiny module as a network, in float32."""
+    return rv.networks.wrap(tiny_module, mean=0.45, std=0.25, classes=CLASSES)
+
+
+@pytest.fixture(scope="session")
+def tiny64(tiny: Network) -> Network:
+    """The same in float64."""
+    return tiny.with_precision(torch.float64)
+
+
+@pytest.fixture(scope="session")
+def dreamnet() -> Network:
+    """The embedded network, as the style recipe loads it."""
+    return rv.networks.load("dreamnet", pooling="average", padding="replicate")
+
+
+@pytest.fixture(scope="session")
+def make_picture() -> Callable[..., Tensor]:
+    """`make_picture(seed, h, w)`: smooth random colours with some noise, (batch, 3, h, w) in [0, 1]."""
+
+    def make(
+        seed: int, h: int, w: int, *, batch: int = 1, dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        coarse = torch.rand(batch, 3, 4, 4, generator=generator, dtype=torch.float64)
+        noise = torch.randn(batch, 3, h, w, generator=generator, dtype=torch.float64)
+        smooth = nn.functional.interpolate(coarse, (h, w), mode="bilinear")
+        return (0.1 + 0.8 * smooth + 0.05 * noise).clamp(0, 1).to(dtype)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Tensor:
+    """A photograph, (1, 3, 256, 256)."""
+    return _photograph("astronaut", 256, 256)
+
+
+@pytest.fixture(scope="session")
+def coffee() -> Tensor:
+    """Another, (1, 3, 200, 300)."""
+    return _photograph("coffee", 200, 300)
+
+
+@pytest.fixture
+def convolutions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The shapes of the weights of every 2-D convolution run during the test, in order."""
+    seen: list[tuple[int, ...]] = []
+    original = nn.functional.conv2d
+
+    def counted(x: Tensor, weight: Tensor, *rest: object, **named: object) -> Tensor:
+        seen.append(tuple(weight.shape))
+        return original(x, weight, *rest, **named)
+
+    monkeypatch.setattr(nn.functional, "conv2d", counted)
+    return seen
+
+
+def _photograph(name: str, h: int, w: int) -> Tensor:
+    data = pytest.importorskip("skimage.data")
+    x = torch.from_numpy(getattr(data, name)()).permute(2, 0, 1)[None].float() / 255
+    return rv.pictures.resize(x, (h, w)).clamp(0, 1)

@@ -1,0 +1,95 @@
+"""The default style objective and its gradient, against a plain autograd version and against bfloat16."""
+
+from __future__ import annotations
+
+import copy
+
+import plain_style
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as run
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+import reverie as rv
+from reverie.networks import Network
+
+LAYERS, CONTENT = ("relu1", "relu2", "relu3"), "relu2"
+sides = st.integers(12, 41)
+
+
+def ours(photo: Tensor, painting: Tensor) -> rv.Objective:
+    return (
+        rv.content(CONTENT, like=photo)
+        + 10 * rv.style(LAYERS, like=painting)
+        + 2 * rv.total_variation()
+    )
+
+
+def plain(
+    module: nn.Sequential, x: Tensor, photo: Tensor, painting: Tensor
+) -> tuple[Tensor, Tensor]:
+    x = x.clone().requires_grad_(True)
+    value = plain_style.style_objective(module, x, photo, painting, LAYERS, CONTENT)
+    return value.detach(), torch.autograd.grad(value, x)[0]
+
+
+def error(a: Tensor, b: Tensor) -> float:
+    return float((a.double() - b.double()).norm() / b.double().norm())
+
+
+@given(sides, sides, sides, sides, st.integers(0, 99))
+@run(max_examples=25)
+def test_float64(
+    tiny64: Network, tiny_module: nn.Sequential, make_picture, h: int, w: int, a: int, b: int, seed: int
+) -> None:
+    x, photo = (make_picture(seed + i, h, w, dtype=torch.float64) for i in (0, 1))
+    painting = make_picture(seed + 2, a + 20, b + 20, dtype=torch.float64)
+    total, _, gradient = rv.evaluate(ours(photo, painting), tiny64, x)
+    value, expected = plain(copy.deepcopy(tiny_module).double(), x, photo, painting)
+    assert error(total, value) < 1e-10
+    assert error(gradient, expected) < 1e-10
+
+
+@given(sides, sides, st.integers(0, 99))
+@run(max_examples=15)
+def test_float32(
+    tiny: Network, tiny_module: nn.Sequential, make_picture, h: int, w: int, seed: int
+) -> None:
+    x, photo, painting = (make_picture(seed + i, h + i, w) for i in (0, 0, 9))
+    total, _, gradient = rv.evaluate(ours(photo, painting), tiny, x)
+    module = copy.deepcopy(tiny_module).double()
+    value, expected = plain(module, x.double(), photo.double(), painting.double())
+    assert error(total, value) < 1e-5
+    assert error(gradient, expected) < 1e-5
+
+
+def cosine(a: Tensor, b: Tensor) -> float:
+    return float(torch.cosine_similarity(a.flatten(), b.flatten(), 0))
+
+
+@pytest.fixture(scope="module")
+def quick(dreamnet: Network) -> Network:
+    return dreamnet.with_precision(torch.bfloat16, channels_last=True)
+
+
+def test_bfloat16_style(
+    dreamnet: Network, quick: Network, astronaut: Tensor, coffee: Tensor
+) -> None:
+    objective = (
+        rv.content(dreamnet.content_layer, like=astronaut.flip(3))
+        + 10 * rv.style(dreamnet.style_layers, like=coffee)
+        + 2 * rv.total_variation()
+    )
+    exact, low = (rv.evaluate(objective, n, astronaut) for n in (dreamnet, quick))
+    assert cosine(exact.gradient, low.gradient) > 0.99
+    assert float(low.total) == pytest.approx(float(exact.total), rel=0.02)
+    assert low.gradient.dtype == torch.float32
+
+
+def test_bfloat16_energy(dreamnet: Network, quick: Network, astronaut: Tensor) -> None:
+    objective = -rv.energy(dreamnet.dream_layers)
+    exact, low = (rv.evaluate(objective, n, astronaut) for n in (dreamnet, quick))
+    assert cosine(exact.gradient, low.gradient) > 0.99
+    assert float(low.total) == pytest.approx(float(exact.total), rel=0.02)

@@ -1,0 +1,98 @@
+"""The registry: every exported term improves within three steps, and its gradient is its gradient."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+import reverie as rv
+from reverie import objectives
+from reverie.networks import Network
+from reverie.objectives import Objective
+
+Make = Callable[[Tensor], Objective]  # from another picture, something to be minimised
+VECTOR = torch.linspace(-1, 1, 16)
+
+TERMS: dict[str, list[Make]] = {
+    "channel": [lambda other: -rv.channel("relu3", 2)],
+    "content": [lambda other: rv.content("relu2", like=other)],
+    "direction": [
+        lambda other: -rv.direction("relu3", VECTOR),
+        lambda other: -rv.direction("relu3", VECTOR, power=0),
+    ],
+    "energy": [
+        lambda other: -rv.energy(["relu2", "relu3"]),
+        lambda other: -rv.energy("relu3", power=2),
+    ],
+    "guide": [lambda other: -rv.guide("relu3", like=other, vectors=9)],
+    "logit": [
+        lambda other: -rv.logit("tree frog"),
+        lambda other: -rv.logit("tree frog", against=1),
+    ],
+    "neuron": [lambda other: -rv.neuron("relu3", 2), lambda other: -rv.neuron("relu2", 1, at=(0, 0))],
+    "style": [
+        lambda other: rv.style(["relu1", "relu3"], like=other),
+        lambda other: rv.style(["relu1", "relu3"], like=[(other, 2), (other.flip(2), 1)]),
+        lambda other: rv.style(["relu2"], like=other, distance=rv.mse),
+        lambda other: rv.style(["relu2"], like=other, statistic="gram", distance=rv.relative(rv.mse)),
+    ],
+    "total_variation": [lambda other: rv.total_variation()],
+}
+ROWS = [pytest.param(make, id=f"{n}-{i}") for n, many in TERMS.items() for i, make in enumerate(many)]
+
+
+def exported_terms() -> set[str]:
+    """The exported functions that are declared to return a term."""
+    names = set()
+    for name in objectives.__all__:
+        thing = getattr(objectives, name)
+        if inspect.isfunction(thing) and inspect.signature(thing).return_annotation in ("Term", "Objective"):
+            names.add(name)
+    return names
+
+
+def test_every_exported_term_has_a_row() -> None:
+    assert set(TERMS) == exported_terms()
+
+
+def test_every_term_is_at_the_top() -> None:
+    assert exported_terms() <= set(rv.__all__)
+
+
+@pytest.mark.parametrize("make", ROWS)
+@pytest.mark.parametrize("optimiser", [rv.Adam(rate=0.005), rv.Normalised(rate=0.003)], ids=["adam", "steps"])
+def test_it_improves_within_three_steps(
+    tiny: Network, make_picture, make: Make, optimiser: rv.optimisers.Optimiser
+) -> None:
+    start, objective = make_picture(0, 36, 40), make(make_picture(1, 36, 40))
+    run = rv.synthesize(
+        objective, tiny, canvas=rv.PixelCanvas(start), stages=[rv.Stage((36, 40), 3)], optimiser=optimiser
+    )
+    *_, last = run
+    before, after = (float(rv.evaluate(objective, tiny, x).total) for x in (start, last.image))
+    assert after < before
+
+
+@pytest.mark.parametrize("make", ROWS)
+def test_gradcheck(tiny64: Network, make_picture, make: Make) -> None:
+    x = make_picture(2, 13, 18, dtype=torch.float64).requires_grad_(True)
+    executor = rv.WholeExecutor()
+    bound = rv.engine.bind(make(make_picture(3, 34, 33, dtype=torch.float64)), tiny64, (13, 18), executor)
+
+    def value(y: Tensor) -> Tensor:
+        measured = executor.measure(tiny64, y, bound.statistics)
+        return bound(dict(zip(bound.statistics, measured, strict=True)))[0]
+
+    assert torch.autograd.gradcheck(value, (x,), eps=1e-6, atol=1e-7, rtol=1e-4, fast_mode=True)
+
+
+@pytest.mark.parametrize("make", ROWS)
+def test_the_picture_moves_the_gradient(tiny: Network, make_picture, make: Make) -> None:
+    gradient = rv.evaluate(make(make_picture(1, 36, 40)), tiny, make_picture(0, 36, 40)).gradient
+    assert gradient.shape == (1, 3, 36, 40)
+    assert gradient.dtype == torch.float32
+    assert float(gradient.norm()) > 0
