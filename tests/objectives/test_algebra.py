@@ -80,7 +80,8 @@ def test_subtraction(value, a: Objective, b: Objective) -> None:
 @few
 def test_negation(value, a: Objective) -> None:
     assert value(-a) == near(-value(a))
-    assert (-(-a)).parts == a.parts
+    negated = -a
+    assert (-negated).parts == a.parts
 
 
 @given(objectives, st.floats(0.1, 10))
@@ -164,7 +165,10 @@ def test_only_objectives_are_added(other: object) -> None:
             "0.015 * content(relu2) - 3 * logit('cat')",
         ),
         (rv.total_variation() + rv.energy(["a", "b"]), "total_variation() + energy(a, b)"),
-        (rv.neuron("a", 1) - 0.5 * rv.direction("b", torch.ones(3)), "neuron(a, 1) - 0.5 * direction(b)"),
+        (
+            rv.neuron("a", 1) - 0.5 * rv.direction("b", torch.ones(3)),
+            "neuron(a, 1) - 0.5 * direction(b)",
+        ),
         (rv.style(["a", "b"], like=torch.ones(1, 3, 4, 4)), "style(a, b)"),
         (-1 * rv.guide("a", like=torch.ones(1, 3, 4, 4)), "- guide(a)"),
     ],
@@ -179,7 +183,12 @@ def test_equal_terms_are_equal() -> None:
 
 
 def test_repeated_terms_are_numbered(tiny: Network, make_picture) -> None:
-    objective = rv.channel("relu1", 0) + rv.channel("relu1", 1) + rv.energy("relu1") + rv.channel("relu2", 0)
+    objective = (
+        rv.channel("relu1", 0)
+        + rv.channel("relu1", 1)
+        + rv.energy("relu1")
+        + rv.channel("relu2", 0)
+    )
     terms = rv.evaluate(objective, tiny, make_picture(0, 12, 12)).terms
     assert list(terms) == ["channel", "channel 2", "energy", "channel 3"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -152,7 +154,7 @@ def test_every_kind_of_statistic_is_tested_for_additivity() -> None:
 
 def cuts(length: int, inner: list[int]) -> list[tuple[int, int]]:
     edges = sorted({0, length, *(i % length for i in inner)})
-    return list(zip(edges, edges[1:], strict=False))
+    return list(itertools.pairwise(edges))
 
 
 def share(s: Statistic, x: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
@@ -202,7 +204,9 @@ def test_low_precision_is_summed_in_float32(dtype: torch.dtype) -> None:
             continue  # reads the picture, which is float32
         reference = None if s.reference is None else s.reference.to(dtype)
         value = s.measure(x, Window.whole(x), reference)
-        expected = s.measure(exact, Window.whole(x), None if reference is None else reference.double())
+        expected = s.measure(
+            exact, Window.whole(x), None if reference is None else reference.double()
+        )
         assert value.dtype == torch.float32
         close(value.double().numpy(), expected.numpy(), 1e-2)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
+from rich.markup import escape
 
 from reverie.recipes.catalogue import Recipe, Role
 from reverie.recipes.settings import Settings
@@ -64,8 +65,7 @@ def parameter(name: str, kind: Any, default: Any, info: Any) -> inspect.Paramete
 
 
 def _argument(role: Role) -> inspect.Parameter:
-    metavar = f"{role.name.upper()}..." if role.many else role.name.upper()
-    info = typer.Argument(metavar=metavar, help=role.description, show_default=False)
+    info = typer.Argument(metavar=role.name.upper(), help=role.description, show_default=False)
     kind = list[str] if role.many else str
     return parameter(role.name, kind, inspect.Parameter.empty, info)
 
@@ -82,9 +82,9 @@ def _option(name: str, field: FieldInfo, *, panel: str) -> inspect.Parameter:
     flag = field.annotation is bool
     info = typer.Option(
         *([] if flag else flags(name, field)),
-        metavar=None if flag else _metavar(field),
-        help=field.description,
-        show_default=_default(field),
+        metavar="" if flag else _metavar(field),
+        help=_help(field),
+        show_default=False,
         rich_help_panel=panel,
     )
     return parameter(name, bool | None if flag else str | None, None, info)
@@ -92,18 +92,19 @@ def _option(name: str, field: FieldInfo, *, panel: str) -> inspect.Parameter:
 
 def _metavar(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
-        return "|".join(map(str, get_args(field.annotation)))
+        choices = "|".join(map(str, get_args(field.annotation)))
+        return choices if len(choices) <= 12 else "WORD"
     kinds = get_args(field.annotation) or (field.annotation,)
     word = "INTEGER" if int in kinds else "NUMBER" if float in kinds else "NAME"
     return f"{word},…" if _is_list(field) else word
 
 
-def _default(field: FieldInfo) -> str | bool:
-    """The default in words, with the range where there is one: ``768; 16 to 100000``."""
-    if field.default in (None, ()):
-        return False
-    limits = [f"{word}{limit}" for word, limit in _limits(field)]
-    return "; ".join([str(field.default), " ".join(limits)]) if limits else str(field.default)
+def _help(field: FieldInfo) -> str:
+    """What a setting is, its default, and its range: ``pixels (768; 16 to 100000)``."""
+    limits = " ".join(f"{word}{limit}" for word, limit in _limits(field))
+    default = "" if field.default in (None, ()) else str(field.default)
+    known = "; ".join(words for words in (default, limits) if words)
+    return f"{escape(field.description or '')}" + (f" [dim]({escape(known)})[/]" if known else "")
 
 
 def _limits(field: FieldInfo) -> list[tuple[str, Any]]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from reverie.cli.entry import DONE, STOPPED
-from reverie.cli.interrupt import listening
+from reverie.cli.interrupt import Wish, listening
 from reverie.cli.outputs import Outputs, Wishes, plan
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.cli.report import Moment, write_report
 from reverie.engine import Iterate
+from reverie.errors import RecipeError
 from reverie.networks import download
 from reverie.pictures import (
     Picture,
@@ -29,10 +31,10 @@ from reverie.pictures import (
     write_image,
 )
 from reverie.recipes.catalogue import Recipe
-from reverie.recipes.record import Record, Stop, record_of
+from reverie.recipes.record import NetworkUsed, Record, Stop, record_of
 from reverie.recipes.settings import Settings
 
-_TALLEST = 1024  # pixels; of a picture in a comparison
+_TALLEST = 1024  # pixels, of a picture in a comparison
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,10 @@ class Order:
         recipe, settings: how.
         files: by role; none in the first role begins with noise.
         name: of the output where the user names none.
-        until: where to stop before the end, as a replay of a stopped run does.
+        until: where to stop before the end, as the replay of a stopped run does.
         same_as: a file whose pixels should come out again.
+        network: the one it must be, weights included; None takes what is here.
+        notes: what the user should know.
     """
 
     recipe: Recipe[Any]
@@ -53,66 +57,160 @@ class Order:
     name: str
     until: Stop | None = None
     same_as: Path | None = None
+    network: NetworkUsed | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """The pictures of an order, read, by role."""
+class Job:
+    """An order made ready: files checked, pictures read, every automatic choice made."""
 
+    order: Order
+    wishes: Wishes
+    outputs: Outputs
     pictures: Mapping[str, tuple[Picture, ...]]
-    main: str
+    settings: Settings
+    record: Record
 
     @property
     def photo(self) -> Picture | None:
         """The picture it begins with; None when that is noise."""
-        return next(iter(self.pictures[self.main]), None)
-
-    @property
-    def tensors(self) -> dict[str, list[Tensor]]:
-        """As a recipe takes them."""
-        return {role: [p.pixels for p in many] for role, many in self.pictures.items()}
+        return next(iter(self.pictures.get(self.order.recipe.roles[0].name, ())), None)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Course:
-    """A run on its way: the last iterate, and the losses so far where a report is wanted."""
+    """How a run went: its last iterate, what the report shows, whether the user stopped it."""
 
-    last: Iterate | None = None
-    taken: int = 0
-    moments: list[Moment] = field(default_factory=list)
-    stopped: Stop | None = None
+    last: Iterate
+    moments: tuple[Moment, ...]
+    interrupted: bool
 
 
 def perform(order: Order, wishes: Wishes) -> int:
-    """Make the picture and write it, its record inside; return the exit code.
+    """Make a picture and write it, its record inside.
+
+    Returns:
+        The exit code.
 
     Raises:
-        ReverieError: anything refused; nothing has been written then but pictures on the way.
+        ReverieError: anything refused; an older output is as it was.
     """
     began = time.perf_counter()
-    files = [(role, path) for role, paths in order.files.items() for path in paths]
-    outputs = plan(wishes, name=order.name, inputs=[path for _, path in files])
-    loaded = read(order)
-    check_output(outputs.picture, depth=depth_for(loaded.photo, outputs.picture), size=_size(order))
     with contextlib.closing(reporter(machine=wishes.json)) as follower:
-        settings = fetched(order.settings, follower)
-        record = record_of(order.recipe, settings, inputs=files, output=outputs.picture)
-        follower.began(record, outputs.picture)
+        job = prepare(order, wishes, follower)
+        follower.began(job.record, job.outputs.picture)
         with listening() as wish:
-            course = Course()
-            steps = order.recipe.begin(loaded.tensors, settings)
-            for iterate in walk(steps, course, until=order.until):
-                follower.stepped(iterate)
-                if wishes.report:
-                    course.moments.append(Moment.of(iterate))
-                if wishes.save_every and course.taken % wishes.save_every == 0:
-                    path, here = outputs.step(course.taken), Stop(stage=iterate.stage, step=iterate.step)
-                    write(path, iterate.image, loaded.photo, _at(record, None if iterate.last else here))
-                    follower.saved(path)
-                if wish.stop and not iterate.last:
-                    course.stopped = Stop(stage=iterate.stage, step=iterate.step)
-                    break
-            outcome = finish(order, course, loaded, outputs, record, settings, began)
+            course = follow(job, follower, wish)
+            size = finish(job, course)
+        outcome = Outcome(
+            tuple(job.outputs),
+            size,
+            seconds=time.perf_counter() - began,
+            stopped=_stop(course.last) if course.interrupted else None,
+            same=_same(job),
+        )
         follower.close()
         follower.ended(outcome)
-    return STOPPED if wish.stop and course.stopped else DONE
+    return STOPPED if course.interrupted else DONE
+
+
+def prepare(order: Order, wishes: Wishes, follower: Reporter) -> Job:
+    """Everything that can be refused, refused before any work; then the network fetched."""
+    files = [(role, path) for role, paths in order.files.items() for path in paths]
+    outputs = plan(wishes, name=order.name, inputs=[path for _, path in files])
+    pictures = {role: tuple(map(read_picture, paths)) for role, paths in order.files.items()}
+    longer = getattr(order.settings, "size", None)
+    check_output(outputs.picture, size=longer and (longer, longer))
+    for progress in download(order.settings.network):
+        follower.downloaded(order.settings.network, progress)
+    follower.close()
+    settings = order.settings.resolved()
+    record = record_of(order.recipe, settings, inputs=files, output=outputs.picture)
+    if order.network is not None and order.network != record.network:
+        raise RecipeError(
+            f"the weights of {settings.network} have changed since (sha256"
+            f" {record.network.sha256[:8]}, not {order.network.sha256[:8]}); --anyway uses them."
+        )
+    for line in order.notes:
+        follower.note(line)
+    return Job(order, wishes, outputs, pictures, settings, record)
+
+
+def follow(job: Job, follower: Reporter, wish: Wish) -> Course:
+    """Run to the end, to the step where a replayed run was stopped, or until the user stops it."""
+    moments: list[Moment] = []
+    tensors = {role: [p.pixels for p in many] for role, many in job.pictures.items()}
+    steps = job.order.recipe.begin(tensors, job.settings)
+    for count, iterate in enumerate(steps, 1):
+        follower.stepped(iterate)
+        if job.wishes.report:
+            moments.append(Moment.of(iterate))
+        if job.wishes.save_every and count % job.wishes.save_every == 0:
+            save(job, job.outputs.step(count), iterate)
+            follower.saved(job.outputs.step(count))
+        if iterate.last or wish.stop or _stop(iterate) == job.order.until:
+            return Course(iterate, tuple(moments), wish.stop and not iterate.last)
+    return Course(iterate, tuple(moments), False)
+
+
+def save(job: Job, path: Path, iterate: Iterate) -> Tensor:
+    """Write the picture as it stands, with its alpha, its depth and its record; return it."""
+    image = iterate.image
+    record = job.record.model_copy(update={"stopped": None if iterate.last else _stop(iterate)})
+    photo, format_ = job.photo, format_of(path)
+    deep = photo is not None and photo.depth == 16 and 16 in format_.depths and format_.recipe
+    write_image(
+        path,
+        image,
+        alpha=None if photo is None or photo.alpha is None else _fitted(photo.alpha, image),
+        recipe=record.to_json(),
+        depth=16 if deep else 8,
+    )
+    return image
+
+
+def finish(job: Job, course: Course) -> tuple[int, int]:
+    """Write the picture and what was wished beside it; return its (H, W)."""
+    image = save(job, job.outputs.picture, course.last)
+    if job.outputs.compare is not None:
+        write_image(job.outputs.compare, comparison(job, image))
+    if job.outputs.report is not None:
+        write_report(job.outputs.report, course.moments, title=_title(job))
+    return int(image.shape[2]), int(image.shape[3])
+
+
+def comparison(job: Job, image: Tensor) -> Tensor:
+    """What went in and what came out, side by side."""
+    recipe = job.order.recipe
+    shown = [(picture.name, picture.pixels) for many in job.pictures.values() for picture in many]
+    if job.photo is None and recipe.noise is not None:
+        shown.insert(0, ("noise", recipe.noise(job.settings)))
+    shown.append((job.outputs.picture.name, image))
+    return side_by_side(
+        [pixels for _, pixels in shown],
+        height=min(int(image.shape[2]), _TALLEST),
+        captions=[name for name, _ in shown],
+    )
+
+
+def _title(job: Job) -> str:
+    names = [picture.name for many in job.pictures.values() for picture in many] or ["noise"]
+    return f"{job.order.recipe.name}: {', '.join(names)}"
+
+
+def _stop(iterate: Iterate) -> Stop:
+    return Stop(stage=iterate.stage, step=iterate.step)
+
+
+def _fitted(alpha: Tensor, image: Tensor) -> Tensor:
+    return resize(alpha, (int(image.shape[2]), int(image.shape[3]))).clamp(0, 1)
+
+
+def _same(job: Job) -> bool | None:
+    """Whether a replay's pixels are those of its file; None where a lossy format hides it."""
+    files = (job.order.same_as, job.outputs.picture)
+    if not all(file and format_of(file).name in ("PNG", "TIFF") for file in files):
+        return None
+    old, new = (read_image(file) for file in files if file)
+    return torch.equal(old, new)

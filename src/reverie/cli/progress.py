@@ -130,22 +130,22 @@ class Screen(Silent):
 
     def downloaded(self, network: str, progress: Downloaded) -> None:
         """Move the bar of the download."""
-        if self._bar is None:
-            self._start(DownloadColumn(), TransferSpeedColumn(), title=f"fetching {network}")
-        assert self._bar is not None
-        self._bar.update(self._task, completed=progress.done, total=progress.total)
+        bar = self._bar
+        if bar is None:
+            bar = self._start(DownloadColumn(), TransferSpeedColumn(), title=f"fetching {network}")
+        bar.update(self._task, completed=progress.done, total=progress.total)
 
     def stepped(self, iterate: Iterate) -> None:
         """Move the bar: where the run is, its losses, the time left."""
-        if self._bar is None:
+        bar = self._bar
+        if bar is None:
             place, losses = Column(no_wrap=True), Column(no_wrap=True, ratio=1, overflow="ellipsis")
-            self._start(
+            bar = self._start(
                 TextColumn("{task.fields[place]}", markup=False, table_column=place),
                 TextColumn("{task.fields[losses]}", "dim", markup=False, table_column=losses),
                 title=self._title,
             )
-        assert self._bar is not None
-        self._bar.update(
+        bar.update(
             self._task, completed=iterate.done, place=place_of(iterate), losses=losses_of(iterate)
         )
 
@@ -159,8 +159,8 @@ class Screen(Silent):
             self._bar.stop()
             self._bar = None
 
-    def _start(self, *columns: ProgressColumn, title: str) -> None:
-        self._bar = Progress(
+    def _start(self, *columns: ProgressColumn, title: str) -> Progress:
+        bar = self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TaskProgressColumn(),
@@ -170,8 +170,9 @@ class Screen(Silent):
             transient=True,
             expand=True,
         )
-        self._task = self._bar.add_task(title, total=1.0, place="", losses="")
-        self._bar.start()
+        self._task = bar.add_task(title, total=1.0, place="", losses="")
+        bar.start()
+        return bar
 
 
 class Lines(Silent):
@@ -211,7 +212,7 @@ class Lines(Silent):
         _emit("note", message=line)
 
     def ended(self, outcome: Outcome) -> None:
-        """``{"event": "stopped" or "ended", "output": …, "also": […], "width": …, "seconds": …}``."""
+        """``{"event": "ended", "output": …, "also": […], …}``; "stopped" after Ctrl-C."""
         picture, *rest = outcome.written
         _emit(
             "stopped" if outcome.stopped else "ended",

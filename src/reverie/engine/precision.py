@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from reverie.errors import RecipeError
+from reverie.errors import PictureError, RecipeError
 from reverie.networks import Network
 from reverie.networks.weights import cache_folder
 from reverie.pictures import atomic_path
@@ -119,5 +119,5 @@ def _remember(path: Path, known: dict[str, int]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as partial:
             partial.write_text(json.dumps(known, indent=1), encoding="utf8")
-    except OSError:
+    except (OSError, PictureError):
         pass

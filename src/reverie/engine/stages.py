@@ -63,7 +63,7 @@ def pyramid(
     if smallest < 1 or steps < 1 or not 0 < growth < math.inf:
         raise RecipeError(f"smallest, steps and growth are above 0; got {smallest}, {steps}, {growth}.")
     factors = [1.0]
-    while max(size) * factors[-1] / ratio >= smallest and len(factors) < _MOST:
+    while round(max(size) * factors[-1] / ratio) >= smallest and len(factors) < _MOST:
         factors.append(factors[-1] / ratio)
     return tuple(
         Stage(_scaled(size, f), max(1, round(steps * growth**i))) for i, f in enumerate(reversed(factors))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ from reverie.networks import Network
 from reverie.objectives import Objective
 from reverie.optimisers import Adam, Optimiser, Run
 from reverie.views import View
+
+State = dict[str, Any]  # of numbers, strings, tensors, lists and dicts of them
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Iterate:
     _total: Tensor = field(repr=False)
     _terms: dict[str, Tensor] = field(repr=False)
     _draw: Callable[[], Tensor] = field(repr=False)
+    _state: Callable[[], State] = field(repr=False)
 
     @property
     def image(self) -> Tensor:
@@ -57,6 +61,10 @@ class Iterate:
     def losses(self) -> dict[str, float]:
         """Each term's natural value at the beginning of the step."""
         return {name: float(v) for name, v in self._terms.items()}
+
+    def state(self) -> State:
+        """Everything the run needs to go on from here, bit for bit; take it before the next step is asked for."""
+        return {"stage": self.stage, "step": self.step, "seconds": self.seconds, **self._state()}
 
     @property
     def last(self) -> bool:
@@ -85,6 +93,90 @@ class Average:
     def values(self) -> list[Tensor]:
         return [s / self.weight for s in self.sums]
 
+    def state(self) -> State:
+        return {"weight": self.weight, "sums": [s.clone() for s in self.sums]}
+
+    def load(self, state: State) -> None:
+        self.weight = state["weight"]
+        for mine, its in zip(self.sums, state["sums"], strict=True):
+            mine.copy_(its)
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """What stays the same from scale to scale."""
+
+    objective: Objective
+    network: Network
+    optimiser: Optimiser
+    view: View | None
+    projection: Projection | None
+    average: float | None
+    executor: Executor
+    generator: torch.Generator
+
+
+class _Scale:
+    """A stage at work: the canvas at its size, the targets, the optimiser's run and the average."""
+
+    def __init__(self, machine: _Machine, canvas: Canvas, stage: Stage, previous: Run | None) -> None:
+        self.machine, self.canvas = machine, canvas.resized(stage.size)
+        self.bound = bind(machine.objective, machine.network, stage.size, machine.executor)
+        self.run = machine.optimiser.start(self.canvas.parameters, rate=stage.rate, previous=previous)
+        self.mean = Average(self.canvas.parameters, machine.average) if machine.average is not None else None
+        self.first: tuple[Tensor, dict[str, Tensor]] | None = None
+
+    def step(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """One step; the total and the terms at its beginning."""
+        self.first = None
+        self.run.step(self._closure)
+        if self.machine.optimiser.bounded:
+            self.canvas.project(self.machine.projection)
+        if self.mean:
+            self.mean.add(self.canvas.parameters)
+        if self.first is None:
+            raise RuntimeError("the optimiser took a step without asking for the objective")
+        return self.first
+
+    def _closure(self) -> Tensor:
+        m = self.machine
+        for p in self.canvas.parameters:
+            p.grad = None
+        picture = self.canvas.picture()
+        seen = picture if m.view is None else m.view(picture, m.generator)
+        total, terms = value(self.bound, m.network, seen, m.executor)
+        total.backward()  # type: ignore[no-untyped-call]
+        self.first = self.first or (total.detach(), {k: v.detach() for k, v in terms.items()})
+        return total.detach()
+
+    def image(self) -> Tensor:
+        """The picture as it stands: the average's, where there is one."""
+        return self.canvas.drawn(self.mean.values() if self.mean else self._parameters())
+
+    def _parameters(self) -> list[Tensor]:
+        return [p.detach().clone() for p in self.canvas.parameters]
+
+    def finish(self) -> Canvas:
+        """The canvas with which the next scale begins."""
+        if self.mean and self.mean.weight:
+            self.canvas.load(self.mean.values())
+        return self.canvas
+
+    def state(self) -> State:
+        return {
+            "parameters": self._parameters(),
+            "run": self.run.state(),
+            "mean": self.mean.state() if self.mean else {},
+            "generator": self.machine.generator.get_state(),
+        }
+
+    def load(self, state: State) -> None:
+        self.canvas.load(state["parameters"])
+        self.run.load(state["run"])
+        if self.mean:
+            self.mean.load(state["mean"])
+        self.machine.generator.set_state(state["generator"])
+
 
 def synthesize(
     objective: Objective,
@@ -98,6 +190,7 @@ def synthesize(
     average: float | None = None,
     seed: int = 0,
     executor: Executor | None = None,
+    state: State | None = None,
 ) -> Iterator[Iterate]:
     """Optimise a canvas through stages; yield after every step.
 
@@ -112,6 +205,7 @@ def synthesize(
         average: decay of a moving average of the iterates, e.g. .99; pictures are then the average. None: no average.
         seed: of all randomness; same seed, device and version, same picture.
         executor: whole by default.
+        state: an earlier run's `Iterate.state()`, to go on from; all other arguments must be that run's.
     Yields:
         An `Iterate` a step.
     Raises:
@@ -125,43 +219,30 @@ def synthesize(
         raise RecipeError("a run needs at least one stage with at least one step.")
     if average is not None and not 0 <= average < 1:
         raise RecipeError(f"the average's decay is in [0, 1); got {average}.")
-    executor, optimiser = executor or WholeExecutor(), optimiser or Adam()
     generator = torch.Generator().manual_seed(seed)
+    machine = _Machine(
+        objective, network, optimiser or Adam(), view, projection, average, executor or WholeExecutor(), generator
+    )
+    yield from _iterates(machine, canvas, stages, state)
+
+
+def _iterates(machine: _Machine, canvas: Canvas, stages: Sequence[Stage], state: State | None) -> Iterator[Iterate]:
     work = [s.steps * s.size[0] * s.size[1] for s in stages]
+    began = time.monotonic() - (state["seconds"] if state else 0)
     run: Run | None = None
-    began = time.monotonic()
     for number, stage in enumerate(stages):
-        canvas = canvas.resized(stage.size)
-        bound = bind(objective, network, stage.size, executor)
-        run = optimiser.start(canvas.parameters, rate=stage.rate, previous=run)
-        mean = None if average is None else Average(canvas.parameters, average)
-        state: dict[str, object] = {}
-
-        def closure(canvas: Canvas = canvas, bound=bound, state=state) -> Tensor:  # type: ignore[no-untyped-def]
-            for p in canvas.parameters:
-                p.grad = None
-            picture = canvas.picture()
-            seen = picture if view is None else view(picture, generator)
-            total, terms = value(bound, network, seen, executor)
-            total.backward()  # type: ignore[no-untyped-call]
-            state.setdefault("total", total.detach())
-            state.setdefault("terms", {k: v.detach() for k, v in terms.items()})
-            return total.detach()
-
-        def draw(canvas: Canvas = canvas, mean: Average | None = mean) -> Tensor:
-            return canvas.drawn(mean.values() if mean else [p.detach().clone() for p in canvas.parameters])
-
-        for step in range(1, stage.steps + 1):
-            state.clear()
-            run.step(closure)
-            if optimiser.bounded:
-                canvas.project(projection)
-            if mean:
-                mean.add(canvas.parameters)
+        if state and number + 1 < state["stage"]:
+            continue
+        scale = _Scale(machine, canvas, stage, run)
+        past = state["step"] if state else 0
+        if state:
+            scale.load(state)
+            state = None
+        for step in range(past + 1, stage.steps + 1):
+            total, terms = scale.step()
             done = (sum(work[:number]) + work[number] * step / stage.steps) / sum(work)
+            seconds = time.monotonic() - began
             yield Iterate(
-                number + 1, len(stages), step, stage.steps, stage.size, done, time.monotonic() - began,
-                state["total"], state["terms"], draw,  # type: ignore[arg-type]
-            )
-        if mean and stage.steps:
-            canvas.load(mean.values())
+                number + 1, len(stages), step, stage.steps, stage.size, done, seconds, total, terms, scale.image, scale.state
+            )  # fmt: skip
+        canvas, run = scale.finish(), scale.run

@@ -168,13 +168,7 @@ class Roughness(Statistic):
     reach: int = 1
 
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
-        x, h, w = features, window.height, window.width
-        right = x[..., :h, 1 : w + 1] - x[..., :h, : min(w, x.shape[-1] - 1)]
-        down = x[..., 1 : h + 1, :w] - x[..., : min(h, x.shape[-2] - 1), :w]
-        falling = x[..., 1 : h + 1, 1 : w + 1] - x[..., : min(h, x.shape[-2] - 1), : min(w, x.shape[-1] - 1)]
-        rising = x[..., 1 : h + 1, : min(w, x.shape[-1] - 1)] - x[..., : min(h, x.shape[-2] - 1), 1 : w + 1]
-        sums = [d.pow(2).mean(1).sum((1, 2)) for d in (right, down, falling, rising)]
-        return torch.stack(sums, 1) / window.positions
+        return _Differences.apply(features, window.height, window.width) / window.positions  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _full(x: Tensor) -> Tensor:
@@ -196,14 +190,15 @@ class _Moments(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, share: float) -> Tensor:
         rows = _rows(features)
-        n = rows.shape[1]
-        wide = _full(rows[:, :0]).dtype
-        sums = rows.sum(1, keepdim=True, dtype=wide)
-        shift = (sums / n).to(rows.dtype) if rows.dtype != wide else torch.zeros_like(rows[:, :1])
-        rows = rows - shift if rows.dtype != wide else rows
+        n, wide = rows.shape[1], _full(rows[:, :0]).dtype
+        low = rows.dtype != wide
+        shift = rows.new_zeros(len(rows), 1, rows.shape[2])
+        shift = (_sums(rows, wide) / max(n, 1)).to(rows.dtype) if low else shift
+        rows = rows - shift if low else rows
         ctx.save_for_backward(rows, shift)
         ctx.share, ctx.shape = share, features.shape
         shift = shift.to(wide)
+        sums = _sums(rows, wide) + n * shift
         cross = shift.mT @ (sums - n / 2 * shift)
         return torch.cat([_products(rows, wide) + cross + cross.mT, sums], 1) * share
 
@@ -220,15 +215,58 @@ class _Moments(torch.autograd.Function):
 
 
 def _products(rows: Tensor, wide: torch.dtype) -> Tensor:
-    """Sum over positions of the outer products, (B, C, C), low precision in blocks."""
+    """Sum over positions of the outer products: (B, C, C)."""
+    return _by_blocks(rows, wide, lambda part: torch.bmm(part.mT, part))
+
+
+def _sums(rows: Tensor, wide: torch.dtype) -> Tensor:
+    """Sum over positions: (B, 1, C)."""
+    return _by_blocks(rows, wide, lambda part: torch.bmm(part.new_ones(len(part), 1, part.shape[1]), part))
+
+
+def _by_blocks(rows: Tensor, wide: torch.dtype, product: Callable[[Tensor], Tensor]) -> Tensor:
+    """A product that sums over positions, low precision in blocks of them that are added in float32."""
     if rows.dtype == wide:
-        return rows.mT @ rows
+        return product(rows)
     b, n, c = rows.shape
     blocks = max(1, min(64, n // max(512, 2 * c)))
     cut = n - n % blocks
-    head = rows[:, :cut].reshape(b * blocks, cut // blocks, c)
-    out = torch.bmm(head.mT, head).view(b, blocks, c, c).sum(1, dtype=wide)
-    if cut < n:
-        tail = rows[:, cut:].to(wide)
-        out += tail.mT @ tail
-    return out
+    parts = product(rows[:, :cut].reshape(b * blocks, cut // blocks, c))
+    out = parts.view(b, blocks, *parts.shape[1:]).sum(1, dtype=wide)
+    return out if cut == n else out + product(rows[:, cut:].to(wide))
+
+
+class _Differences(torch.autograd.Function):
+    """Sums of squared differences to four neighbours, (B, 4), of the first height x width positions."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, height: int, width: int) -> Tensor:
+        pairs = _neighbours(x, height, width)
+        differences = [b - a for a, b in pairs]
+        ctx.save_for_backward(*differences)
+        ctx.shape, ctx.window = x.shape, (height, width)
+        return torch.stack([d.flatten(1).pow(2).sum(1) for d in differences], 1) / x.shape[1]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        differences = ctx.saved_tensors
+        out = differences[0].new_zeros(ctx.shape)
+        slopes = gradients[0] * (2 / ctx.shape[1])
+        for (a, b), d, slope in zip(_neighbours(out, *ctx.window), differences, slopes.unbind(1), strict=True):
+            step = d * slope[:, None, None, None]
+            a -= step
+            b += step
+        return out, None, None
+
+
+def _neighbours(x: Tensor, h: int, w: int) -> list[tuple[Tensor, Tensor]]:
+    """Views of each position and of its right, lower, lower right and lower left neighbour, where both exist."""
+    inner = min(w, x.shape[-1] - 1)
+    top = x[..., : min(h, x.shape[-2] - 1), :]
+    low = x[..., 1 : h + 1, :]
+    return [
+        (x[..., :h, :inner], x[..., :h, 1 : inner + 1]),
+        (top[..., :w], low[..., :w]),
+        (top[..., :inner], low[..., 1 : inner + 1]),
+        (top[..., 1 : inner + 1], low[..., :inner]),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -22,10 +23,11 @@ class _TorchRun(Run):
         self.optimiser.step(closure)  # type: ignore[arg-type]  # ours returns a tensor, which float() takes
 
     def state(self) -> dict[str, Any]:
-        return self.optimiser.state_dict()
+        return copy.deepcopy(self.optimiser.state_dict()["state"])
 
     def load(self, state: dict[str, Any]) -> None:
-        self.optimiser.load_state_dict(state)
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
 
 
 @dataclass(frozen=True)

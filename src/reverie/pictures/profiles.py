@@ -12,6 +12,7 @@ import io
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -158,9 +159,8 @@ def _is_srgb(profile: bytes) -> bool:
 
 
 def _to_srgb_matrix(matrix: Array) -> Array:
-    srgb = parse(srgb_profile())
-    assert srgb is not None and srgb.matrix is not None  # our own profile
-    result: Array = np.linalg.solve(srgb.matrix, matrix)
+    srgb = cast(MatrixProfile, parse(srgb_profile()))  # our own profile, which has one
+    result: Array = np.linalg.solve(cast(Array, srgb.matrix), matrix)
     return result
 
 

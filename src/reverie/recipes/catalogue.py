@@ -47,6 +47,7 @@ class Recipe(Generic[S]):
         settings: the model of its settings.
         roles: the pictures it takes, the main one first.
         dials: names of the settings to show first.
+        example: a command to try.
         run: from pictures by role and settings to the steps.
         noise: the picture it begins with in place of the first role's, (1, 3, H, W); None where it
             cannot begin with noise.
@@ -57,6 +58,7 @@ class Recipe(Generic[S]):
     settings: type[S]
     roles: tuple[Role, ...]
     dials: tuple[str, ...]
+    example: str
     run: Callable[[Inputs, S], Iterator[Iterate]]
     noise: Callable[[S], Tensor] | None = None
 
@@ -125,6 +127,7 @@ CATALOGUE: Mapping[str, Recipe[Any]] = MappingProxyType(
                 Role("guide", "a picture whose features the dream takes up", required=False),
             ),
             dials=("layers", "class_name", "size", "octaves", "steps", "strength", "seed"),
+            example="reverie dream cat.jpg --class macaw --size 1024",
             run=_dream,
             noise=noise,
         ),
@@ -137,6 +140,7 @@ CATALOGUE: Mapping[str, Recipe[Any]] = MappingProxyType(
                 Role("painting", "a picture to paint like, or a sample style's name", many=True),
             ),
             dials=("weights", "size", "strength", "stroke", "seed"),
+            example="reverie style cat.jpg night-strokes mosaic --weights 2,1 -o painted.png",
             run=_style,
         ),
     }

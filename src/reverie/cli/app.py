@@ -1,0 +1,137 @@
+"""The commands and their help. What needs PyTorch is imported when a command needs it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from reverie.cli.entry import DONE
+
+CRAFTS = {
+    "dream": "Dream on a photo, or from noise: it becomes what the network sees in it.",
+    "style": "Paint a photo in the manner of one or several paintings.",
+}
+"""The catalogue's names and summaries, again here so that help appears before PyTorch is loaded."""
+
+_MAKE, _SEE = "Make a picture", "Look around"
+
+
+class Commands(TyperGroup):
+    """The group of commands; a craft's options are generated when it is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the words mean, whole."""
+        if args and args[0] in (*CRAFTS, "replay"):
+            self.commands[args[0]] = _whole(args[0])
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command that the words after ``reverie`` mean; return its exit code.
+
+    Raises:
+        ReverieError: what the command refuses.
+    """
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(list(words), prog_name="reverie", standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        return _refuse_usage(error)
+    return code if isinstance(code, int) else DONE
+
+
+@app.callback(invoke_without_command=True)
+def reverie(
+    ctx: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", metavar="", help="Show the versions and exit.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", metavar="", help="Show tracebacks; any command takes it.")
+    ] = False,
+) -> int:
+    """Dream on, restyle and invent pictures with the features of a convolutional network.
+
+    [dim]reverie dream cat.jpg        reverie style cat.jpg night-strokes -o painted.png[/]
+    """
+    if version:
+        words = f"reverie {metadata.version('reverie-dream')}", f"torch {metadata.version('torch')}"
+        print(", ".join((*words, f"Python {platform.python_version()}")))
+        raise typer.Exit(DONE)
+    if ctx.invoked_subcommand is None:
+        print(ctx.get_help())
+    return DONE
+
+
+def _stub(name: str) -> Callable[[], int]:
+    def craft() -> int:  # replaced before it could be called
+        raise AssertionError(name)
+
+    return craft
+
+
+for _name, _summary in CRAFTS.items():
+    app.command(_name, help=_summary, rich_help_panel=_MAKE)(_stub(_name))
+app.command(
+    "replay", help="Make a picture again from the recipe inside it.", rich_help_panel=_MAKE
+)(_stub("replay"))
+
+
+@app.command("networks", rich_help_panel=_SEE)
+def networks(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="one network: its layers")
+    ] = None,
+) -> int:
+    """List the networks, or the layers of one: channels, strides, sizes, licence."""
+    from reverie.cli.networks import show, show_all
+
+    return show_all() if name is None else show(name)
+
+
+@app.command("styles", rich_help_panel=_SEE)
+def styles() -> int:
+    """List the sample styles: each can stand for a painting."""
+    from reverie.cli.samples import show
+
+    return show()
+
+
+def _whole(name: str) -> Any:
+    """A craft's command with everything it takes."""
+    from reverie.cli import crafts
+
+    single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    function = crafts.replay_command() if name == "replay" else crafts.command_of(name)
+    single.command(name)(function)
+    command = typer.main.get_command(single)
+    command.name = name
+    return command
+
+
+def _refuse_usage(error: Any) -> int:
+    """Say in one line what is wrong with the words typed, and where to read more."""
+    message = " ".join(error.format_message().split())
+    message = message if message.endswith((".", "?")) else f"{message}."
+    ctx = getattr(error, "ctx", None)
+    path = ctx.command_path if ctx else "reverie"
+    print(f"reverie: {message} '{path} --help' shows what it takes.", file=sys.stderr)
+    return int(error.exit_code)

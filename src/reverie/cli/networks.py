@@ -1,0 +1,100 @@
+"""What can be said about networks, printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reverie.networks import Description, LayerSummary, describe, names
+from reverie.networks.weights import cache_folder
+from reverie.networks.zoo import EMBEDDED
+
+_EXAMPLE = 512  # pixels; of the picture whose maps' sizes are shown
+
+
+def show_all() -> int:
+    """Print every network: layers, classes, where its weights lie, licence."""
+    rows = [("network", "layers", "classes", "weights", "licence")]
+    for name in names():
+        known = describe(name)
+        licence = known.licence.split(" ", 1)[0].rstrip(";,")
+        rows.append(
+            (name, str(len(known.layers)), str(known.classes or "-"), short_place(known), licence)
+        )
+    print_table(rows, right=(1, 2))
+    print("\n'reverie networks NAME' lists a network's layers.")
+    return 0
+
+
+def show(name: str) -> int:
+    """Print one network: its layers with channels, stride and sizes, licence, weights.
+
+    Raises:
+        RecipeError: there is no such network.
+    """
+    known = describe(name)
+    print_table(
+        [
+            ("network", known.name),
+            ("paper", known.paper),
+            ("licence", known.licence),
+            ("weights", place(known)),
+            ("classes", str(known.classes or "none")),
+        ]
+    )
+    print()
+    rows = [("layer", "kind", "channels", "stride", "sees", f"at {_EXAMPLE}", "used for")]
+    print_table([*rows, *(row_of(known, layer) for layer in known.layers)], right=(2, 3, 4, 5))
+    print(f"\nsees: side of the square a feature sees; at {_EXAMPLE}: side of the map of a picture")
+    print(f"{_EXAMPLE} pixels wide; in pixels.")
+    return 0
+
+
+def row_of(known: Description, layer: LayerSummary) -> tuple[str, ...]:
+    """One layer in the list."""
+    uses = {
+        "style": layer.name in known.style_layers,
+        "content": layer.name == known.content_layer,
+        "dream": layer.name in known.dream_layers,
+    }
+    return (
+        layer.name,
+        layer.kind,
+        str(layer.channels),
+        str(layer.stride),
+        str(layer.field),
+        str(-(-_EXAMPLE // layer.stride)),
+        ", ".join(use for use, wanted in uses.items() if wanted),
+    )
+
+
+def short_place(known: Description) -> str:
+    """Where the weights lie, in a word or two."""
+    if known.name == EMBEDDED:
+        return "in the package"
+    return f"to fetch, {known.download / 1e6:.0f} MB" if known.download else "here"
+
+
+def place(known: Description) -> str:
+    """Where the weights lie, or will."""
+    if known.name == EMBEDDED:
+        return "in the package"
+    if known.download:
+        size = f"{known.download / 1e6:.0f} MB"
+        return f"fetched when first used ({size}), then kept in {cache_folder()}"
+    return f"in {cache_folder()}"
+
+
+def print_table(rows: Sequence[tuple[str, ...]], *, right: Sequence[int] = ()) -> None:
+    """Rows in aligned columns.
+
+    Args:
+        rows: all of one length.
+        right: the columns aligned to the right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())

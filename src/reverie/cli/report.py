@@ -1,0 +1,275 @@
+"""A run's losses by step as a plot, drawn with Pillow."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from reverie.engine import Iterate
+from reverie.pictures import write_bytes
+
+_FINE = 2  # drawn this much larger, then reduced: smooth lines
+_WIDTH, _HEIGHT = 1280, 800
+_LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 92, 236, 84, 58, 54
+_TOTAL_SHARE = 0.42  # of the height, for the total
+_PAPER, _INK, _DIM, _GRID, _EDGE = "#ffffff", "#1d1f24", "#6d727c", "#eceef1", "#c4c8cf"
+_COLOURS = (
+    "#0b6fb8", "#d9541e", "#1c9a6c", "#b3498f", "#c98a00", "#4aa3d8", "#6a4fb3", "#7d8590",
+)  # fmt: skip
+_USEFUL = 20  # largest over smallest value from which a logarithmic axis shows more
+_DECADES = 6  # at most, below the largest value
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A step of a run as the report shows it; size is (H, W)."""
+
+    stage: int
+    size: tuple[int, int]
+    total: float
+    losses: dict[str, float]
+
+    @classmethod
+    def of(cls, iterate: Iterate) -> Moment:
+        """What is kept of an iterate: numbers, not pictures."""
+        return cls(iterate.stage, iterate.size, iterate.total, iterate.losses)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A named curve: one value a step, None where there is none."""
+
+    name: str
+    colour: str
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A vertical axis: values from ``low`` to ``high``, logarithmic or not."""
+
+    low: float
+    high: float
+    logarithmic: bool
+
+    @classmethod
+    def around(cls, lines: Iterable[Line]) -> Axis:
+        """The axis that shows these lines best."""
+        values = [v for line in lines for v in line.values if v is not None] or [0.0]
+        positive = [v for v in values if v > 0]
+        if min(values) >= 0 and positive and max(positive) > _USEFUL * min(positive):
+            high = max(positive)
+            low = max(min(positive), high * 10**-_DECADES)
+            return cls(low / 1.15, high * 1.15, True)
+        margin = (max(values) - min(values)) * 0.06 or abs(max(values)) * 0.1 or 1.0
+        return cls(min(values) - margin, max(values) + margin, False)
+
+    def share(self, value: float) -> float:
+        """How far up a value lies, 0 at the foot and 1 at the top."""
+        if not self.logarithmic:
+            return (value - self.low) / (self.high - self.low)
+        value = max(value, self.low)
+        return math.log(value / self.low) / math.log(self.high / self.low)
+
+    def ticks(self) -> list[float]:
+        """Round values to label."""
+        return _decades(self.low, self.high) if self.logarithmic else _round(self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a plot lies on the page, in pixels, and how many steps it spans."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    steps: int
+
+    def across(self, step: float) -> float:
+        """The x of a step, counted from 1."""
+        return self.left + (self.right - self.left) * (step - 0.5) / self.steps
+
+    def up(self, share: float) -> float:
+        """The y of a share of the height."""
+        return self.bottom - (self.bottom - self.top) * share
+
+
+class Page:
+    """A sheet of paper, drawn on in its final pixels."""
+
+    def __init__(self) -> None:
+        self._image = Image.new("RGB", (_WIDTH * _FINE, _HEIGHT * _FINE), _PAPER)
+        self._draw = ImageDraw.Draw(self._image)
+
+    def line(self, points: Sequence[tuple[float, float]], colour: str, width: float = 1) -> None:
+        """A line through points, round at its ends; a dot where there is one point."""
+        thick = round(width * _FINE)
+        fine = [(x * _FINE, y * _FINE) for x, y in points]
+        if len(fine) > 1:
+            self._draw.line(fine, fill=colour, width=thick, joint="curve")
+        if width > 1.5:
+            radius = thick * (0.5 if len(fine) > 1 else 1.2)
+            for x, y in {fine[0], fine[-1]}:
+                self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+
+    def dashes(self, x: float, top: float, bottom: float, colour: str) -> None:
+        """A dashed upright."""
+        for y in range(math.ceil(top), math.floor(bottom), 8):
+            self.line([(x, y), (x, min(y + 4, bottom))], colour)
+
+    def text(
+        self, at: tuple[float, float], words: str, *, size: int, colour: str, anchor: str
+    ) -> None:
+        """Words, anchored as Pillow says: "lm" is left middle."""
+        plain = words.encode("ascii", "replace").decode("ascii")
+        font = ImageFont.load_default(size * _FINE)
+        self._draw.text((at[0] * _FINE, at[1] * _FINE), plain, colour, font, anchor=anchor)
+
+    def png(self) -> bytes:
+        """The page as a PNG file."""
+        memory = io.BytesIO()
+        small = self._image.resize((_WIDTH, _HEIGHT), Image.Resampling.BOX)
+        small.save(memory, format="PNG", optimize=True)
+        return memory.getvalue()
+
+
+def write_report(path: Path, moments: Sequence[Moment], *, title: str) -> None:
+    """Write the plot of a run: the objective above, its terms below.
+
+    Args:
+        path: a ``.png`` file.
+        moments: one a step, at least one.
+        title: one line.
+
+    Raises:
+        PictureError: the file cannot be written.
+    """
+    write_bytes(path, draw_report(moments, title=title))
+
+
+def draw_report(moments: Sequence[Moment], *, title: str) -> bytes:
+    """The plot as the bytes of a PNG."""
+    page = Page()
+    right, middle = _WIDTH - _RIGHT, _TOP + (_HEIGHT - _TOP - _BOTTOM - _GAP) * _TOTAL_SHARE
+    above = Frame(_LEFT, _TOP, right, middle, len(moments))
+    below = Frame(_LEFT, middle + _GAP, right, _HEIGHT - _BOTTOM, len(moments))
+    page.text((24, 32), _cut(title, 90), size=20, colour=_INK, anchor="lm")
+    _draw_plot(page, above, [_total(moments)], moments, heading="objective")
+    _draw_plot(page, below, _terms(moments), moments, heading="terms, each by itself")
+    _draw_stages(page, above, moments)
+    _draw_steps(page, below)
+    return page.png()
+
+
+def _total(moments: Sequence[Moment]) -> Line:
+    return Line("total", _INK, tuple(m.total for m in moments))
+
+
+def _terms(moments: Sequence[Moment]) -> list[Line]:
+    names = list(dict.fromkeys(name for m in moments for name in m.losses))
+    return [
+        Line(name, _COLOURS[i % len(_COLOURS)], tuple(m.losses.get(name) for m in moments))
+        for i, name in enumerate(names)
+    ]
+
+
+def _draw_plot(
+    page: Page, frame: Frame, lines: Sequence[Line], moments: Sequence[Moment], *, heading: str
+) -> None:
+    """A heading, a grid, the stages' boundaries, the lines, their legend."""
+    axis = Axis.around(lines)
+    scale = ", logarithmic" if axis.logarithmic else ""
+    page.text((frame.left, frame.top - 14), heading + scale, size=13, colour=_DIM, anchor="lm")
+    for value in axis.ticks():
+        y = frame.up(axis.share(value))
+        page.line([(frame.left, y), (frame.right, y)], _GRID)
+        page.text((frame.left - 10, y), f"{value:g}", size=13, colour=_DIM, anchor="rm")
+    for first in _firsts(moments)[1:]:
+        page.dashes(frame.across(first - 0.5), frame.top, frame.bottom, _EDGE)
+    page.line([(frame.left, frame.bottom), (frame.right, frame.bottom)], _EDGE)
+    for line in lines:
+        for run in _runs(line, moments, axis):
+            points = [(frame.across(s), frame.up(axis.share(v))) for s, v in run]
+            page.line(points, line.colour, 2)
+    _draw_legend(page, frame, lines)
+
+
+def _draw_legend(page: Page, frame: Frame, lines: Sequence[Line]) -> None:
+    """Colour, name and last value of each line, right of the plot."""
+    x, pitch = frame.right + 22, min(26.0, (frame.bottom - frame.top) / max(1, len(lines)))
+    for number, line in enumerate(lines):
+        y = frame.top + 8 + number * pitch
+        last = next((v for v in reversed(line.values) if v is not None), math.nan)
+        page.line([(x, y), (x + 18, y)], line.colour, 3)
+        page.text((x + 28, y), _cut(line.name, 16), size=14, colour=_INK, anchor="lm")
+        page.text((_WIDTH - 24, y), f"{last:.3g}", size=14, colour=_DIM, anchor="rm")
+
+
+def _draw_stages(page: Page, frame: Frame, moments: Sequence[Moment]) -> None:
+    """Each stage's size above the plot, where there is room."""
+    firsts = [*_firsts(moments), len(moments) + 1]
+    free = frame.left + 110  # right of the heading
+    for first, end in itertools.pairwise(firsts):
+        height, width = moments[first - 1].size
+        words, x = f"{width}x{height}", frame.across((first + end - 1) / 2)
+        half = 4.2 * len(words)
+        if x - half >= free:
+            page.text((x, frame.top - 14), words, size=13, colour=_DIM, anchor="mm")
+            free = x + half + 10
+
+
+def _draw_steps(page: Page, frame: Frame) -> None:
+    """Round steps below the plot."""
+    for step in _round(1, frame.steps) or [1.0]:
+        if step == int(step) and 1 <= step <= frame.steps:
+            at = (frame.across(step), frame.bottom + 18)
+            page.text(at, f"{step:g}", size=13, colour=_DIM, anchor="mm")
+    middle = (frame.left + frame.right) / 2
+    page.text((middle, frame.bottom + 40), "step", size=13, colour=_DIM, anchor="mm")
+
+
+def _firsts(moments: Sequence[Moment]) -> list[int]:
+    """The first step of each stage, counted from 1 over the run."""
+    return [n for n, m in enumerate(moments, 1) if n == 1 or m.stage != moments[n - 2].stage]
+
+
+def _runs(line: Line, moments: Sequence[Moment], axis: Axis) -> list[list[tuple[int, float]]]:
+    """The points of a line, in pieces: broken between stages and where it cannot be drawn."""
+    pieces: list[list[tuple[int, float]]] = [[]]
+    for step, value in enumerate(line.values, 1):
+        drawable = value is not None and (value > 0 or not axis.logarithmic)
+        if not drawable or (step > 1 and moments[step - 1].stage != moments[step - 2].stage):
+            pieces.append([])
+        if drawable and value is not None:
+            pieces[-1].append((step, value))
+    return [piece for piece in pieces if piece]
+
+
+def _round(low: float, high: float) -> list[float]:
+    """Four to nine round values within a range."""
+    if high <= low:
+        return [low]
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    pitch = next(power * m for m in (1, 2, 5, 10) if power * m >= rough * 0.99)
+    first, last = math.ceil(low / pitch), math.floor(high / pitch)
+    return [round(n * pitch, 12) for n in range(first, last + 1)]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Powers of ten within a range, with 2 and 5 times them where those are few."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    multiples = (1,) if len(powers) > 4 else (1, 2, 5) if len(powers) > 2 else (1, 2, 3, 5, 7)
+    marks = [float(f"{m}e{p}") for p in powers for m in multiples]
+    return [mark for mark in marks if low <= mark <= high]
+
+
+def _cut(words: str, most: int) -> str:
+    return words if len(words) <= most else words[: most - 3] + "..."

@@ -1,0 +1,287 @@
+"""The shape of the house: imports run leftward, rooms stay small, names are documented."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import inspect
+import re
+import tokenize
+import warnings
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import reverie
+
+ROOT = Path(reverie.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+ORDER = (
+    {"errors"},
+    {"pictures"},
+    {"canvas", "views", "networks", "optimisers", "styles"},
+    {"objectives"},
+    {"engine"},
+    {"recipes"},
+    {"jobs", "cli", "studio"},
+)
+ROOMS = sorted(room for row in ORDER for room in row if (ROOT / room / "__init__.py").exists())
+MOST_LINES, LONG, MOST_STATEMENTS = 400, 40, 60
+SCREENS = {"cli", "studio"}
+
+each_file = pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(ROOT).as_posix())
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf8"))
+
+
+def imported(path: Path) -> set[str]:
+    """The dotted names a file imports, relative ones made absolute."""
+    names: set[str] = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = ["reverie", *path.relative_to(ROOT).parent.parts]
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            names |= {f"{stem}.{alias.name}" for alias in node.names}
+    return names
+
+
+def attributes_of(name: str, path: Path) -> set[str]:
+    """What a file asks of a module it has imported whole."""
+    asked = [n for n in ast.walk(tree_of(path)) if isinstance(n, ast.Attribute)]
+    return {n.attr for n in asked if isinstance(n.value, ast.Name) and n.value.id == name}
+
+
+def rank(room: str) -> int:
+    return next((i for i, row in enumerate(ORDER) if room in row), -1)
+
+
+def test_every_room_has_its_place() -> None:
+    known = {room for row in ORDER for room in row}
+    found = {room_of(p) for p in FILES} - {"__init__", "__main__"}
+    assert found <= known, f"say where {sorted(found - known)} stand in the order of imports"
+
+
+@each_file
+def test_imports_run_leftward(path: Path) -> None:
+    mine = room_of(path)
+    if mine in ("__init__", "__main__"):
+        return
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] != "reverie":
+            continue
+        its = parts[1] if len(parts) > 1 else ""
+        if not its and attributes_of("reverie", path) == {"__version__"}:
+            continue
+        assert its, f"{path.name} imports the whole package; name the room"
+        allowed = its in (mine, "errors") or rank(its) < rank(mine)
+        assert allowed or (its.startswith("__") and mine in SCREENS), f"{mine} may not import {its}"
+
+
+@each_file
+def test_torchvision_is_never_imported(path: Path) -> None:
+    assert not any(name.split(".")[0] == "torchvision" for name in imported(path))
+
+
+@each_file
+def test_files_are_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf8").splitlines()) <= MOST_LINES
+
+
+def functions(path: Path) -> dict[str, int]:
+    """The lines of each function, its docstring not counted."""
+    lengths = {}
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0]
+            described = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+            text = (first.end_lineno or 0) - first.lineno + 1 if described else 0
+            lengths[f"{path.stem}.{node.name}"] = (node.end_lineno or 0) - node.lineno + 1 - text
+    return lengths
+
+
+@each_file
+def test_functions_are_short(path: Path) -> None:
+    assert [n for n, lines in functions(path).items() if lines > MOST_STATEMENTS] == []
+
+
+def test_long_functions_are_listed() -> None:
+    """Those over forty lines want a second look; they are shown, not refused."""
+    long = {n: lines for path in FILES for n, lines in functions(path).items() if lines > LONG}
+    if long:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            warnings.warn(f"functions over {LONG} lines: {long}", stacklevel=1)
+    assert all(lines <= MOST_STATEMENTS for lines in long.values())
+
+
+@each_file
+def test_files_have_names_of_their_own(path: Path) -> None:
+    names = {part.removesuffix(".py") for part in path.relative_to(ROOT).parts}
+    assert not names & {"utils", "util", "helpers", "helper", "manager", "misc", "common"}
+
+
+@each_file
+def test_nothing_is_asserted(path: Path) -> None:
+    lines = [n.lineno for n in ast.walk(tree_of(path)) if isinstance(n, ast.Assert)]
+    assert lines == [], "a user's mistake is an error of reverie.errors"
+
+
+@each_file
+def test_nothing_is_printed(path: Path) -> None:
+    if room_of(path) in SCREENS:
+        return
+    calls = [n for n in ast.walk(tree_of(path)) if isinstance(n, ast.Call)]
+    named = [n.lineno for n in calls if isinstance(n.func, ast.Name) and n.func.id == "print"]
+    assert named == []
+
+
+@each_file
+def test_no_absolute_paths(path: Path) -> None:
+    """In strings and comments: nothing of the machine it was written on."""
+    place = re.compile(
+        r"(?<![\w.:/<~])/(work|home|root|tmp|usr|var|opt|mnt|Users)(/|\b)|[A-Z]:\\\\"
+    )
+    with path.open("rb") as file:
+        tokens = list(tokenize.tokenize(file.readline))
+    wordy = [t for t in tokens if t.type in (tokenize.STRING, tokenize.COMMENT)]
+    assert [t.start for t in wordy if place.search(t.string)] == []
+
+
+@each_file
+def test_global_randomness_is_never_used(path: Path) -> None:
+    """torch.manual_seed, and draws without a generator, belong to nobody."""
+    drawing = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
+    bad = []
+    for node in ast.walk(tree_of(path)):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        owner = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
+        seeded = any(k.arg == "generator" for k in node.keywords)
+        drawn = owner == "torch" and node.func.attr in drawing and not seeded
+        if (
+            drawn
+            or (owner == "torch" and node.func.attr in ("manual_seed", "seed"))
+            or owner == "random"
+        ):
+            bad.append(node.lineno)
+    assert bad == []
+
+
+@each_file
+def test_files_say_what_they_are(path: Path) -> None:
+    text = path.read_text(encoding="utf8")
+    assert not text.strip() or ast.get_docstring(tree_of(path))
+
+
+# --- public names --------------------------------------------------------------------------------
+
+
+def test_all_is_sorted_and_importable() -> None:
+    names = list(reverie.__all__)
+    shouting = [n for n in names if n.isupper()]
+    classes = [n for n in names if n[0].isupper() and not n.isupper()]
+    rest = [n for n in names if not n[0].isupper()]
+    assert names == [*sorted(shouting), *sorted(classes), *sorted(rest)]
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert getattr(reverie, name) is not None
+    namespace: dict[str, object] = {}
+    exec("from reverie import *", namespace)
+    assert set(names) <= set(namespace)
+
+
+def modules() -> list[ModuleType]:
+    return [reverie, *(importlib.import_module(f"reverie.{room}") for room in ROOMS)]
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda m: m.__name__)
+def test_public_names_are_there(module: ModuleType) -> None:
+    assert module.__doc__
+    for name in getattr(module, "__all__", ()):
+        assert hasattr(module, name)
+
+
+def exported() -> dict[str, object]:
+    """Every function and class that a room exports, by its dotted name."""
+    found = {}
+    for module in modules():
+        for name in getattr(module, "__all__", ()):
+            thing = getattr(module, name)
+            if inspect.isfunction(thing) or inspect.isclass(thing):
+                found[f"{module.__name__}.{name}"] = thing
+    return found
+
+
+def described(thing: object) -> bool:
+    """Whether there is a docstring that somebody wrote."""
+    text = inspect.getdoc(thing) or ""
+    generated = inspect.isclass(thing) and text.startswith(f"{thing.__name__}(")
+    return bool(text.strip()) and not generated
+
+
+@pytest.mark.parametrize("name", sorted(exported()))
+def test_public_names_are_documented(name: str) -> None:
+    thing = exported()[name]
+    assert described(thing)
+    if not inspect.isclass(thing) or not thing.__module__.startswith("reverie"):
+        return
+    for member, value in vars(thing).items():
+        if member.startswith("_") or member == "model_config":
+            continue
+        value = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+        if inspect.isfunction(value) or isinstance(value, property):
+            assert described(getattr(thing, member, value)), f"{name}.{member}"
+
+
+@pytest.mark.parametrize("name", sorted(exported()))
+def test_docstrings_begin_with_one_line(name: str) -> None:
+    first, *rest = (inspect.getdoc(exported()[name]) or "").split("\n")
+    assert first.strip(), "a docstring is missing"
+    assert not rest or not rest[0].strip(), "one line, then a blank one"
+
+
+@pytest.mark.parametrize("name", sorted(exported()))
+def test_no_names_without_bounds_are_passed_through(name: str) -> None:
+    thing = exported()[name]
+    if inspect.isfunction(thing):
+        kinds = {p.kind for p in inspect.signature(thing).parameters.values()}
+        assert inspect.Parameter.VAR_KEYWORD not in kinds
+
+
+def test_errors_are_one_tree() -> None:
+    from reverie import errors
+
+    classes = [c for c in vars(errors).values() if inspect.isclass(c) and issubclass(c, Exception)]
+    assert all(issubclass(c, errors.ReverieError) for c in classes)
+    assert all(c.__doc__ for c in classes)
+
+
+def raised(path: Path) -> set[str]:
+    raises = [n.exc for n in ast.walk(tree_of(path)) if isinstance(n, ast.Raise)]
+    calls = [e.func for e in raises if isinstance(e, ast.Call)]
+    return {f.id for f in calls if isinstance(f, ast.Name)}
+
+
+@each_file
+def test_what_is_raised_is_ours(path: Path) -> None:
+    """Beside our own tree only what speaks to programmers, and a command's exit."""
+    from reverie import errors
+
+    builtin = raised(path) & set(dir(builtins))
+    allowed = {"ValueError", "TypeError", "NotImplementedError", "AssertionError"}
+    allowed |= {"SystemExit", "KeyboardInterrupt"}
+    assert builtin <= allowed
+    others = {name for name in raised(path) - builtin if name.endswith("Error")}
+    assert others <= set(vars(errors))
