@@ -343,7 +343,8 @@ def train(a: argparse.Namespace) -> None:
         if step >= a.dream_from:
             quarter = a.batch // 4
             x[:quarter] = dreams.visit(average, x[:quarter], quarter, step, g)
-        noise = torch.randn(x.shape, generator=g) * 0.08 * torch.rand(a.batch, 1, 1, 1, generator=g)
+        deviation = 0.08 if step < a.small_until else a.late_noise
+        noise = torch.randn(x.shape, generator=g) * deviation * torch.rand(a.batch, 1, 1, 1, generator=g)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, a.steps, a.decay_from, a.rate)
         student.train()
@@ -382,6 +383,7 @@ if __name__ == "__main__":
     p.add_argument("--decay-from", type=int, default=9_000)
     p.add_argument("--small-until", type=int, default=4_000, help="steps at 96 px before 128 px")
     p.add_argument("--dream-from", type=int, default=5_000, help="step at which the pool of dreams joins")
+    p.add_argument("--late-noise", type=float, default=0.12, help="largest deviation of the noise at 128 px; .08 before")
     p.add_argument("--batch", type=int, default=32)
     p.add_argument("--rate", type=float, default=2e-3)
     p.add_argument("--class-weight", type=float, default=0.3)

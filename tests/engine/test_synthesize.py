@@ -17,7 +17,7 @@ from reverie.errors import Diverged, RecipeError
 from reverie.networks import Network
 from reverie.objectives import PICTURE, Term
 from reverie.objectives.statistics import Means
-from reverie.optimisers import l2, linf
+from reverie.optimisers import Optimiser, Run, l2, linf
 from reverie.views import jitter, standard
 
 SIZE = (24, 28)
@@ -121,14 +121,33 @@ def test_done_rises_to_one(tiny: Network, start: Tensor) -> None:
     assert done[2] == pytest.approx(12 * 14 * 3 / work)
 
 
-def test_losses_are_those_at_the_beginning_of_the_step(tiny: Network, start: Tensor) -> None:
-    stages = [rv.Stage(SIZE, 3)]
-    x = start
-    for step in rv.synthesize(OBJECTIVE, tiny, canvas=rv.PixelCanvas(start), stages=stages):
-        total, terms, _ = rv.evaluate(OBJECTIVE, tiny, x)
-        assert step.total == float(total)
-        assert step.losses == {name: float(v) for name, v in terms.items()}
+@pytest.mark.parametrize("optimiser", OPTIMISERS, ids=["adam", "bands", "sign", "lbfgs"])
+def test_losses_are_those_at_the_beginning_of_the_step(
+    tiny: Network, start: Tensor, optimiser: Optimiser
+) -> None:
+    objective, x = rv.content("relu2", like=start.flip(3)), 0.3 + 0.4 * start
+    canvas, stages = rv.PixelCanvas(x), [rv.Stage(SIZE, 3, 0.1)]
+    for step in rv.synthesize(objective, tiny, canvas=canvas, stages=stages, optimiser=optimiser):
+        expected = float(rv.evaluate(objective, tiny, x).total)
+        assert step.total == pytest.approx(expected, rel=1e-5)
+        assert step.losses == {"content": step.total}
         x = step.image
+        assert 0 < float(x.min()) < float(x.max()) < 1
+
+
+def test_the_optimiser_is_told_of_the_last_stage(tiny: Network, start: Tensor) -> None:
+    told: list[tuple[Run, Run | None, float]] = []
+
+    class Listening(rv.Adam):
+        def start(self, parameters, *, rate=1.0, previous=None):  # type: ignore[no-untyped-def]
+            run = super().start(parameters, rate=rate, previous=previous)
+            told.append((run, previous, rate))
+            return run
+
+    stages = [rv.Stage((12, 14), 1), rv.Stage((16, 18), 1, 0.5), rv.Stage(SIZE, 1)]
+    finished(tiny, rv.PixelCanvas(start), stages=stages, optimiser=Listening())
+    assert [previous for _, previous, _ in told] == [None, told[0][0], told[1][0]]
+    assert [rate for *_, rate in told] == [1.0, 0.5, 1.0]
 
 
 def test_images_are_pictures_and_copies(tiny: Network, start: Tensor) -> None:
@@ -308,7 +327,7 @@ def test_diverged_stops_at_the_step(tiny: Network, start: Tensor) -> None:
         stages=[rv.Stage(SIZE, 50)],
         optimiser=rv.Adam(rate=0.01),
     )
-    taken = []
+    taken: list[Iterate] = []
     with pytest.raises(Diverged, match="'souring' is nan"):
         taken.extend(run)
     assert 1 < len(taken) < 10

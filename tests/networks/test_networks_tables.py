@@ -258,5 +258,5 @@ def test_unknown_choices_are_refused() -> None:
         load("dreamnet", pooling="mean")  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match="padding must be"):
         load("dreamnet", padding="same")  # type: ignore[arg-type]
-    with pytest.raises(WeightsError, match="comes with its weights"):
+    with pytest.raises(WeightsError, match="cannot read"):
         load("dreamnet", weights="other.pth")

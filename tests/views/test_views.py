@@ -182,9 +182,9 @@ def test_crop_of_everything_is_the_picture(x: Tensor) -> None:
 
 
 def test_crop_reaches_both_edges() -> None:
-    x, g = torch.arange(10.0).expand(1, 3, 10, 10), generator()
-    lefts = {float(crop(0.8)(x, g)[0, 0, 0, 0]) for _ in range(60)}
-    assert lefts == {0.0, 1.0, 2.0}
+    x, g = torch.arange(100.0).view(10, 10).expand(1, 3, 10, 10), generator()
+    corners = {int(crop(0.8)(x, g)[0, 0, 0, 0]) for _ in range(200)}
+    assert corners == {10 * row + column for row in range(3) for column in range(3)}
 
 
 # --- composition ---------------------------------------------------------------------------------

@@ -30,7 +30,8 @@ class Wish:
 def listening() -> Iterator[Wish]:
     """Within the block, Ctrl-C sets a wish instead of interrupting."""
     wish = Wish()
-    if threading.current_thread() is not threading.main_thread():
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as for `reverie … &` in a script
+    if ignored or threading.current_thread() is not threading.main_thread():
         yield wish
         return
     before = signal.signal(signal.SIGINT, wish.heard)

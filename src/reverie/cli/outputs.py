@@ -43,8 +43,10 @@ class Outputs:
         """Where the picture after a step goes, counted from 1 over the whole run."""
         return beside(self.picture, f"{number:04d}")
 
-    def __iter__(self):  # type: ignore[no-untyped-def]  # every file known beforehand
-        return (path for path in (self.picture, self.compare, self.report) if path is not None)
+    @property
+    def known(self) -> tuple[Path, ...]:
+        """Every file that can be named beforehand, the picture first."""
+        return tuple(path for path in (self.picture, self.compare, self.report) if path)
 
 
 def beside(picture: Path, word: str, suffix: str | None = None) -> Path:
@@ -65,7 +67,7 @@ def plan(wishes: Wishes, *, name: str, inputs: Iterable[Path]) -> Outputs:
     """
     outputs = _around(wishes, wishes.output or fresh(Path(name), wishes))
     sources = {path.resolve() for path in inputs}
-    for path in outputs:
+    for path in outputs.known:
         if path.resolve() in sources:
             raise PictureError(f"'{path}' is a picture this is made from; name another --output.")
         check_output(path)
@@ -102,7 +104,7 @@ def _around(wishes: Wishes, picture: Path) -> Outputs:
 
 
 def _is_free(picture: Path, wishes: Wishes) -> bool:
-    taken = any(path.exists() for path in _around(wishes, picture))
+    taken = any(path.exists() for path in _around(wishes, picture).known)
     steps = wishes.save_every and any(
         p.stem[len(picture.stem) + 1 :].isdecimal() and len(p.stem) >= len(picture.stem) + 5
         for p in picture.parent.iterdir()

@@ -34,6 +34,7 @@ from reverie.recipes.catalogue import Recipe
 from reverie.recipes.record import NetworkUsed, Record, Stop, record_of
 from reverie.recipes.settings import Settings
 
+_LOSSLESS = {".png", ".tif", ".tiff"}
 _TALLEST = 1024  # pixels, of a picture in a comparison
 
 
@@ -104,7 +105,7 @@ def perform(order: Order, wishes: Wishes) -> int:
             course = follow(job, follower, wish)
             size = finish(job, course)
         outcome = Outcome(
-            tuple(job.outputs),
+            job.outputs.known,
             size,
             seconds=time.perf_counter() - began,
             stopped=_stop(course.last) if course.interrupted else None,
@@ -209,8 +210,7 @@ def _fitted(alpha: Tensor, image: Tensor) -> Tensor:
 
 def _same(job: Job) -> bool | None:
     """Whether a replay's pixels are those of its file; None where a lossy format hides it."""
-    files = (job.order.same_as, job.outputs.picture)
-    if not all(file and format_of(file).name in ("PNG", "TIFF") for file in files):
+    old, new = job.order.same_as, job.outputs.picture
+    if old is None or not {old.suffix.lower(), new.suffix.lower()} <= _LOSSLESS:
         return None
-    old, new = (read_image(file) for file in files if file)
-    return torch.equal(old, new)
+    return torch.equal(read_image(old), read_image(new))

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import combining, normalize
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -16,7 +17,7 @@ from reverie.pictures import write_bytes
 
 _FINE = 2  # drawn this much larger, then reduced: smooth lines
 _WIDTH, _HEIGHT = 1280, 800
-_LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 92, 236, 84, 58, 54
+_LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 92, 246, 90, 60, 72
 _TOTAL_SHARE = 0.42  # of the height, for the total
 _PAPER, _INK, _DIM, _GRID, _EDGE = "#ffffff", "#1d1f24", "#6d727c", "#eceef1", "#c4c8cf"
 _COLOURS = (
@@ -64,9 +65,8 @@ class Axis:
         values = [v for line in lines for v in line.values if v is not None] or [0.0]
         positive = [v for v in values if v > 0]
         if min(values) >= 0 and positive and max(positive) > _USEFUL * min(positive):
-            high = max(positive)
-            low = max(min(positive), high * 10**-_DECADES)
-            return cls(low / 1.15, high * 1.15, True)
+            high, first = max(positive), sorted(positive)[len(positive) // 50]
+            return cls(max(first / 1.5, high * 10**-_DECADES), high * 1.15, True)
         margin = (max(values) - min(values)) * 0.06 or abs(max(values)) * 0.1 or 1.0
         return cls(min(values) - margin, max(values) + margin, False)
 
@@ -74,7 +74,6 @@ class Axis:
         """How far up a value lies, 0 at the foot and 1 at the top."""
         if not self.logarithmic:
             return (value - self.low) / (self.high - self.low)
-        value = max(value, self.low)
         return math.log(value / self.low) / math.log(self.high / self.low)
 
     def ticks(self) -> list[float]:
@@ -128,7 +127,8 @@ class Page:
         self, at: tuple[float, float], words: str, *, size: int, colour: str, anchor: str
     ) -> None:
         """Words, anchored as Pillow says: "lm" is left middle."""
-        plain = words.encode("ascii", "replace").decode("ascii")
+        bare = "".join(c for c in normalize("NFKD", words) if not combining(c))
+        plain = bare.encode("ascii", "replace").decode("ascii")  # all that the built-in font has
         font = ImageFont.load_default(size * _FINE)
         self._draw.text((at[0] * _FINE, at[1] * _FINE), plain, colour, font, anchor=anchor)
 
@@ -161,6 +161,8 @@ def draw_report(moments: Sequence[Moment], *, title: str) -> bytes:
     above = Frame(_LEFT, _TOP, right, middle, len(moments))
     below = Frame(_LEFT, middle + _GAP, right, _HEIGHT - _BOTTOM, len(moments))
     page.text((24, 32), _cut(title, 90), size=20, colour=_INK, anchor="lm")
+    steps = f"{len(moments)} step{'s' if len(moments) > 1 else ''}"
+    page.text((_WIDTH - 24, 32), steps, size=14, colour=_DIM, anchor="rm")
     _draw_plot(page, above, [_total(moments)], moments, heading="objective")
     _draw_plot(page, below, _terms(moments), moments, heading="terms, each by itself")
     _draw_stages(page, above, moments)
@@ -203,6 +205,7 @@ def _draw_plot(
 
 def _draw_legend(page: Page, frame: Frame, lines: Sequence[Line]) -> None:
     """Colour, name and last value of each line, right of the plot."""
+    page.text((_WIDTH - 24, frame.top - 14), "at the end", size=13, colour=_DIM, anchor="rm")
     x, pitch = frame.right + 22, min(26.0, (frame.bottom - frame.top) / max(1, len(lines)))
     for number, line in enumerate(lines):
         y = frame.top + 8 + number * pitch
@@ -213,15 +216,15 @@ def _draw_legend(page: Page, frame: Frame, lines: Sequence[Line]) -> None:
 
 
 def _draw_stages(page: Page, frame: Frame, moments: Sequence[Moment]) -> None:
-    """Each stage's size above the plot, where there is room."""
+    """Each stage's size below the plot, where there is room."""
     firsts = [*_firsts(moments), len(moments) + 1]
-    free = frame.left + 110  # right of the heading
+    free = frame.left
     for first, end in itertools.pairwise(firsts):
         height, width = moments[first - 1].size
         words, x = f"{width}x{height}", frame.across((first + end - 1) / 2)
         half = 4.2 * len(words)
         if x - half >= free:
-            page.text((x, frame.top - 14), words, size=13, colour=_DIM, anchor="mm")
+            page.text((x, frame.bottom + 16), words, size=13, colour=_DIM, anchor="mm")
             free = x + half + 10
 
 
@@ -244,7 +247,7 @@ def _runs(line: Line, moments: Sequence[Moment], axis: Axis) -> list[list[tuple[
     """The points of a line, in pieces: broken between stages and where it cannot be drawn."""
     pieces: list[list[tuple[int, float]]] = [[]]
     for step, value in enumerate(line.values, 1):
-        drawable = value is not None and (value > 0 or not axis.logarithmic)
+        drawable = value is not None and (value >= axis.low or not axis.logarithmic)
         if not drawable or (step > 1 and moments[step - 1].stage != moments[step - 2].stage):
             pieces.append([])
         if drawable and value is not None:

@@ -111,8 +111,7 @@ class TiledExecutor(Executor):
         maps = read(network, crop, layers_of(wanted))
         out = []
         for s in wanted:
-            stride = 1 if s.layer == PICTURE else network.stride(s.layer)
-            whole = grid.size if s.layer == PICTURE else network.extent(s.layer, grid.size)
+            stride, whole = _map_of(network, s.layer, grid.size)
             window, piece = _owned(maps[s.layer], stride, whole, grid.size, place, s.reach)
             out.append(s.measure(piece, window, self._reference(network, s, grid, number, place)))
         return out
@@ -127,8 +126,7 @@ class TiledExecutor(Executor):
         if number == len(kept):
             with torch.no_grad():
                 features = read(network, _crop(s.reference, place), (s.layer,))[s.layer]
-            whole = network.extent(s.layer, grid.size)
-            piece = _owned(features, network.stride(s.layer), whole, grid.size, place, 0)[1]
+            piece = _owned(features, *_map_of(network, s.layer, grid.size), grid.size, place, 0)[1]
             total = piece.numel() * piece.element_size() * len(grid)
             kept.append(_on_disk(piece) if total > MAPPED else piece.clone(memory_format=torch.preserve_format))
         return kept[number]
@@ -190,6 +188,11 @@ def _pass(
         (gradient,) = torch.autograd.grad([x for x, _ in pairs], crop, [g for _, g in pairs])
     _crop(into, place).add_(gradient)
     return [x.detach() for x in shares]
+
+
+def _map_of(network: Network, layer: str, size: Size) -> tuple[int, Size]:
+    """Stride and (h, w) of a layer's whole map; the picture is a layer too."""
+    return (1, size) if layer == PICTURE else (network.stride(layer), network.extent(layer, size))
 
 
 def _crop(picture: Tensor, place: tuple[Span, Span]) -> Tensor:

@@ -30,10 +30,12 @@ EMBEDDED = "dreamnet"
 
 
 @cache
-def embedded() -> store.Weights:
-    """Dreamnet's weights, from the package."""
-    path = Path(__file__).with_name("dreamnet.safetensors")
-    data = path.read_bytes()
+def embedded(path: Path = Path(__file__).with_name("dreamnet.safetensors")) -> store.Weights:
+    """Dreamnet's weights, from the package or another file of its kind."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"cannot read '{path}': {error.strerror}.") from None
     tensors = store.parse(data, path)
     renamed = {key.replace("classifier.", "classes."): value for key, value in tensors.items()}
     return store.Weights(renamed, hashlib.sha256(data).hexdigest())
@@ -159,6 +161,7 @@ def load(
     _one_of("padding", padding, get_args(Padding))
     table = table_of(name)
     found = _weights(table, weights, seed)
+    table = dreamnet(found.tensors) if name == EMBEDDED else table
     return Network(
         table.with_pooling(pooling).with_padding(padding),
         {key: value.float() for key, value in found.tensors.items()},
@@ -183,9 +186,7 @@ def _weights(table: Blueprint, wanted: str | Path | None, seed: int) -> store.We
         return store.Weights(random_weights(table, seed=seed), sha256="")
     published = store.checkpoints().get(table.name)
     if published is None:
-        if wanted is not None:
-            raise WeightsError(f"{table.name} comes with its weights; leave 'weights' out.")
-        return embedded()
+        return embedded() if wanted is None else embedded(Path(wanted).expanduser())
     if wanted is None:
         return store.find(published, table)
     return store.from_file(Path(wanted).expanduser(), table, published)

@@ -121,7 +121,7 @@ class At(Statistic):
         row, column = self.row - window.top, self.column - window.left
         if 0 <= row < window.height and 0 <= column < window.width:
             return _full(features[:, :, row, column])
-        return _full(features[:, :, 0, 0]) * 0
+        return _full(features[:, :, :1, :1].sum((2, 3))) * 0
 
 
 @dataclass(frozen=True, eq=False)

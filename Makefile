@@ -1,0 +1,40 @@
+# The same verbs for people and for the robot.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test test-slow check bench docs styles dreamnet dreamnet-report clean
+
+demo: $(READY)  ## set up, and make real pictures with the embedded network
+	$(BIN)/python examples/demo.py demo
+
+test: $(READY)  ## offline, on a CPU, in minutes
+	$(BIN)/pytest -m "not slow"
+
+test-slow: $(READY)  ## everything
+	$(BIN)/pytest
+
+check: $(READY)  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)  ## ratios measured side by side, into benchmarks/results.json
+	$(BIN)/python -m benchmarks.speed benchmarks/results.json
+
+docs: $(READY)  ## the pictures of the README, made anew
+	$(BIN)/python examples/readme_pictures.py docs/pictures
+
+styles: $(READY)  ## paint the sample styles anew
+	$(BIN)/python -m painting src/reverie/styles
+
+dreamnet-report: $(READY)  ## the figures of the embedded network's card
+	$(BIN)/python training/report_dreamnet.py
+
+clean:
+	rm -rf .venv demo build dist
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from conftest import QUICK, Run
+
+from reverie.cli.outputs import Wishes, fresh, plan
+from reverie.errors import PictureError
+from reverie.pictures import read_image
+
+
+def test_named_output_is_replaced_whole(reverie: Run) -> None:
+    Path("o.png").write_bytes(b"older")
+    assert reverie("dream", "photo.png", *QUICK, "-o", "o.png").code == 0
+    assert read_image("o.png").shape == (1, 3, 48, 64)
+    assert not list(Path().glob(".*partial*"))
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("o.bmp", "suffix"),
+        ("o", "suffix"),
+        ("nowhere/o.png", "folder"),
+        ("taken.png", "folder"),
+        ("photo.png", "made from"),
+        ("n" * 300 + ".png", "long"),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused_before_any_work(
+    reverie: Run, output: str, reason: str
+) -> None:
+    Path("taken.png").mkdir()
+    photo = Path("photo.png").read_bytes()
+    ended = reverie("dream", "photo.png", "--steps", 10_000, "--size", 4096, "-o", output)
+    assert ended.code == 2 and reason in ended.err and ended.err.count("\n") == 1
+    assert Path("photo.png").read_bytes() == photo
+
+
+def test_too_large_for_the_format_is_refused_before_any_work(reverie: Run) -> None:
+    ended = reverie("dream", "photo.png", "--size", 20_000, "-o", "o.webp")
+    assert ended.code == 2 and "WebP" in ended.err
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
+)
+def test_a_folder_that_may_not_be_written_to(reverie: Run) -> None:
+    Path("locked").mkdir(mode=0o500)
+    assert reverie("dream", "photo.png", "-o", "locked/o.png").code == 2
+
+
+def test_no_input_is_written_over_by_what_lies_beside(folder: Path) -> None:
+    wishes = Wishes(output=Path("o.png"), compare=True, report=True)
+    with pytest.raises(PictureError, match=r"'o-report\.png' is a picture this is made from"):
+        plan(wishes, name="x.png", inputs=[folder / "o-report.png"])
+    assert [p.name for p in plan(wishes, name="x.png", inputs=[]).known] == [
+        "o.png", "o-compare.png", "o-report.png",
+    ]  # fmt: skip
+
+
+def test_fresh_names_leave_companions_alone(folder: Path) -> None:
+    assert fresh(Path("cat.png"), Wishes()) == Path("cat.png")
+    Path("cat-compare.png").touch()
+    assert fresh(Path("cat.png"), Wishes()) == Path("cat.png")
+    assert fresh(Path("cat.png"), Wishes(compare=True)) == Path("cat-2.png")
+    Path("cat-0004.png").touch()
+    assert fresh(Path("cat.png"), Wishes(save_every=2)) == Path("cat-2.png")
+
+
+def test_a_link_as_output_is_written_through(reverie: Run) -> None:
+    Path("real.png").write_bytes(b"older")
+    Path("link.png").symlink_to("real.png")
+    assert reverie("dream", "photo.png", *QUICK, "-o", "link.png").code == 0
+    assert Path("link.png").is_symlink() and read_image("real.png").shape == (1, 3, 48, 64)
+
+
+def test_inputs_are_never_changed(reverie: Run) -> None:
+    names = ("photo.png", "night.jpg")
+    before = [hashlib.sha256(Path(n).read_bytes()).hexdigest() for n in names]
+    assert reverie("style", *names, *QUICK, "--compare", "--save-every", 1).code == 0
+    assert [hashlib.sha256(Path(n).read_bytes()).hexdigest() for n in names] == before

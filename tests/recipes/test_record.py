@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import reverie
+from reverie.errors import PictureError, RecipeError
+from reverie.recipes import DreamSettings, StyleSettings
+from reverie.recipes.catalogue import CATALOGUE, find
+from reverie.recipes.record import Input, Record, hash_of, locate, record_of, relative
+
+SETTINGS = DreamSettings(size=64, steps=1, octaves=1, precision="float32")
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "a" / "b" / "photo.png"
+    path.parent.mkdir(parents=True)
+    Image.new("RGB", (8, 8), (10, 20, 30)).save(path)
+    return path
+
+
+@pytest.fixture
+def record(photo: Path) -> Record:
+    return record_of(
+        find("dream"), SETTINGS, inputs=[("photo", photo)], output=photo.with_name("o.png")
+    )
+
+
+def test_a_record_holds_what_the_picture_depends_on(record: Record, photo: Path) -> None:
+    data = json.loads(record.to_json())
+    assert data["schema"] == 1 and data["reverie"] == reverie.__version__
+    assert data["torch"] == torch.__version__ and data["threads"] == torch.get_num_threads()
+    assert data["settings"] == SETTINGS.model_dump(mode="json")
+    assert data["settings"]["precision"] == "float32"
+    assert data["inputs"] == [{"role": "photo", "path": "photo.png", "sha256": hash_of(photo)}]
+    assert data["network"]["name"] == "dreamnet" and len(data["network"]["sha256"]) == 64
+    assert str(photo.parent) not in record.to_json()
+
+
+def test_there_and_back(record: Record) -> None:
+    assert Record.from_json(record.to_json()) == record
+    recipe, settings = record.resolve()
+    assert recipe is find("dream") and settings == SETTINGS
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "damaged"),
+        ("{", "damaged"),
+        ("[" * 100_000, "damaged"),
+        ("[]", "something else"),
+        ('{"prompt": "a cat"}', "something else"),
+        ('{"schema": 2, "recipe": "dream", "reverie": "9.0"}', "pip install -U"),
+        ('{"schema": 1, "recipe": "dream"}', "damaged"),
+    ],
+)
+def test_what_is_no_record_is_one_line(text: str, reason: str) -> None:
+    with pytest.raises(RecipeError, match=reason) as caught:
+        Record.from_json(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/hosts", "../../../x.png", "", "C:/x.png", "a\\b.png", "a\0"]
+)
+def test_paths_that_we_never_write_are_refused(record: Record, path: str) -> None:
+    data = json.loads(record.to_json())
+    data["inputs"][0]["path"] = path
+    with pytest.raises(RecipeError, match="damaged"):
+        Record.from_json(json.dumps(data))
+
+
+def test_far_paths_are_kept_as_names(tmp_path: Path, photo: Path) -> None:
+    assert relative(photo, photo.parent) == "photo.png"
+    assert relative(photo, photo.parent / "c" / "d") == "../../photo.png"
+    assert relative(photo, photo.parent / "c" / "d" / "e") == "photo.png"
+    assert relative(photo, tmp_path) == "a/b/photo.png"
+
+
+def test_an_input_is_known_by_its_bytes(tmp_path: Path, photo: Path) -> None:
+    wanted = Input(role="photo", path="x/photo.png", sha256=hash_of(photo))
+    other = tmp_path / "photo.png"
+    other.write_bytes(b"another")
+    assert locate(wanted, [tmp_path, photo.parent]) == photo
+    assert locate(wanted, [], also=[other, photo]) == photo
+    with pytest.raises(RecipeError, match="sha256 differs"):
+        locate(wanted, [tmp_path])
+    with pytest.raises(RecipeError, match="is not here"):
+        locate(wanted, [tmp_path / "a"])
+
+
+def test_a_missing_input(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match=r"cannot open '.*gone\.png'"):
+        hash_of(tmp_path / "gone.png")
+
+
+def test_the_catalogue_refuses_what_a_recipe_does_not_take() -> None:
+    picture = torch.zeros(1, 3, 64, 64)
+    with pytest.raises(RecipeError, match="did you mean 'dream'|Did you mean 'dream'"):
+        find("draem")
+    with pytest.raises(RecipeError, match="style needs a photo"):
+        find("style").begin({"painting": [picture]}, StyleSettings())
+    with pytest.raises(RecipeError, match="style needs a painting"):
+        find("style").begin({"photo": [picture]}, StyleSettings())
+    with pytest.raises(RecipeError, match="dream takes one photo; got 2"):
+        find("dream").begin({"photo": [picture, picture]}, SETTINGS)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_recipe_runs_from_the_catalogue(name: str) -> None:
+    recipe = find(name)
+    generator = torch.Generator().manual_seed(0)
+    inputs = {role.name: [torch.rand(1, 3, 64, 64, generator=generator)] for role in recipe.roles}
+    settings = recipe.settings(size=64, steps=1, precision="float32")
+    *_, last = recipe.begin(inputs, settings)
+    assert last.image.shape == (1, 3, 64, 64)
+    if recipe.noise is not None:
+        assert recipe.noise(settings).shape == (1, 3, 64, 64)
