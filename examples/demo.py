@@ -12,15 +12,27 @@ import skimage.data
 import torch
 
 import reverie as rv
-from reverie.pictures import contact_sheet, resize, fit
+from reverie.pictures import contact_sheet, fit, resize
 
-PHOTOS = {"cat": skimage.data.chelsea, "coffee": skimage.data.coffee, "astronaut": skimage.data.astronaut}
+PHOTOS = {
+    "cat": skimage.data.chelsea,
+    "coffee": skimage.data.coffee,
+    "astronaut": skimage.data.astronaut,
+}
 PICTURES = {  # name: what a user would type after 'reverie'
     "a cat, dreamt on": ("cat-dream.png", "dream", "cat.png", "--size", "512"),
     "coffee, dreamt on": ("coffee-dream.png", "dream", "coffee.png", "--size", "512"),
     "coffee in night strokes": ("coffee-night.png", "style", "coffee.png", "night-strokes"),
     "a cat as a woodcut": ("cat-woodcut.png", "style", "cat.png", "woodcut-wave"),
-    "a flamingo out of noise": ("flamingo.png", "dream", "noise", "--class", "flamingo", "--size", "320"),
+    "a flamingo out of noise": (
+        "flamingo.png",
+        "dream",
+        "noise",
+        "--class",
+        "flamingo",
+        "--size",
+        "320",
+    ),
 }
 
 

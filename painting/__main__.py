@@ -15,9 +15,7 @@ from painting.gallery import NAMES, contact_sheet, picture
 
 def main() -> None:
     """Paint the pictures asked for and write them as JPEG."""
-    parser = argparse.ArgumentParser(
-        prog="python -m painting", description="Paint the sample styles."
-    )
+    parser = argparse.ArgumentParser(prog="python -m painting", description="Paint the sample styles.")
     parser.add_argument("outdir", type=Path)
     parser.add_argument("--size", type=int, default=640, help="longer side in pixels")
     parser.add_argument("--seed", type=int, default=0)
@@ -34,10 +32,7 @@ def main() -> None:
         painted.save(path, quality=wanted.quality, optimize=True, subsampling=2)
         pictures[name] = painted
         kilobytes = path.stat().st_size / 1000
-        print(
-            f"{path}  {painted.width}x{painted.height}  {kilobytes:.0f} kB  "
-            f"{time.perf_counter() - begun:.1f} s"
-        )
+        print(f"{path}  {painted.width}x{painted.height}  {kilobytes:.0f} kB  {time.perf_counter() - begun:.1f} s")
     if wanted.sheet:
         wanted.sheet.parent.mkdir(parents=True, exist_ok=True)
         contact_sheet(pictures).save(wanted.sheet, quality=68, optimize=True)

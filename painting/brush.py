@@ -39,9 +39,7 @@ def hairs(rng: np.random.Generator, *, kinds: int = 12) -> Array:
     """(kinds, HAIRS, REACH) marks of bristles in [0, 1]: rows across the stroke, columns along."""
     marks = []
     for _ in range(kinds):
-        fine = smooth((HAIRS, REACH), (3.0, 150.0), rng) + 0.6 * smooth(
-            (HAIRS, REACH), (7.0, 60.0), rng
-        )
+        fine = smooth((HAIRS, REACH), (3.0, 150.0), rng) + 0.6 * smooth((HAIRS, REACH), (7.0, 60.0), rng)
         rank = fine.ravel().argsort().argsort().reshape(fine.shape)
         marks.append(rank / rank.max())
     return np.array(marks, dtype=np.float32)
@@ -116,9 +114,7 @@ def _deposit(
     cover = edge * ends * wet * brush.opacity
     shade = 1 + brush.streak * 4 * (hair - 0.5)
     if second is not None:
-        part = (np.clip((marks[-row - 1, REACH - 1 - column] - 1 + brush.blend) * 5, 0, 1))[
-            ..., None
-        ]
+        part = (np.clip((marks[-row - 1, REACH - 1 - column] - 1 + brush.blend) * 5, 0, 1))[..., None]
         colour = colour * (1 - part) + second * part
     paint = np.clip(colour * shade[..., None], 0, 1)
     share = cover[..., None]
@@ -163,9 +159,7 @@ def cover(
         x, y = x[kept], y[kept]
     rows, columns = y.astype(int), x.astype(int)
     turning = _curvature(angle, sheet.unit)[rows, columns]
-    turning = bending * np.clip(
-        turning, -2.6 / (brush.length * sheet.unit), 2.6 / (brush.length * sheet.unit)
-    )
+    turning = bending * np.clip(turning, -2.6 / (brush.length * sheet.unit), 2.6 / (brush.length * sheet.unit))
     colours = vary(target[rows, columns], rng, light=light, hue=hue)
     heading = angle[rows, columns] + rng.normal(size=len(x)) * wander
     stretch = np.exp(rng.normal(size=len(x)) * 0.22)
@@ -187,9 +181,7 @@ def cover(
         )
 
 
-def _picked_up(
-    sheet: Sheet, target: Array, rows: Array, columns: Array, rng: np.random.Generator
-) -> Array:
+def _picked_up(sheet: Sheet, target: Array, rows: Array, columns: Array, rng: np.random.Generator) -> Array:
     """Colours meant within a hand's breadth of each stroke."""
     away = rng.normal(size=(2, len(rows))) * 45 * sheet.unit
     near_y = np.clip(rows + away[0], 0, sheet.shape[0] - 1).astype(np.intp)

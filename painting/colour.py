@@ -55,9 +55,7 @@ def ramp(palette: Array, place: Array) -> Array:
     return from_lab(walk.astype(np.float32))[index]
 
 
-def vary(
-    colours: Array, rng: np.random.Generator, *, light: float = 0.03, hue: float = 0.015
-) -> Array:
+def vary(colours: Array, rng: np.random.Generator, *, light: float = 0.03, hue: float = 0.015) -> Array:
     """The same colours, no two mixed alike: OKLab lightness and hue drift by these deviations."""
     lab = to_lab(colours)
     drift = rng.normal(size=lab.shape) * np.array([light, hue, hue])

@@ -53,9 +53,7 @@ def _landscape(sheet: Sheet, rng: np.random.Generator) -> tuple[Array, Array, Ar
         tone = np.where(inside, shade - 0.5 * np.exp(-below.clip(0) / 4), tone)
         colour = ramp(
             TINTS,
-            np.clip(
-                (0.16, 0.02, 0.5, 0.1)[k] + (0.3, 0.25, 0.5, 0.3)[k] * step(0.35, 0.75, shade), 0, 1
-            ),
+            np.clip((0.16, 0.02, 0.5, 0.1)[k] + (0.3, 0.25, 0.5, 0.3)[k] * step(0.35, 0.75, shade), 0, 1),
         )
         tint = np.where(inside[..., None], colour, tint)
     return phase.astype(np.float32), tone.astype(np.float32), tint.astype(np.float32)

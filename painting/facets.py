@@ -28,9 +28,9 @@ TONES = pigments(
     "74704c",
 )
 SHARES = np.array([4, 4, 3, 3, 2, 4, 3, 3, 3, 2, 2, 3, 1.5]) / 37.5
-NEIGHBOURS = np.argsort(
-    ((to_lab(TONES)[:, None] - to_lab(TONES)[None]) ** 2 * [0.35, 1, 1]).sum(axis=-1), axis=1
-)[:, 1:4]
+NEIGHBOURS = np.argsort(((to_lab(TONES)[:, None] - to_lab(TONES)[None]) ** 2 * [0.35, 1, 1]).sum(axis=-1), axis=1)[
+    :, 1:4
+]
 AXES = (0.18, 1.05, -0.62, 1.57, -1.12)
 
 
@@ -41,9 +41,7 @@ def paint(sheet: Sheet, rng: np.random.Generator) -> None:
     sheet.body[:] = 0.4
     marks = hairs(rng)
     for long, wide, density, share in ((44, 15, 1.5, 1.0), (26, 8, 1.3, 0.85)):
-        brush = Brush(
-            long, wide, taper=0.12, dry=0.25, streak=0.05, body=1.1, ridge=0.5, opacity=share
-        )
+        brush = Brush(long, wide, taper=0.12, dry=0.25, streak=0.05, body=1.1, ridge=0.5, opacity=share)
         cover(
             sheet,
             brush,

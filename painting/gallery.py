@@ -25,9 +25,7 @@ NAMES = (
 )
 
 
-def contact_sheet(
-    pictures: dict[str, Image.Image], *, wide: int = 880, rows: int = 3
-) -> Image.Image:
+def contact_sheet(pictures: dict[str, Image.Image], *, wide: int = 880, rows: int = 3) -> Image.Image:
     """All the pictures in justified rows on dark ground, each with its name underneath."""
     names, gap, foot = list(pictures), 10, 22
     lines = [list(part) for part in np.array_split(np.array(names), rows)]

@@ -48,9 +48,7 @@ def _sky(sheet: Sheet, rng: np.random.Generator) -> Array:
     """A thin wash, dark at the top, swept sideways with a broad brush."""
     _, y = sheet.grid()
     u = sheet.unit
-    swept = smooth(sheet.shape, (7 * u, 300 * u), rng) + 0.6 * smooth(
-        sheet.shape, (3 * u, 120 * u), rng
-    )
+    swept = smooth(sheet.shape, (7 * u, 300 * u), rng) + 0.6 * smooth(sheet.shape, (3 * u, 120 * u), rng)
     bands = step(-0.1, 1.6, clouds(sheet.shape, (55 * u, 330 * u), rng) + 0.25 * swept)
     return np.clip((0.12 + 0.42 * step(330, 0, y) + 0.35 * bands) * _wet(sheet, rng), 0, 2)
 
@@ -67,9 +65,7 @@ def _mountains(sheet: Sheet, rng: np.random.Generator) -> Array:
         body = step(-1.5, 2.5, below) * np.exp(-((below.clip(0) / fade) ** 1.3))
         folds = clouds(sheet.shape, (60 * u, 14 * u), rng, octaves=4)
         wrinkle = step(0.3, 1.3, folds + 0.4 * smooth(sheet.shape, (14 * u, 2.2 * u), rng))
-        rim = np.exp(-((below / 5) ** 2)) * step(
-            -1.0, 1.0, smooth((1, sheet.shape[1]), (1, 40 * u), rng)
-        )
+        rim = np.exp(-((below / 5) ** 2)) * step(-1.0, 1.0, smooth((1, sheet.shape[1]), (1, 40 * u), rng))
         total *= 1 - 0.75 * step(-2, 8, below) * np.exp(-(below.clip(0) / (1.5 * fade)))
         total += strength * (body * (0.42 * _wet(sheet, rng) + 0.85 * wrinkle) + 0.9 * rim)
     return total
@@ -128,9 +124,7 @@ def _cane(
             _leaves(plate, rng, marks, at, side, dark)
 
 
-def _leaves(
-    plate: Sheet, rng: np.random.Generator, marks: Array, at: Array, side: float, dark: float
-) -> None:
+def _leaves(plate: Sheet, rng: np.random.Generator, marks: Array, at: Array, side: float, dark: float) -> None:
     """A fan of leaves that hang from one twig: pressed, then lifted to a point."""
     u = plate.unit
     tone = np.clip(dark * rng.uniform(0.6, 1.05), 0, 1)
@@ -166,9 +160,7 @@ def _splashes(sheet: Sheet, rng: np.random.Generator) -> Array:
             slice(max(top, 0), max(top + 2 * reach, 0)),
             slice(max(left, 0), max(left + 2 * reach, 0)),
         )
-        far = np.hypot(x[window] - cx, y[window] - cy) + ragged[window] * radius * (
-            0.3 if i < 3 else 0.12
-        )
+        far = np.hypot(x[window] - cx, y[window] - cy) + ragged[window] * radius * (0.3 if i < 3 else 0.12)
         inside = step(radius + 0.8, radius - 0.8, far)
         rim = np.exp(-(((far - radius * 0.93) / (0.06 * radius + 0.8)) ** 2))
         wet = 0.5 if i < 3 else rng.uniform(0.5, 1.8)

@@ -32,9 +32,7 @@ def paint(sheet: Sheet, rng: np.random.Generator) -> None:
     np.clip(sheet.colour, 0, 1, out=sheet.colour)
 
 
-def _combed(
-    x: Array, y: Array, *, along: int, pitch: float, pull: float, sharp: float
-) -> tuple[Array, Array]:
+def _combed(x: Array, y: Array, *, along: int, pitch: float, pull: float, sharp: float) -> tuple[Array, Array]:
     """A comb drawn through, neighbouring teeth in opposite directions."""
     across = y if along == 0 else x
     tooth = np.round(across / pitch)
@@ -44,9 +42,7 @@ def _combed(
     return (x - shift, y) if along == 0 else (x, y - shift)
 
 
-def _swirled(
-    x: Array, y: Array, cx: float, cy: float, radius: float, turns: float
-) -> tuple[Array, Array]:
+def _swirled(x: Array, y: Array, cx: float, cy: float, radius: float, turns: float) -> tuple[Array, Array]:
     """A stylus turned round a point: rotation that dies away outwards."""
     far = np.hypot(x - cx, y - cy)
     angle = turns * np.exp(-far / radius)

@@ -51,9 +51,7 @@ def _design(sheet: Sheet, rng: np.random.Generator) -> tuple[Array, Array, Array
         level = np.minimum(level, far)
     drift = 14 * smooth(sheet.shape, 120 * u, rng)
     waves = 0.5 + 0.5 * np.sin((level + drift) / 17)
-    deep = np.clip(
-        0.06 + 0.46 * waves + level / 520 + 0.05 * clouds(sheet.shape, 60 * u, rng), 0, 1
-    )
+    deep = np.clip(0.06 + 0.46 * waves + level / 520 + 0.05 * clouds(sheet.shape, 60 * u, rng), 0, 1)
     colours = ramp(SEA, np.where(level < 18, 0.0, deep))
     for far, along, across in fishes:
         colours, gold = _scales(colours, gold, far, along, across)
@@ -64,9 +62,7 @@ def _design(sheet: Sheet, rng: np.random.Generator) -> tuple[Array, Array, Array
     return _framed(x, y, colours, level, gold)
 
 
-def _scales(
-    colours: Array, gold: Array, far: Array, along: Array, across: Array
-) -> tuple[Array, Array]:
+def _scales(colours: Array, gold: Array, far: Array, along: Array, across: Array) -> tuple[Array, Array]:
     """A fish's scales, head, fins and eye."""
     scale = 0.5 + 0.5 * np.sin(along / 9.5 + 1.8 * np.cos(across / 15))
     tone = np.clip(0.2 + 0.45 * scale + 0.003 * across, 0, 0.85)
@@ -83,9 +79,7 @@ def _scales(
     return painted.astype(np.float32), np.where(eye < 26, 0.0, glint)
 
 
-def _framed(
-    x: Array, y: Array, colours: Array, level: Array, gold: Array
-) -> tuple[Array, Array, Array]:
+def _framed(x: Array, y: Array, colours: Array, level: Array, gold: Array) -> tuple[Array, Array, Array]:
     """Bands around the picture, one of them a running wave."""
     rim = np.minimum(np.minimum(x, 1000 - x), np.minimum(y, 1000 - y))
     along = np.where(np.minimum(x, 1000 - x) < np.minimum(y, 1000 - y), y, x)
@@ -164,9 +158,7 @@ def _lay(
     stone[golden] = ramp(GOLD, np.clip(rng.normal(0.55, 0.25, size=int(golden.sum())), 0, 1))
     grid_y, grid_x = np.mgrid[: sheet.shape[0], : sheet.shape[1]].astype(np.float32)
     tilt = rng.normal(size=(len(stones), 2)).astype(np.float32) * (1 + golden[:, None])
-    slope = (
-        (grid_x - columns[owner]) * tilt[owner, 0] + (grid_y - rows[owner]) * tilt[owner, 1]
-    ) / (PITCH * u)
+    slope = ((grid_x - columns[owner]) * tilt[owner, 0] + (grid_y - rows[owner]) * tilt[owner, 1]) / (PITCH * u)
     vein = clouds(sheet.shape, 7 * u, rng, octaves=3)
     shade = 1 + 0.16 * slope + 0.05 * vein
     chip = 1.15 + 0.35 * smooth(sheet.shape, 5 * u, rng)

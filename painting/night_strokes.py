@@ -101,17 +101,13 @@ def _sky(sheet: Sheet, rng: np.random.Generator) -> tuple[Array, Array]:
         rings = np.where(near > glow, far / (radius * 2.1), rings)
         glow = np.maximum(glow, near)
     bands = 0.5 + 0.5 * np.sin(stream / 19 + 0.5 * clouds(sheet.shape, 60 * sheet.unit, rng))
-    depth = np.clip(
-        0.1 + 0.62 * bands**1.3 + 0.13 * clouds(sheet.shape, 170 * sheet.unit, rng), 0, 1
-    )
+    depth = np.clip(0.1 + 0.62 * bands**1.3 + 0.13 * clouds(sheet.shape, 170 * sheet.unit, rng), 0, 1)
     target = ramp(SKY, depth)
     rings += 0.05 * smooth(sheet.shape, 14 * sheet.unit, rng)
     return stream, mix(target, ramp(GLOW, rings), step(0.12, 0.5, glow))
 
 
-def _land(
-    sheet: Sheet, rng: np.random.Generator, stream: Array, target: Array
-) -> tuple[Array, Array, Array]:
+def _land(sheet: Sheet, rng: np.random.Generator, stream: Array, target: Array) -> tuple[Array, Array, Array]:
     """Hills in three folds, and the trees before them (their mask comes last)."""
     x, y = sheet.grid()
     for fold, level in enumerate((535, 590, 660)):

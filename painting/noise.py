@@ -9,9 +9,7 @@ from scipy import ndimage
 from painting.colour import Array
 
 
-def smooth(
-    shape: tuple[int, int], cell: tuple[float, float] | float, rng: np.random.Generator
-) -> Array:
+def smooth(shape: tuple[int, int], cell: tuple[float, float] | float, rng: np.random.Generator) -> Array:
     """Smooth noise, about zero mean and unit deviation; bumps of ``cell`` (y, x) pixels."""
     high, wide = shape
     tall, broad = cell if isinstance(cell, tuple) else (cell, cell)

@@ -57,9 +57,7 @@ def _scene(sheet: Sheet, rng: np.random.Generator) -> tuple[Array, Array]:
     shore, bank = 372.0, 560 + 60 * np.sin(x / 160 + 2.4) - 0.1 * x
     mirrored = np.where(y > shore, 2 * shore - y, y)
     crowns = _crowns(x, mirrored)
-    leaf = ramp(
-        TREES, np.clip(0.32 + 0.5 * crowns[1] + 0.1 * smooth(sheet.shape, 16 * u, rng), 0, 1)
-    )
+    leaf = ramp(TREES, np.clip(0.32 + 0.5 * crowns[1] + 0.1 * smooth(sheet.shape, 16 * u, rng), 0, 1))
     above = mix(sky, leaf, step(-4, 6, crowns[0]))
     rows = np.clip((mirrored * u).astype(np.intp), 0, sheet.shape[0] - 1)
     water = np.take_along_axis(above, np.repeat(rows[..., None], 3, axis=-1), axis=0)
@@ -70,12 +68,8 @@ def _scene(sheet: Sheet, rng: np.random.Generator) -> tuple[Array, Array]:
     tufts = clouds(sheet.shape, (18 * u, 40 * u), rng)
     shade = step(0.25, 0.7, np.sin((x + 0.9 * (y - bank)) / 38 + 0.5 * np.sin(y / 40)) * 0.5 + 0.5)
     grass = np.clip(0.42 + (y - bank) / 420 + 0.1 * tufts - 0.45 * shade, 0, 1)
-    scene = mix(
-        mix(above, water, step(-2, 2, y - shore)), ramp(MEADOW, grass), step(-4, 4, y - bank)
-    )
-    flow = np.where(
-        y > bank, -1.2, np.where(y > shore, 0.0, np.arctan2(y - 270, x - 660) + np.pi / 2)
-    )
+    scene = mix(mix(above, water, step(-2, 2, y - shore)), ramp(MEADOW, grass), step(-4, 4, y - bank))
+    flow = np.where(y > bank, -1.2, np.where(y > shore, 0.0, np.arctan2(y - 270, x - 660) + np.pi / 2))
     return scene, flow.astype(np.float32)
 
 

@@ -77,9 +77,7 @@ def grain(sheet: Sheet, rng: np.random.Generator, *, depth: float) -> None:
     """The tooth and the fibres of a sheet of paper."""
     u = sheet.unit
     tooth = clouds(sheet.shape, 3.5 * u, rng, octaves=2)
-    fibres = smooth(sheet.shape, (1.2 * u, 22 * u), rng) + smooth(
-        sheet.shape, (22 * u, 1.2 * u), rng
-    )
+    fibres = smooth(sheet.shape, (1.2 * u, 22 * u), rng) + smooth(sheet.shape, (22 * u, 1.2 * u), rng)
     cloudy = clouds(sheet.shape, 160 * u, rng, octaves=3)
     sheet.colour *= (1 + depth * (0.6 * tooth + 0.16 * fibres + 0.5 * cloudy))[..., None]
 

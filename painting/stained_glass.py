@@ -124,9 +124,7 @@ def _rose(ring: int, turn: float, rng: np.random.Generator) -> Array:
     return ramp(GOLDS, 0.28 + 0.2 * (ring - 3)) if ray else ramp(SKY, place)
 
 
-def _glass(
-    sheet: Sheet, panes: Array, owner: Array, radial: Array, count: int, rng: np.random.Generator
-) -> Array:
+def _glass(sheet: Sheet, panes: Array, owner: Array, radial: Array, count: int, rng: np.random.Generator) -> Array:
     """Hand-blown glass: ripples, streaks, seeds of air, and another light in each pane."""
     u = sheet.unit
     tilt = rng.normal(size=(count, 2)).astype(np.float32)[owner] * 0.004

@@ -75,9 +75,7 @@ def _touch(
     pool = np.roll(second, tuple(rng.integers(0, 400, 2)), (0, 1))[box]
     inside = (1 - np.hypot(along / radii[0], across / radii[1]) + 0.5 * ragged * shift) * min(radii)
     soft = step(-0.6, 1.2, inside) if ragged < 0.45 else step(-2, 10, inside)
-    tide = np.exp(-(((inside - 1.6) / 1.7) ** 2)) + 0.4 * np.exp(
-        -(((inside - 0.3 * min(radii) - 3 * pool) / 3) ** 2)
-    )
+    tide = np.exp(-(((inside - 1.6) / 1.7) ** 2)) + 0.4 * np.exp(-(((inside - 0.3 * min(radii) - 3 * pool) / 3) ** 2))
     bloom = np.exp(-((((pool % 1.1) - 0.1) / 0.06) ** 2))
     density = load * soft * (0.75 + 0.32 * pool + 0.55 * tide + 0.22 * bloom + 0.16 * tooth[box])
     colour = vary(pigment[None], rng, light=0.03, hue=0.02)[0]
@@ -96,9 +94,7 @@ def _flowers(rng: np.random.Generator) -> list[tuple[Array, float, int]]:
     return kept
 
 
-def _stem(
-    sheet: Sheet, rng: np.random.Generator, tooth: Array, warp: list[Array], at: Array, size: float
-) -> None:
+def _stem(sheet: Sheet, rng: np.random.Generator, tooth: Array, warp: list[Array], at: Array, size: float) -> None:
     """A stem down to the ground and leaves along it."""
     sway = rng.normal() * 0.12
     for k in range(8):
@@ -193,8 +189,6 @@ def _spatter(sheet: Sheet, rng: np.random.Generator) -> None:
         top, left = int(cy * sheet.unit), int(cx * sheet.unit)
         box = (slice(max(top - reach, 0), top + reach), slice(max(left - reach, 0), left + reach))
         far = np.hypot(x[box] - cx, y[box] - cy)
-        density = step(radius + 0.5, radius - 0.5, far) * (
-            0.5 + 0.4 * step(0.5 * radius, radius, far)
-        )
+        density = step(radius + 0.5, radius - 0.5, far) * (0.5 + 0.4 * step(0.5 * radius, radius, far))
         pigment = everything[int(rng.integers(len(everything)))]
         sheet.colour[box] *= pigment ** density[..., None]

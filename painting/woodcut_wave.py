@@ -56,9 +56,7 @@ def _sky(sheet: Sheet, rng: np.random.Generator) -> None:
     far = np.hypot(x - 640, y - 150)
     disc = step(93, 91.5, far)
     sheet.colour[:] = mix(sheet.colour, ramp(SUN, np.clip((y - 60) / 180, 0, 1)), disc)
-    bank = smooth(sheet.shape, (55 * u, 190 * u), rng) + 0.35 * smooth(
-        sheet.shape, (25 * u, 60 * u), rng
-    )
+    bank = smooth(sheet.shape, (55 * u, 190 * u), rng) + 0.35 * smooth(sheet.shape, (25 * u, 60 * u), rng)
     lines = np.abs((bank * 2.6) % 1 - 0.5) * 2
     slope = np.hypot(*np.gradient(bank * 2.6)) * u * 2
     carved = step(1.5, 0.8, (1 - lines) / np.maximum(slope, 1e-4)) * step(0.3, 0.5, bank)
@@ -74,9 +72,7 @@ def _bezier(points: list[tuple[float, float]], count: int = 80) -> Array:
     k = t.astype(int)
     f = (t - k)[:, None]
     a, b, c, d = p[k], p[k + 1], p[k + 2], p[k + 3]
-    curve = 0.5 * (
-        2 * b + (c - a) * f + (2 * a - 5 * b + 4 * c - d) * f**2 + (3 * b - a - 3 * c + d) * f**3
-    )
+    curve = 0.5 * (2 * b + (c - a) * f + (2 * a - 5 * b + 4 * c - d) * f**2 + (3 * b - a - 3 * c + d) * f**3)
     return curve.astype(np.float32)
 
 
@@ -91,14 +87,10 @@ BACK = _bezier(
         (0.78, 0.68),
     ]
 )
-HOLLOW = _bezier(
-    [(1.5, 0.0), (0.85, 0.0), (0.42, 0.1), (0.24, 0.36), (0.3, 0.62), (0.52, 0.74), (0.78, 0.68)]
-)
+HOLLOW = _bezier([(1.5, 0.0), (0.85, 0.0), (0.42, 0.1), (0.24, 0.36), (0.3, 0.62), (0.52, 0.74), (0.78, 0.68)])
 
 
-def _wave(
-    sheet: Sheet, rng: np.random.Generator, *, foot: tuple[float, float], size: float, side: int
-) -> None:
+def _wave(sheet: Sheet, rng: np.random.Generator, *, foot: tuple[float, float], size: float, side: int) -> None:
     """One wave: a body wiped from pale to indigo, carved lines that meet at the tip, and claws."""
     scale = np.array([size * side, -size], np.float32) * sheet.unit
     origin = np.array(foot, np.float32) * sheet.unit
@@ -117,9 +109,7 @@ def _wave(
     _claws(sheet, rng, back, hollow, size)
 
 
-def _wipe(
-    sheet: Sheet, body: Array, foot: tuple[float, float], size: float, rng: np.random.Generator
-) -> None:
+def _wipe(sheet: Sheet, body: Array, foot: tuple[float, float], size: float, rng: np.random.Generator) -> None:
     """The hand-wiped gradient of a block: pale at the crest, deep at the foot, in broad stripes."""
     rows, columns = np.nonzero(body)
     if not len(rows):
@@ -128,9 +118,7 @@ def _wipe(
     wood = smooth(sheet.shape, (4 * sheet.unit, 200 * sheet.unit), rng)[rows, columns]
     rise = (foot[1] - y) / size
     stripe = 0.14 * np.sin((x - foot[0]) / size * 9 + 5 * rise)
-    sheet.colour[rows, columns] = ramp(
-        SEA, np.clip(0.72 - 0.55 * rise + stripe + 0.03 * wood, 0.12, 1)
-    )
+    sheet.colour[rows, columns] = ramp(SEA, np.clip(0.72 - 0.55 * rise + stripe + 0.03 * wood, 0.12, 1))
     swell = y + 0.04 * size * np.sin(x / size * 7) + 0.02 * size * np.sin(x / size * 17)
     cut = np.abs((swell / (0.05 * size + 3)) % 1 - 0.5) * (0.05 * size + 3)
     breaks = np.sin(x / size * 11 + np.floor(swell / (0.05 * size + 3)) * 2.4)
@@ -174,9 +162,7 @@ def _claws(sheet: Sheet, rng: np.random.Generator, back: Array, hollow: Array, s
     lip = np.concatenate([back[34:], hollow[:54:-1]])
     outward = np.sign(back[60, 0] - back[20, 0])
     for i in range(0, len(lip), 2):
-        pen.disc(
-            lip[i] + rng.normal(size=2) * 0.012 * size * u, size * u * (0.035 + 0.03 * rng.random())
-        )
+        pen.disc(lip[i] + rng.normal(size=2) * 0.012 * size * u, size * u * (0.035 + 0.03 * rng.random()))
     for i in range(2, len(lip) - 1, 3):
         reach = size * u * (0.13 + 0.12 * rng.random()) * (0.5 + 0.5 * i / len(lip))
         heading = np.arctan2(lip[i, 1] - lip[i - 2, 1], lip[i, 0] - lip[i - 2, 0])

@@ -70,9 +70,7 @@ def dreamnet() -> Network:
 def make_picture() -> Callable[..., Tensor]:
     """`make_picture(seed, h, w)`: smooth colours and some noise, (batch, 3, h, w) in [0, 1]."""
 
-    def make(
-        seed: int, h: int, w: int, *, batch: int = 1, dtype: torch.dtype = torch.float32
-    ) -> Tensor:
+    def make(seed: int, h: int, w: int, *, batch: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
         coarse = torch.rand(batch, 3, 4, 4, generator=generator, dtype=torch.float64)
         noise = torch.randn(batch, 3, h, w, generator=generator, dtype=torch.float64)

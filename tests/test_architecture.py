@@ -150,9 +150,7 @@ def test_nothing_is_printed(path: Path) -> None:
 @each_file
 def test_no_absolute_paths(path: Path) -> None:
     """In strings and comments: nothing of the machine it was written on."""
-    place = re.compile(
-        r"(?<![\w.:/<~])/(work|home|root|tmp|usr|var|opt|mnt|Users)(/|\b)|[A-Z]:\\\\"
-    )
+    place = re.compile(r"(?<![\w.:/<~])/(work|home|root|tmp|usr|var|opt|mnt|Users)(/|\b)|[A-Z]:\\\\")
     with path.open("rb") as file:
         tokens = list(tokenize.tokenize(file.readline))
     wordy = [t for t in tokens if t.type in (tokenize.STRING, tokenize.COMMENT)]
@@ -170,11 +168,7 @@ def test_global_randomness_is_never_used(path: Path) -> None:
         owner = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
         seeded = any(k.arg == "generator" for k in node.keywords)
         drawn = owner == "torch" and node.func.attr in drawing and not seeded
-        if (
-            drawn
-            or (owner == "torch" and node.func.attr in ("manual_seed", "seed"))
-            or owner == "random"
-        ):
+        if drawn or (owner == "torch" and node.func.attr in ("manual_seed", "seed")) or owner == "random":
             bad.append(node.lineno)
     assert bad == []
 

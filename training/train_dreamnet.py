@@ -30,13 +30,28 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 STAGES = ((16, 16), (48, 64), (96, 128), (192, 256), (256, 256, 256))
-HEADS = {"relu2_2": ("conv1", 64, 4), "relu3_2": ("fire3", 128, 2), "relu4_2": ("fire5", 256, 1),
-         "relu5_2": ("fire7", 384, 1), "relu5_3": ("fire9", 512, 1)}  # trunk layer: teacher map, channels, subsampling
+HEADS = {
+    "relu2_2": ("conv1", 64, 4),
+    "relu3_2": ("fire3", 128, 2),
+    "relu4_2": ("fire5", 256, 1),
+    "relu5_2": ("fire7", 384, 1),
+    "relu5_3": ("fire9", 512, 1),
+}  # trunk layer: teacher map, channels, subsampling
 MEAN, SCALE = (0.48, 0.46, 0.41), 4.0
-FIRES = {3: (16, 64), 4: (16, 64), 6: (32, 128), 7: (32, 128), 9: (48, 192), 10: (48, 192), 11: (64, 256), 12: (64, 256)}
+FIRES = {
+    3: (16, 64),
+    4: (16, 64),
+    6: (32, 128),
+    7: (32, 128),
+    9: (48, 192),
+    10: (48, 192),
+    11: (64, 256),
+    12: (64, 256),
+}
 
 
 # --- teacher ---------------------------------------------------------------------------------------------------
+
 
 class Teacher(nn.Module):
     """SqueezeNet 1.1 (Iandola et al. 2016), its maps cropped to the student's grid."""
@@ -45,8 +60,12 @@ class Teacher(nn.Module):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self.w = {k: v.float().to(torch.bfloat16).to(memory_format=torch.channels_last) if v.dim() == 4 else v.to(torch.bfloat16)
-                  for k, v in load_file(path).items()}
+        self.w = {
+            k: v.float().to(torch.bfloat16).to(memory_format=torch.channels_last)
+            if v.dim() == 4
+            else v.to(torch.bfloat16)
+            for k, v in load_file(path).items()
+        }
         self.mean = torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1)
         self.std = torch.tensor((0.229, 0.224, 0.225)).view(1, 3, 1, 1)
 
@@ -55,7 +74,13 @@ class Teacher(nn.Module):
 
     def fire(self, i: int, x: Tensor) -> Tensor:
         s = self.conv(f"features.{i}.squeeze", x)
-        return torch.cat([self.conv(f"features.{i}.expand1x1", s), self.conv(f"features.{i}.expand3x3", s, padding=1)], 1)
+        return torch.cat(
+            [
+                self.conv(f"features.{i}.expand1x1", s),
+                self.conv(f"features.{i}.expand3x3", s, padding=1),
+            ],
+            1,
+        )
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
@@ -80,6 +105,7 @@ class Teacher(nn.Module):
 
 
 # --- student ---------------------------------------------------------------------------------------------------
+
 
 class Student(nn.Module):
     """The trunk with batch norm, its regression heads and its classifier."""
@@ -118,10 +144,14 @@ class Student(nn.Module):
             gain = n.weight / torch.sqrt(n.running_var + n.eps)
             out[name + ".weight"] = conv.weight * gain.view(-1, 1, 1, 1)
             out[name + ".bias"] = n.bias - n.running_mean * gain
-        return out | {"classifier.weight": self.classifier.weight, "classifier.bias": self.classifier.bias}
+        return out | {
+            "classifier.weight": self.classifier.weight,
+            "classifier.bias": self.classifier.bias,
+        }
 
 
 # --- data ------------------------------------------------------------------------------------------------------
+
 
 def find_photos(folders: list[Path]) -> tuple[list[Path], list[Path]]:
     """Training and held-out files: a tenth is held out, chosen by the hash of the name."""
@@ -196,6 +226,7 @@ def soft_noise(n: int, size: int, g: torch.Generator) -> Tensor:
 
 # --- the pool of dreams in progress ---------------------------------------------------------------------------
 
+
 def balanced(g: Tensor, levels: int = 5) -> Tensor:
     """The gradient split into Laplacian bands, each divided by its rms."""
     out, sizes = torch.zeros_like(g), []
@@ -246,6 +277,7 @@ class Dreams:
 
 # --- the loop --------------------------------------------------------------------------------------------------
 
+
 def teacher_statistics(teacher: Teacher, batches: list[Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
     """Mean and deviation of each teacher channel."""
     sums: dict[str, list[Tensor]] = {}
@@ -261,8 +293,14 @@ def teacher_statistics(teacher: Teacher, batches: list[Tensor]) -> dict[str, tup
     return out
 
 
-def losses(student: Student, teacher: Teacher, stats: dict[str, tuple[Tensor, Tensor]], noisy: Tensor, clean: Tensor,
-           offset: int = 0) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+def losses(
+    student: Student,
+    teacher: Teacher,
+    stats: dict[str, tuple[Tensor, Tensor]],
+    noisy: Tensor,
+    clean: Tensor,
+    offset: int = 0,
+) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     """Unexplained variance of each teacher map, divergence from its classes, agreement of the top class."""
     maps, teacher_logits = teacher(clean)
     kept, logits = student(noisy)
@@ -275,12 +313,19 @@ def losses(student: Student, teacher: Teacher, stats: dict[str, tuple[Tensor, Te
         out[name] = F.mse_loss(predicted, target)
         if not student.training:  # a share of what these very pictures hold
             out[name] = out[name] / target.var((0, 2, 3)).mean()
-    divergence = F.kl_div(F.log_softmax(logits, 1), F.log_softmax(teacher_logits, 1), reduction="batchmean", log_target=True)
+    divergence = F.kl_div(
+        F.log_softmax(logits, 1),
+        F.log_softmax(teacher_logits, 1),
+        reduction="batchmean",
+        log_target=True,
+    )
     return out, divergence, (logits.argmax(1) == teacher_logits.argmax(1)).float().mean()
 
 
 @torch.no_grad()
-def evaluate(student: Student, teacher: Teacher, stats: dict[str, tuple[Tensor, Tensor]], pictures: Tensor) -> dict[str, float]:
+def evaluate(
+    student: Student, teacher: Teacher, stats: dict[str, tuple[Tensor, Tensor]], pictures: Tensor
+) -> dict[str, float]:
     student.eval()
     rows = []
     for x in pictures.split(32):
@@ -323,14 +368,28 @@ def train(a: argparse.Namespace) -> None:
     average = copy.deepcopy(student).eval().requires_grad_(False)
     optimizer = torch.optim.AdamW(student.parameters(), lr=a.rate, weight_decay=0.02)
     g = torch.Generator().manual_seed(a.seed)
-    stats = teacher_statistics(teacher, [torch.cat([random_crop(photos[int(uniform(g, 0, len(photos)))], 128, g)
-                                                    for _ in range(32)]) for _ in range(20)])
+    stats = teacher_statistics(
+        teacher,
+        [
+            torch.cat([random_crop(photos[int(uniform(g, 0, len(photos)))], 128, g) for _ in range(32)])
+            for _ in range(20)
+        ],
+    )
     dreams, start = Dreams(256, 128), 0
     checkpoint = a.out / "checkpoint.pt"
     if checkpoint.exists():
         s = torch.load(checkpoint, weights_only=True)
-        student.load_state_dict(s["student"]), average.load_state_dict(s["average"]), optimizer.load_state_dict(s["optimizer"])
-        start, dreams.pictures, dreams.age, dreams.label = s["step"], s["pictures"].float(), s["age"], s["label"]
+        (
+            student.load_state_dict(s["student"]),
+            average.load_state_dict(s["average"]),
+            optimizer.load_state_dict(s["optimizer"]),
+        )
+        start, dreams.pictures, dreams.age, dreams.label = (
+            s["step"],
+            s["pictures"].float(),
+            s["age"],
+            s["label"],
+        )
     log = (a.out / "log.jsonl").open("a")
     saved, began = time.monotonic(), time.monotonic()
     for step in range(start, a.steps):
@@ -360,17 +419,28 @@ def train(a: argparse.Namespace) -> None:
             for mine, its in zip(average.state_dict().values(), student.state_dict().values()):
                 mine.copy_(its) if mine.dtype == torch.long else mine.lerp_(its, 1 - decay)
         if step % 250 == 249:
-            row = {"step": step + 1, "pictures_per_s": round((step + 1 - start) * a.batch / (time.monotonic() - began), 1),
-                   "loss": round(loss.item(), 4)} | {k: round(v, 4) for k, v in evaluate(average, teacher, stats, probe[:256]).items()}
+            row = {
+                "step": step + 1,
+                "pictures_per_s": round((step + 1 - start) * a.batch / (time.monotonic() - began), 1),
+                "loss": round(loss.item(), 4),
+            } | {k: round(v, 4) for k, v in evaluate(average, teacher, stats, probe[:256]).items()}
             print(json.dumps(row), file=log, flush=True)
         if step == a.steps - 1 or time.monotonic() - saved > 120 or step == a.decay_from - 1:
             saved = time.monotonic()
-            state = {"student": student.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(),
-                     "step": step + 1} | dreams.state()
+            state = {
+                "student": student.state_dict(),
+                "average": average.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": step + 1,
+            } | dreams.state()
             save_atomic(state, checkpoint)
             if step == a.decay_from - 1:
                 save_atomic(state, a.out / "before-decay.pt")
-            export(average, a.out / "dreamnet.safetensors", {"step": str(step + 1), "seed": str(a.seed)})
+            export(
+                average,
+                a.out / "dreamnet.safetensors",
+                {"step": str(step + 1), "seed": str(a.seed)},
+            )
     print(json.dumps({"final": evaluate(average, teacher, stats, probe)}), file=log, flush=True)
 
 
@@ -383,7 +453,12 @@ if __name__ == "__main__":
     p.add_argument("--decay-from", type=int, default=9_000)
     p.add_argument("--small-until", type=int, default=4_000, help="steps at 96 px before 128 px")
     p.add_argument("--dream-from", type=int, default=5_000, help="step at which the pool of dreams joins")
-    p.add_argument("--late-noise", type=float, default=0.12, help="largest deviation of the noise at 128 px; .08 before")
+    p.add_argument(
+        "--late-noise",
+        type=float,
+        default=0.12,
+        help="largest deviation of the noise at 128 px; .08 before",
+    )
     p.add_argument("--batch", type=int, default=32)
     p.add_argument("--rate", type=float, default=2e-3)
     p.add_argument("--class-weight", type=float, default=0.3)

@@ -1,55 +1,64 @@
 """Reverie: dream on, restyle and invent pictures with the features of a convolutional network.
 
-    import reverie as rv
+import reverie as rv
 
-    photo, painting = rv.read_image("cat.jpg"), rv.read_image("night.jpg")
-    for step in rv.recipes.style(photo, painting):
-        print(step)
-    rv.write_image("out.png", step.image)
+photo, painting = rv.read_image("cat.jpg"), rv.read_image("night.jpg")
+for step in rv.recipes.style(photo, painting):
+    print(step)
+rv.write_image("out.png", step.image)
 """
 
-from reverie import canvas, engine, networks, objectives, optimisers, pictures, recipes, views
-from reverie.canvas import FourierCanvas, PixelCanvas, PyramidCanvas
-from reverie.engine import (
-    Evaluation,
-    Executor,
-    Iterate,
-    Stage,
-    TiledExecutor,
-    WholeExecutor,
-    evaluate,
-    octaves,
-    pyramid,
-    synthesize,
-)
-from reverie.errors import (
-    ChecksumMismatch,
-    Diverged,
-    LayerNotFound,
-    OutOfMemory,
-    PictureError,
-    RecipeError,
-    ReverieError,
-    WeightsError,
-)
-from reverie.objectives import (
-    Objective,
-    channel,
-    content,
-    direction,
-    energy,
-    guide,
-    logit,
-    mse,
-    neuron,
-    relative,
-    style,
-    total_variation,
-    wasserstein2,
-)
-from reverie.optimisers import LBFGS, Adam, Normalised
-from reverie.pictures import read_image, write_image
-from reverie.recipes import DreamSettings, StyleSettings
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reverie import canvas, engine, networks, objectives, optimisers, pictures, recipes, views
+    from reverie.canvas import FourierCanvas, PixelCanvas, PyramidCanvas
+    from reverie.engine import (
+        Evaluation,
+        Executor,
+        Iterate,
+        Plan,
+        Stage,
+        Synthesis,
+        TiledExecutor,
+        WholeExecutor,
+        evaluate,
+        octaves,
+        plan,
+        pyramid,
+        synthesize,
+    )
+    from reverie.errors import (
+        ChecksumMismatch,
+        Diverged,
+        LayerNotFound,
+        OutOfMemory,
+        PictureError,
+        RecipeError,
+        ReverieError,
+        WeightsError,
+    )
+    from reverie.objectives import (
+        Objective,
+        channel,
+        content,
+        direction,
+        energy,
+        guide,
+        logit,
+        mse,
+        neuron,
+        relative,
+        style,
+        total_variation,
+        wasserstein2,
+    )
+    from reverie.optimisers import LBFGS, Adam, Normalised
+    from reverie.pictures import read_image, write_image
+    from reverie.recipes import DreamSettings, StyleSettings
 
 __version__ = "0.1.0"
 
@@ -69,11 +78,13 @@ __all__ = [
     "OutOfMemory",
     "PictureError",
     "PixelCanvas",
+    "Plan",
     "PyramidCanvas",
     "RecipeError",
     "ReverieError",
     "Stage",
     "StyleSettings",
+    "Synthesis",
     "TiledExecutor",
     "WeightsError",
     "WholeExecutor",
@@ -93,6 +104,7 @@ __all__ = [
     "octaves",
     "optimisers",
     "pictures",
+    "plan",
     "pyramid",
     "read_image",
     "recipes",
@@ -104,3 +116,78 @@ __all__ = [
     "wasserstein2",
     "write_image",
 ]
+
+_HOMES = {
+    "reverie.canvas": (
+        "FourierCanvas",
+        "PixelCanvas",
+        "PyramidCanvas",
+    ),
+    "reverie.engine": (
+        "Evaluation",
+        "Executor",
+        "Iterate",
+        "Plan",
+        "Stage",
+        "Synthesis",
+        "TiledExecutor",
+        "WholeExecutor",
+        "evaluate",
+        "octaves",
+        "plan",
+        "pyramid",
+        "synthesize",
+    ),
+    "reverie.errors": (
+        "ChecksumMismatch",
+        "Diverged",
+        "LayerNotFound",
+        "OutOfMemory",
+        "PictureError",
+        "RecipeError",
+        "ReverieError",
+        "WeightsError",
+    ),
+    "reverie.objectives": (
+        "Objective",
+        "channel",
+        "content",
+        "direction",
+        "energy",
+        "guide",
+        "logit",
+        "mse",
+        "neuron",
+        "relative",
+        "style",
+        "total_variation",
+        "wasserstein2",
+    ),
+    "reverie.optimisers": (
+        "LBFGS",
+        "Adam",
+        "Normalised",
+    ),
+    "reverie.pictures": (
+        "read_image",
+        "write_image",
+    ),
+    "reverie.recipes": (
+        "DreamSettings",
+        "StyleSettings",
+    ),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load what is asked for when it is asked for: PyTorch takes a second, and help needs none."""
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is None and name not in __all__:
+        raise AttributeError(f"module 'reverie' has no attribute '{name}'")
+    found = import_module(f"reverie.{name}") if home is None else getattr(import_module(home), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -32,9 +32,7 @@ def test_without_a_base_the_detail_is_lost(photo: Tensor) -> None:
 @pytest.mark.parametrize("natural", [False, True])
 def test_what_is_added_is_resized_alone(photo: Tensor, natural: bool) -> None:
     photo = 0.3 + 0.4 * photo
-    added = resize(
-        0.2 * torch.rand(1, 3, 6, 8, generator=torch.Generator().manual_seed(0)), (23, 31)
-    )
+    added = resize(0.2 * torch.rand(1, 3, 6, 8, generator=torch.Generator().manual_seed(0)), (23, 31))
     small = resize(photo, (23, 31))
     canvas = rv.PixelCanvas(small + added, base=photo, natural=natural).resized((65, 87))
     assert torch.allclose(canvas.picture(), photo + resize(added, (65, 87)), atol=2e-6)
@@ -43,6 +41,4 @@ def test_what_is_added_is_resized_alone(photo: Tensor, natural: bool) -> None:
 def test_a_base_of_another_size_is_fitted(photo: Tensor) -> None:
     canvas = rv.PixelCanvas(torch.full((1, 3, 20, 20), 0.5), base=photo)
     assert torch.allclose(canvas.picture(), torch.full((1, 3, 20, 20), 0.5), atol=1e-6)
-    assert torch.allclose(
-        canvas.parameters[0], 0.5 - resize(photo, (20, 20)).clamp(0, 1), atol=1e-6
-    )
+    assert torch.allclose(canvas.parameters[0], 0.5 - resize(photo, (20, 20)).clamp(0, 1), atol=1e-6)

@@ -34,9 +34,7 @@ Run = Callable[..., Ended]
 
 
 @pytest.fixture(autouse=True)
-def one_thread(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def one_thread(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One thread, a cache of its own, a plain terminal of 100 columns."""
     monkeypatch.setenv("REVERIE_HOME", str(tmp_path_factory.getbasetemp() / "home"))
     monkeypatch.setenv("COLUMNS", "100")

@@ -61,7 +61,8 @@ def test_a_truncated_jpeg(reverie: Run) -> None:
 
 def odd_picture(kind: str) -> str:
     """A whole picture of an unusual kind, 80x60."""
-    photo = Image.open("photo.png")
+    with Image.open("photo.png") as file:
+        photo = file.copy()
     name = f"odd-{kind}.{ {'cmyk': 'jpg', 'animated': 'gif'}.get(kind, 'png') }"
     if kind == "sixteen":
         deep = np.linspace(0, 65535, 80 * 60).reshape(60, 80).astype(np.uint16)
@@ -74,9 +75,7 @@ def odd_picture(kind: str) -> str:
     return name
 
 
-@pytest.mark.parametrize(
-    "kind", ["grey", "bilevel", "palette", "cmyk", "alpha", "animated", "sixteen"]
-)
+@pytest.mark.parametrize("kind", ["grey", "bilevel", "palette", "cmyk", "alpha", "animated", "sixteen"])
 def test_every_kind_of_picture_dreams_and_is_painted(reverie: Run, kind: str) -> None:
     name = odd_picture(kind)
     assert reverie("dream", name, *QUICK, "--octaves", 1, "-o", "o.png").code == 0

@@ -53,7 +53,7 @@ def test_networks(reverie: Run) -> None:
     assert all(name in everything.out for name in networks.names())
     one = reverie("networks", "vgg19")
     layers = {line.split()[0]: line.split() for line in one.out.splitlines() if " relu " in line}
-    assert layers["relu4_2"][1:6] == ["relu", "512", "8", "92", "64"]
+    assert layers["relu4_2"][1:6] == ["relu", "512", "8", "84", "64"]
     assert "BSD-3-Clause" in one.out and "MB" in one.out and "weights" in one.out
     assert "in the package" in reverie("networks", "dreamnet").out
     wrong = reverie("networks", "vgg18")

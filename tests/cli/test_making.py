@@ -47,9 +47,7 @@ def test_style_with_two_paintings_and_weights(reverie: Run) -> None:
 
 @pytest.mark.parametrize("flag", ["--optimiser", "--optimizer"])
 def test_both_spellings(reverie: Run, flag: str) -> None:
-    assert (
-        reverie("style", "photo.png", "night.jpg", flag, "lbfgs", *QUICK, "-o", "o.png").code == 0
-    )
+    assert reverie("style", "photo.png", "night.jpg", flag, "lbfgs", *QUICK, "-o", "o.png").code == 0
     assert read_record(Path("o.png")).settings["optimiser"] == "lbfgs"
 
 
@@ -148,9 +146,7 @@ def test_save_every(reverie: Run) -> None:
 
 
 def test_compare_and_report_are_pictures_worth_looking_at(reverie: Run) -> None:
-    ended = reverie(
-        "style", "photo.png", "night.jpg", *QUICK, "--compare", "--report", "-o", "o.jpg"
-    )
+    ended = reverie("style", "photo.png", "night.jpg", *QUICK, "--compare", "--report", "-o", "o.jpg")
     assert "also o-compare.png, o-report.png" in ended.out
     compare = read_image("o-compare.png")
     assert compare.shape[2] >= 48 and compare.shape[3] > 2 * 64

@@ -30,9 +30,7 @@ def test_named_output_is_replaced_whole(reverie: Run) -> None:
         ("n" * 300 + ".png", "long"),
     ],
 )
-def test_an_output_that_cannot_be_is_refused_before_any_work(
-    reverie: Run, output: str, reason: str
-) -> None:
+def test_an_output_that_cannot_be_is_refused_before_any_work(reverie: Run, output: str, reason: str) -> None:
     Path("taken.png").mkdir()
     photo = Path("photo.png").read_bytes()
     ended = reverie("dream", "photo.png", "--steps", 10_000, "--size", 4096, "-o", output)
@@ -45,9 +43,7 @@ def test_too_large_for_the_format_is_refused_before_any_work(reverie: Run) -> No
     assert ended.code == 2 and "WebP" in ended.err
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
-)
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_may_not_be_written_to(reverie: Run) -> None:
     Path("locked").mkdir(mode=0o500)
     assert reverie("dream", "photo.png", "-o", "locked/o.png").code == 2

@@ -101,9 +101,7 @@ def test_changed_weights_are_refused_unless_wanted(reverie: Run) -> None:
         ({"inputs": [{"role": "hat", "path": "photo.png", "sha256": "0" * 64}]}, "hat"),
     ],
 )
-def test_strange_records_are_one_line(
-    reverie: Run, changed: dict[str, object], reason: str
-) -> None:
+def test_strange_records_are_one_line(reverie: Run, changed: dict[str, object], reason: str) -> None:
     assert reverie("dream", "noise", *QUICK, "-o", "o.png").code == 0
     forge(**changed)
     ended = reverie("replay", "forged.png")

@@ -18,9 +18,7 @@ def line(*values: float | None) -> Line:
     return Line("loss", "#000000", values)
 
 
-@pytest.mark.parametrize(
-    "values", [[1.0], [0.0], [-3.0, -5.0], [1e-9, 1e9], [0.0, 1e-3, 5.0], [2.0] * 40]
-)
+@pytest.mark.parametrize("values", [[1.0], [0.0], [-3.0, -5.0], [1e-9, 1e9], [0.0, 1e-3, 5.0], [2.0] * 40])
 def test_any_losses_can_be_drawn(values: list[float]) -> None:
     moments = [Moment(1 + i // 3, (30, 40), v, {"style": v}) for i, v in enumerate(values)]
     page = pixels(moments)
@@ -43,9 +41,7 @@ def test_an_axis_is_logarithmic_only_where_that_shows_more() -> None:
 
 def test_ticks_are_round_and_few() -> None:
     for low, high in ((0, 1), (-4.71, -0.2), (3e-7, 8e-7), (120, 9000)):
-        axis = (
-            Axis.around([line(low, high)]) if high / abs(low or 1) < 20 else Axis(low, high, False)
-        )
+        axis = Axis.around([line(low, high)]) if high / abs(low or 1) < 20 else Axis(low, high, False)
         assert 3 <= len(axis.ticks()) <= 9
 
 
@@ -53,9 +49,7 @@ def test_stages_are_parted_and_lines_are_broken_there() -> None:
     one = [Moment(1, (30, 40), float(i), {"style": 1.0}) for i in range(20)]
     two = [Moment(1 + i // 10, (30, 40), float(i), {"style": 1.0}) for i in range(20)]
     edge = (0xC4, 0xC8, 0xCF)
-    columns = [
-        np.flatnonzero((pixels(m) == edge).all(axis=2).sum(axis=0) > 100) for m in (one, two)
-    ]
+    columns = [np.flatnonzero((pixels(m) == edge).all(axis=2).sum(axis=0) > 100) for m in (one, two)]
     assert len(columns[0]) == 0 and len(columns[1]) >= 1
 
 

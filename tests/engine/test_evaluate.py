@@ -78,9 +78,7 @@ def test_the_gradient_is_the_gradient(tiny64: Network, make_picture, objective) 
     x = make_picture(0, 20, 24, dtype=torch.float64)
     direction = make_picture(5, 20, 24, dtype=torch.float64) - 0.5
     gradient = rv.evaluate(objective, tiny64, x).gradient
-    up, down = (
-        float(rv.evaluate(objective, tiny64, x + s * direction).total) for s in (1e-6, -1e-6)
-    )
+    up, down = (float(rv.evaluate(objective, tiny64, x + s * direction).total) for s in (1e-6, -1e-6))
     assert float((gradient * direction).sum()) == pytest.approx((up - down) / 2e-6, rel=1e-5)
 
 
@@ -112,9 +110,7 @@ def test_a_reference_is_read_once(tiny: Network, make_picture, convolutions) -> 
     assert len(convolutions) == 4 + 1
 
 
-@pytest.mark.parametrize(
-    ("layer", "depth"), [("relu1", 1), ("pool1", 1), ("relu2", 2), ("relu3", 3)]
-)
+@pytest.mark.parametrize(("layer", "depth"), [("relu1", 1), ("pool1", 1), ("relu2", 2), ("relu3", 3)])
 def test_the_network_runs_no_deeper_than_asked(
     tiny: Network, make_picture, convolutions, layer: str, depth: int
 ) -> None:
@@ -128,9 +124,7 @@ def test_dreamnet_runs_no_deeper_than_asked(dreamnet: Network, make_picture, con
 
 
 def test_terms_share_one_forward_pass(tiny: Network, make_picture, convolutions) -> None:
-    objective = (
-        rv.energy("relu3") - rv.channel("relu2", 1) + rv.logit("cat") + rv.neuron("relu1", 0)
-    )
+    objective = rv.energy("relu3") - rv.channel("relu2", 1) + rv.logit("cat") + rv.neuron("relu1", 0)
     rv.evaluate(objective, tiny, make_picture(0, 20, 24))
     assert len(convolutions) == 4  # the head too, as a 1x1 convolution
 

@@ -40,9 +40,7 @@ def test_the_probe_finds_a_candidate(tiny: Network) -> None:
     assert precision.probe(tiny) in precision.CANDIDATES
 
 
-def test_an_unfaithful_candidate_is_not_taken(
-    tiny: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unfaithful_candidate_is_not_taken(tiny: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     def timed(network: Network, picture: Tensor, layers: tuple[str, ...]) -> tuple[Tensor, float]:
         quick = network.dtype == torch.bfloat16
         return (-picture if quick else picture), (0.1 if quick else 1.0)
@@ -108,9 +106,7 @@ DAMAGED = [
 
 
 @pytest.mark.parametrize("content", DAMAGED)
-def test_a_damaged_cache_is_as_good_as_none(
-    tiny: Network, cache: Path, probes: list[str], content: bytes
-) -> None:
+def test_a_damaged_cache_is_as_good_as_none(tiny: Network, cache: Path, probes: list[str], content: bytes) -> None:
     cache.parent.mkdir()
     cache.write_bytes(content)
     assert precision.fastest(tiny) is precision.CANDIDATES[1]
@@ -138,9 +134,7 @@ def test_a_home_that_cannot_be_made(
     assert precision.fastest(tiny) is precision.CANDIDATES[1]
 
 
-@pytest.mark.parametrize(
-    "error", [PermissionError(13, "no"), OSError(30, "read-only"), OSError(28, "full")]
-)
+@pytest.mark.parametrize("error", [PermissionError(13, "no"), OSError(30, "read-only"), OSError(28, "full")])
 def test_a_home_that_is_read_only(
     tiny: Network, cache: Path, probes: list[str], monkeypatch: pytest.MonkeyPatch, error: OSError
 ) -> None:

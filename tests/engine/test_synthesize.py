@@ -122,9 +122,7 @@ def test_done_rises_to_one(tiny: Network, start: Tensor) -> None:
 
 
 @pytest.mark.parametrize("optimiser", OPTIMISERS, ids=["adam", "bands", "sign", "lbfgs"])
-def test_losses_are_those_at_the_beginning_of_the_step(
-    tiny: Network, start: Tensor, optimiser: Optimiser
-) -> None:
+def test_losses_are_those_at_the_beginning_of_the_step(tiny: Network, start: Tensor, optimiser: Optimiser) -> None:
     objective, x = rv.content("relu2", like=start.flip(3)), 0.3 + 0.4 * start
     canvas, stages = rv.PixelCanvas(x), [rv.Stage(SIZE, 3, 0.1)]
     for step in rv.synthesize(objective, tiny, canvas=canvas, stages=stages, optimiser=optimiser):
@@ -151,9 +149,7 @@ def test_the_optimiser_is_told_of_the_last_stage(tiny: Network, start: Tensor) -
 
 
 def test_images_are_pictures_and_copies(tiny: Network, start: Tensor) -> None:
-    run = rv.synthesize(
-        OBJECTIVE, tiny, canvas=rv.PixelCanvas(start), stages=STAGES, optimiser=rv.Adam(0.5)
-    )
+    run = rv.synthesize(OBJECTIVE, tiny, canvas=rv.PixelCanvas(start), stages=STAGES, optimiser=rv.Adam(0.5))
     for step in run:
         image = step.image
         assert image.shape == (1, 3, *step.size)
@@ -197,9 +193,7 @@ def test_stages_carry_the_picture(tiny: Network, start: Tensor) -> None:
         steps.append(step)
         images.append(step.image)
     enlarged = rv.pictures.resize(images[1], SIZE).clamp(0, 1)
-    assert steps[2].total == pytest.approx(
-        float(rv.evaluate(OBJECTIVE, tiny, enlarged).total), rel=1e-6
-    )
+    assert steps[2].total == pytest.approx(float(rv.evaluate(OBJECTIVE, tiny, enlarged).total), rel=1e-6)
 
 
 def test_the_rate_of_a_stage(tiny: Network, start: Tensor) -> None:
@@ -226,11 +220,7 @@ def images(steps: list[Iterate] | object) -> list[Tensor]:
 def test_the_average_of_iterates(tiny: Network, start: Tensor) -> None:
     def run(average: float | None) -> list[Tensor]:
         canvas = rv.PixelCanvas(start)
-        return images(
-            rv.synthesize(
-                OBJECTIVE, tiny, canvas=canvas, stages=[rv.Stage(SIZE, 4)], average=average
-            )
-        )
+        return images(rv.synthesize(OBJECTIVE, tiny, canvas=canvas, stages=[rv.Stage(SIZE, 4)], average=average))
 
     plain, averaged = run(None), run(0.8)
     for n in range(1, 5):
@@ -249,9 +239,7 @@ def test_the_next_stage_begins_with_the_average(tiny: Network, start: Tensor) ->
     run = rv.synthesize(OBJECTIVE, tiny, canvas=rv.PixelCanvas(start), stages=stages, average=0.9)
     seen = [(step.total, step.image) for step in run]
     enlarged = rv.pictures.resize(seen[2][1], SIZE).clamp(0, 1)
-    assert seen[3][0] == pytest.approx(
-        float(rv.evaluate(OBJECTIVE, tiny, enlarged).total), rel=1e-5
-    )
+    assert seen[3][0] == pytest.approx(float(rv.evaluate(OBJECTIVE, tiny, enlarged).total), rel=1e-5)
 
 
 # --- projections ---------------------------------------------------------------------------------
@@ -264,9 +252,7 @@ def sizes(x: Tensor, start: Tensor) -> tuple[float, float]:
 
 @pytest.mark.parametrize("based", [False, True])
 @pytest.mark.parametrize("ball", ["linf", "l2"])
-def test_an_adversary_stays_in_its_ball(
-    tiny: Network, make_picture, ball: str, based: bool
-) -> None:
+def test_an_adversary_stays_in_its_ball(tiny: Network, make_picture, ball: str, based: bool) -> None:
     start = make_picture(0, *SIZE)
     radius = 8 / 255 if ball == "linf" else 0.5
     projection = (linf if ball == "linf" else l2)(start, radius)
@@ -313,9 +299,7 @@ class Souring(Term):
 
     def prepare(self, network, size, measure):  # type: ignore[no-untyped-def]
         s = Means(PICTURE)
-        return (
-            s,
-        ), lambda m: m[s].mean() * (1 if float(m[s].detach().mean()) < self.limit else torch.nan)
+        return (s,), lambda m: m[s].mean() * (1 if float(m[s].detach().mean()) < self.limit else torch.nan)
 
 
 def test_diverged_stops_at_the_step(tiny: Network, start: Tensor) -> None:

@@ -45,9 +45,7 @@ def error(a: Tensor, b: Tensor) -> float:
 
 @given(names, st.integers(4, 50), st.integers(4, 50), st.integers(7, 40), st.integers(0, 9))
 @run(max_examples=60)
-def test_tiled_is_whole(
-    tiny64: Network, make_picture, name: str, h: int, w: int, tile: int, seed: int
-) -> None:
+def test_tiled_is_whole(tiny64: Network, make_picture, name: str, h: int, w: int, tile: int, seed: int) -> None:
     x = make_picture(seed, h, w, dtype=torch.float64)
     objective = TERMS[name](make_picture(seed + 1, 40, 44, dtype=torch.float64))
     whole = rv.evaluate(objective, tiny64, x)
@@ -99,9 +97,7 @@ def test_a_linear_objective_takes_one_pass(tiny: Network, make_picture, convolut
     whole = len(convolutions)
     convolutions.clear()
     executor = TiledExecutor(32)
-    rv.evaluate(
-        -rv.energy("relu1", power=2) + rv.logit("cat", against=1), tiny, x, executor=executor
-    )
+    rv.evaluate(-rv.energy("relu1", power=2) + rv.logit("cat", against=1), tiny, x, executor=executor)
     assert len(convolutions) == 2 * 4 * whole
 
 

@@ -19,13 +19,9 @@ def narrow(name: str, pooling: Pooling = "native", *, positive: bool = False) ->
     """
     table = table_of(name).with_pooling(pooling)
     rows = tuple(
-        replace(row, op=replace(row.op, channels=6)) if isinstance(row.op, Conv) else row
-        for row in table.nodes
+        replace(row, op=replace(row.op, channels=6)) if isinstance(row.op, Conv) else row for row in table.nodes
     )
     table = replace(table, nodes=rows)
     weights = random_weights(table, seed=7)
-    leaning = {
-        key: value.abs() + 0.01 if positive else value + 0.5 * value.std()
-        for key, value in weights.items()
-    }
+    leaning = {key: value.abs() + 0.01 if positive else value + 0.5 * value.std() for key, value in weights.items()}
     return Network(table, leaning).with_precision(torch.float64)

@@ -61,9 +61,7 @@ def test_one_pixel_moves_only_the_features_that_see_it(name: str, layer: str) ->
 
 @pytest.mark.parametrize("pooling", ["native", "average"])
 @pytest.mark.parametrize(("name", "layer"), LAYERS)
-def test_a_crop_with_its_halo_gives_the_same_features(
-    name: str, layer: str, pooling: Pooling
-) -> None:
+def test_a_crop_with_its_halo_gives_the_same_features(name: str, layer: str, pooling: Pooling) -> None:
     network = narrow(name, pooling)
     geometry = network.geometry(layer)
     stride, halo = geometry.stride, geometry.halo

@@ -86,12 +86,8 @@ def test_paper_names_and_strides(networks: dict[str, Network]) -> None:
     assert networks["resnet50"].channels("res5c") == 2048
 
 
-@pytest.mark.parametrize(
-    ("layers", "expected"), [(("relu1_1",), 1), (("pool1",), 2), (("relu3_1", "conv1_2"), 5)]
-)
-def test_the_extractor_stops(
-    networks: dict[str, Network], layers: tuple[str, ...], expected: int
-) -> None:
+@pytest.mark.parametrize(("layers", "expected"), [(("relu1_1",), 1), (("pool1",), 2), (("relu3_1", "conv1_2"), 5)])
+def test_the_extractor_stops(networks: dict[str, Network], layers: tuple[str, ...], expected: int) -> None:
     with CountedConvolutions() as counted:
         networks["vgg19"](PICTURE, layers)
     assert counted.count == expected
@@ -123,9 +119,7 @@ def test_overwriting_leaves_gradients_right() -> None:
 def test_gradients_are_those_of_finite_differences() -> None:
     network = load("dreamnet").with_precision(torch.float64)
     x = torch.rand(1, 3, 4, 4, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(
-        lambda p: network(p, ["conv2_1"])["conv2_1"], (x,), fast_mode=True
-    )
+    assert torch.autograd.gradcheck(lambda p: network(p, ["conv2_1"])["conv2_1"], (x,), fast_mode=True)
 
 
 @pytest.mark.parametrize("name", names())
@@ -159,9 +153,7 @@ def test_float64_is_exact() -> None:
     ("table", "reference"),
     [(squeezenet1_1, SqueezeNet), (googlenet, GoogLeNet), (resnet50, ResNet50)],
 )
-def test_same_numbers_as_an_independent_implementation(
-    table: type[Blueprint], reference: type[nn.Module]
-) -> None:
+def test_same_numbers_as_an_independent_implementation(table: type[Blueprint], reference: type[nn.Module]) -> None:
     torch.manual_seed(3)
     module = reference().double().eval()
     for part in module.modules():
@@ -227,10 +219,7 @@ def test_random_weights_are_seeded() -> None:
 
 
 def test_an_unknown_layer_says_what_was_meant(networks: dict[str, Network]) -> None:
-    message = (
-        "layer 'relu4-2' is not in vgg19; did you mean 'relu4_2'?"
-        " 'reverie networks vgg19' lists them."
-    )
+    message = "layer 'relu4-2' is not in vgg19; did you mean 'relu4_2'? 'reverie networks vgg19' lists them."
     for ask in (
         lambda: networks["vgg19"](PICTURE, ["relu4-2"]),
         lambda: networks["vgg19"].geometry("relu4-2"),

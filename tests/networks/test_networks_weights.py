@@ -129,9 +129,7 @@ def test_a_download_reports_progress_and_appears_whole(
     assert (tmp_path / "in" / "squeezenet1_1.pth").read_bytes() == published
 
 
-def test_a_cut_connection_is_resumed(
-    serve: Callable[[bytes], Server], published: bytes, tmp_path: Path
-) -> None:
+def test_a_cut_connection_is_resumed(serve: Callable[[bytes], Server], published: bytes, tmp_path: Path) -> None:
     server = serve(published)
     server.cut_after = len(published) // 3 + 1
     fetched(checkpoint_of(server), tmp_path / "in")
@@ -166,9 +164,7 @@ def test_a_server_without_ranges_starts_over(
     assert (tmp_path / "in" / "squeezenet1_1.pth").read_bytes() == published
 
 
-def test_a_whole_part_needs_no_more_bytes(
-    serve: Callable[[bytes], Server], published: bytes, tmp_path: Path
-) -> None:
+def test_a_whole_part_needs_no_more_bytes(serve: Callable[[bytes], Server], published: bytes, tmp_path: Path) -> None:
     server = serve(published)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "squeezenet1_1.pth.part").write_bytes(published)
@@ -185,9 +181,7 @@ def test_wrong_bytes_are_removed(serve: Callable[[bytes], Server], tmp_path: Pat
 
 
 @pytest.mark.parametrize("answer", [404, 503])
-def test_a_refusal_says_how_to_work_offline(
-    serve: Callable[[bytes], Server], tmp_path: Path, answer: int
-) -> None:
+def test_a_refusal_says_how_to_work_offline(serve: Callable[[bytes], Server], tmp_path: Path, answer: int) -> None:
     server = serve(b"")
     server.answer = answer
     with pytest.raises(WeightsError, match=f"answered {answer}.*REVERIE_WEIGHTS") as caught:
@@ -195,9 +189,7 @@ def test_a_refusal_says_how_to_work_offline(
     assert "\n" not in str(caught.value)
 
 
-def test_an_unreachable_host_says_how_to_work_offline(
-    serve: Callable[[bytes], Server], tmp_path: Path
-) -> None:
+def test_an_unreachable_host_says_how_to_work_offline(serve: Callable[[bytes], Server], tmp_path: Path) -> None:
     nowhere = replace(checkpoint_of(serve(b"")), address="http://127.0.0.1:9/squeezenet1_1.pth")
     with pytest.raises(WeightsError, match=r"cannot fetch .*REVERIE_WEIGHTS.*dreamnet") as caught:
         fetched(nowhere, tmp_path / "in")
@@ -213,9 +205,7 @@ def test_a_connection_that_only_breaks_is_given_up(
         fetched(checkpoint_of(server), tmp_path / "in")
 
 
-def test_obtained_weights_are_trimmed_and_kept(
-    serve: Callable[[bytes], Server], published: bytes, home: Path
-) -> None:
+def test_obtained_weights_are_trimmed_and_kept(serve: Callable[[bytes], Server], published: bytes, home: Path) -> None:
     server, table = serve(published), squeezenet1_1()
     checkpoint = checkpoint_of(server)
     assert list(store.obtain(checkpoint, table))
@@ -227,17 +217,12 @@ def test_obtained_weights_are_trimmed_and_kept(
     assert weights.sha256 == hashlib.sha256(kept.read_bytes()).hexdigest()
 
 
-def test_several_at_once_fetch_once(
-    serve: Callable[[bytes], Server], published: bytes, home: Path
-) -> None:
+def test_several_at_once_fetch_once(serve: Callable[[bytes], Server], published: bytes, home: Path) -> None:
     server = serve(published)
     checkpoint = checkpoint_of(server)
     found: list[str] = []
     threads = [
-        threading.Thread(
-            target=lambda: found.append(store.find(checkpoint, squeezenet1_1()).sha256)
-        )
-        for _ in range(3)
+        threading.Thread(target=lambda: found.append(store.find(checkpoint, squeezenet1_1()).sha256)) for _ in range(3)
     ]
     for thread in threads:
         thread.start()
@@ -270,9 +255,7 @@ def as_legacy_pth(state: dict[str, Tensor], path: Path) -> None:
         ("mine.safetensors", save_file),
     ],
 )
-def test_ones_own_file_is_loaded(
-    tmp_path: Path, file: str, save: Callable[[dict[str, Tensor], Path], None]
-) -> None:
+def test_ones_own_file_is_loaded(tmp_path: Path, file: str, save: Callable[[dict[str, Tensor], Path], None]) -> None:
     torch.manual_seed(1)
     module = SqueezeNet().eval()
     save(module.state_dict(), tmp_path / file)
@@ -286,9 +269,7 @@ def test_ones_own_file_is_loaded(
     assert again.sha256 == network.sha256
 
 
-def test_a_folder_named_in_the_environment_is_looked_into(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_named_in_the_environment_is_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REVERIE_WEIGHTS", str(tmp_path))
     save_file(SqueezeNet().state_dict(), tmp_path / "squeezenet1_1.safetensors")
     assert load("squeezenet1_1").classes
@@ -329,9 +310,7 @@ class Malicious:
         return (Path.touch, (Path("ran"),))  # type: ignore[return-value]
 
 
-def test_nothing_in_a_stranger_s_file_is_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_in_a_stranger_s_file_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"features.0.weight": Malicious()}, tmp_path / "bad.pth")
     with pytest.raises(WeightsError, match=r"not a readable \.pth"):
@@ -339,9 +318,7 @@ def test_nothing_in_a_stranger_s_file_is_run(
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_cache_that_cannot_be_made_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_that_cannot_be_made_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("REVERIE_HOME", str(tmp_path / "file"))
     torch.save(SqueezeNet().state_dict(), tmp_path / "s.pth")

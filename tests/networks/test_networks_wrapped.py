@@ -88,9 +88,7 @@ def module() -> Branched:
 
 def test_layers_are_the_submodules_paths(module: Branched) -> None:
     network = wrap(module, **HALF)
-    assert {"stem", "stem.0", "stem.1", "stem.2", "block", "block.conv", "tall"} <= set(
-        network.layers
-    )
+    assert {"stem", "stem.0", "stem.1", "stem.2", "block", "block.conv", "tall"} <= set(network.layers)
     assert network.name == "Branched" and network.class_layer is None and network.classes is None
     assert [network.stride(layer) for layer in network.style_layers] == [2, 4]
 

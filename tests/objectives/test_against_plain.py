@@ -20,16 +20,10 @@ sides = st.integers(12, 41)
 
 
 def ours(photo: Tensor, painting: Tensor) -> rv.Objective:
-    return (
-        rv.content(CONTENT, like=photo)
-        + 10 * rv.style(LAYERS, like=painting)
-        + 2 * rv.total_variation()
-    )
+    return rv.content(CONTENT, like=photo) + 10 * rv.style(LAYERS, like=painting) + 2 * rv.total_variation()
 
 
-def plain(
-    module: nn.Sequential, x: Tensor, photo: Tensor, painting: Tensor
-) -> tuple[Tensor, Tensor]:
+def plain(module: nn.Sequential, x: Tensor, photo: Tensor, painting: Tensor) -> tuple[Tensor, Tensor]:
     x = x.clone().requires_grad_(True)
     value = plain_style.style_objective(module, x, photo, painting, LAYERS, CONTENT)
     return value.detach(), torch.autograd.grad(value, x)[0]
@@ -61,9 +55,7 @@ def test_float64(
 
 @given(sides, sides, st.integers(0, 99))
 @run(max_examples=15)
-def test_float32(
-    tiny: Network, tiny_module: nn.Sequential, make_picture, h: int, w: int, seed: int
-) -> None:
+def test_float32(tiny: Network, tiny_module: nn.Sequential, make_picture, h: int, w: int, seed: int) -> None:
     x, photo, painting = (make_picture(seed + i, h + i, w) for i in (0, 0, 9))
     total, _, gradient = rv.evaluate(ours(photo, painting), tiny, x)
     module = copy.deepcopy(tiny_module).double()
@@ -81,9 +73,7 @@ def quick(dreamnet: Network) -> Network:
     return dreamnet.with_precision(torch.bfloat16, channels_last=True)
 
 
-def test_bfloat16_style(
-    dreamnet: Network, quick: Network, astronaut: Tensor, coffee: Tensor
-) -> None:
+def test_bfloat16_style(dreamnet: Network, quick: Network, astronaut: Tensor, coffee: Tensor) -> None:
     objective = (
         rv.content(dreamnet.content_layer, like=astronaut.flip(3))
         + 10 * rv.style(dreamnet.style_layers, like=coffee)
@@ -96,9 +86,7 @@ def test_bfloat16_style(
 
 
 @pytest.mark.parametrize(("power", "least"), [(1, 0.985), (2, 0.99)])
-def test_bfloat16_energy(
-    dreamnet: Network, quick: Network, astronaut: Tensor, power: int, least: float
-) -> None:
+def test_bfloat16_energy(dreamnet: Network, quick: Network, astronaut: Tensor, power: int, least: float) -> None:
     """A plain mean's gradient is all rectifiers' gates; rounding flips those barely open."""
     objective = -rv.energy(dreamnet.dream_layers, power=power)
     exact, low = (rv.evaluate(objective, n, astronaut) for n in (dreamnet, quick))

@@ -183,12 +183,7 @@ def test_equal_terms_are_equal() -> None:
 
 
 def test_repeated_terms_are_numbered(tiny: Network, make_picture) -> None:
-    objective = (
-        rv.channel("relu1", 0)
-        + rv.channel("relu1", 1)
-        + rv.energy("relu1")
-        + rv.channel("relu2", 0)
-    )
+    objective = rv.channel("relu1", 0) + rv.channel("relu1", 1) + rv.energy("relu1") + rv.channel("relu2", 0)
     terms = rv.evaluate(objective, tiny, make_picture(0, 12, 12)).terms
     assert list(terms) == ["channel", "channel 2", "energy", "channel 3"]
 

@@ -41,15 +41,11 @@ TERMS: dict[str, list[Make]] = {
         lambda other: rv.style(["relu1", "relu3"], like=other),
         lambda other: rv.style(["relu1", "relu3"], like=[(other, 2), (other.flip(2), 1)]),
         lambda other: rv.style(["relu2"], like=other, distance=rv.mse),
-        lambda other: rv.style(
-            ["relu2"], like=other, statistic="gram", distance=rv.relative(rv.mse)
-        ),
+        lambda other: rv.style(["relu2"], like=other, statistic="gram", distance=rv.relative(rv.mse)),
     ],
     "total_variation": [lambda other: rv.total_variation()],
 }
-ROWS = [
-    pytest.param(make, id=f"{n}-{i}") for n, many in TERMS.items() for i, make in enumerate(many)
-]
+ROWS = [pytest.param(make, id=f"{n}-{i}") for n, many in TERMS.items() for i, make in enumerate(many)]
 
 
 def exported_terms() -> set[str]:
@@ -74,9 +70,7 @@ def test_every_term_is_at_the_top() -> None:
 
 
 @pytest.mark.parametrize("make", ROWS)
-@pytest.mark.parametrize(
-    "optimiser", [rv.Adam(rate=0.005), rv.Normalised(rate=0.003)], ids=["adam", "steps"]
-)
+@pytest.mark.parametrize("optimiser", [rv.Adam(rate=0.005), rv.Normalised(rate=0.003)], ids=["adam", "steps"])
 def test_it_improves_within_three_steps(
     tiny: Network, make_picture, make: Make, optimiser: rv.optimisers.Optimiser
 ) -> None:
@@ -97,9 +91,7 @@ def test_it_improves_within_three_steps(
 def test_gradcheck(tiny64: Network, make_picture, make: Make) -> None:
     x = make_picture(2, 13, 18, dtype=torch.float64).requires_grad_(True)
     executor = rv.WholeExecutor()
-    bound = rv.engine.bind(
-        make(make_picture(3, 34, 33, dtype=torch.float64)), tiny64, (13, 18), executor
-    )
+    bound = rv.engine.bind(make(make_picture(3, 34, 33, dtype=torch.float64)), tiny64, (13, 18), executor)
 
     def value(y: Tensor) -> Tensor:
         measured = executor.measure(tiny64, y, bound.statistics)

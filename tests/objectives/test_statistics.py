@@ -204,9 +204,7 @@ def test_low_precision_is_summed_in_float32(dtype: torch.dtype) -> None:
             continue  # reads the picture, which is float32
         reference = None if s.reference is None else s.reference.to(dtype)
         value = s.measure(x, Window.whole(x), reference)
-        expected = s.measure(
-            exact, Window.whole(x), None if reference is None else reference.double()
-        )
+        expected = s.measure(exact, Window.whole(x), None if reference is None else reference.double())
         assert value.dtype == torch.float32
         close(value.double().numpy(), expected.numpy(), 1e-2)
 

@@ -105,9 +105,7 @@ def test_a_painting_of_weight_nothing_changes_nothing(tiny64: Network, pictures)
         ((400, 100), 1.0, (71, 32)),  # no side under 32 px
     ],
 )
-def test_style_scales_its_painting(
-    tiny64: Network, pictures, make_picture, painting, stroke, expected
-) -> None:
+def test_style_scales_its_painting(tiny64: Network, pictures, make_picture, painting, stroke, expected) -> None:
     large = make_picture(9, *painting, dtype=torch.float64)
     small = rv.pictures.resize(large, expected).clamp(0, 1)
     a, b = gram(read(tiny64, pictures[0])), gram(read(tiny64, small))
@@ -119,9 +117,7 @@ def test_style_of_one_colour_has_a_gradient(tiny: Network, make_picture) -> None
     """It has no variance at all, where the network repeats the border."""
     network = rv.networks.load("dreamnet", padding="replicate")
     flat = torch.full((1, 3, 40, 40), 0.4)
-    result = rv.evaluate(
-        rv.style(network.style_layers, like=flat), network, make_picture(0, 40, 40)
-    )
+    result = rv.evaluate(rv.style(network.style_layers, like=flat), network, make_picture(0, 40, 40))
     assert torch.isfinite(result.gradient).all()
     assert float(result.gradient.norm()) > 0
 

@@ -56,9 +56,7 @@ def test_a_step_has_the_rates_length(size: float, rate: float) -> None:
     gradient = noise(1, 3, 33, 40) * size
     run.step(pulled(p, gradient))
     assert rms(p) == pytest.approx(0.02 * rate, rel=1e-4)
-    assert torch.allclose(
-        p.detach(), -0.02 * rate * gradient / rms(gradient / size) / size, atol=1e-5
-    )
+    assert torch.allclose(p.detach(), -0.02 * rate * gradient / rms(gradient / size) / size, atol=1e-5)
 
 
 @pytest.mark.parametrize("bands", [2, 4, 8])
@@ -108,9 +106,7 @@ def test_pictures_of_a_batch_do_not_mix() -> None:
     gradient = noise(2, 3, 32, 32) * torch.tensor([1.0, 1e6])[:, None, None, None]
     together = balanced(gradient, bands=4)
     for i in (0, 1):
-        assert torch.allclose(
-            together[i : i + 1], balanced(gradient[i : i + 1], bands=4), atol=1e-5
-        )
+        assert torch.allclose(together[i : i + 1], balanced(gradient[i : i + 1], bands=4), atol=1e-5)
 
 
 def test_no_gradient_is_no_step() -> None:
@@ -176,8 +172,7 @@ def test_adam_carries_its_moments() -> None:
     zero = np.zeros((1, 3, 8, 8))
     _, m, v = adam(zero, [g.double().numpy() for g in gradients], zero, zero, 0, 0.03)
     m, v = (
-        F.interpolate(torch.from_numpy(a), (13, 13), mode=mode).numpy()
-        for a, mode in ((m, "bicubic"), (v, "bilinear"))
+        F.interpolate(torch.from_numpy(a), (13, 13), mode=mode).numpy() for a, mode in ((m, "bicubic"), (v, "bilinear"))
     )
     last = noise(1, 3, 13, 13, seed=9)
     rv.Adam(rate=0.03).start((large,), previous=run).step(pulled(large, last))

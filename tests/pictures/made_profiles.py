@@ -53,9 +53,7 @@ def rgb_profile(matrix: tuple[tuple[float, ...], ...], curve: bytes) -> bytes:
     columns = np.array(matrix).T
     tags = {n + b"XYZ": b"XYZ \0\0\0\0" + _fixed(*c) for n, c in zip((b"r", b"g", b"b"), columns,
                                                                    strict=True)}  # fmt: skip
-    return _profile(
-        b"mntr", b"RGB ", b"XYZ ", tags | {n + b"TRC": curve for n in (b"r", b"g", b"b")}
-    )
+    return _profile(b"mntr", b"RGB ", b"XYZ ", tags | {n + b"TRC": curve for n in (b"r", b"g", b"b")})
 
 
 def grey_profile(curve: bytes) -> bytes:
@@ -66,9 +64,7 @@ def _table_profile(space: bytes, corners: list[tuple[float, float, float]]) -> b
     """An 8-bit table of two points a channel; corners are Lab, the last channel fastest."""
     channels = len(space.strip())
     ramp = bytes(range(256))
-    points = b"".join(
-        bytes([round(v * 2.55), round(a + 128), round(b + 128)]) for v, a, b in corners
-    )
+    points = b"".join(bytes([round(v * 2.55), round(a + 128), round(b + 128)]) for v, a, b in corners)
     lut = b"mft1\0\0\0\0" + bytes([channels, 3, 2, 0]) + _fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
     return _profile(b"prtr", space, b"Lab ", {b"A2B0": lut + ramp * channels + points + ramp * 3})
 

@@ -24,9 +24,7 @@ def test_finished_file_takes_its_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), KeyboardInterrupt(), OSError("encoder")])
-def test_after_any_exception_the_old_file_is_untouched(
-    tmp_path: Path, error: BaseException
-) -> None:
+def test_after_any_exception_the_old_file_is_untouched(tmp_path: Path, error: BaseException) -> None:
     target = tmp_path / "out.png"
     target.write_bytes(b"old")
     with pytest.raises(type(error)), atomic_path(target) as partial:
@@ -116,9 +114,7 @@ def test_past_the_allowed_file_size(tmp_path: Path) -> None:
     names = [tmp_path / f"out{s}" for s in (".png", ".jpg", ".webp", ".tif", ".npy")]
     for name in names:
         name.write_bytes(b"old")
-    run = subprocess.run(
-        [sys.executable, "-c", LIMITED, *map(str, names)], capture_output=True, text=True
-    )
+    run = subprocess.run([sys.executable, "-c", LIMITED, *map(str, names)], capture_output=True, text=True)
     assert run.stderr == "" and run.stdout.count("grew past the allowed size") == len(names)
     assert len(run.stdout.splitlines()) == len(names)
     assert all(name.read_bytes() == b"old" for name in names)

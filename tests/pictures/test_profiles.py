@@ -28,9 +28,7 @@ def random_rgb(high: int = 256) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8
     return np.random.default_rng(0).integers(0, high, (31, 17, 3)).astype(np.uint8)
 
 
-def by_littlecms(
-    image: Image.Image, profile: bytes
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def by_littlecms(image: Image.Image, profile: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     converted = ImageCms.profileToProfile(
         image,
         ImageCms.ImageCmsProfile(io.BytesIO(profile)),
@@ -81,9 +79,7 @@ def test_sixteen_bits_survive_a_profile(tmp_path: Path) -> None:
     assert len(np.unique(picture.pixels.numpy())) > 590
 
 
-@pytest.mark.parametrize(
-    "profile", [srgb_profile(), made.rgb_profile(made.SRGB, CURVES["srgb"])], ids=["ours", "made"]
-)
+@pytest.mark.parametrize("profile", [srgb_profile(), made.rgb_profile(made.SRGB, CURVES["srgb"])], ids=["ours", "made"])
 def test_srgb_itself_changes_nothing(profile: bytes) -> None:
     pixels = random_rgb()
     assert np.array_equal(to_srgb(pixels, profile), pixels / np.float32(255))
@@ -119,9 +115,7 @@ def test_grey_picture_with_rgb_profile_and_the_other_way_round(tmp_path: Path) -
     pixels = read_picture(tmp_path / "grey.jpg").pixels
     assert (pixels[:, 0] == pixels[:, 2]).all()
     coloured = random_rgb()
-    Image.fromarray(coloured).save(
-        tmp_path / "c.png", icc_profile=made.grey_profile(CURVES["gamma"])
-    )
+    Image.fromarray(coloured).save(tmp_path / "c.png", icc_profile=made.grey_profile(CURVES["gamma"]))
     read = read_picture(tmp_path / "c.png").pixels[0].permute(1, 2, 0).numpy()
     assert np.array_equal(read, coloured / np.float32(255))
 

@@ -198,9 +198,7 @@ def test_alpha_turns_with_its_picture(tmp_path: Path) -> None:
 
 
 def test_broken_orientation_is_passed_over(tmp_path: Path) -> None:
-    for number, exif in enumerate(
-        (b"Exif\0\0II*\0garbage", b"Exif\0\0", b"Exif\0\0MM\0*\0\0\0\x08\xff")
-    ):
+    for number, exif in enumerate((b"Exif\0\0II*\0garbage", b"Exif\0\0", b"Exif\0\0MM\0*\0\0\0\x08\xff")):
         path = tmp_path / f"{number}.png"
         Image.fromarray(RGB).save(path, exif=exif)
         assert np.array_equal(read(path), RGB / np.float32(255))
@@ -387,16 +385,13 @@ def test_limit_of_one_call(tmp_path: Path, suffix: str) -> None:
     assert read_image(path, max_pixels=713).shape == (1, 3, 23, 31)
 
 
-def test_pillows_own_limit_and_warnings_are_as_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pillows_own_limit_and_warnings_are_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(RGB).save(tmp_path / "a.png")
     tifffile.imwrite(tmp_path / "a.tif", RGB, photometric="rgb")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow would refuse both
     filters = list(warnings.filters)
     readers = [
-        threading.Thread(target=read_image, args=(tmp_path / name,))
-        for name in ("a.png", "a.tif", "a.png", "a.tif")
+        threading.Thread(target=read_image, args=(tmp_path / name,)) for name in ("a.png", "a.tif", "a.png", "a.tif")
     ]
     for reader in readers:
         reader.start()
@@ -411,9 +406,7 @@ def test_log_of_the_tiff_decoder_stays_off_the_terminal() -> None:
     assert logging.getLogger("tifffile").level == logging.NOTSET
 
 
-def test_no_guessing_even_where_the_user_lets_pillow_guess(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_guessing_even_where_the_user_lets_pillow_guess(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(RGB).save(tmp_path / "a.jpg")
     (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-200])
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)

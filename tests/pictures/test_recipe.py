@@ -44,9 +44,7 @@ def test_text_comes_back_exactly(
         text.encode()
     except UnicodeEncodeError:
         return
-    write_image(
-        path, PIXELS, recipe=text, depth=depth if suffix in (".png", ".tif", ".tiff") else 8
-    )
+    write_image(path, PIXELS, recipe=text, depth=depth if suffix in (".png", ".tif", ".tiff") else 8)
     assert read_recipe(path) == text
     read_picture(path)
 
@@ -60,9 +58,7 @@ def test_long_recipes(tmp_path: Path, suffix: str) -> None:
 
 def test_too_long_for_jpeg_but_not_for_png(tmp_path: Path) -> None:
     text = json.dumps("x" * 3_000_000)
-    with pytest.raises(
-        PictureError, match=r"at most 65,000 bytes, and 3,000,002 came; write \.png"
-    ):
+    with pytest.raises(PictureError, match=r"at most 65,000 bytes, and 3,000,002 came; write \.png"):
         write_image(tmp_path / "a.jpg", PIXELS, recipe=text)
     write_image(tmp_path / "a.png", PIXELS, recipe=text)
     assert read_recipe(tmp_path / "a.png") == text

@@ -73,9 +73,7 @@ def test_fit(size: tuple[int, int], longer: int) -> None:
     assert abs(height - size[0] * exact) <= 1 and abs(width - size[1] * exact) <= 1
 
 
-@given(
-    size=st.tuples(st.integers(100, 9000), st.integers(100, 9000)), pixels=st.integers(10**4, 10**7)
-)
+@given(size=st.tuples(st.integers(100, 9000), st.integers(100, 9000)), pixels=st.integers(10**4, 10**7))
 def test_fit_area(size: tuple[int, int], pixels: int) -> None:
     height, width = fit_area(size, pixels=pixels)
     assert abs(height * width - pixels) <= height + width + 1

@@ -150,9 +150,7 @@ GOOD = torch.rand(1, 3, 4, 4)
         ("a.webp", GOOD[..., :1, :1].expand(1, 3, 1, 17000), "at most 16,383 pixels a side"),
     ],
 )
-def test_refusals_are_one_line_and_leave_the_old_file(
-    tmp_path: Path, name: str, pixels: Tensor, message: str
-) -> None:
+def test_refusals_are_one_line_and_leave_the_old_file(tmp_path: Path, name: str, pixels: Tensor, message: str) -> None:
     path = tmp_path / name
     if path.parent.exists():
         path.write_bytes(b"old")

@@ -26,9 +26,7 @@ def photo(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def record(photo: Path) -> Record:
-    return record_of(
-        find("dream"), SETTINGS, inputs=[("photo", photo)], output=photo.with_name("o.png")
-    )
+    return record_of(find("dream"), SETTINGS, inputs=[("photo", photo)], output=photo.with_name("o.png"))
 
 
 def test_a_record_holds_what_the_picture_depends_on(record: Record, photo: Path) -> None:
@@ -66,9 +64,7 @@ def test_what_is_no_record_is_one_line(text: str, reason: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "path", ["/etc/hosts", "../../../x.png", "", "C:/x.png", "a\\b.png", "a\0"]
-)
+@pytest.mark.parametrize("path", ["/etc/hosts", "../../../x.png", "", "C:/x.png", "a\\b.png", "a\0"])
 def test_paths_that_we_never_write_are_refused(record: Record, path: str) -> None:
     data = json.loads(record.to_json())
     data["inputs"][0]["path"] = path
@@ -102,14 +98,14 @@ def test_a_missing_input(tmp_path: Path) -> None:
 
 def test_the_catalogue_refuses_what_a_recipe_does_not_take() -> None:
     picture = torch.zeros(1, 3, 64, 64)
-    with pytest.raises(RecipeError, match="did you mean 'dream'|Did you mean 'dream'"):
+    with pytest.raises(RecipeError, match="Did you mean 'dream'"):
         find("draem")
     with pytest.raises(RecipeError, match="style needs a photo"):
-        find("style").begin({"painting": [picture]}, StyleSettings())
+        find("style").prepare({"painting": [picture]}, StyleSettings())
     with pytest.raises(RecipeError, match="style needs a painting"):
-        find("style").begin({"photo": [picture]}, StyleSettings())
+        find("style").prepare({"photo": [picture]}, StyleSettings())
     with pytest.raises(RecipeError, match="dream takes one photo; got 2"):
-        find("dream").begin({"photo": [picture, picture]}, SETTINGS)
+        find("dream").prepare({"photo": [picture, picture]}, SETTINGS)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
@@ -118,7 +114,7 @@ def test_every_recipe_runs_from_the_catalogue(name: str) -> None:
     generator = torch.Generator().manual_seed(0)
     inputs = {role.name: [torch.rand(1, 3, 64, 64, generator=generator)] for role in recipe.roles}
     settings = recipe.settings(size=64, steps=1, precision="float32")
-    *_, last = recipe.begin(inputs, settings)
+    *_, last = recipe.prepare(inputs, settings).run()
     assert last.image.shape == (1, 3, 64, 64)
     if recipe.noise is not None:
         assert recipe.noise(settings).shape == (1, 3, 64, 64)

@@ -28,9 +28,7 @@ def test_the_gallery_paints_what_is_shipped(gallery: ModuleType) -> None:
 
 @pytest.mark.parametrize("name", styles.names())
 def test_same_seed_same_picture_other_seed_another(gallery: ModuleType, name: str) -> None:
-    first, again, other = (
-        np.asarray(gallery.picture(name, size=SIZE, seed=seed)) for seed in (3, 3, 4)
-    )
+    first, again, other = (np.asarray(gallery.picture(name, size=SIZE, seed=seed)) for seed in (3, 3, 4))
     assert max(first.shape) == SIZE
     assert first.dtype == np.uint8
     assert np.array_equal(first, again)

@@ -34,6 +34,7 @@ class Canvas(ABC):
     def resized(self, size: Size) -> Canvas:
         """A canvas of another size that holds the same picture."""
 
+    @abstractmethod
     def project(self, projection: Projection | None = None) -> None:
         """Bring the picture back into [0, 1], and into the projection's set; called after each step."""
 

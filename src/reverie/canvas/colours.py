@@ -8,9 +8,7 @@ from torch import Tensor
 # Square root of the colour correlation of natural pictures, columns scaled to norm at most 1: one step along the
 # first is a step in brightness, the others are opponent colours, and smaller.
 # Source: Olah, Mordvintsev & Schubert (2017).
-_ROOT = torch.tensor(
-    [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], dtype=torch.float64
-)
+_ROOT = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], dtype=torch.float64)
 NATURAL = _ROOT / _ROOT.norm(dim=0).max()
 SOFT = NATURAL / NATURAL.norm(dim=0).sqrt()
 

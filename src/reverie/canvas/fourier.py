@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from reverie.canvas.base import Canvas, Size, leaf
+from reverie.canvas.base import Canvas, Projection, Size, leaf
 from reverie.canvas.colours import from_rgb, to_rgb
+from reverie.errors import RecipeError
 from reverie.pictures import resize
+
 
 class FourierCanvas(Canvas):
     """A spectrum whose entries are scaled like those of natural pictures, seen through a sigmoid.
@@ -41,6 +43,11 @@ class FourierCanvas(Canvas):
         x = torch.fft.irfft2(waves, s=self.size, norm="ortho")
         return torch.sigmoid(to_rgb(x))
 
+    def project(self, projection: Projection | None = None) -> None:
+        """Nothing: the sigmoid keeps the picture in [0, 1]. A projection needs pixels to act on."""
+        if projection is not None:
+            raise RecipeError("a projection needs a PixelCanvas; a FourierCanvas has no pixels of its own.")
+
     def resized(self, size: Size) -> FourierCanvas:
         batch = len(self.parameters[0])
         other = FourierCanvas(size, generator=torch.Generator(), batch=batch, decay=self._decay)
@@ -57,4 +64,5 @@ def _natural_scale(size: Size, decay: float) -> Tensor:
     h, w = size
     fy, fx = torch.fft.fftfreq(h)[:, None], torch.fft.rfftfreq(w)[None, :]
     frequency = (fy**2 + fx**2).sqrt().clamp_min(1 / max(h, w))
-    return frequency.pow(-decay)
+    scale: Tensor = frequency.pow(-decay)
+    return scale

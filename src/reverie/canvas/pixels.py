@@ -22,9 +22,7 @@ class PixelCanvas(Canvas):
     Source: Mordvintsev, Olah & Tyka (2015), cell 8 of the published notebook; the colours, Olah et al. (2017).
     """
 
-    def __init__(
-        self, picture: Tensor, *, base: Tensor | None = None, natural: bool = False
-    ) -> None:
+    def __init__(self, picture: Tensor, *, base: Tensor | None = None, natural: bool = False) -> None:
         self.size = (int(picture.shape[-2]), int(picture.shape[-1]))
         self._base, self._natural = base, natural
         self._under = None if base is None else resize(base, self.size).clamp(0, 1)

@@ -22,8 +22,19 @@ CRAFTS = {
 _MAKE, _SEE = "Make a picture", "Look around"
 
 
+class Interrupted(Exception):
+    """Ctrl-C, under a name that typer does not swallow."""
+
+
 class Commands(TyperGroup):
     """The group of commands; a craft's options are generated when it is called."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the words mean, whole."""
@@ -49,7 +60,7 @@ def run(words: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     try:
         code = command.main(list(words), prog_name="reverie", standalone_mode=False)
-    except typer.Abort:
+    except (Interrupted, typer.Abort):
         raise KeyboardInterrupt from None
     except Exception as error:
         if not hasattr(error, "format_message"):
@@ -61,12 +72,8 @@ def run(words: Sequence[str]) -> int:
 @app.callback(invoke_without_command=True)
 def reverie(
     ctx: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", metavar="", help="Show the versions and exit.")
-    ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", metavar="", help="Show tracebacks; any command takes it.")
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", metavar="", help="Show the versions and exit.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", metavar="", help="Show tracebacks; any command takes it.")] = False,
 ) -> int:
     """Dream on, restyle and invent pictures with the features of a convolutional network.
 
@@ -90,16 +97,12 @@ def _stub(name: str) -> Callable[[], int]:
 
 for _name, _summary in CRAFTS.items():
     app.command(_name, help=_summary, rich_help_panel=_MAKE)(_stub(_name))
-app.command(
-    "replay", help="Make a picture again from the recipe inside it.", rich_help_panel=_MAKE
-)(_stub("replay"))
+app.command("replay", help="Make a picture again from the recipe inside it.", rich_help_panel=_MAKE)(_stub("replay"))
 
 
 @app.command("networks", rich_help_panel=_SEE)
 def networks(
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="one network: its layers")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="one network: its layers")] = None,
 ) -> int:
     """List the networks, or the layers of one: channels, strides, sizes, licence."""
     from reverie.cli.networks import show, show_all

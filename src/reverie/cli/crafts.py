@@ -35,9 +35,7 @@ def command_of(name: str) -> Callable[..., int]:
         return perform(order, wishes_of(given))
 
     command.__doc__ = f"{recipe.summary}\n\n[dim]{recipe.example}[/]"
-    return with_parameters(
-        command, [*role_parameters(recipe), *settings_parameters(recipe), *wish_parameters()]
-    )
+    return with_parameters(command, [*role_parameters(recipe), *settings_parameters(recipe), *wish_parameters()])
 
 
 def replay_command() -> Callable[..., int]:
@@ -59,9 +57,7 @@ def replay_command() -> Callable[..., int]:
 
     file = typer.Argument(metavar="FILE", help="a picture that Reverie wrote", show_default=False)
     inputs = typer.Option(metavar="FOLDER", help="another folder to look for its inputs in")
-    anyway = typer.Option(
-        "--anyway", metavar="", help="go on though the network's weights have changed"
-    )
+    anyway = typer.Option("--anyway", metavar="", help="go on though the network's weights have changed")
     parameters = [
         parameter("file", Path, inspect.Parameter.empty, file),
         parameter("inputs", Path | None, None, inputs),
@@ -90,6 +86,7 @@ def wish_parameters() -> list[inspect.Parameter]:
         ),
         option("compare", bool, "--compare", help="also write original and result side by side"),
         option("report", bool, "--report", help="also write the losses by step as a plot"),
+        option("dry_run", bool, "--dry-run", help="only print the plan: memory, tiles, time"),
         option("json", bool, "--json", help="progress as JSON lines on stdout"),
     ]  # fmt: skip
 
@@ -102,12 +99,11 @@ def wishes_of(given: Mapping[str, Any]) -> Wishes:
         compare=given["compare"],
         report=given["report"],
         json=given["json"],
+        dry_run=given["dry_run"],
     )
 
 
-def with_parameters(
-    command: Callable[..., int], parameters: list[inspect.Parameter]
-) -> Callable[..., int]:
+def with_parameters(command: Callable[..., int], parameters: list[inspect.Parameter]) -> Callable[..., int]:
     """The same function, introduced to typer as taking these parameters."""
     vars(command)["__signature__"] = inspect.Signature(parameters)
     command.__annotations__ = {p.name: p.annotation for p in parameters}

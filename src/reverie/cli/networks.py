@@ -17,9 +17,7 @@ def show_all() -> int:
     for name in names():
         known = describe(name)
         licence = known.licence.split(" ", 1)[0].rstrip(";,")
-        rows.append(
-            (name, str(len(known.layers)), str(known.classes or "-"), short_place(known), licence)
-        )
+        rows.append((name, str(len(known.layers)), str(known.classes or "-"), short_place(known), licence))
     print_table(rows, right=(1, 2))
     print("\n'reverie networks NAME' lists a network's layers.")
     return 0

@@ -27,8 +27,7 @@ def settings_parameters(recipe: Recipe[Any]) -> list[inspect.Parameter]:
     fields = recipe.settings.model_fields
     rest = [name for name in fields if name not in recipe.dials]
     return [
-        _option(name, fields[name], panel=DIALS if name in recipe.dials else FINER)
-        for name in (*recipe.dials, *rest)
+        _option(name, fields[name], panel=DIALS if name in recipe.dials else FINER) for name in (*recipe.dials, *rest)
     ]
 
 
@@ -59,9 +58,7 @@ def flags(name: str, field: FieldInfo) -> tuple[str, ...]:
 
 def parameter(name: str, kind: Any, default: Any, info: Any) -> inspect.Parameter:
     """A keyword parameter as typer reads it."""
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info]
-    )
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
 
 
 def _argument(role: Role) -> inspect.Parameter:
@@ -71,9 +68,7 @@ def _argument(role: Role) -> inspect.Parameter:
 
 
 def _picture_option(role: Role) -> inspect.Parameter:
-    info = typer.Option(
-        f"--{role.name}", metavar="PICTURE", help=role.description, rich_help_panel=DIALS
-    )
+    info = typer.Option(f"--{role.name}", metavar="PICTURE", help=role.description, rich_help_panel=DIALS)
     return parameter(role.name, str | None, None, info)
 
 

@@ -22,6 +22,7 @@ class Wishes:
         compare: whether to write the original and the result side by side.
         report: whether to write the losses as a plot.
         json: whether progress is JSON on stdout.
+        dry_run: whether to print the plan and stop.
     """
 
     output: Path | None = None
@@ -29,6 +30,7 @@ class Wishes:
     compare: bool = False
     report: bool = False
     json: bool = False
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from reverie.cli.interrupt import Wish, listening
 from reverie.cli.outputs import Outputs, Wishes, plan
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.cli.report import Moment, write_report
-from reverie.engine import Iterate
+from reverie.engine import Iterate, Plan, Synthesis
 from reverie.errors import RecipeError
 from reverie.networks import download
 from reverie.pictures import (
@@ -72,6 +72,8 @@ class Job:
     pictures: Mapping[str, tuple[Picture, ...]]
     settings: Settings
     record: Record
+    synthesis: Synthesis
+    plan: Plan
 
     @property
     def photo(self) -> Picture | None:
@@ -100,6 +102,10 @@ def perform(order: Order, wishes: Wishes) -> int:
     began = time.perf_counter()
     with contextlib.closing(reporter(machine=wishes.json)) as follower:
         job = prepare(order, wishes, follower)
+        if wishes.dry_run:
+            follower.close()
+            follower.planned(job.plan)
+            return DONE
         follower.began(job.record, job.outputs.picture)
         with listening() as wish:
             course = follow(job, follower, wish)
@@ -127,6 +133,10 @@ def prepare(order: Order, wishes: Wishes, follower: Reporter) -> Job:
         follower.downloaded(order.settings.network, progress)
     follower.close()
     settings = order.settings.resolved()
+    tensors = {role: [p.pixels for p in many] for role, many in pictures.items()}
+    synthesis = order.recipe.prepare(tensors, settings)
+    chosen = settings.plan(synthesis)
+    settings = settings.planned(chosen)
     record = record_of(order.recipe, settings, inputs=files, output=outputs.picture)
     if order.network is not None and order.network != record.network:
         raise RecipeError(
@@ -135,14 +145,13 @@ def prepare(order: Order, wishes: Wishes, follower: Reporter) -> Job:
         )
     for line in order.notes:
         follower.note(line)
-    return Job(order, wishes, outputs, pictures, settings, record)
+    return Job(order, wishes, outputs, pictures, settings, record, synthesis, chosen)
 
 
 def follow(job: Job, follower: Reporter, wish: Wish) -> Course:
     """Run to the end, to the step where a replayed run was stopped, or until the user stops it."""
     moments: list[Moment] = []
-    tensors = {role: [p.pixels for p in many] for role, many in job.pictures.items()}
-    steps = job.order.recipe.begin(tensors, job.settings)
+    steps = job.synthesis.run(executor=job.plan.executor())
     for count, iterate in enumerate(steps, 1):
         follower.stepped(iterate)
         if job.wishes.report:

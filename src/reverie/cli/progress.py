@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,7 +22,7 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from reverie.engine import Iterate
+from reverie.engine import Iterate, Plan
 from reverie.networks import Progress as Downloaded
 from reverie.pictures.formats import AnyPath
 from reverie.recipes.record import Record, Stop
@@ -40,6 +41,9 @@ class Reporter(Protocol):
 
     def stepped(self, iterate: Iterate) -> None:
         """A step is done."""
+
+    def planned(self, plan: Plan) -> None:
+        """How the run would be done."""
 
     def saved(self, path: Path) -> None:
         """A picture on the way is written."""
@@ -100,6 +104,10 @@ class Silent:
     def stepped(self, iterate: Iterate) -> None:
         """Nothing."""
 
+    def planned(self, plan: Plan) -> None:
+        """A line on stdout."""
+        print(plan)
+
     def saved(self, path: Path) -> None:
         """Nothing."""
 
@@ -145,9 +153,7 @@ class Screen(Silent):
                 TextColumn("{task.fields[losses]}", "dim", markup=False, table_column=losses),
                 title=self._title,
             )
-        bar.update(
-            self._task, completed=iterate.done, place=place_of(iterate), losses=losses_of(iterate)
-        )
+        bar.update(self._task, completed=iterate.done, place=place_of(iterate), losses=losses_of(iterate))
 
     def note(self, line: str) -> None:
         """A line above the bar."""
@@ -202,6 +208,10 @@ class Lines(Silent):
             loss=iterate.total,
             losses=iterate.losses,
         )
+
+    def planned(self, plan: Plan) -> None:
+        """``{"event": "plan", "tile": …, "peak": …, "seconds": …}``."""
+        _emit("plan", **asdict(plan))
 
     def saved(self, path: Path) -> None:
         """``{"event": "saved", "path": …}``."""

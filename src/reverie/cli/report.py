@@ -123,9 +123,7 @@ class Page:
         for y in range(math.ceil(top), math.floor(bottom), 8):
             self.line([(x, y), (x, min(y + 4, bottom))], colour)
 
-    def text(
-        self, at: tuple[float, float], words: str, *, size: int, colour: str, anchor: str
-    ) -> None:
+    def text(self, at: tuple[float, float], words: str, *, size: int, colour: str, anchor: str) -> None:
         """Words, anchored as Pillow says: "lm" is left middle."""
         bare = "".join(c for c in normalize("NFKD", words) if not combining(c))
         plain = bare.encode("ascii", "replace").decode("ascii")  # all that the built-in font has
@@ -182,9 +180,7 @@ def _terms(moments: Sequence[Moment]) -> list[Line]:
     ]
 
 
-def _draw_plot(
-    page: Page, frame: Frame, lines: Sequence[Line], moments: Sequence[Moment], *, heading: str
-) -> None:
+def _draw_plot(page: Page, frame: Frame, lines: Sequence[Line], moments: Sequence[Moment], *, heading: str) -> None:
     """A heading, a grid, the stages' boundaries, the lines, their legend."""
     axis = Axis.around(lines)
     scale = ", logarithmic" if axis.logarithmic else ""

@@ -20,8 +20,7 @@ def painting(word: str) -> Path:
     if word in styles.names():
         return styles.path(word)
     raise PictureError(
-        f"there is no file or sample style '{word}'; 'reverie styles' lists those."
-        f"{suggestion(word, styles.names())}"
+        f"there is no file or sample style '{word}'; 'reverie styles' lists those.{suggestion(word, styles.names())}"
     )
 
 

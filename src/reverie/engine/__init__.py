@@ -1,9 +1,27 @@
-"""The engine: stages, executors, one evaluation, and the generator that runs them."""
+"""The engine: stages, executors, one evaluation, the planner, and the generator that runs them."""
 
 from reverie.engine.evaluate import Evaluation, bind, evaluate
 from reverie.engine.executors import Executor, WholeExecutor
+from reverie.engine.plan import Plan, parse_memory, plan
 from reverie.engine.stages import Stage, octaves, pyramid
+from reverie.engine.synthesize import Iterate, State, Synthesis, synthesize
 from reverie.engine.tiles import TiledExecutor
-from reverie.engine.synthesize import Iterate, synthesize
 
-__all__ = ["Evaluation", "Executor", "Iterate", "Stage", "TiledExecutor", "WholeExecutor", "bind", "evaluate", "octaves", "pyramid", "synthesize"]
+__all__ = [
+    "Evaluation",
+    "Executor",
+    "Iterate",
+    "Plan",
+    "Stage",
+    "State",
+    "Synthesis",
+    "TiledExecutor",
+    "WholeExecutor",
+    "bind",
+    "evaluate",
+    "octaves",
+    "parse_memory",
+    "plan",
+    "pyramid",
+    "synthesize",
+]

@@ -38,7 +38,11 @@ def bind(objective: Objective, network: Network, size: tuple[int, int], executor
 
 
 def evaluate(
-    objective: Objective | Bound, network: Network, picture: Tensor, *, executor: Executor | None = None
+    objective: Objective | Bound,
+    network: Network,
+    picture: Tensor,
+    *,
+    executor: Executor | None = None,
 ) -> Evaluation:
     """Value and gradient of an objective at a picture.
 

@@ -45,9 +45,7 @@ class WholeExecutor(Executor):
         self, network: Network, picture: Tensor, wanted: Statistics, slopes: Slopes | None = None
     ) -> tuple[Tensor, ...]:
         maps = read(network, picture, layers_of(wanted))
-        return tuple(
-            s.measure(maps[s.layer], Window.whole(maps[s.layer]), self._reference(network, s)) for s in wanted
-        )
+        return tuple(s.measure(maps[s.layer], Window.whole(maps[s.layer]), self._reference(network, s)) for s in wanted)
 
     def _reference(self, network: Network, statistic: Statistic) -> Tensor | None:
         if statistic.reference is None:

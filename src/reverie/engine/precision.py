@@ -33,11 +33,7 @@ class Candidate:
         return str(self.dtype).removeprefix("torch.")
 
 
-CANDIDATES = (
-    Candidate(torch.float32, False),
-    Candidate(torch.float32, True),
-    Candidate(torch.bfloat16, True),
-)
+CANDIDATES = (Candidate(torch.float32, True), Candidate(torch.bfloat16, True))
 
 
 def with_precision(network: Network, precision: Precision = "auto") -> Network:
@@ -46,17 +42,14 @@ def with_precision(network: Network, precision: Precision = "auto") -> Network:
     Args:
         network: in float32.
         precision: "auto" measures once per machine, PyTorch version and network, and remembers it in the cache
-            folder; the others are taken as they are, in the layout that is usual for them.
+            folder.
     Raises:
         RecipeError: an unknown precision.
     """
-    named = {"float32": CANDIDATES[0], "bfloat16": CANDIDATES[2]}
-    if precision == "auto":
-        best = fastest(network)
-    elif precision in named:
-        best = named[precision]
-    else:
-        raise RecipeError(f"precision is auto, float32 or bfloat16; got '{precision}'.")
+    named = {c.name: c for c in CANDIDATES}
+    if precision != "auto" and precision not in named:
+        raise RecipeError(f"precision is auto, {' or '.join(named)}; got '{precision}'.")
+    best = fastest(network) if precision == "auto" else named[precision]
     return network.with_precision(best.dtype, best.channels_last)
 
 

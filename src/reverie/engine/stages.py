@@ -65,9 +65,7 @@ def pyramid(
     factors = [1.0]
     while round(max(size) * factors[-1] / ratio) >= smallest and len(factors) < _MOST:
         factors.append(factors[-1] / ratio)
-    return tuple(
-        Stage(_scaled(size, f), max(1, round(steps * growth**i))) for i, f in enumerate(reversed(factors))
-    )
+    return tuple(Stage(_scaled(size, f), max(1, round(steps * growth**i))) for i, f in enumerate(reversed(factors)))
 
 
 def _scaled(size: Size, factor: float) -> Size:

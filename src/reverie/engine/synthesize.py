@@ -103,15 +103,53 @@ class Average:
 
 
 @dataclass(frozen=True)
-class _Machine:
-    """What stays the same from scale to scale."""
+class Synthesis:
+    """A run, declared: everything `synthesize` takes but the machine it runs on.
+
+    Attributes:
+        objective: what to minimise; bound anew at each size.
+        network: whose features it reads; its precision is the run's.
+        canvas: where to begin; not changed.
+        stages: sizes and steps; `pyramid` and `octaves` make them.
+        optimiser: Adam by default.
+        view: a random view through which the network sees each step.
+        projection: onto a set of allowed pictures, after each step, at every size.
+        average: decay of a moving average of the iterates, e.g. .99; pictures are then the average. None: none.
+        seed: of all randomness; same seed, device and version, same picture.
+    """
 
     objective: Objective
     network: Network
-    optimiser: Optimiser
-    view: View | None
-    projection: Projection | None
-    average: float | None
+    canvas: Canvas
+    stages: Sequence[Stage]
+    optimiser: Optimiser = Adam()  # noqa: RUF009  # frozen
+    view: View | None = None
+    projection: Projection | None = None
+    average: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.stages or sum(s.steps for s in self.stages) == 0:
+            raise RecipeError("a run needs at least one stage with at least one step.")
+        if self.average is not None and not 0 <= self.average < 1:
+            raise RecipeError(f"the average's decay is in [0, 1); got {self.average}.")
+
+    def run(self, *, executor: Executor | None = None, state: State | None = None) -> Iterator[Iterate]:
+        """Begin, or go on from an earlier run's `Iterate.state()`; yields an `Iterate` after every step.
+
+        Args:
+            executor: whole by default.
+            state: of a run of this same synthesis.
+        """
+        generator = torch.Generator().manual_seed(self.seed)
+        yield from _iterates(_Machine(self, executor or WholeExecutor(), generator), state)
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """A synthesis with what runs it."""
+
+    synthesis: Synthesis
     executor: Executor
     generator: torch.Generator
 
@@ -120,18 +158,19 @@ class _Scale:
     """A stage at work: the canvas at its size, the targets, the optimiser's run and the average."""
 
     def __init__(self, machine: _Machine, canvas: Canvas, stage: Stage, previous: Run | None) -> None:
-        self.machine, self.canvas = machine, canvas.resized(stage.size)
-        self.bound = bind(machine.objective, machine.network, stage.size, machine.executor)
-        self.run = machine.optimiser.start(self.canvas.parameters, rate=stage.rate, previous=previous)
-        self.mean = Average(self.canvas.parameters, machine.average) if machine.average is not None else None
+        what = machine.synthesis
+        self.machine, self.what, self.canvas = machine, what, canvas.resized(stage.size)
+        self.bound = bind(what.objective, what.network, stage.size, machine.executor)
+        self.run = what.optimiser.start(self.canvas.parameters, rate=stage.rate, previous=previous)
+        self.mean = Average(self.canvas.parameters, what.average) if what.average is not None else None
         self.first: tuple[Tensor, dict[str, Tensor]] | None = None
 
     def step(self) -> tuple[Tensor, dict[str, Tensor]]:
         """One step; the total and the terms at its beginning."""
         self.first = None
         self.run.step(self._closure)
-        if self.machine.optimiser.bounded:
-            self.canvas.project(self.machine.projection)
+        if self.what.optimiser.bounded:
+            self.canvas.project(self.what.projection)
         if self.mean:
             self.mean.add(self.canvas.parameters)
         if self.first is None:
@@ -139,12 +178,12 @@ class _Scale:
         return self.first
 
     def _closure(self) -> Tensor:
-        m = self.machine
+        what, machine = self.what, self.machine
         for p in self.canvas.parameters:
             p.grad = None
         picture = self.canvas.picture()
-        seen = picture if m.view is None else m.view(picture, m.generator)
-        total, terms = value(self.bound, m.network, seen, m.executor)
+        seen = picture if what.view is None else what.view(picture, machine.generator)
+        total, terms = value(self.bound, what.network, seen, machine.executor)
         total.backward()  # type: ignore[no-untyped-call]
         self.first = self.first or (total.detach(), {k: v.detach() for k, v in terms.items()})
         return total.detach()
@@ -195,15 +234,7 @@ def synthesize(
     """Optimise a canvas through stages; yield after every step.
 
     Args:
-        objective: what to minimise; bound anew at each size.
-        network: whose features it reads; its precision is the run's.
-        canvas: where to begin; not changed.
-        stages: sizes and steps; `pyramid` and `octaves` make them.
-        optimiser: Adam by default.
-        view: a random view through which the network sees each step.
-        projection: onto a set of allowed pictures, after each step, at every size.
-        average: decay of a moving average of the iterates, e.g. .99; pictures are then the average. None: no average.
-        seed: of all randomness; same seed, device and version, same picture.
+        objective, network, canvas, stages, optimiser, view, projection, average, seed: see `Synthesis`.
         executor: whole by default.
         state: an earlier run's `Iterate.state()`, to go on from; all other arguments must be that run's.
     Yields:
@@ -212,21 +243,16 @@ def synthesize(
         Diverged: a term is not finite.
         RecipeError: no steps, or an average that is none.
     Example:
-        for step in rv.synthesize(-rv.energy("relu5_2"), network, canvas=rv.PixelCanvas(photo), stages=rv.octaves((512, 512))):
+        canvas, stages = rv.PixelCanvas(photo), rv.octaves((512, 512))
+        for step in rv.synthesize(-rv.energy("relu5_3"), network, canvas=canvas, stages=stages):
             print(step)
     """
-    if not stages or sum(s.steps for s in stages) == 0:
-        raise RecipeError("a run needs at least one stage with at least one step.")
-    if average is not None and not 0 <= average < 1:
-        raise RecipeError(f"the average's decay is in [0, 1); got {average}.")
-    generator = torch.Generator().manual_seed(seed)
-    machine = _Machine(
-        objective, network, optimiser or Adam(), view, projection, average, executor or WholeExecutor(), generator
-    )
-    yield from _iterates(machine, canvas, stages, state)
+    what = Synthesis(objective, network, canvas, stages, optimiser or Adam(), view, projection, average, seed)
+    return what.run(executor=executor, state=state)
 
 
-def _iterates(machine: _Machine, canvas: Canvas, stages: Sequence[Stage], state: State | None) -> Iterator[Iterate]:
+def _iterates(machine: _Machine, state: State | None) -> Iterator[Iterate]:
+    canvas, stages = machine.synthesis.canvas, machine.synthesis.stages
     work = [s.steps * s.size[0] * s.size[1] for s in stages]
     began = time.monotonic() - (state["seconds"] if state else 0)
     run: Run | None = None
@@ -243,6 +269,7 @@ def _iterates(machine: _Machine, canvas: Canvas, stages: Sequence[Stage], state:
             done = (sum(work[:number]) + work[number] * step / stage.steps) / sum(work)
             seconds = time.monotonic() - began
             yield Iterate(
-                number + 1, len(stages), step, stage.steps, stage.size, done, seconds, total, terms, scale.image, scale.state
+                number + 1, len(stages), step, stage.steps, stage.size, done, seconds,
+                total, terms, scale.image, scale.state,
             )  # fmt: skip
         canvas, run = scale.finish(), scale.run

@@ -7,22 +7,25 @@ the whole picture's, to rounding.
 
 from __future__ import annotations
 
+import gc
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from reverie.engine.executors import Executor, Slopes, Statistics, WholeExecutor, layers_of, read
-from reverie.errors import RecipeError
+from reverie.errors import OutOfMemory, RecipeError
 from reverie.networks import Network
 from reverie.objectives import PICTURE, Statistic, Window
 
 Size = tuple[int, int]
 MAPPED = 256 * 2**20  # bytes of cached references above which they lie on disk
+SMALLEST = 128  # pixels; a tile that does not fit at this size will not fit smaller
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,10 @@ class Grid:
         even = -(-length // (count * self.step)) * self.step
         starts = range(0, length, even)
         return [
-            Span((a, min(a + even, length)), (max(0, a - self.halo), min(length, a + even + self.halo)))
+            Span(
+                (a, min(a + even, length)),
+                (max(0, a - self.halo), min(length, a + even + self.halo)),
+            )
             for a in starts
         ]
 
@@ -99,13 +105,39 @@ class TiledExecutor(Executor):
     def measure(
         self, network: Network, picture: Tensor, wanted: Statistics, slopes: Slopes | None = None
     ) -> tuple[Tensor, ...]:
-        grid = grid_for(network, wanted, (int(picture.shape[-2]), int(picture.shape[-1])), self.tile)
-        if len(grid) == 1:
+        size = (int(picture.shape[-2]), int(picture.shape[-1]))
+        if len(grid_for(network, wanted, size, self.tile)) == 1:
             return self._whole.measure(network, picture, wanted)
-        return tuple(_Tiled.apply(picture, self, network, wanted, grid, slopes))  # type: ignore[no-untyped-call]
+        return tuple(_Tiled.apply(picture, self, network, wanted, slopes))  # type: ignore[no-untyped-call]
+
+    def fitting(self, attempt: Callable[[], T]) -> T:
+        """The attempt's result; where memory runs out, the tile is halved and the attempt made again.
+
+        Raises:
+            OutOfMemory: not even the smallest tile fits.
+        """
+        while True:
+            try:
+                return attempt()
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                if self.tile // 2 < SMALLEST:
+                    raise OutOfMemory(
+                        f"a tile of {self.tile} px does not fit; free some memory or try a smaller size."
+                    ) from None
+            self.tile //= 2  # outside the except block, whose traceback pins the tensors
+            self._references.clear()
+            gc.collect()
 
     def shares(
-        self, network: Network, crop: Tensor, wanted: Statistics, grid: Grid, number: int, place: tuple[Span, Span]
+        self,
+        network: Network,
+        crop: Tensor,
+        wanted: Statistics,
+        grid: Grid,
+        number: int,
+        place: tuple[Span, Span],
     ) -> list[Tensor]:
         """One tile's share of each statistic."""
         maps = read(network, crop, layers_of(wanted))
@@ -142,29 +174,47 @@ class _Tiled(torch.autograd.Function):
         executor: TiledExecutor,
         network: Network,
         wanted: Statistics,
-        grid: Grid,
         slopes: Slopes | None,
     ) -> tuple[Tensor, ...]:
-        ctx.args = (executor, network, wanted, grid)
+        ctx.args = (executor, network, wanted)
+        args = (executor, network, wanted)
         ctx.save_for_backward(picture)
-        ctx.gradient = torch.zeros_like(picture) if slopes and ctx.needs_input_grad[0] else None
-        sums: list[Tensor] | None = None
-        for number, place in enumerate(grid):
-            shares = _pass(picture, ctx.args, number, place, slopes, ctx.gradient)
-            wide = [x.double() for x in shares]
-            sums = wide if sums is None else [a.add_(b) for a, b in zip(sums, wide, strict=True)]
-        kinds = [x.dtype for x in shares]
-        return tuple(x.to(kind) for x, kind in zip(sums or [], kinds, strict=True))
+        known = slopes if ctx.needs_input_grad[0] else None
+        sums, ctx.gradient = executor.fitting(lambda: _over_tiles(picture, *args, known))
+        return sums
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (picture,) = ctx.saved_tensors
         total = ctx.gradient
         if total is None:
-            total = torch.zeros_like(picture)
-            for number, place in enumerate(ctx.args[3]):
-                _pass(picture, ctx.args, number, place, lambda _: gradients, total)
-        return total, None, None, None, None, None
+            executor, network, wanted = ctx.args
+            _, total = executor.fitting(lambda: _over_tiles(picture, executor, network, wanted, lambda _: gradients))
+        return total, None, None, None, None
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether PyTorch says that it could not get memory, on a CPU or an accelerator."""
+    said = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in said or "not enough memory" in said
+
+
+def _over_tiles(
+    picture: Tensor,
+    executor: TiledExecutor,
+    network: Network,
+    wanted: Statistics,
+    slopes: Slopes | None,
+) -> tuple[tuple[Tensor, ...], Tensor | None]:
+    """The sums of all tiles' shares, and where the statistics' gradients are known, the picture's gradient."""
+    grid = grid_for(network, wanted, (int(picture.shape[-2]), int(picture.shape[-1])), executor.tile)
+    gradient = torch.zeros_like(picture) if slopes else None
+    sums: list[Tensor] = []
+    for number, place in enumerate(grid):
+        shares = _pass(picture, (executor, network, wanted, grid), number, place, slopes, gradient)
+        wide = [x.double() for x in shares]
+        sums = [a.add_(b) for a, b in zip(sums, wide, strict=True)] if sums else wide
+    return tuple(x.to(share.dtype) for x, share in zip(sums, shares, strict=True)), gradient
 
 
 def _pass(

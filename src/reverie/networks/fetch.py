@@ -112,9 +112,7 @@ def _receive(checkpoint: Checkpoint, part: Path) -> Generator[Progress, None, in
         error.close()
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and start:
             return start
-        raise WeightsError(
-            _unreachable(checkpoint, f"the server answered {error.code} {error.reason}")
-        ) from error
+        raise WeightsError(_unreachable(checkpoint, f"the server answered {error.code} {error.reason}")) from error
     with response:
         start = start if response.status == http.client.PARTIAL_CONTENT else 0
         length = response.headers.get("Content-Length")

@@ -7,8 +7,7 @@ import functools
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from reverie.errors import PictureError, WeightsError
 from reverie.networks.graph import PICTURE, Blueprint, Geometry, Step, schedule, weight_shapes
-from reverie.networks.ops import Add, Call, Concat, Conv, Pool, Relu
+from reverie.networks.ops import Add, Call, Concat, Conv, Pool, Relu, Window
 
 LUMA = (0.299, 0.587, 0.114)
 """How a colour picture becomes the one channel some networks want: BT.601, as Pillow's 'L'."""
@@ -65,10 +64,7 @@ class Network(nn.Module):
         self.classes = None if classes is None else tuple(classes)
         self.channels_last = False
         self.filters = nn.ModuleDict(
-            {
-                name: _filters(name, shape, weights)
-                for name, shape in weight_shapes(blueprint).items()
-            }
+            {name: _filters(name, shape, weights) for name, shape in weight_shapes(blueprint).items()}
         )
         self.calls = nn.ModuleList(_modules(blueprint))
         self.sha256 = sha256 or fingerprint(self)
@@ -132,6 +128,16 @@ class Network(nn.Module):
     def extent(self, layer: str, size: tuple[int, int]) -> tuple[int, int]:
         """The (h, w) of a layer's map on a picture of ``size`` (H, W)."""
         return self.blueprint.extent(layer, size)
+
+    def smallest(self, layer: str) -> int:
+        """The shorter side, in px, that a picture needs for a layer to have a feature at all."""
+        return self.blueprint.smallest(layer)
+
+    def density(self, layers: Iterable[str]) -> dict[str, float]:
+        """Floats per pixel of the picture in each map that a run to these layers makes."""
+        steps = self._plan(tuple(dict.fromkeys(layers)))
+        made = [step.node.name for step in steps if not step.overwrite]
+        return {name: self.channels(name) / self.stride(name) ** 2 for name in made}
 
     def with_precision(self, dtype: torch.dtype, channels_last: bool = False) -> Network:
         """The same network computing in ``dtype``, its maps kept channels-last or not.
@@ -258,9 +264,7 @@ def fingerprint(module: nn.Module) -> str:
     for name, value in sorted(module.state_dict().items()):
         digest.update(name.encode())
         if isinstance(value, Tensor):
-            digest.update(
-                value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
-            )
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -271,8 +275,7 @@ def _filters(name: str, shape: tuple[int, ...], weights: Mapping[str, Tensor]) -
         raise WeightsError(f"weights lack {missing}; they belong to another network.") from None
     if tuple(weight.shape) != shape or tuple(bias.shape) != shape[:1]:
         raise WeightsError(
-            f"'{name}.weight' must be {shape}; got {tuple(weight.shape)}:"
-            " these weights belong to another network."
+            f"'{name}.weight' must be {shape}; got {tuple(weight.shape)}: these weights belong to another network."
         )
     return Filters(weight, bias)
 
@@ -287,9 +290,7 @@ def _convolve(x: Tensor, filters: Filters, op: Conv) -> Tensor:
     if op.border == "replicate":
         rows, columns = padding
         x, padding = F.pad(x, (columns, columns, rows, rows), mode="replicate"), (0, 0)
-    return F.conv2d(
-        x, filters.weight, filters.bias, window.stride, padding, window.dilation, op.groups
-    )
+    return F.conv2d(x, filters.weight, filters.bias, window.stride, padding, window.dilation, op.groups)
 
 
 def _pool(x: Tensor, op: Pool) -> Tensor:

@@ -275,14 +275,10 @@ def module_window(part: nn.Module) -> Window | None:
         return Window()
     if isinstance(part, nn.Conv2d):
         return _conv_window(part)
-    if isinstance(part, nn.AvgPool2d) or (
-        isinstance(part, nn.MaxPool2d) and not part.return_indices
-    ):
+    if isinstance(part, nn.AvgPool2d) or (isinstance(part, nn.MaxPool2d) and not part.return_indices):
         stride = _pair(part.stride or part.kernel_size)
         dilation = _pair(getattr(part, "dilation", 1))
-        return Window(
-            _pair(part.kernel_size), stride, _pair(part.padding), dilation, part.ceil_mode
-        )
+        return Window(_pair(part.kernel_size), stride, _pair(part.padding), dilation, part.ceil_mode)
     return None
 
 

@@ -48,8 +48,7 @@ def checkpoints() -> Mapping[str, Checkpoint]:
     """Every published file we know, by network."""
     text = Path(__file__).with_name("weights.toml").read_text(encoding="utf-8")
     return {
-        name: Checkpoint(name=name, **{**row, "keep": tuple(row["keep"])})
-        for name, row in tomllib.loads(text).items()
+        name: Checkpoint(name=name, **{**row, "keep": tuple(row["keep"])}) for name, row in tomllib.loads(text).items()
     }
 
 
@@ -188,8 +187,7 @@ def fold(blueprint: Blueprint, tensors: Mapping[str, Tensor]) -> dict[str, Tenso
                 folded[f"{node.name}.weight"], folded[f"{node.name}.bias"] = weight, bias
     except KeyError as missing:
         raise WeightsError(
-            f"these weights are not of {blueprint.name}: they lack {missing};"
-            " bring the file torchvision publishes."
+            f"these weights are not of {blueprint.name}: they lack {missing}; bring the file torchvision publishes."
         ) from None
     return folded
 
@@ -201,8 +199,7 @@ def _folded(op: Conv, tensors: Mapping[str, Tensor], epsilon: float) -> tuple[Te
     if not op.norm:
         return weight, tensors[f"{op.source}.bias"].double()
     gain, shift, mean, variance = (
-        tensors[f"{op.norm}.{part}"].double()
-        for part in ("weight", "bias", "running_mean", "running_var")
+        tensors[f"{op.norm}.{part}"].double() for part in ("weight", "bias", "running_mean", "running_var")
     )
     scale = gain / (variance + epsilon).sqrt()
     return weight * scale[:, None, None, None], shift - mean * scale
@@ -241,8 +238,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
         raise WeightsError(
-            f"'{path.name}' is not a readable .pth of plain tensors; copy it again or bring a"
-            " .safetensors."
+            f"'{path.name}' is not a readable .pth of plain tensors; copy it again or bring a .safetensors."
         ) from error
     if not isinstance(content, dict):
         raise WeightsError(f"'{path.name}' must hold a dictionary of tensors; bring a state_dict.")
@@ -262,7 +258,6 @@ def _make(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WeightsError(
-            f"cannot make the cache folder '{folder}': {error.strerror}; set REVERIE_HOME to one"
-            " you may write to."
+            f"cannot make the cache folder '{folder}': {error.strerror}; set REVERIE_HOME to one you may write to."
         ) from error
     return folder

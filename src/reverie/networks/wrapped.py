@@ -90,9 +90,7 @@ class Hooked(Network):
             count = len(classes)
             rows = [row for row in rows if row.name != CLASSES]
             rows.append(Node(CLASSES, Call(as_scores, None, count), (PICTURE,)))
-        blueprint = replace(
-            blueprint, nodes=tuple(rows), class_layer=None if classes is None else CLASSES
-        )
+        blueprint = replace(blueprint, nodes=tuple(rows), class_layer=None if classes is None else CLASSES)
         super().__init__(_offering(blueprint, layers), {}, classes=classes)
         self.module = module
         self.sha256 = fingerprint(module)
@@ -112,9 +110,7 @@ class Hooked(Network):
             for ear in ears:
                 ear.remove()
         if silent := [layer for layer in layers if layer not in heard]:
-            raise RecipeError(
-                f"layer '{silent[0]}' of {self.name} is not used in its forward pass; ask another."
-            )
+            raise RecipeError(f"layer '{silent[0]}' of {self.name} is not used in its forward pass; ask another.")
         return {layer: heard[layer] for layer in layers}
 
     def _part(self, layer: str) -> nn.Module:
@@ -160,10 +156,7 @@ def _normalisation(
     first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
     given = max((len(v) for v in (mean, std) if isinstance(v, Sequence)), default=3)
     channels = first.in_channels if first else given
-    means, stds = (
-        tuple(map(float, v)) if isinstance(v, Sequence) else (float(v),) * channels
-        for v in (mean, std)
-    )
+    means, stds = (tuple(map(float, v)) if isinstance(v, Sequence) else (float(v),) * channels for v in (mean, std))
     if channels not in (1, 3) or len(means) != channels or len(stds) != channels or 0 in stds:
         raise RecipeError(
             "mean and std must be one number each, or one per input channel (1 or 3), std not 0;"
@@ -191,9 +184,7 @@ def _with_classes(
         last = Node(CLASSES, Conv(linear.out_features, Window()), (names[scored],))
         weights = _as_convolution(linear)
         if linear.out_features != len(classes):
-            raise RecipeError(
-                f"{blueprint.name} has {linear.out_features} outputs; got {len(classes)} classes."
-            )
+            raise RecipeError(f"{blueprint.name} has {linear.out_features} outputs; got {len(classes)} classes.")
     return replace(blueprint, nodes=(*rows, last), class_layer=CLASSES), weights
 
 

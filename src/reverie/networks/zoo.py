@@ -27,10 +27,11 @@ from reverie.networks.squeezenet import squeezenet1_1
 from reverie.networks.vgg import vgg16, vgg19
 
 EMBEDDED = "dreamnet"
+_PACKAGED = Path(__file__).with_name("dreamnet.safetensors")
 
 
 @cache
-def embedded(path: Path = Path(__file__).with_name("dreamnet.safetensors")) -> store.Weights:
+def embedded(path: Path = _PACKAGED) -> store.Weights:
     """Dreamnet's weights, from the package or another file of its kind."""
     try:
         data = path.read_bytes()
@@ -200,8 +201,7 @@ def table_of(name: str) -> Blueprint:
     """
     if name not in _TABLES:
         raise RecipeError(
-            f"there is no network '{name}';{suggestion(name, names()).lower()}"
-            f" known are {', '.join(names())}."
+            f"there is no network '{name}';{suggestion(name, names()).lower()} known are {', '.join(names())}."
         )
     return _TABLES[name]()
 

@@ -119,9 +119,7 @@ class Term(Objective):
         return ((1.0, self),)
 
     @abstractmethod
-    def prepare(
-        self, network: Network, size: tuple[int, int], measure: Measure
-    ) -> tuple[tuple[Statistic, ...], Value]:
+    def prepare(self, network: Network, size: tuple[int, int], measure: Measure) -> tuple[tuple[Statistic, ...], Value]:
         """The statistics this term needs, and its value as a function of them."""
 
 

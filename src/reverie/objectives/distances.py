@@ -34,7 +34,9 @@ def wasserstein2(target: Tensor) -> FromTarget:
     """
     target_mean, target_covariance = _mean_and_covariance(target)
     least = (_FLAT * _trace(target[:, :-1])).clamp_min(1e-12)
-    ridge = torch.maximum(RIDGE * _trace(target_covariance), least)[:, None, None] * _identity(target) / target.shape[-1]
+    ridge = (
+        torch.maximum(RIDGE * _trace(target_covariance), least)[:, None, None] * _identity(target) / target.shape[-1]
+    )
     target_covariance = target_covariance + ridge
     root = roots(_symmetric(target_covariance))[0]
 

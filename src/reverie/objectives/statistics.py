@@ -156,7 +156,7 @@ class BestMatches(Statistic):
         f = _rows(features)
         guide = self.guide.to(f)
         with torch.no_grad():
-            best = torch.cat([(part @ guide.T).argmax(-1) for part in f.split(8192, dim=1)], 1)
+            best = torch.cat([(part @ guide.T).argmax(-1) for part in torch.split(f, 8192, dim=1)], 1)
         return _full(f * guide[best]).sum((1, 2)) / window.positions
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from reverie.errors import LayerNotFound, PictureError, RecipeError
+from reverie.networks import find_class
 from reverie.objectives.algebra import Term, Value
 from reverie.objectives.distances import Distance, relative, wasserstein2
 from reverie.objectives.statistics import (
@@ -26,7 +27,6 @@ from reverie.objectives.statistics import (
     SquaredError,
     Statistic,
 )
-from reverie.networks import find_class
 from reverie.pictures import resize
 
 if TYPE_CHECKING:
@@ -222,7 +222,8 @@ class TotalVariation(Term):
 
         def value(measured: Mapping[Statistic, Tensor]) -> Tensor:
             right, down, falling, rising = measured[statistic].mean(0)
-            return 2 * ((right + down) / 3 + (falling + rising) / 12)
+            roughness: Tensor = 2 * ((right + down) / 3 + (falling + rising) / 12)
+            return roughness
 
         return (statistic,), value
 
@@ -358,4 +359,3 @@ def _channel(network: Network, layer: str, index: int) -> int:
     if not 0 <= index < channels:
         raise LayerNotFound(f"{layer} of {network.name} has channels 0 to {channels - 1}; got {index}.")
     return index
-

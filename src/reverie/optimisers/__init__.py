@@ -5,4 +5,16 @@ from reverie.optimisers.base import Closure, Optimiser, Run
 from reverie.optimisers.normalised import Normalised, balanced
 from reverie.optimisers.projections import Projection, box, l2, linf
 
-__all__ = ["LBFGS", "Adam", "Closure", "Normalised", "Optimiser", "Projection", "Run", "balanced", "box", "l2", "linf"]
+__all__ = [
+    "LBFGS",
+    "Adam",
+    "Closure",
+    "Normalised",
+    "Optimiser",
+    "Projection",
+    "Run",
+    "balanced",
+    "box",
+    "l2",
+    "linf",
+]

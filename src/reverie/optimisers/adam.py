@@ -42,6 +42,7 @@ class Adam(Optimiser):
 
     rate: float = 0.02
     betas: tuple[float, float] = (0.9, 0.99)
+    buffers: ClassVar[int] = 2
 
     def start(self, parameters: Parameters, *, rate: float = 1.0, previous: Run | None = None) -> Run:
         run = _TorchRun(torch.optim.Adam(parameters, lr=self.rate * rate, betas=self.betas, fused=True))
@@ -63,6 +64,10 @@ class LBFGS(Optimiser):
     bounded: ClassVar[bool] = False
     rate: float = 1.0
     history: int = 20
+
+    @property
+    def buffers(self) -> int:
+        return 2 * self.history + 6
 
     def start(self, parameters: Parameters, *, rate: float = 1.0, previous: Run | None = None) -> Run:
         return _TorchRun(
@@ -95,5 +100,3 @@ def _carry(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
 
 def _resized(moment: Tensor, like: Tensor, mode: str) -> Tensor:
     return F.interpolate(moment, like.shape[-2:], mode=mode)
-
-

@@ -37,6 +37,11 @@ class Optimiser(ABC):
 
     bounded: ClassVar[bool] = True
 
+    @property
+    @abstractmethod
+    def buffers(self) -> int:
+        """Tensors as large as the parameters that it needs beside them and their gradients."""
+
     @abstractmethod
     def start(self, parameters: Parameters, *, rate: float = 1.0, previous: Run | None = None) -> Run:
         """Begin on these parameters.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +28,7 @@ class Normalised(Optimiser):
     rate: float = 0.02
     bands: int = 4
     sign: bool = False
+    buffers: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
         if self.bands < 1:
@@ -67,7 +68,8 @@ def balanced(gradient: Tensor, *, bands: int) -> Tensor:
         gradient: (B, C, H, W).
         bands: from the finest detail to the coarsest; bands under 4 px are left out.
     """
-    low, split = gradient, []
+    low = gradient
+    split: list[Tensor] = []
     while len(split) < bands - 1 and min(low.shape[-2:]) >= 8:
         down = F.avg_pool2d(low, 2, ceil_mode=True, count_include_pad=False)
         split.append(low - F.interpolate(down, low.shape[-2:], mode="bilinear"))

@@ -29,7 +29,8 @@ def l2(centre: Tensor, radius: float) -> Projection:
     def project(x: Tensor) -> Tensor:
         away = x - centre
         norm = away.flatten(1).norm(dim=1)[:, None, None, None]
-        return centre + away * (radius / norm.clamp_min(1e-12)).clamp_max(1)
+        inside: Tensor = centre + away * (radius / norm.clamp_min(1e-12)).clamp_max(1)
+        return inside
 
     return project
 

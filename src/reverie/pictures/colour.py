@@ -155,10 +155,7 @@ def match_colours(x: Tensor, like: Tensor) -> Tensor:
 
 def _rgb(x: Tensor) -> Tensor:
     if x.ndim != 4 or x.shape[1] != 3:
-        raise PictureError(
-            f"a picture is a (B, 3, H, W) tensor, and {tuple(x.shape)} came; read it with "
-            "read_image"
-        )
+        raise PictureError(f"a picture is a (B, 3, H, W) tensor, and {tuple(x.shape)} came; read it with read_image")
     return x
 
 

@@ -94,9 +94,7 @@ def open_picture(path: AnyPath) -> Iterator[BinaryIO]:
         raise PictureError(f"there is no file '{path}'; check the spelling and folder") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise PictureError(
-            f"cannot open '{path}': {reason}; check its name and permissions"
-        ) from error
+        raise PictureError(f"cannot open '{path}': {reason}; check its name and permissions") from error
     with file:
         if not file.read(1):
             raise PictureError(f"a picture holds data, and '{path}' is empty; copy it again")

@@ -167,9 +167,7 @@ def _filtered(values: Array) -> Iterator[Array]:
     step = channels * values.dtype.itemsize
     above = np.zeros((1, width * step), np.uint8)
     for start in range(0, height, _ROWS):
-        block = np.ascontiguousarray(values[start : start + _ROWS]).astype(
-            values.dtype.newbyteorder(">")
-        )
+        block = np.ascontiguousarray(values[start : start + _ROWS]).astype(values.dtype.newbyteorder(">"))
         raw = block.view(np.uint8).reshape(len(block), -1)
         yield _best_filters(raw, np.concatenate([above, raw[:-1]]), step)
         above = raw[-1:]

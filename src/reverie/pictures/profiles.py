@@ -165,9 +165,7 @@ def _to_srgb_matrix(matrix: Array) -> Array:
 
 
 def _through_matrix(values: Array, profile: MatrixProfile) -> Array:
-    linear = np.stack(
-        [_apply(curve, values[..., i]) for i, curve in enumerate(profile.curves)], axis=2
-    )
+    linear = np.stack([_apply(curve, values[..., i]) for i, curve in enumerate(profile.curves)], axis=2)
     if profile.matrix is not None:
         linear = linear @ _to_srgb_matrix(profile.matrix).T.astype(np.float32)
     return linear_to_srgb(torch.from_numpy(linear)).clamp_(0, 1).numpy()

@@ -45,9 +45,7 @@ class Raster:
     def upright(self) -> Raster:
         """The same raster, turned the way its orientation asks for."""
         alpha = None if self.alpha is None else _turn(self.alpha, self.orientation)
-        return replace(
-            self, values=_turn(self.values, self.orientation), alpha=alpha, orientation=1
-        )
+        return replace(self, values=_turn(self.values, self.orientation), alpha=alpha, orientation=1)
 
 
 def unit(values: Array) -> Array:
@@ -60,9 +58,7 @@ def unit(values: Array) -> Array:
         return (values / np.float32(np.iinfo(values.dtype).max)).astype(np.float32, copy=False)
     low, high = float(values.min()), float(values.max())
     if not (low >= -1e-3 and high <= 1 + 1e-3):  # false for NaN as well
-        raise PictureError(
-            f"floating pixels lie in [0, 1], and {low:g} to {high:g} came; scale them before saving"
-        )
+        raise PictureError(f"floating pixels lie in [0, 1], and {low:g} to {high:g} came; scale them before saving")
     return values.astype(np.float32).clip(0, 1)
 
 
@@ -73,9 +69,7 @@ def check_size(height: int, width: int, *, max_pixels: int) -> None:
         PictureError: fewer than one pixel, or more than ``max_pixels``.
     """
     if height < 1 or width < 1:
-        raise PictureError(
-            f"a picture has at least one pixel, and {width}x{height} came; export it again"
-        )
+        raise PictureError(f"a picture has at least one pixel, and {width}x{height} came; export it again")
     if height * width > max_pixels:
         raise PictureError(
             f"a picture has at most {max_pixels:,} pixels, and {width}x{height} came; "

@@ -42,18 +42,19 @@ def resize(x: Tensor, size: tuple[int, int], *, filter: Filter = "bicubic") -> T
         )
     if filter not in get_args(Filter):
         known = get_args(Filter)
-        raise PictureError(
-            f"filter is one of {', '.join(known)}, and '{filter}' came.{suggestion(filter, known)}"
-        )
+        raise PictureError(f"filter is one of {', '.join(known)}, and '{filter}' came.{suggestion(filter, known)}")
     height, width = _positive(size)
     if (height, width) == tuple(x.shape[-2:]):
         return x
     if filter in ("area", "nearest"):
         mode = "area" if filter == "area" else "nearest-exact"
         return functional.interpolate(x, size=(height, width), mode=mode)
-    return functional.interpolate(
-        x, size=(height, width), mode=filter, antialias=True, align_corners=False
-    )
+    return functional.interpolate(x, size=(height, width), mode=filter, antialias=True, align_corners=False)
+
+
+def size_of(x: Tensor) -> tuple[int, int]:
+    """The (H, W) of a picture."""
+    return int(x.shape[-2]), int(x.shape[-1])
 
 
 def fit(size: tuple[int, int], *, longer: int) -> tuple[int, int]:
@@ -96,7 +97,5 @@ def _rounded(side: float) -> int:
 
 def _positive(size: tuple[int, int]) -> tuple[int, int]:
     if len(size) != 2 or min(size) < 1:
-        raise PictureError(
-            f"a size is (H, W) of at least one pixel each, and {tuple(size)} came; enlarge it"
-        )
+        raise PictureError(f"a size is (H, W) of at least one pixel each, and {tuple(size)} came; enlarge it")
     return int(size[0]), int(size[1])

@@ -105,9 +105,7 @@ def contact_sheet(
     shown = [_shown(p, (max(1, round(cell * p.shape[2] / p.shape[3])), cell)) for p in singles]
     rows = [shown[i : i + columns] for i in range(0, len(shown), columns)]
     text = max(10, min(24, cell // 12))
-    sheet = _page(
-        rows, [[cell] * columns] * len(rows), lines, margin=margin, text=text, ground=ground
-    )
+    sheet = _page(rows, [[cell] * columns] * len(rows), lines, margin=margin, text=text, ground=ground)
     return _widened(sheet, width, ground)
 
 
@@ -118,8 +116,7 @@ def _singles(pictures: Sequence[Tensor]) -> list[Tensor]:
     for single in singles:
         if single.ndim != 4 or single.shape[1] != 3:
             raise PictureError(
-                f"a sheet shows (B, 3, H, W) tensors, and {tuple(single.shape)} came; read "
-                "pictures with read_image"
+                f"a sheet shows (B, 3, H, W) tensors, and {tuple(single.shape)} came; read pictures with read_image"
             )
     return singles
 
@@ -129,8 +126,7 @@ def _lines(captions: Sequence[str] | None, count: int) -> list[str]:
         return []
     if len(captions) != count:
         raise PictureError(
-            f"every picture has one caption, and {len(captions)} captions came for {count} "
-            "pictures; give as many"
+            f"every picture has one caption, and {len(captions)} captions came for {count} pictures; give as many"
         )
     return [_plain(caption) for caption in captions]
 

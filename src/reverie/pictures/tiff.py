@@ -134,7 +134,5 @@ def _decode_by_libtiff(file: BinaryIO) -> Array:
 def _unpacked(image: ImageFile.ImageFile, unpacker: str) -> Array:
     """Pixels of an open picture, by another of Pillow's unpackers than the one it chose."""
     kept = [tile.args[1:] if isinstance(tile.args, tuple) else () for tile in image.tile]
-    image.tile = [
-        tile._replace(args=(unpacker, *rest)) for tile, rest in zip(image.tile, kept, strict=True)
-    ]
+    image.tile = [tile._replace(args=(unpacker, *rest)) for tile, rest in zip(image.tile, kept, strict=True)]
     return np.asarray(image)

@@ -70,9 +70,7 @@ def write_image(
         _encode(partial, page, format_)
 
 
-def check_output(
-    path: AnyPath, *, depth: int = 8, size: tuple[int, ...] | None = None, quality: int = 95
-) -> Format:
+def check_output(path: AnyPath, *, depth: int = 8, size: tuple[int, ...] | None = None, quality: int = 95) -> Format:
     """Refuse a path, depth, size or quality that could not be written, before any work is done.
 
     Args:
@@ -94,8 +92,7 @@ def check_output(
     if depth not in format_.depths:
         allowed = " or ".join(map(str, format_.depths))
         raise PictureError(
-            f"{format_.name} has {allowed} bits a channel, and depth {depth} came; "
-            "write .png or .tif for 16"
+            f"{format_.name} has {allowed} bits a channel, and depth {depth} came; write .png or .tif for 16"
         )
     if not 1 <= quality <= 100:
         raise PictureError(f"quality lies in 1 to 100, and {quality} came; 95 is a good one")
@@ -131,13 +128,10 @@ def _values(colours: Array, alpha: Tensor | None, format_: Format, depth: int) -
         opaque = _checked(alpha, 1, "alpha")
         if opaque.shape[:2] != colours.shape[:2]:
             raise PictureError(
-                f"alpha has the size of its picture, and {opaque.shape[:2]} came for "
-                f"{colours.shape[:2]}; resize it"
+                f"alpha has the size of its picture, and {opaque.shape[:2]} came for {colours.shape[:2]}; resize it"
             )
-        if format_.alpha:
-            colours = np.concatenate([colours, opaque], axis=2)
-        else:
-            colours = colours * opaque + (1 - opaque)
+        kept = format_.alpha
+        colours = np.concatenate([colours, opaque], axis=2) if kept else colours * opaque + (1 - opaque)
     if format_.name == "NumPy":
         return np.ascontiguousarray(colours)
     if depth == 16:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
-from reverie.engine import Iterate
+from reverie.engine import Synthesis
 from reverie.errors import RecipeError, suggestion
-from reverie.recipes.dream import DreamSettings, dream, noise
+from reverie.recipes.dream import DreamSettings, dreaming, noise
 from reverie.recipes.settings import Settings
-from reverie.recipes.style import StyleSettings, style
+from reverie.recipes.style import StyleSettings, painting
 
 S = TypeVar("S", bound=Settings)
 Inputs = Mapping[str, Sequence[Tensor]]
@@ -48,7 +48,7 @@ class Recipe(Generic[S]):
         roles: the pictures it takes, the main one first.
         dials: names of the settings to show first.
         example: a command to try.
-        run: from pictures by role and settings to the steps.
+        declare: from pictures by role and settings to the run.
         noise: the picture it begins with in place of the first role's, (1, 3, H, W); None where it
             cannot begin with noise.
     """
@@ -59,17 +59,17 @@ class Recipe(Generic[S]):
     roles: tuple[Role, ...]
     dials: tuple[str, ...]
     example: str
-    run: Callable[[Inputs, S], Iterator[Iterate]]
+    declare: Callable[[Inputs, S], Synthesis]
     noise: Callable[[S], Tensor] | None = None
 
-    def begin(self, inputs: Inputs, settings: S) -> Iterator[Iterate]:
-        """Start the recipe on pictures by role.
+    def prepare(self, inputs: Inputs, settings: S) -> Synthesis:
+        """Declare the recipe's run on pictures by role.
 
         Raises:
             RecipeError: a picture is missing, or there are too many of one role.
 
         Example:
-            >>> *_, last = find("dream").begin({"photo": [photo]}, DreamSettings(size=512))
+            >>> *_, last = find("dream").prepare({"photo": [photo]}, DreamSettings(size=512)).run()
         """
         main = self.roles[0]
         for role in self.roles:
@@ -78,7 +78,7 @@ class Recipe(Generic[S]):
                 raise RecipeError(f"{self.name} takes one {role.name}; got {count}.")
             if count == 0 and role.required and not (role is main and self.noise):
                 raise RecipeError(f"{self.name} needs a {role.name}: {role.description}.")
-        return self.run(inputs, settings)
+        return self.declare(inputs, settings)
 
 
 def find(name: str) -> Recipe[Any]:
@@ -93,23 +93,17 @@ def find(name: str) -> Recipe[Any]:
     """
     if name not in CATALOGUE:
         raise RecipeError(
-            f"there is no recipe '{name}'; known are {', '.join(CATALOGUE)}."
-            f"{suggestion(name, CATALOGUE)}"
+            f"there is no recipe '{name}'; known are {', '.join(CATALOGUE)}.{suggestion(name, CATALOGUE)}"
         )
     return CATALOGUE[name]
 
 
-def _dream(inputs: Inputs, settings: DreamSettings) -> Iterator[Iterate]:
-    return dream(_only(inputs, "photo"), settings, like=_only(inputs, "guide"))
+def _dream(inputs: Inputs, settings: DreamSettings) -> Synthesis:
+    return dreaming(_only(inputs, "photo"), settings, like=_only(inputs, "guide"))
 
 
-def _style(inputs: Inputs, settings: StyleSettings) -> Iterator[Iterate]:
-    paintings = list(inputs["painting"])
-    if settings.weights and len(settings.weights) != len(paintings):
-        raise RecipeError(
-            f"weights are one for each painting; got {len(settings.weights)} for {len(paintings)}."
-        )
-    return style(inputs["photo"][0], paintings, settings)
+def _style(inputs: Inputs, settings: StyleSettings) -> Synthesis:
+    return painting(inputs["photo"][0], list(inputs["painting"]), settings)
 
 
 def _only(inputs: Inputs, role: str) -> Tensor | None:
@@ -128,7 +122,7 @@ CATALOGUE: Mapping[str, Recipe[Any]] = MappingProxyType(
             ),
             dials=("layers", "class_name", "size", "octaves", "steps", "strength", "seed"),
             example="reverie dream cat.jpg --class macaw --size 1024",
-            run=_dream,
+            declare=_dream,
             noise=noise,
         ),
         "style": Recipe(
@@ -141,7 +135,7 @@ CATALOGUE: Mapping[str, Recipe[Any]] = MappingProxyType(
             ),
             dials=("weights", "size", "strength", "stroke", "seed"),
             example="reverie style cat.jpg night-strokes mosaic --weights 2,1 -o painted.png",
-            run=_style,
+            declare=_style,
         ),
     }
 )

@@ -14,12 +14,13 @@ from pydantic import Field
 from torch import Tensor
 
 from reverie.canvas import PixelCanvas
-from reverie.engine import Iterate, evaluate, octaves, synthesize
+from reverie.engine import Iterate, Stage, Synthesis, evaluate, octaves
 from reverie.engine.precision import with_precision
+from reverie.errors import RecipeError
 from reverie.networks import Network, load
 from reverie.objectives import Objective, energy, guide, logit
 from reverie.optimisers import Normalised
-from reverie.pictures import fit, resize
+from reverie.pictures import fit, resize, size_of
 from reverie.recipes.settings import Settings
 from reverie.views import jitter
 
@@ -27,8 +28,15 @@ from reverie.views import jitter
 class DreamSettings(Settings):
     """How to dream."""
 
-    layers: tuple[str, ...] = Field((), description="layers to dream with, each given the same say; default: the network's own choice")
-    class_name: str | None = Field(None, alias="class", description="dream of this class: an ImageNet name, part of it, or its number")
+    layers: tuple[str, ...] = Field(
+        (),
+        description="layers to dream with, each given the same say; default: the network's own choice",
+    )
+    class_name: str | None = Field(
+        None,
+        alias="class",
+        description="dream of this class: an ImageNet name, part of it, or its number",
+    )
     size: int = Field(768, ge=16, le=100_000, description="longer side of the result, pixels")
     octaves: int = Field(4, ge=1, le=20, description="scales, coarse to fine")
     ratio: float = Field(1.4, gt=1, le=4, description="between one octave and the next")
@@ -39,7 +47,10 @@ class DreamSettings(Settings):
 
 
 def dream(
-    photo: Tensor | None = None, settings: DreamSettings | None = None, *, like: Tensor | None = None
+    photo: Tensor | None = None,
+    settings: DreamSettings | None = None,
+    *,
+    like: Tensor | None = None,
 ) -> Iterator[Iterate]:
     """Dream on a photo, or from noise.
 
@@ -51,28 +62,48 @@ def dream(
         An `Iterate` a step; the last one's image is the dream.
     Raises:
         LayerNotFound: a layer or class that the network lacks.
+        OutOfMemory: the picture does not fit into the memory allowed, however it is cut.
     Example:
         *_, last = rv.recipes.dream(photo, rv.DreamSettings(size=512, layers=("relu5_2",)))
     """
     settings = settings or DreamSettings()
+    what = dreaming(photo, settings, like=like)
+    return what.run(executor=settings.plan(what).executor())
+
+
+def dreaming(photo: Tensor | None, settings: DreamSettings, *, like: Tensor | None = None) -> Synthesis:
+    """The run of a dream, declared."""
     network = with_precision(load(settings.network, padding="replicate"), settings.precision)
-    start = noise(settings) if photo is None else resize(photo, fit(tuple(photo.shape[-2:]), longer=settings.size)).clamp(0, 1)
-    size = (int(start.shape[-2]), int(start.shape[-1]))
-    stages = octaves(size, count=settings.octaves, ratio=settings.ratio, steps=settings.steps)
+    start = noise(settings) if photo is None else resize(photo, fit(size_of(photo), longer=settings.size)).clamp(0, 1)
+    size = size_of(start)
+    stages = large_enough(
+        network,
+        octaves(size, count=settings.octaves, ratio=settings.ratio, steps=settings.steps),
+        settings,
+    )
     first = resize(start, stages[0].size).clamp(0, 1)
-    return synthesize(
+    return Synthesis(
         wish(network, first, settings, like),
         network,
-        canvas=PixelCanvas(first, base=None if photo is None else start, natural=True),
-        stages=stages,
-        optimiser=Normalised(rate=0.02 * settings.strength, bands=settings.bands),
+        PixelCanvas(first, base=None if photo is None else start, natural=True),
+        stages,
+        Normalised(rate=0.02 * settings.strength, bands=settings.bands),
         view=jitter(settings.jitter),
         seed=settings.seed,
     )
 
 
+def large_enough(network: Network, stages: tuple[Stage, ...], settings: DreamSettings) -> tuple[Stage, ...]:
+    """The octaves in which the network's layers have at least one feature; always the last."""
+    layers = settings.layers or network.dream_layers
+    least = max(network.smallest(layer) for layer in layers)
+    return tuple(s for s in stages[:-1] if min(s.size) >= least) + stages[-1:]
+
+
 def wish(network: Network, first: Tensor, settings: DreamSettings, like: Tensor | None) -> Objective:
     """What the dream minimises: minus a class, minus a guide's best matches, or minus the energy of layers."""
+    if settings.class_name is not None and (settings.layers or like is not None):
+        raise RecipeError("a dream has one wish: a class, or layers with or without a guide; give --class alone.")
     if settings.class_name is not None:
         return -logit(settings.class_name, against=0.2)
     layers = settings.layers or network.dream_layers
@@ -84,7 +115,10 @@ def wish(network: Network, first: Tensor, settings: DreamSettings, like: Tensor 
 def equalised(terms: list[Objective], network: Network, picture: Tensor) -> Objective:
     """Minus the sum of the terms, each divided by its value now, so that none drowns the others."""
     now = [abs(float(evaluate(term, network, picture).total)) for term in terms]
-    return -sum((term / max(value, 1e-6) for term, value in zip(terms, now, strict=True)), start=0 * terms[0])
+    return -sum(
+        (term / max(value, 1e-6) for term, value in zip(terms, now, strict=True)),
+        start=0 * terms[0],
+    )
 
 
 def noise(settings: DreamSettings) -> Tensor:

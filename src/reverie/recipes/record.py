@@ -131,9 +131,7 @@ class Record(_Part):
         return recipe, checked(recipe.settings, dict(self.settings))
 
 
-def record_of(
-    recipe: Recipe[S], settings: S, *, inputs: Iterable[tuple[str, Path]], output: Path
-) -> Record:
+def record_of(recipe: Recipe[S], settings: S, *, inputs: Iterable[tuple[str, Path]], output: Path) -> Record:
     """The record of a run that is about to begin.
 
     Args:
@@ -158,8 +156,7 @@ def record_of(
         recipe=recipe.name,
         settings=settings.model_dump(mode="json"),
         inputs=tuple(
-            Input(role=role, path=relative(path, output.parent), sha256=hash_of(path))
-            for role, path in inputs
+            Input(role=role, path=relative(path, output.parent), sha256=hash_of(path)) for role, path in inputs
         ),
         network=NetworkUsed(name=settings.network, sha256=load(settings.network).sha256),
     )
@@ -216,9 +213,7 @@ def locate(wanted: Input, folders: Sequence[Path], *, also: Sequence[Path] = ())
             f"'{others[0]}' is not the {wanted.role} this picture was made from: its sha256"
             " differs. Name the folder of the right one with --inputs."
         )
-    raise RecipeError(
-        f"the {wanted.role} '{wanted.path}' is not here. Name the folder it lies in with --inputs."
-    )
+    raise RecipeError(f"the {wanted.role} '{wanted.path}' is not here. Name the folder it lies in with --inputs.")
 
 
 def hash_of(path: Path) -> str:
