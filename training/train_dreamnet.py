@@ -3,7 +3,7 @@
     python training/train_dreamnet.py --photos DIR [DIR ...] --teacher squeezenet1_1.safetensors --out RUN
 
 The student sees a noisy crop, the teacher the clean one. One-by-one heads on the trunk regress the teacher's
-standardised maps (conv1, fire3, fire5, fire7, fire9) and its class distribution. In the second half a quarter of
+standardised maps (conv1, fire3, fire5, fire7, fire9) and its class distribution. In the second half an eighth of
 each batch comes from a pool of *dreams in progress*: the student's own class dreams, one ascent step older at each
 visit, which the teacher labels like any photograph. So the student is corrected exactly where its dreams lie
 (persistent chains, as in energy-based models; DAgger in imitation learning).
@@ -310,9 +310,11 @@ def losses(
         mean, std = stats[name]
         target = (maps[name][..., o::every, o::every].float() - mean) / std
         predicted = student.heads[layer](kept[layer][..., o::every, o::every]).float()
-        out[name] = F.mse_loss(predicted, target)
-        if not student.training:  # a share of what these very pictures hold
-            out[name] = out[name] / target.var((0, 2, 3)).mean()
+        error, held = (x.pow(2).mean((1, 2, 3)) for x in (predicted - target, target))
+        if student.training:  # strong pictures, such as dreams, do not drown the others
+            out[name] = (error / held.clamp_min(1)).mean()
+        else:  # a share of what these very pictures hold
+            out[name] = error.mean() / target.var((0, 2, 3)).mean()
     divergence = F.kl_div(
         F.log_softmax(logits, 1),
         F.log_softmax(teacher_logits, 1),
@@ -400,8 +402,8 @@ def train(a: argparse.Namespace) -> None:
         if uniform(g, 0, 1) < 0.3:
             x = mix(x, g)
         if step >= a.dream_from:
-            quarter = a.batch // 4
-            x[:quarter] = dreams.visit(average, x[:quarter], quarter, step, g)
+            part = a.batch // 8
+            x[:part] = dreams.visit(average, x[:part], part, step, g)
         deviation = 0.08 if step < a.small_until else a.late_noise
         noise = torch.randn(x.shape, generator=g) * deviation * torch.rand(a.batch, 1, 1, 1, generator=g)
         for group in optimizer.param_groups:

@@ -158,7 +158,7 @@ def test_named_precisions(tiny: Network) -> None:
 
 def test_auto_uses_what_was_found(tiny: Network, cache: Path, probes: list[str]) -> None:
     network = precision.with_precision(tiny)
-    assert (network.dtype, network.channels_last) == (torch.float32, True)
+    assert (network.dtype, network.channels_last) == (torch.bfloat16, True)
 
 
 def test_an_unknown_precision_is_refused(tiny: Network) -> None:

@@ -38,6 +38,11 @@ class Canvas(ABC):
     def project(self, projection: Projection | None = None) -> None:
         """Bring the picture back into [0, 1], and into the projection's set; called after each step."""
 
+    @torch.no_grad()
+    def now(self) -> Tensor:
+        """The picture as it stands, without gradients, clamped to [0, 1]."""
+        return self.picture().detach().clamp(0, 1)
+
     def drawn(self, parameters: Sequence[Tensor]) -> Tensor:
         """The picture that other values of the parameters would draw, without gradients, clamped to [0, 1]."""
         with torch.no_grad():

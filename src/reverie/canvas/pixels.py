@@ -7,7 +7,7 @@ from torch import Tensor
 
 from reverie.canvas.base import Canvas, Projection, Size, leaf
 from reverie.canvas.colours import from_rgb, to_rgb
-from reverie.pictures import resize
+from reverie.pictures import resize, scaled
 
 
 class PixelCanvas(Canvas):
@@ -25,21 +25,22 @@ class PixelCanvas(Canvas):
     def __init__(self, picture: Tensor, *, base: Tensor | None = None, natural: bool = False) -> None:
         self.size = (int(picture.shape[-2]), int(picture.shape[-1]))
         self._base, self._natural = base, natural
-        self._under = None if base is None else resize(base, self.size).clamp(0, 1)
+        self._under = None if base is None else scaled(base, self.size)
         self.parameters = (leaf(self._from_picture(picture)),)
 
     def picture(self) -> Tensor:
         (pixels,) = self.parameters
-        pixels = to_rgb(pixels, soft=True) if self._natural else pixels
+        pixels = self._to_colours(pixels)
         return pixels if self._under is None else pixels + self._under
 
     def resized(self, size: Size) -> PixelCanvas:
         if size == self.size:
             return PixelCanvas(self.picture().detach(), base=self._base, natural=self._natural)
-        added = self.picture().detach() if self._under is None else self.picture().detach() - self._under
-        under = 0 if self._base is None else resize(self._base, size).clamp(0, 1)
-        picture = (resize(added, size) + under).clamp(0, 1)
-        return PixelCanvas(picture, base=self._base, natural=self._natural)
+        (pixels,) = self.parameters
+        added = resize(self._to_colours(pixels.detach()), size)
+        if self._base is not None:
+            added += scaled(self._base, size)
+        return PixelCanvas(added.clamp_(0, 1), base=self._base, natural=self._natural)
 
     @torch.no_grad()
     def project(self, projection: Projection | None = None) -> None:
@@ -48,7 +49,13 @@ class PixelCanvas(Canvas):
             pixels.clamp_(0, 1)
             return
         picture = self.picture()
-        pixels.copy_(self._from_picture((projection(picture) if projection else picture).clamp(0, 1)))
+        picture = (projection(picture) if projection else picture).clamp_(0, 1)
+        if self._under is not None:
+            picture -= self._under
+        pixels.copy_(from_rgb(picture, soft=True) if self._natural else picture)
+
+    def _to_colours(self, pixels: Tensor) -> Tensor:
+        return to_rgb(pixels, soft=True) if self._natural else pixels
 
     def _from_picture(self, picture: Tensor) -> Tensor:
         added = picture if self._under is None else picture - self._under

@@ -19,6 +19,11 @@ CRAFTS = {
 }
 """The catalogue's names and summaries, again here so that help appears before PyTorch is loaded."""
 
+_GENERATED = {
+    "replay": "Make a picture again from the recipe inside it.",
+    "resume": "Go on with a run that was stopped or killed.",
+}
+
 _MAKE, _SEE = "Make a picture", "Look around"
 
 
@@ -38,7 +43,7 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the words mean, whole."""
-        if args and args[0] in (*CRAFTS, "replay"):
+        if args and args[0] in (*CRAFTS, *_GENERATED):
             self.commands[args[0]] = _whole(args[0])
         return super().resolve_command(ctx, args)
 
@@ -97,7 +102,8 @@ def _stub(name: str) -> Callable[[], int]:
 
 for _name, _summary in CRAFTS.items():
     app.command(_name, help=_summary, rich_help_panel=_MAKE)(_stub(_name))
-app.command("replay", help="Make a picture again from the recipe inside it.", rich_help_panel=_MAKE)(_stub("replay"))
+for _name, _summary in _GENERATED.items():
+    app.command(_name, help=_summary, rich_help_panel=_MAKE)(_stub(_name))
 
 
 @app.command("networks", rich_help_panel=_SEE)
@@ -123,7 +129,8 @@ def _whole(name: str) -> Any:
     from reverie.cli import crafts
 
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    function = crafts.replay_command() if name == "replay" else crafts.command_of(name)
+    made = {"replay": crafts.replay_command, "resume": crafts.resume_command}
+    function = made[name]() if name in made else crafts.command_of(name)
     single.command(name)(function)
     command = typer.main.get_command(single)
     command.name = name

@@ -14,6 +14,7 @@ from reverie.cli.options import parameter, role_parameters, settings_given, sett
 from reverie.cli.outputs import Wishes
 from reverie.cli.perform import Order, perform
 from reverie.cli.replay import replay
+from reverie.cli.resume import resume
 from reverie.recipes.catalogue import Recipe, find
 from reverie.recipes.settings import checked
 
@@ -66,6 +67,21 @@ def replay_command() -> Callable[..., int]:
     return with_parameters(command, [*parameters, *wish_parameters()])
 
 
+def resume_command() -> Callable[..., int]:
+    """The command that goes on with a run."""
+
+    def command(**given: Any) -> int:
+        """Go on with a run that was stopped or killed.
+
+        On the same machine the result is the same as if it had never stopped.
+        """
+        return resume(given["folder"], Wishes(output=given["output"], json=given["json"]))
+
+    folder = typer.Argument(metavar="DIR", help="where the run is kept: a folder ending in .reverie, or --checkpoint's")
+    wishes = [p for p in wish_parameters() if p.name in ("output", "json")]
+    return with_parameters(command, [parameter("folder", Path, inspect.Parameter.empty, folder), *wishes])
+
+
 def wish_parameters() -> list[inspect.Parameter]:
     """The options of every command that makes a picture."""
 
@@ -86,6 +102,14 @@ def wish_parameters() -> list[inspect.Parameter]:
         ),
         option("compare", bool, "--compare", help="also write original and result side by side"),
         option("report", bool, "--report", help="also write the losses by step as a plot"),
+        option(
+            "checkpoint", Path | None, "--checkpoint", metavar="DIR",
+            help="keep the run there, to go on if it is stopped; runs over two minutes are kept beside the picture",
+        ),
+        option(
+            "checkpoint_every", float | None, "--checkpoint-every", metavar="SECONDS", min=0,
+            help="between checkpoints [dim](30; 0: every step)[/]",
+        ),
         option("dry_run", bool, "--dry-run", help="only print the plan: memory, tiles, time"),
         option("json", bool, "--json", help="progress as JSON lines on stdout"),
     ]  # fmt: skip
@@ -100,6 +124,10 @@ def wishes_of(given: Mapping[str, Any]) -> Wishes:
         report=given["report"],
         json=given["json"],
         dry_run=given["dry_run"],
+        checkpoint=given.get("checkpoint"),
+        checkpoint_every=Wishes.checkpoint_every
+        if given.get("checkpoint_every") is None
+        else given["checkpoint_every"],
     )
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish: once to stop after this step, twice to stop now."""
+"""Ctrl-C and SIGTERM as a wish: once to stop after this step, twice to stop now."""
 
 from __future__ import annotations
 
@@ -8,34 +8,48 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SHELL = 128  # a shell's exit code for a program that a signal ended is this and the signal's number
+
 
 class Wish:
-    """Whether the user wants a run to stop."""
+    """Whether the user, or the system, wants a run to stop.
+
+    Attributes:
+        stop: whether it should.
+        code: the exit code when it does: 130 after Ctrl-C, 143 after SIGTERM.
+    """
 
     def __init__(self) -> None:
-        self.stop = False
+        self.stop, self.code = False, 0
 
     def heard(self, number: int, frame: FrameType | None) -> None:
         """A signal came.
 
         Raises:
             KeyboardInterrupt: it is the second one.
+            SystemExit: so it is, and not Ctrl-C.
         """
-        if self.stop:
+        if self.stop and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.stop = True
+        if self.stop:
+            raise SystemExit(_SHELL + number)
+        self.stop, self.code = True, _SHELL + number
 
 
 @contextmanager
 def listening() -> Iterator[Wish]:
-    """Within the block, Ctrl-C sets a wish instead of interrupting."""
+    """Within the block, Ctrl-C and SIGTERM set a wish instead of interrupting."""
     wish = Wish()
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as for `reverie … &` in a script
-    if ignored or threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():
         yield wish
         return
-    before = signal.signal(signal.SIGINT, wish.heard)
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    taken = [number for number in _SIGNALS if before[number] is not signal.SIG_IGN]  # as for `reverie … &` in a script
+    for number in taken:
+        signal.signal(number, wish.heard)
     try:
         yield wish
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number in taken:
+            signal.signal(number, before[number])

@@ -23,6 +23,8 @@ class Wishes:
         report: whether to write the losses as a plot.
         json: whether progress is JSON on stdout.
         dry_run: whether to print the plan and stop.
+        checkpoint: a folder to keep the run in; None keeps long runs only, beside the picture.
+        checkpoint_every: seconds between checkpoints, 0 for every step.
     """
 
     output: Path | None = None
@@ -31,6 +33,8 @@ class Wishes:
     report: bool = False
     json: bool = False
     dry_run: bool = False
+    checkpoint: Path | None = None
+    checkpoint_every: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,11 @@ class Outputs:
 def beside(picture: Path, word: str, suffix: str | None = None) -> Path:
     """A companion of a picture: ``cat.png`` and ``compare`` make ``cat-compare.png``."""
     return picture.with_name(f"{picture.stem}-{word}{suffix or picture.suffix}")
+
+
+def folder_beside(picture: Path) -> Path:
+    """Where a long run is kept when no folder was named: ``cat.png`` has ``cat.reverie``."""
+    return picture.with_name(f"{picture.stem}.reverie")
 
 
 def plan(wishes: Wishes, *, name: str, inputs: Iterable[Path]) -> Outputs:
@@ -106,7 +115,7 @@ def _around(wishes: Wishes, picture: Path) -> Outputs:
 
 
 def _is_free(picture: Path, wishes: Wishes) -> bool:
-    taken = any(path.exists() for path in _around(wishes, picture).known)
+    taken = any(path.exists() for path in (*_around(wishes, picture).known, folder_beside(picture)))
     steps = wishes.save_every and any(
         p.stem[len(picture.stem) + 1 :].isdecimal() and len(p.stem) >= len(picture.stem) + 5
         for p in picture.parent.iterdir()

@@ -12,13 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reverie.cli.entry import DONE, STOPPED
+from reverie.cli.entry import DONE
 from reverie.cli.interrupt import Wish, listening
+from reverie.cli.keeping import Keeper, keeping, pausing
 from reverie.cli.outputs import Outputs, Wishes, plan
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.cli.report import Moment, write_report
 from reverie.engine import Iterate, Plan, Synthesis
 from reverie.errors import RecipeError
+from reverie.jobs import Folder
 from reverie.networks import download
 from reverie.pictures import (
     Picture,
@@ -50,6 +52,7 @@ class Order:
         same_as: a file whose pixels should come out again.
         network: the one it must be, weights included; None takes what is here.
         notes: what the user should know.
+        folder: of an earlier process's run, to go on with.
     """
 
     recipe: Recipe[Any]
@@ -60,6 +63,7 @@ class Order:
     same_as: Path | None = None
     network: NetworkUsed | None = None
     notes: tuple[str, ...] = ()
+    folder: Folder | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,11 @@ class Job:
     record: Record
     synthesis: Synthesis
     plan: Plan
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The files that go in, in the order of the record."""
+        return tuple(path for paths in self.order.files.values() for path in paths)
 
     @property
     def photo(self) -> Picture | None:
@@ -106,20 +115,24 @@ def perform(order: Order, wishes: Wishes) -> int:
             follower.close()
             follower.planned(job.plan)
             return DONE
-        follower.began(job.record, job.outputs.picture)
-        with listening() as wish:
-            course = follow(job, follower, wish)
-            size = finish(job, course)
+        with keeping(job, follower) as keeper, pausing(keeper):
+            follower.began(job.record, job.outputs.picture)
+            with listening() as wish:
+                course = follow(job, follower, wish, keeper)
+                size = finish(job, course)
+            if keeper and not course.interrupted:
+                keeper.folder.retire()
         outcome = Outcome(
             job.outputs.known,
             size,
             seconds=time.perf_counter() - began,
             stopped=_stop(course.last) if course.interrupted else None,
             same=_same(job),
+            way=keeper.way if keeper and course.interrupted else None,
         )
         follower.close()
         follower.ended(outcome)
-    return STOPPED if course.interrupted else DONE
+    return wish.code if course.interrupted else DONE
 
 
 def prepare(order: Order, wishes: Wishes, follower: Reporter) -> Job:
@@ -141,27 +154,43 @@ def prepare(order: Order, wishes: Wishes, follower: Reporter) -> Job:
     if order.network is not None and order.network != record.network:
         raise RecipeError(
             f"the weights of {settings.network} have changed since (sha256"
-            f" {record.network.sha256[:8]}, not {order.network.sha256[:8]}); --anyway uses them."
+            f" {record.network.sha256[:8]}, not {order.network.sha256[:8]})"
+            f"{'' if order.folder else '; --anyway uses them'}."
         )
+    record = order.folder.job.record if order.folder else record
     for line in order.notes:
         follower.note(line)
     return Job(order, wishes, outputs, pictures, settings, record, synthesis, chosen)
 
 
-def follow(job: Job, follower: Reporter, wish: Wish) -> Course:
+def follow(job: Job, follower: Reporter, wish: Wish, keeper: Keeper | None = None) -> Course:
     """Run to the end, to the step where a replayed run was stopped, or until the user stops it."""
-    moments: list[Moment] = []
-    steps = job.synthesis.run(executor=job.plan.executor())
-    for count, iterate in enumerate(steps, 1):
+    moments = list(keeper.moments) if keeper else []
+    state = keeper.take() if keeper else None
+    steps = job.synthesis.run(executor=job.plan.executor(), state=state)
+    del state  # the run lets go of it once it is used
+    for iterate in steps:
         follower.stepped(iterate)
         if job.wishes.report:
             moments.append(Moment.of(iterate))
+        count = _count(job, iterate)
         if job.wishes.save_every and count % job.wishes.save_every == 0:
             save(job, job.outputs.step(count), iterate)
             follower.saved(job.outputs.step(count))
-        if iterate.last or wish.stop or _stop(iterate) == job.order.until:
-            return Course(iterate, tuple(moments), wish.stop and not iterate.last)
-    return Course(iterate, tuple(moments), False)
+        if iterate.last or _stop(iterate) == job.order.until:
+            break
+        if keeper and wish.stop:
+            keeper.keep(iterate, moments)
+        if wish.stop:
+            return Course(iterate, tuple(moments), interrupted=True)
+        if keeper:
+            keeper.stepped(iterate, moments)
+    return Course(iterate, tuple(moments), interrupted=False)
+
+
+def _count(job: Job, iterate: Iterate) -> int:
+    """The number of a step, counted from 1 over the whole run."""
+    return sum(stage.steps for stage in job.synthesis.stages[: iterate.stage - 1]) + iterate.step
 
 
 def save(job: Job, path: Path, iterate: Iterate) -> Tensor:

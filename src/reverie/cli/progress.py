@@ -59,7 +59,7 @@ class Reporter(Protocol):
 
 
 class Outcome:
-    """What a run wrote: the picture, its (H, W), the seconds it took, and where it was stopped."""
+    """What a run wrote: the picture, its (H, W), the seconds it took, where it was stopped, the way to go on."""
 
     def __init__(
         self,
@@ -69,9 +69,10 @@ class Outcome:
         seconds: float,
         stopped: Stop | None,
         same: bool | None = None,
+        way: str | None = None,
     ) -> None:
         self.written, self.size, self.seconds = written, size, seconds
-        self.stopped, self.same = stopped, same
+        self.stopped, self.same, self.way = stopped, same, way
 
     def __str__(self) -> str:
         picture, *rest = self.written
@@ -82,6 +83,8 @@ class Outcome:
             words.append("same pixels" if self.same else "pixels differ")
         if rest:
             words.append(f"also {', '.join(path.name for path in rest)}")
+        if self.way:
+            words.append(f"'{self.way}' goes on")
         return "  ".join(words)
 
 
@@ -232,6 +235,7 @@ class Lines(Silent):
             height=outcome.size[0],
             seconds=round(outcome.seconds, 3),
             **({} if outcome.same is None else {"same": outcome.same}),
+            **({} if outcome.way is None else {"resume": outcome.way}),
         )
 
 

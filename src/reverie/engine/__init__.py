@@ -2,7 +2,8 @@
 
 from reverie.engine.evaluate import Evaluation, bind, evaluate
 from reverie.engine.executors import Executor, WholeExecutor
-from reverie.engine.plan import Plan, parse_memory, plan
+from reverie.engine.memory import parse_memory
+from reverie.engine.plan import Plan, plan
 from reverie.engine.stages import Stage, octaves, pyramid
 from reverie.engine.synthesize import Iterate, State, Synthesis, synthesize
 from reverie.engine.tiles import TiledExecutor

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from reverie.engine.evaluate import bind, value
 from reverie.engine.executors import Executor, WholeExecutor, layers_of
+from reverie.engine.memory import free_memory, resident
 from reverie.engine.stages import Size
 from reverie.engine.synthesize import Synthesis
 from reverie.engine.tiles import SMALLEST, Grid, TiledExecutor, grid_for
-from reverie.errors import OutOfMemory, RecipeError
+from reverie.errors import OutOfMemory
 from reverie.objectives import PICTURE, Bound
 from reverie.objectives.statistics import Moments
 
 TILES = (2048, 1536, 1024, 768, 512, 384, 256, SMALLEST)
-MARGIN = 0.8  # of the free memory is taken
 SLACK = 1.2  # measured peaks over the sum of the maps, over networks and sizes
-_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,8 @@ class Plan:
         disk = f", {_spoken(self.disk)} of disk" if self.disk else ""
         return (
             f"{self.size[0]}x{self.size[1]} {how}: {_spoken(self.peak)} of memory at most"
-            f" ({_spoken(self.limit)} allowed){disk}; {self.step_seconds:.2g} s a step at full size, about {_clock(self.seconds)} in all"
+            f" ({_spoken(self.limit)} allowed){disk}; {self.step_seconds:.2g} s a step at full size,"
+            f" about {_clock(self.seconds)} in all"
         )
 
 
@@ -95,62 +93,6 @@ def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None)
         seconds=factor * pixels,
         disk=0 if whole else int(references),
     )
-
-
-def free_memory() -> int:
-    """Bytes this process may use: what the control group or the system has free, less a margin, plus what it has."""
-    free = _system_free()
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        (
-            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-        ),
-    ):
-        allowed, taken = _number(limit), _number(used)
-        if allowed is not None and taken is not None:
-            free = min(free, max(0, allowed - taken))
-    return int(free * MARGIN) + resident()
-
-
-def parse_memory(text: str) -> int:
-    """Bytes from words such as '4GB', '900 MB' or '1.5g'.
-
-    Raises:
-        RecipeError: it is no amount of memory.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*", text.lower())
-    if not match or float(match[1]) <= 0:
-        raise RecipeError(f"memory is an amount such as 4GB or 900MB; got '{text}'.")
-    return int(float(match[1]) * _UNITS[match[2]])
-
-
-def resident() -> int:
-    """Bytes of memory this process holds now; a usual amount where the system does not tell."""
-    try:
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) * 2**10
-    except OSError:
-        pass
-    return 400 * 2**20
-
-
-def _system_free() -> int:
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable"):
-                return int(line.split()[1]) * 2**10
-    except OSError:
-        pass
-    return 4 * 2**30
-
-
-def _number(path: str) -> int | None:
-    try:
-        return int(Path(path).read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
 
 
 def _probe(what: Synthesis) -> tuple[Bound, float]:
@@ -193,7 +135,7 @@ def _peak(what: Synthesis, bound: Bound, grid: Grid) -> int:
 
 
 def _picture_bytes(what: Synthesis) -> float:
-    """Bytes per pixel of what is as large as the picture: parameters, gradients, moments, base, result."""
+    """Bytes per pixel of what is as large as the picture: parameters, two gradients, base or reference, result."""
     one = 4.0 * 3
     references = len({id(p) for _, t in what.objective.parts if (p := getattr(t, "like", None)) is not None})
     return one * (

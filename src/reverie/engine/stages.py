@@ -47,7 +47,7 @@ def octaves(size: Size, *, count: int = 4, ratio: float = 1.4, steps: int = 10) 
 
 
 def pyramid(
-    size: Size, *, smallest: int = 128, ratio: float = 2**0.5, steps: int = 100, growth: float = 1.0
+    size: Size, *, smallest: int = 128, ratio: float = 2**0.5, steps: int = 100, growth: float = 1.0, least: int = 1
 ) -> tuple[Stage, ...]:
     """Sizes growing by `ratio` from about `smallest` (longer side, pixels) to `size`: the scales of a style.
 
@@ -56,16 +56,17 @@ def pyramid(
         smallest: no stage's longer side is below it, unless the last is.
         ratio: from stage to stage, above 1.
         steps: at the smallest stage.
-        growth: each stage has this many times the steps of the one before, at least 1.
+        growth: each stage has this many times the steps of the one before.
+        least: steps that every stage has at least.
     """
     if not 1 < ratio < math.inf:
         raise RecipeError(f"the ratio of a pyramid is above 1; got {ratio}.")
-    if smallest < 1 or steps < 1 or not 0 < growth < math.inf:
-        raise RecipeError(f"smallest, steps and growth are above 0; got {smallest}, {steps}, {growth}.")
+    if smallest < 1 or steps < 1 or least < 1 or not 0 < growth < math.inf:
+        raise RecipeError(f"smallest, steps, growth and least are above 0; got {smallest}, {steps}, {growth}, {least}.")
     factors = [1.0]
     while round(max(size) * factors[-1] / ratio) >= smallest and len(factors) < _MOST:
         factors.append(factors[-1] / ratio)
-    return tuple(Stage(_scaled(size, f), max(1, round(steps * growth**i))) for i, f in enumerate(reversed(factors)))
+    return tuple(Stage(_scaled(size, f), max(least, round(steps * growth**i))) for i, f in enumerate(reversed(factors)))
 
 
 def _scaled(size: Size, factor: float) -> Size:

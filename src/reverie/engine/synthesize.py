@@ -13,8 +13,9 @@ from torch import Tensor
 from reverie.canvas import Canvas, Projection
 from reverie.engine.evaluate import bind, value
 from reverie.engine.executors import Executor, WholeExecutor
+from reverie.engine.memory import release
 from reverie.engine.stages import Size, Stage
-from reverie.errors import RecipeError
+from reverie.errors import Diverged, RecipeError
 from reverie.networks import Network
 from reverie.objectives import Objective
 from reverie.optimisers import Adam, Optimiser, Run
@@ -142,7 +143,7 @@ class Synthesis:
             state: of a run of this same synthesis.
         """
         generator = torch.Generator().manual_seed(self.seed)
-        yield from _iterates(_Machine(self, executor or WholeExecutor(), generator), state)
+        return _iterates(_Machine(self, executor or WholeExecutor(), generator), state)  # which lets go of the state
 
 
 @dataclass(frozen=True)
@@ -181,16 +182,18 @@ class _Scale:
         what, machine = self.what, self.machine
         for p in self.canvas.parameters:
             p.grad = None
-        picture = self.canvas.picture()
-        seen = picture if what.view is None else what.view(picture, machine.generator)
+        seen = self.canvas.picture()
+        seen = seen if what.view is None else what.view(seen, machine.generator)
         total, terms = value(self.bound, what.network, seen, machine.executor)
         total.backward()  # type: ignore[no-untyped-call]
+        if any(p.grad is not None and not torch.isfinite(p.grad.sum()) for p in self.canvas.parameters):
+            raise Diverged("the gradient is not finite though the value is; try a smaller weight or step.")
         self.first = self.first or (total.detach(), {k: v.detach() for k, v in terms.items()})
         return total.detach()
 
     def image(self) -> Tensor:
         """The picture as it stands: the average's, where there is one."""
-        return self.canvas.drawn(self.mean.values() if self.mean else self._parameters())
+        return self.canvas.drawn(self.mean.values()) if self.mean else self.canvas.now()
 
     def _parameters(self) -> list[Tensor]:
         return [p.detach().clone() for p in self.canvas.parameters]
@@ -256,20 +259,22 @@ def _iterates(machine: _Machine, state: State | None) -> Iterator[Iterate]:
     work = [s.steps * s.size[0] * s.size[1] for s in stages]
     began = time.monotonic() - (state["seconds"] if state else 0)
     run: Run | None = None
+    at: list[_Scale] = []  # the scale at work; iterates look here, so that none keeps an older one in memory
     for number, stage in enumerate(stages):
         if state and number + 1 < state["stage"]:
             continue
-        scale = _Scale(machine, canvas, stage, run)
+        at[:] = [_Scale(machine, canvas, stage, run)]
+        del canvas, run
+        release()
         past = state["step"] if state else 0
         if state:
-            scale.load(state)
+            at[0].load(state)
             state = None
         for step in range(past + 1, stage.steps + 1):
-            total, terms = scale.step()
+            total, terms = at[0].step()
             done = (sum(work[:number]) + work[number] * step / stage.steps) / sum(work)
-            seconds = time.monotonic() - began
             yield Iterate(
-                number + 1, len(stages), step, stage.steps, stage.size, done, seconds,
-                total, terms, scale.image, scale.state,
+                number + 1, len(stages), step, stage.steps, stage.size, done, time.monotonic() - began,
+                total, terms, lambda: at[0].image(), lambda: at[0].state(),
             )  # fmt: skip
-        canvas, run = scale.finish(), scale.run
+        canvas, run = at[0].finish(), at[0].run  # noqa: F841  # for the next scale

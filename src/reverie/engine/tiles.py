@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import gc
 import tempfile
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -36,6 +37,9 @@ class Span:
     seen: tuple[int, int]
 
 
+Place = tuple[Span, Span]
+
+
 @dataclass(frozen=True)
 class Grid:
     """How a picture is cut.
@@ -45,12 +49,14 @@ class Grid:
         step: tile origins are multiples of it: the deepest stride.
         halo: pixels read beyond the owned ones on each side, a multiple of step.
         tile: owned pixels each way, a multiple of step.
+        origin: (row, column) where the pixels at hand begin; not (0, 0) where they are a part of the picture.
     """
 
     size: Size
     step: int
     halo: int
     tile: int
+    origin: Size = (0, 0)
 
     def spans(self, length: int) -> list[Span]:
         """The tiles along an axis of this many pixels, of nearly equal lengths, no pixel left out."""
@@ -65,13 +71,19 @@ class Grid:
             for a in starts
         ]
 
-    def __iter__(self) -> Iterator[tuple[Span, Span]]:
+    def __iter__(self) -> Iterator[Place]:
         for rows in self.spans(self.size[0]):
             for columns in self.spans(self.size[1]):
                 yield rows, columns
 
     def __len__(self) -> int:
         return len(self.spans(self.size[0])) * len(self.spans(self.size[1]))
+
+    def crop(self, pixels: Tensor, place: Place) -> Tensor:
+        """A view of the pixels that a tile reads, out of those at hand."""
+        (top, bottom), (left, right) = place[0].seen, place[1].seen
+        down, across = self.origin
+        return pixels[..., top - down : bottom - down, left - across : right - across]
 
 
 def grid_for(network: Network, wanted: Statistics, size: Size, tile: int) -> Grid:
@@ -86,21 +98,20 @@ def grid_for(network: Network, wanted: Statistics, size: Size, tile: int) -> Gri
     return Grid(size, step, -(-reach // step) * step, max(step, tile // step * step))
 
 
-class TiledExecutor(Executor):
-    """Statistics of a picture cut into tiles; the same as the whole picture's, in a tile's memory.
+class Cutter(Executor):
+    """An executor that cuts pictures into tiles and adds up what the tiles give; its kinds say who works them off.
 
     Args:
         tile: side of the pixels a tile owns, rounded down to the network's deepest stride.
-    Source: two passes, Galerne et al. (2022). We differ: tiles own features, so half their halo is exact; where the
-        objective is linear in the statistics its gradient is known beforehand, and one pass does.
+    Raises:
+        RecipeError: the tile has no pixel.
     """
 
-    def __init__(self, tile: int = 512) -> None:
+    def __init__(self, tile: int) -> None:
         if tile < 1:
             raise RecipeError(f"a tile is at least 1 pixel; got {tile}.")
         self.tile = tile
         self._whole = WholeExecutor()
-        self._references: WeakKeyDictionary[Statistic, list[Tensor]] = WeakKeyDictionary()
 
     def measure(
         self, network: Network, picture: Tensor, wanted: Statistics, slopes: Slopes | None = None
@@ -109,6 +120,19 @@ class TiledExecutor(Executor):
         if len(grid_for(network, wanted, size, self.tile)) == 1:
             return self._whole.measure(network, picture, wanted)
         return tuple(_Tiled.apply(picture, self, network, wanted, slopes))  # type: ignore[no-untyped-call]
+
+    @abstractmethod
+    def sweep(
+        self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None
+    ) -> tuple[tuple[Tensor, ...], Tensor | None]:
+        """The sums of all tiles' shares, and where the statistics' gradients are known, the picture's gradient.
+
+        Shares and gradients are added in the order of the tiles, whoever gives them, so that the sums are the same.
+        """
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Drop what is kept of tiles: they are about to become smaller."""
 
     def fitting(self, attempt: Callable[[], T]) -> T:
         """The attempt's result; where memory runs out, the tile is halved and the attempt made again.
@@ -127,8 +151,62 @@ class TiledExecutor(Executor):
                         f"a tile of {self.tile} px does not fit; free some memory or try a smaller size."
                     ) from None
             self.tile //= 2  # outside the except block, whose traceback pins the tensors
-            self._references.clear()
+            self.forget()
             gc.collect()
+
+
+class TiledExecutor(Cutter):
+    """Statistics of a picture cut into tiles; the same as the whole picture's, in a tile's memory.
+
+    Args:
+        tile: side of the pixels a tile owns, rounded down to the network's deepest stride.
+    Source: two passes, Galerne et al. (2022). We differ: tiles own features, so half their halo is exact; where the
+        objective is linear in the statistics its gradient is known beforehand, and one pass does.
+    """
+
+    def __init__(self, tile: int = 512) -> None:
+        super().__init__(tile)
+        self._references: WeakKeyDictionary[Statistic, dict[int, Tensor]] = WeakKeyDictionary()
+
+    def sweep(
+        self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None
+    ) -> tuple[tuple[Tensor, ...], Tensor | None]:
+        """One tile after the other."""
+        grid = grid_for(network, wanted, (int(picture.shape[-2]), int(picture.shape[-1])), self.tile)
+        gradient = torch.zeros_like(picture) if slopes else None
+        sums: list[Tensor] = []
+        for number, place in enumerate(grid):
+            crop = grid.crop(picture, place).detach()
+            shares, part = self.visit(crop, network, wanted, grid, number, place, slopes)
+            sums = added(sums, shares)
+            if gradient is not None and part is not None:
+                grid.crop(gradient, place).add_(part)
+        return tuple(x.to(share.dtype) for x, share in zip(sums, shares, strict=True)), gradient
+
+    def forget(self) -> None:
+        """Drop the references' features."""
+        self._references.clear()
+
+    def visit(
+        self,
+        crop: Tensor,
+        network: Network,
+        wanted: Statistics,
+        grid: Grid,
+        number: int,
+        place: Place,
+        slopes: Slopes | None,
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """One tile's shares; where the statistics' gradients are known, also the gradient of the pixels it reads."""
+        if slopes is None:
+            with torch.no_grad():
+                return self.shares(network, crop, wanted, grid, number, place), None
+        with torch.enable_grad():
+            crop.requires_grad_(True)
+            shares = self.shares(network, crop, wanted, grid, number, place)
+            pairs = [(x, g) for x, g in zip(shares, slopes(shares), strict=True) if x.requires_grad and g is not None]
+            (gradient,) = torch.autograd.grad([x for x, _ in pairs], crop, [g for _, g in pairs])
+        return [x.detach() for x in shares], gradient
 
     def shares(
         self,
@@ -137,7 +215,7 @@ class TiledExecutor(Executor):
         wanted: Statistics,
         grid: Grid,
         number: int,
-        place: tuple[Span, Span],
+        place: Place,
     ) -> list[Tensor]:
         """One tile's share of each statistic."""
         maps = read(network, crop, layers_of(wanted))
@@ -145,22 +223,24 @@ class TiledExecutor(Executor):
         for s in wanted:
             stride, whole = _map_of(network, s.layer, grid.size)
             window, piece = _owned(maps[s.layer], stride, whole, grid.size, place, s.reach)
-            out.append(s.measure(piece, window, self._reference(network, s, grid, number, place)))
+            out.append(s.measure(piece, window, self._reference(network, s, grid, number, place, crop)))
         return out
 
     def _reference(
-        self, network: Network, s: Statistic, grid: Grid, number: int, place: tuple[Span, Span]
+        self, network: Network, s: Statistic, grid: Grid, number: int, place: Place, beside: Tensor
     ) -> Tensor | None:
-        """The reference's features that this tile owns, computed once and kept."""
+        """The reference's features that this tile owns, computed once where the tile is, and kept."""
         if s.reference is None:
             return None
-        kept = self._references.setdefault(s, [])
-        if number == len(kept):
+        kept = self._references.setdefault(s, {})
+        if number not in kept:
             with torch.no_grad():
-                features = read(network, _crop(s.reference, place), (s.layer,))[s.layer]
+                pixels = grid.crop(s.reference, place).to(beside.device)
+                features = read(network, pixels, (s.layer,))[s.layer]
             piece = _owned(features, *_map_of(network, s.layer, grid.size), grid.size, place, 0)[1]
             total = piece.numel() * piece.element_size() * len(grid)
-            kept.append(_on_disk(piece) if total > MAPPED else piece.clone(memory_format=torch.preserve_format))
+            copy = _on_disk(piece) if total > MAPPED else piece.clone(memory_format=torch.preserve_format)
+            kept[number] = copy
         return kept[number]
 
 
@@ -171,16 +251,15 @@ class _Tiled(torch.autograd.Function):
     def forward(
         ctx: Any,
         picture: Tensor,
-        executor: TiledExecutor,
+        executor: Cutter,
         network: Network,
         wanted: Statistics,
         slopes: Slopes | None,
     ) -> tuple[Tensor, ...]:
         ctx.args = (executor, network, wanted)
-        args = (executor, network, wanted)
         ctx.save_for_backward(picture)
         known = slopes if ctx.needs_input_grad[0] else None
-        sums, ctx.gradient = executor.fitting(lambda: _over_tiles(picture, *args, known))
+        sums, ctx.gradient = executor.fitting(lambda: executor.sweep(picture, network, wanted, known))
         return sums
 
     @staticmethod
@@ -189,7 +268,7 @@ class _Tiled(torch.autograd.Function):
         total = ctx.gradient
         if total is None:
             executor, network, wanted = ctx.args
-            _, total = executor.fitting(lambda: _over_tiles(picture, executor, network, wanted, lambda _: gradients))
+            _, total = executor.fitting(lambda: executor.sweep(picture, network, wanted, lambda _: gradients))
         return total, None, None, None, None
 
 
@@ -199,45 +278,10 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in said or "not enough memory" in said
 
 
-def _over_tiles(
-    picture: Tensor,
-    executor: TiledExecutor,
-    network: Network,
-    wanted: Statistics,
-    slopes: Slopes | None,
-) -> tuple[tuple[Tensor, ...], Tensor | None]:
-    """The sums of all tiles' shares, and where the statistics' gradients are known, the picture's gradient."""
-    grid = grid_for(network, wanted, (int(picture.shape[-2]), int(picture.shape[-1])), executor.tile)
-    gradient = torch.zeros_like(picture) if slopes else None
-    sums: list[Tensor] = []
-    for number, place in enumerate(grid):
-        shares = _pass(picture, (executor, network, wanted, grid), number, place, slopes, gradient)
-        wide = [x.double() for x in shares]
-        sums = [a.add_(b) for a, b in zip(sums, wide, strict=True)] if sums else wide
-    return tuple(x.to(share.dtype) for x, share in zip(sums, shares, strict=True)), gradient
-
-
-def _pass(
-    picture: Tensor,
-    args: tuple[TiledExecutor, Network, Statistics, Grid],
-    number: int,
-    place: tuple[Span, Span],
-    slopes: Slopes | None,
-    into: Tensor | None,
-) -> list[Tensor]:
-    """A tile's shares; where the statistics' gradients are known, the tile's gradient is added in."""
-    executor, network, wanted, grid = args
-    crop = _crop(picture, place).detach()
-    if into is None or slopes is None:
-        with torch.no_grad():
-            return executor.shares(network, crop, wanted, grid, number, place)
-    with torch.enable_grad():
-        crop.requires_grad_(True)
-        shares = executor.shares(network, crop, wanted, grid, number, place)
-        pairs = [(x, g) for x, g in zip(shares, slopes(shares), strict=True) if x.requires_grad and g is not None]
-        (gradient,) = torch.autograd.grad([x for x, _ in pairs], crop, [g for _, g in pairs])
-    _crop(into, place).add_(gradient)
-    return [x.detach() for x in shares]
+def added(sums: list[Tensor], shares: Sequence[Tensor]) -> list[Tensor]:
+    """The sums with one more tile's shares, in float64."""
+    wide = [x.double() for x in shares]
+    return [a.add_(b) for a, b in zip(sums, wide, strict=True)] if sums else wide
 
 
 def _map_of(network: Network, layer: str, size: Size) -> tuple[int, Size]:
@@ -245,14 +289,7 @@ def _map_of(network: Network, layer: str, size: Size) -> tuple[int, Size]:
     return (1, size) if layer == PICTURE else (network.stride(layer), network.extent(layer, size))
 
 
-def _crop(picture: Tensor, place: tuple[Span, Span]) -> Tensor:
-    (top, bottom), (left, right) = place[0].seen, place[1].seen
-    return picture[..., top:bottom, left:right]
-
-
-def _owned(
-    features: Tensor, stride: int, whole: Size, size: Size, place: tuple[Span, Span], reach: int
-) -> tuple[Window, Tensor]:
+def _owned(features: Tensor, stride: int, whole: Size, size: Size, place: Place, reach: int) -> tuple[Window, Tensor]:
     """The window of the whole map that a tile owns, and those features (and `reach` beyond) out of its own map."""
     ranges = []
     for span, length, pixels in zip(place, whole, size, strict=True):

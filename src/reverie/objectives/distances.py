@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from reverie.errors import RecipeError
+
 FromTarget = Callable[[Tensor], Tensor]
 Distance = Callable[[Tensor], FromTarget]
 
@@ -32,6 +34,8 @@ def wasserstein2(target: Tensor) -> FromTarget:
     Source: Dowson & Landau (1982); for style, K. Crowson (2021). We differ: the gradient of the trace is taken in
         closed form from the inverse root, so nothing is differentiated through an iteration.
     """
+    if target.shape[-2] != target.shape[-1] + 1:
+        raise RecipeError("wasserstein2 compares moments; for Gram matrices take mse.")
     target_mean, target_covariance = _mean_and_covariance(target)
     least = (_FLAT * _trace(target[:, :-1])).clamp_min(1e-12)
     ridge = (

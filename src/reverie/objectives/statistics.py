@@ -105,7 +105,7 @@ class SquaredError(Statistic):
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
         if reference is None:
             raise ValueError("SquaredError needs the features of its reference")
-        error = features - reference.to(features.dtype)
+        error = features - reference.to(features)
         return _full(error).pow(2).mean(1).sum((1, 2)) / window.positions
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from reverie.errors import LayerNotFound, PictureError, RecipeError
 from reverie.networks import find_class
 from reverie.objectives.algebra import Term, Value
-from reverie.objectives.distances import Distance, relative, wasserstein2
+from reverie.objectives.distances import Distance, mse, relative, wasserstein2
 from reverie.objectives.statistics import (
     PICTURE,
     At,
@@ -27,7 +27,7 @@ from reverie.objectives.statistics import (
     SquaredError,
     Statistic,
 )
-from reverie.pictures import resize
+from reverie.pictures import resize, scaled
 
 if TYPE_CHECKING:
     from reverie.networks import Network
@@ -55,7 +55,7 @@ def style(
     *,
     like: Tensor | Sequence[tuple[Tensor, float]],
     statistic: Literal["moments", "gram"] = "moments",
-    distance: Distance = relative(wasserstein2),  # noqa: B008  # a pure function
+    distance: Distance | None = None,
     stroke: float = 1.0,
 ) -> Term:
     """How far the statistics of some layers are from those of a painting, wherever things are.
@@ -64,7 +64,7 @@ def style(
         layers: layers of the network, or a mapping to their weights (made to sum to 1).
         like: a painting (1, 3, H, W) in [0, 1], or several with weights (made to sum to 1).
         statistic: "moments" (means and second moments) or "gram" (second moments alone).
-        distance: between the statistics; Wasserstein-2 needs moments.
+        distance: between the statistics; by default relative Wasserstein-2 of moments, relative mean square of Grams.
         stroke: size of the strokes: the painting is scaled to cover `stroke` times the picture's width, never
             enlarged beyond its own size.
     Raises:
@@ -83,7 +83,7 @@ def style(
         tuple(zip(weights, _shares(list(weights.values()), "style layer"), strict=True)),
         tuple((_picture(p), w) for (p, _), w in zip(paintings, shares, strict=True)),
         statistic,
-        distance,
+        distance or relative(wasserstein2 if statistic == "moments" else mse),
         stroke,
     )
 
@@ -164,7 +164,7 @@ class Content(Term):
     name: str = field(default="content", init=False)
 
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
-        reference = resize(self.like, size).clamp(0, 1)
+        reference = scaled(self.like, size)
         (squares,) = measure(reference, (MeanSquares(self.layer),))
         scale = squares.mean(1).clamp_min(1e-12)
         statistic = SquaredError(self.layer, reference)

@@ -28,7 +28,7 @@ class Normalised(Optimiser):
     rate: float = 0.02
     bands: int = 4
     sign: bool = False
-    buffers: ClassVar[int] = 4
+    buffers: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         if self.bands < 1:
@@ -49,10 +49,11 @@ class _NormalisedRun(Run):
         with torch.no_grad():
             for p in self.parameters:
                 if p.grad is not None:
-                    p.sub_(self.rate * self._direction(p.grad))
+                    gradient, p.grad = p.grad, None
+                    p.add_(self._direction(gradient), alpha=-self.rate)
 
     def _direction(self, gradient: Tensor) -> Tensor:
-        return gradient.sign() if self.choice.sign else balanced(gradient, bands=self.choice.bands)
+        return gradient.sign_() if self.choice.sign else _balanced(gradient, self.choice.bands)
 
     def state(self) -> dict[str, Any]:
         return {}
@@ -68,17 +69,24 @@ def balanced(gradient: Tensor, *, bands: int) -> Tensor:
         gradient: (B, C, H, W).
         bands: from the finest detail to the coarsest; bands under 4 px are left out.
     """
+    return _balanced(gradient.clone(), bands)
+
+
+def _balanced(gradient: Tensor, bands: int) -> Tensor:
+    """The same in the gradient's own memory: at most one more tensor of its size lives beside it."""
     low = gradient
     split: list[Tensor] = []
     while len(split) < bands - 1 and min(low.shape[-2:]) >= 8:
         down = F.avg_pool2d(low, 2, ceil_mode=True, count_include_pad=False)
-        split.append(low - F.interpolate(down, low.shape[-2:], mode="bilinear"))
+        split.append(low.sub_(F.interpolate(down, low.shape[-2:], mode="bilinear")))
         low = down
-    out = low / _rms(low)
+    out = low.div_(_rms(low))
     for band in reversed(split):
-        out = F.interpolate(out, band.shape[-2:], mode="bilinear").add_(band / _rms(band))
+        band.div_(_rms(band))
+        out = band.add_(F.interpolate(out, band.shape[-2:], mode="bilinear"))
     return out.div_((len(split) + 1) ** 0.5)
 
 
 def _rms(x: Tensor) -> Tensor:
-    return x.pow(2).mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-20)
+    norm = torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True)
+    return norm.div_((x[0].numel()) ** 0.5).clamp_min_(1e-20)

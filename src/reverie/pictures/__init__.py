@@ -18,7 +18,7 @@ from reverie.pictures.files import atomic_path, write_bytes
 from reverie.pictures.formats import FORMATS, Format, format_of, suffixes
 from reverie.pictures.read import MAX_PIXELS, Picture, read_image, read_picture
 from reverie.pictures.recipe import read_recipe
-from reverie.pictures.resize import fit, fit_area, resize, size_of
+from reverie.pictures.resize import fit, fit_area, resize, scaled, size_of
 from reverie.pictures.sheets import contact_sheet, side_by_side
 from reverie.pictures.write import check_output, write_image
 
@@ -40,6 +40,7 @@ __all__ = [
     "read_picture",
     "read_recipe",
     "resize",
+    "scaled",
     "side_by_side",
     "size_of",
     "srgb_to_linear",

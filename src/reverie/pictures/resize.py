@@ -74,6 +74,11 @@ def fit(size: tuple[int, int], *, longer: int) -> tuple[int, int]:
     return _rounded(height * scale), _rounded(width * scale)
 
 
+def scaled(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """A picture at a size (H, W), within [0, 1]; itself where it has that size, so large ones lie in memory once."""
+    return x if size_of(x) == size else resize(x, size).clamp_(0, 1)
+
+
 def fit_area(size: tuple[int, int], *, pixels: int) -> tuple[int, int]:
     """The (H, W) of the same shape with about ``pixels`` pixels in all; at least one each side.
 

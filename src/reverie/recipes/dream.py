@@ -7,6 +7,7 @@ gradient in Laplacian bands of equal strength, and a colour that does not drift.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -20,9 +21,21 @@ from reverie.errors import RecipeError
 from reverie.networks import Network, load
 from reverie.objectives import Objective, energy, guide, logit
 from reverie.optimisers import Normalised
-from reverie.pictures import fit, resize, size_of
+from reverie.pictures import fit, scaled, size_of
 from reverie.recipes.settings import Settings
 from reverie.views import jitter
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How many steps an octave takes, and the root mean square of a step in sRGB values."""
+
+    steps: int
+    rate: float
+
+
+ON_PHOTO = Pace(16, 0.02)
+FROM_NOISE = Pace(32, 0.014)  # there is nothing to keep: more steps, shorter ones
 
 
 class DreamSettings(Settings):
@@ -40,7 +53,9 @@ class DreamSettings(Settings):
     size: int = Field(768, ge=16, le=100_000, description="longer side of the result, pixels")
     octaves: int = Field(4, ge=1, le=20, description="scales, coarse to fine")
     ratio: float = Field(1.4, gt=1, le=4, description="between one octave and the next")
-    steps: int = Field(16, ge=1, le=10_000, description="steps per octave")
+    steps: int | None = Field(
+        None, ge=1, le=10_000, description="steps per octave; default: 16 on a photo, 32 from noise"
+    )
     strength: float = Field(1.0, gt=0, le=20, description="how far each step goes")
     jitter: int = Field(24, ge=0, le=512, description="random shift before each step, pixels")
     bands: int = Field(4, ge=1, le=10, description="Laplacian bands of equal strength in the gradient")
@@ -74,20 +89,18 @@ def dream(
 def dreaming(photo: Tensor | None, settings: DreamSettings, *, like: Tensor | None = None) -> Synthesis:
     """The run of a dream, declared."""
     network = with_precision(load(settings.network, padding="replicate"), settings.precision)
-    start = noise(settings) if photo is None else resize(photo, fit(size_of(photo), longer=settings.size)).clamp(0, 1)
+    start = noise(settings) if photo is None else scaled(photo, fit(size_of(photo), longer=settings.size))
     size = size_of(start)
-    stages = large_enough(
-        network,
-        octaves(size, count=settings.octaves, ratio=settings.ratio, steps=settings.steps),
-        settings,
-    )
-    first = resize(start, stages[0].size).clamp(0, 1)
+    pace = ON_PHOTO if photo is not None else FROM_NOISE
+    scales = octaves(size, count=settings.octaves, ratio=settings.ratio, steps=settings.steps or pace.steps)
+    stages = large_enough(network, scales, settings)
+    first = scaled(start, stages[0].size)
     return Synthesis(
         wish(network, first, settings, like),
         network,
         PixelCanvas(first, base=None if photo is None else start, natural=True),
         stages,
-        Normalised(rate=0.02 * settings.strength, bands=settings.bands),
+        Normalised(rate=pace.rate * settings.strength, bands=settings.bands),
         view=jitter(settings.jitter),
         seed=settings.seed,
     )

@@ -20,7 +20,7 @@ from reverie.networks import Network, load
 from reverie.objectives import Objective, content, total_variation
 from reverie.objectives import style as style_term
 from reverie.optimisers import LBFGS, Adam
-from reverie.pictures import fit, resize, size_of
+from reverie.pictures import fit, scaled, size_of
 from reverie.recipes.settings import Settings
 
 
@@ -66,8 +66,8 @@ def painting(photo: Tensor, paintings: list[Tensor], settings: StyleSettings) ->
     return Synthesis(
         wish(network, photo, paintings, settings),
         network,
-        PixelCanvas(resize(photo, size).clamp(0, 1)),
-        pyramid(size, steps=settings.steps, growth=0.75),
+        PixelCanvas(scaled(photo, size)),
+        pyramid(size, steps=settings.steps, growth=0.75, least=min(12, settings.steps)),
         LBFGS() if settings.optimiser == "lbfgs" else Adam(rate=0.03),
         average=None if settings.optimiser == "lbfgs" else 0.9,
         seed=settings.seed,

@@ -1,0 +1,77 @@
+"""How much memory there is, and giving back what is free."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import sys
+from pathlib import Path
+
+from reverie.errors import RecipeError
+
+MARGIN = 0.8  # of the free memory is taken
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def release() -> None:
+    """Give freed memory back to the system, where the C library keeps it in pieces (glibc does)."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+
+
+def free_memory() -> int:
+    """Bytes this process may use: what the control group or the system has free, less a margin, plus what it has."""
+    free = _system_free()
+    for limit, used in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        (
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        ),
+    ):
+        allowed, taken = _number(limit), _number(used)
+        if allowed is not None and taken is not None:
+            free = min(free, max(0, allowed - taken))
+    return int(free * MARGIN) + resident()
+
+
+def parse_memory(text: str) -> int:
+    """Bytes from words such as '4GB', '900 MB' or '1.5g'.
+
+    Raises:
+        RecipeError: it is no amount of memory.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*", text.lower())
+    if not match or float(match[1]) <= 0:
+        raise RecipeError(f"memory is an amount such as 4GB or 900MB; got '{text}'.")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def resident() -> int:
+    """Bytes of memory this process holds now; a usual amount where the system does not tell."""
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) * 2**10
+    except OSError:
+        pass
+    return 400 * 2**20
+
+
+def _system_free() -> int:
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable"):
+                return int(line.split()[1]) * 2**10
+    except OSError:
+        pass
+    return 4 * 2**30
+
+
+def _number(path: str) -> int | None:
+    try:
+        return int(Path(path).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,187 @@
+"""Checkpoints: everything a run needs to go on, in files that are whole or recognised as damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from reverie.errors import RecipeError
+from reverie.jobs.states import flatten, unflatten
+from reverie.pictures import atomic_path
+
+FORMAT = 1
+_NAME = re.compile(r"checkpoint-(\d+)-(\d+)\.safetensors")
+_HEAD = b'{"__metadata__":{"sha256":"'  # every header begins so: the digest's place is known
+_DIGEST = slice(8 + len(_HEAD), 8 + len(_HEAD) + 64)
+_CHUNK = 1 << 20
+_TYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of one run in a folder, the last two kept.
+
+    Attributes:
+        folder: exists.
+        run: identifies the run; a checkpoint of another is refused.
+    """
+
+    folder: Path
+    run: str
+
+    def write(self, state: Any, *, stage: int, step: int) -> Path:
+        """Write a checkpoint; older ones are touched only once it is whole and on the disk.
+
+        Args:
+            state: nested, of tensors and plain values.
+            stage, step: after which it was taken; they order the checkpoints.
+
+        Raises:
+            PictureError: the disk is full, or the folder cannot be written to.
+        """
+        path = self.folder / f"checkpoint-{stage:03d}-{step:06d}.safetensors"
+        write_state(path, state, run=self.run)
+        before = [p for p in self.paths() if _order(p) < _order(path)]
+        for stale in set(self.paths()) - {path, *before[-1:]}:
+            with contextlib.suppress(OSError):
+                stale.unlink()
+        return path
+
+    def newest(self) -> tuple[Any, tuple[str, ...]]:
+        """The state in the newest intact checkpoint, None where there is none yet; and what to tell the user.
+
+        Raises:
+            RecipeError: all are damaged, or one is of another run or of another format.
+        """
+        notes: list[str] = []
+        for path in reversed(self.paths()):
+            state = read_state(path, run=self.run)
+            if state is not None:
+                return state, tuple(notes)
+            notes.append(f"'{path}' is damaged; going on from the checkpoint before it.")
+        if notes:
+            raise RecipeError(
+                f"every checkpoint in '{self.folder}' is damaged. Delete them there to begin this run anew."
+            )
+        return None, ()
+
+    def remove(self) -> None:
+        """Delete them all, and what a killed process left half written."""
+        for path in [*self.paths(), *self.folder.glob(".*.partial.*")]:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def paths(self) -> list[Path]:
+        """The files, oldest first."""
+        return sorted((p for p in self.folder.iterdir() if _NAME.fullmatch(p.name)), key=_order)
+
+
+def write_state(path: Path, state: Any, *, run: str) -> None:
+    """Write a state as a safetensors file that holds its own sha256, streamed: it costs no second copy.
+
+    Raises:
+        PictureError: the disk is full, or the folder cannot be written to.
+    """
+    text, named = flatten(state)
+    tensors = dict(sorted(named.items(), key=lambda pair: -pair[1].element_size()))  # aligned, as readers need it
+    header = _header(tensors, {"format": str(FORMAT), "run": run, "state": text})
+    digest = hashlib.sha256(header)
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        file.write(header)
+        for tensor in tensors.values():
+            data = _bytes(tensor)
+            digest.update(data)
+            file.write(data)
+        file.seek(_DIGEST.start)
+        file.write(digest.hexdigest().encode())
+
+
+def read_state(path: Path, *, run: str) -> Any:
+    """The state in a file that `write_state` wrote; None where it is damaged.
+
+    Raises:
+        RecipeError: it is whole, but of another run or of another format.
+    """
+    try:
+        if not _is_intact(path):
+            return None
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata()
+            _check(path, about, run)
+            return unflatten(about["state"], {name: file.get_tensor(name).clone() for name in file.keys()})  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, RecipeError):
+            raise
+        return None
+
+
+def _check(path: Path, about: dict[str, str], run: str) -> None:
+    if about["format"] != str(FORMAT):
+        raise RecipeError(
+            f"this Reverie reads checkpoints of format {FORMAT}; '{path}' has format {about['format']:.20}."
+            " Go on with the Reverie that wrote it."
+        )
+    if about["run"] != run:
+        raise RecipeError(
+            f"'{path}' is a checkpoint of another run: its recipe, settings, pictures or network differ."
+            " Move it out of this folder."
+        )
+
+
+def _header(tensors: dict[str, Tensor], about: dict[str, str]) -> bytes:
+    """The file's beginning, 64 zeros where the digest will stand."""
+    table: dict[str, Any] = {"__metadata__": {"sha256": "0" * 64, **about}}
+    end = 0
+    for name, tensor in tensors.items():
+        if tensor.dtype not in _TYPES:
+            raise TypeError(f"a checkpoint holds no tensors of {tensor.dtype}; '{name}' is one")
+        begin, end = end, end + tensor.numel() * tensor.element_size()
+        table[name] = {"dtype": _TYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(table, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    """A tensor's numbers as they lie in memory."""
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().data
+
+
+def _is_intact(path: Path) -> bool:
+    """Whether a file's bytes have the sha256 that stands in it."""
+    with path.open("rb") as file:
+        head = file.read(_DIGEST.stop)
+        digest = hashlib.sha256(head[: _DIGEST.start] + b"0" * 64)
+        _feed(digest, file)
+    return head[8 : _DIGEST.start] == _HEAD and head[_DIGEST] == digest.hexdigest().encode()
+
+
+def _feed(digest: hashlib._Hash, file: BinaryIO) -> None:
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+
+
+def _order(path: Path) -> tuple[int, int]:
+    match = _NAME.fullmatch(path.name)
+    return (int(match[1]), int(match[2])) if match else (-1, -1)

@@ -1,0 +1,214 @@
+"""A crew: workers that make one item at a time each, and whose deaths are events, not ends."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing as mp
+import os
+import signal
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+import torch
+
+from reverie.errors import ReverieError
+from reverie.jobs.items import Item
+from reverie.jobs.making import make
+
+OFTEN = 0.25  # seconds between what a worker says of its progress
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """An item is this far, in [0, 1]."""
+
+    item: Item
+    done: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An item is made, or failed: then error is one line."""
+
+    item: Item
+    seconds: float
+    error: str | None
+
+
+Event = Stepped | Ended
+
+
+class Crew(ABC):
+    """Workers; give items while one is free, wait for events, close in the end."""
+
+    @property
+    @abstractmethod
+    def free(self) -> bool:
+        """Whether a worker has nothing to do."""
+
+    @property
+    @abstractmethod
+    def busy(self) -> bool:
+        """Whether a worker has something to do."""
+
+    @abstractmethod
+    def give(self, item: Item) -> None:
+        """Have a free worker make an item."""
+
+    @abstractmethod
+    def wait(self, seconds: float) -> list[Event]:
+        """What happened, at the latest after this time."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the workers, whatever they do: nothing is left half written."""
+
+
+def workers_here(most: int) -> int:
+    """How many workers suit this machine: one for every two cores, no more than there are items."""
+    return max(1, min(most, (os.cpu_count() or 1) // 2))
+
+
+class Processes(Crew):
+    """Workers that are processes of this machine.
+
+    Args:
+        count: how many; they share cores and memory evenly.
+        threads: of PyTorch in each; by default the cores divided by the workers.
+    """
+
+    def __init__(self, count: int, *, threads: int | None = None) -> None:
+        each = threads or max(1, (os.cpu_count() or 1) // count)
+        self._workers = [_Worker(each, 1 / count) for _ in range(count)]
+
+    @property
+    def free(self) -> bool:
+        """Whether a worker has nothing to do."""
+        return any(w.item is None for w in self._workers)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a worker has something to do."""
+        return any(w.item is not None for w in self._workers)
+
+    def give(self, item: Item) -> None:
+        """Have a free worker make an item."""
+        next(w for w in self._workers if w.item is None).give(item)
+
+    def wait(self, seconds: float) -> list[Event]:
+        """What happened, at the latest after this time."""
+        at_work = [w for w in self._workers if w.item is not None]
+        wait([w.pipe for w in at_work], timeout=seconds)
+        return [event for w in at_work for event in w.heard()]
+
+    def close(self) -> None:
+        """End the processes."""
+        for worker in self._workers:
+            worker.end()
+
+
+class _Worker:
+    """A process with what it works on; started when it is first given something, and again after its death."""
+
+    def __init__(self, threads: int, share: float) -> None:
+        self._arguments = (threads, share)
+        self.item: Item | None = None
+        self._process: BaseProcess | None = None
+
+    def give(self, item: Item) -> None:
+        if self._process is None or not self._process.is_alive():
+            self._start()
+        self.item, self._began = item, time.monotonic()
+        with contextlib.suppress(OSError):  # it died just now: its silence will be heard
+            self.pipe.send(item)
+
+    def heard(self) -> list[Event]:
+        """What the process has said, its death included."""
+        events: list[Event] = []
+        try:
+            while self.item is not None and self.pipe.poll():
+                said = self.pipe.recv()
+                if isinstance(said, float):
+                    events.append(Stepped(self.item, said))
+                else:
+                    events.append(self._ended(said or None))
+        except (EOFError, OSError):
+            events.append(self._ended(self._death()))
+        return events
+
+    def end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self.pipe.close()
+            self._process = None
+
+    def _start(self) -> None:
+        self.end()
+        context = mp.get_context("spawn")
+        self.pipe, its = context.Pipe()
+        self._process = context.Process(target=work, args=(its, *self._arguments), daemon=True)
+        self._process.start()
+        its.close()
+
+    def _ended(self, error: str | None) -> Ended:
+        item, self.item = self.item, None
+        if item is None:
+            raise RuntimeError("a worker ended nothing")
+        return Ended(item, time.monotonic() - self._began, error)
+
+    def _death(self) -> str:
+        if self._process is None:
+            return "its worker is gone."
+        self._process.join(5)
+        return death(self._process.exitcode)
+
+
+def death(code: int | None) -> str:
+    """One line on how a worker died."""
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        hint = "; there may be too little memory: try fewer --workers" if name == "SIGKILL" else ""
+        return f"its worker was ended by {name}{hint}."
+    return f"its worker ended with exit code {code}."
+
+
+def work(pipe: Connection, threads: int, share: float) -> None:
+    """What a worker does: make items until there are no more, or until who gives them is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who gives the items
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            item = pipe.recv()
+            last = 0.0
+            for said in telling(item, share):
+                if isinstance(said, str) or time.monotonic() - last > OFTEN:
+                    pipe.send(said)
+                    last = time.monotonic()
+
+
+def telling(item: Item, share: float) -> Iterator[float | str]:
+    """Make an item; what is told of it: floats of progress, then one line of error, empty if it is made."""
+    try:
+        yield from make(item, share=share)
+        yield ""
+    except ReverieError as error:
+        yield " ".join(str(error).split())
+    except MemoryError:
+        yield "there is not enough memory for this; try a smaller --size."
+    except Exception as error:
+        yield f"{type(error).__name__}: {' '.join(str(error).split())[:300]} (a fault of Reverie's)"
+
+
+def _end_with_parent() -> None:
+    parent = mp.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

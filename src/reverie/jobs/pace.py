@@ -1,0 +1,42 @@
+"""When the next checkpoint is due."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reverie.errors import RecipeError
+
+SHARE = 20
+"""Between checkpoints a run works at least this many times as long as one took to write."""
+
+
+class Pace:
+    """A checkpoint every so many seconds, less often where writing one takes long.
+
+    Args:
+        every: seconds between checkpoints; 0 takes one after each step, whatever it costs.
+    Raises:
+        RecipeError: it is no time.
+    """
+
+    def __init__(self, every: float) -> None:
+        if math.isnan(every) or every < 0:
+            raise RecipeError(f"seconds between checkpoints are 0 or more; got {every}.")
+        self.every, self.cost = every, 0.0
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether it is time."""
+        wait = max(self.every, SHARE * self.cost) if self.every else 0.0
+        return time.monotonic() - self._last >= wait
+
+    @contextmanager
+    def taking(self) -> Iterator[None]:
+        """Around the writing of a checkpoint: what it costs is measured."""
+        began = time.monotonic()
+        yield
+        self._last = time.monotonic()
+        self.cost = self._last - began

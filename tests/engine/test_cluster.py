@@ -1,0 +1,202 @@
+"""Many machines = one: the bits of tiles done here, whoever does them and whoever dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import torch
+from test_tiles import TERMS, error
+from torch import Tensor
+
+import reverie as rv
+from reverie.engine.cluster import RayExecutor, _stretches
+from reverie.engine.joining import join, leave, the_ray
+from reverie.engine.tiles import TiledExecutor, grid_for
+from reverie.errors import OutOfMemory, PictureError, RecipeError
+from reverie.networks import Network
+from reverie.objectives import Statistic
+from reverie.objectives.statistics import Means
+
+pytest.importorskip("ray")
+TILE = 16
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster() -> Iterator[None]:
+    """A cluster on this machine; the handlers of signals are as they were."""
+    handlers = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
+    assert join("local", cpus=4)
+    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == handlers
+    yield
+    leave()
+    assert not the_ray().is_initialized()
+    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == handlers
+
+
+@pytest.fixture(scope="module")
+def two(cluster: None) -> Iterator[RayExecutor]:
+    """An executor of two actors, with a thread each as here."""
+    with RayExecutor(2, tile=TILE, threads=1) as executor:
+        yield executor
+
+
+def kill(executor: RayExecutor, number: int) -> None:
+    """Kill an actor's process, as the system does where memory runs out."""
+    pid = the_ray().get(executor._hands[number].__ray_call__.remote(lambda _: os.getpid()))
+    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_a_cluster_is_whole_and_has_the_bits_of_tiles(two: RayExecutor, tiny64: Network, make_picture, name) -> None:
+    x = make_picture(0, 45, 62, batch=2, dtype=torch.float64)
+    objective = TERMS[name](make_picture(1, 45, 62, dtype=torch.float64))
+    whole = rv.evaluate(objective, tiny64, x)
+    tiled = rv.evaluate(objective, tiny64, x, executor=TiledExecutor(TILE))
+    spread = rv.evaluate(objective, tiny64, x, executor=two)
+    assert error(spread.total, whole.total) < 1e-10
+    assert error(spread.gradient, whole.gradient) < 1e-10
+    assert torch.equal(spread.total, tiled.total)
+    assert torch.equal(spread.gradient, tiled.gradient)
+
+
+@pytest.mark.parametrize("size", [(9, 131), (16, 16), (67, 17), (101, 53)])
+def test_any_size(two: RayExecutor, tiny64: Network, make_picture, size: tuple[int, int]) -> None:
+    x = make_picture(0, *size, dtype=torch.float64)
+    objective = TERMS["all"](make_picture(1, 40, 44, dtype=torch.float64))
+    whole = rv.evaluate(objective, tiny64, x)
+    spread = rv.evaluate(objective, tiny64, x, executor=two)
+    assert error(spread.total, whole.total) < 1e-10
+    assert error(spread.gradient, whole.gradient) < 1e-10
+
+
+def test_one_actor_and_two_give_the_same_bits(two: RayExecutor, tiny: Network, make_picture) -> None:
+    x, other = make_picture(0, 75, 90), make_picture(1, 75, 90)
+    both = rv.evaluate(TERMS["all"](other), tiny, x, executor=two)
+    with RayExecutor(1, tile=TILE, threads=1) as one:
+        alone = rv.evaluate(TERMS["all"](other), tiny, x, executor=one)
+    assert torch.equal(both.total, alone.total)
+    assert torch.equal(both.gradient, alone.gradient)
+
+
+def test_a_linear_objective_takes_one_pass(two: RayExecutor, tiny: Network, make_picture, monkeypatch) -> None:
+    passes: list[bool] = []
+    sweep = RayExecutor.sweep
+
+    def counted(self, picture: Tensor, network: Network, wanted, slopes):  # type: ignore[no-untyped-def]
+        passes.append(slopes is not None)
+        return sweep(self, picture, network, wanted, slopes)
+
+    monkeypatch.setattr(RayExecutor, "sweep", counted)
+    rv.evaluate(TERMS["energy"](make_picture(1, 50, 50)), tiny, make_picture(0, 50, 50), executor=two)
+    assert passes == [True]
+
+
+def test_a_run_goes_on_when_actors_are_killed(two: RayExecutor, tiny: Network, make_picture) -> None:
+    start, other = make_picture(0, 70, 84), make_picture(1, 70, 84)
+
+    def run(executor: rv.Executor) -> Iterator[rv.Iterate]:
+        stages, canvas = rv.octaves((70, 84), count=2, steps=3), rv.PixelCanvas(start)
+        return rv.synthesize(TERMS["all"](other), tiny, canvas=canvas, stages=stages, executor=executor)
+
+    *_, tiled = run(TiledExecutor(TILE))
+    expected = tiled.image
+    before = list(two._hands)
+    for count, step in enumerate(run(two)):
+        if count == 1:
+            kill(two, 0)
+        if count == 3:
+            threading.Timer(0.05, kill, (two, 1)).start()  # within a step
+    assert all(new is not old for new, old in zip(two._hands, before, strict=True))
+    assert torch.equal(step.image, expected)
+
+
+def test_what_has_not_changed_does_not_travel(two: RayExecutor, tiny: Network, make_picture) -> None:
+    x, bound = make_picture(0, 96, 48), rv.engine.bind(TERMS["energy"](make_picture(1, 9, 9)), tiny, (96, 48), two)
+    rv.evaluate(bound, tiny, x, executor=two)
+    upper, lower = [strip.sent for strip in two._strips]
+    x = x.clone()
+    x[..., -1, :] = 0.5
+    rv.evaluate(bound, tiny, x, executor=two)
+    assert two._strips[0].sent is upper
+    assert two._strips[1].sent is not lower
+
+
+def test_what_an_actor_refuses_is_said_as_here(two: RayExecutor, tiny: Network, make_picture) -> None:
+    @dataclass(frozen=True)
+    class Refused(Means):
+        layer: str = "relu1"
+
+        def measure(self, features: Tensor, window: object, reference: Tensor | None) -> Tensor:
+            raise PictureError("no.")
+
+    with pytest.raises(PictureError, match=r"^no\.$"):
+        two.measure(tiny, make_picture(0, 50, 50), (Refused(),))
+
+
+def test_a_tile_that_kills_its_actors_is_too_large(tiny: Network, make_picture) -> None:
+    here = os.getpid()
+
+    @dataclass(frozen=True)
+    class Deadly(Means):
+        layer: str = "relu1"
+
+        def measure(self, features: Tensor, window: object, reference: Tensor | None) -> Tensor:
+            if os.getpid() != here:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return features.sum((2, 3))
+
+    with (
+        RayExecutor(1, tile=64, threads=1) as executor,
+        pytest.raises(OutOfMemory, match="a tile of 64 px does not fit"),
+    ):
+        executor.measure(tiny, make_picture(0, 100, 70), (Deadly(),))
+
+
+def test_stretches_are_contiguous_and_whole(tiny: Network) -> None:
+    wanted: tuple[Statistic, ...] = (Means("relu3"),)
+    grid = grid_for(tiny, wanted, (90, 70), TILE)
+    for actors in (1, 2, 3, 7, 100):
+        boxes, owners = _stretches(grid, actors)
+        assert len(owners) == len(grid)
+        assert owners == sorted(owners)
+        assert set(owners) == set(range(len(boxes)))
+        assert len(boxes) == min(actors, len(grid))
+        counts = [owners.count(owner) for owner in range(len(boxes))]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_nobody_else_can_reach_a_local_cluster(two: RayExecutor) -> None:
+    assert [node["NodeManagerAddress"] for node in the_ray().nodes()] == ["127.0.0.1"]
+    assert the_ray().get_runtime_context().gcs_address.startswith("127.0.0.1:")
+
+
+def test_more_workers_than_the_cluster_has_room_for(cluster: None) -> None:
+    with pytest.raises(RecipeError, match="ask for fewer"):
+        RayExecutor(9, tile=TILE, threads=1)
+    with pytest.raises(RecipeError, match="GPU"):
+        RayExecutor(1, tile=TILE, threads=1, gpus=1)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "127.0.0.1:70000", ""])
+def test_an_address_where_nobody_answers(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(the_ray(), "is_initialized", lambda: False)
+    with pytest.raises(RecipeError, match="nobody answers"):
+        join(address)
+
+
+@pytest.mark.parametrize("wrong", [{"actors": 0}, {"threads": -1}, {"gpus": -1}, {"tile": 0}])
+def test_numbers_that_make_no_sense(wrong: dict[str, int]) -> None:
+    with pytest.raises(RecipeError):
+        RayExecutor(**wrong)  # type: ignore[arg-type]
+
+
+def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(RecipeError, match=r"pip install 'reverie-dream\[cluster\]'"):
+        RayExecutor(2)
