@@ -451,10 +451,10 @@ if __name__ == "__main__":
     p.add_argument("--photos", type=Path, nargs="+", required=True)
     p.add_argument("--teacher", type=Path, required=True)
     p.add_argument("--out", type=Path, required=True)
-    p.add_argument("--steps", type=int, default=12_000)
-    p.add_argument("--decay-from", type=int, default=9_000)
-    p.add_argument("--small-until", type=int, default=4_000, help="steps at 96 px before 128 px")
-    p.add_argument("--dream-from", type=int, default=5_000, help="step at which the pool of dreams joins")
+    p.add_argument("--steps", type=int, default=9_200)
+    p.add_argument("--decay-from", type=int, default=7_500)
+    p.add_argument("--small-until", type=int, default=5_300, help="steps at 96 px before 128 px")
+    p.add_argument("--dream-from", type=int, default=5_300, help="step at which the pool of dreams joins")
     p.add_argument(
         "--late-noise",
         type=float,

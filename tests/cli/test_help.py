@@ -18,7 +18,7 @@ def test_the_first_page_tells_what_the_catalogue_says() -> None:
 def test_the_first_page(reverie: Run, words: tuple[str, ...]) -> None:
     ended = reverie(*words)
     assert ended.code == 0 and ended.err == ""
-    for command in (*CRAFTS, "replay", "networks", "styles"):
+    for command in (*CRAFTS, "replay", "resume", "networks", "styles"):
         assert f" {command} " in ended.out
     assert max(map(len, ended.out.splitlines())) <= 100
 

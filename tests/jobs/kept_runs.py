@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
 from PIL import Image
 
 from reverie.cli import main
@@ -28,6 +30,18 @@ RUNS = {
     "style lbfgs": ("style", "photo.png", "night.jpg", "--size", "96", "--steps", "16", "--optimiser", "lbfgs"),
 }
 """Short runs over several scales."""
+
+
+def prepared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Make a folder the current one, with a photo and a painting; one thread, a cache of its own."""
+    monkeypatch.setenv("REVERIE_HOME", str(folder.parent / "home"))
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(folder)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    pictures(folder)
+    yield folder
+    torch.set_num_threads(threads)
 
 
 def pictures(folder: Path) -> None:

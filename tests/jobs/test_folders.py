@@ -6,11 +6,11 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kept_runs import uninterrupted
+from kept_runs import prepared, uninterrupted
 
 from reverie.cli import keeping, main, progress
 from reverie.errors import PictureError
@@ -20,6 +20,12 @@ from reverie.recipes.record import read_record
 
 QUICK = ("dream", "photo.png", "--size", "48", "--octaves", "2", "--steps", "4", "--precision", "float32")
 Told = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder, with a photo and a painting."""
+    yield from prepared(tmp_path, monkeypatch)
 
 
 @pytest.fixture

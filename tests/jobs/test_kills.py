@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kept_runs import RUNS, after_steps, kill_after, start, uninterrupted
+from kept_runs import RUNS, after_steps, kill_after, prepared, start, uninterrupted
 
 from reverie.cli import main
 
@@ -22,6 +22,12 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are oth
 KEPT = ("-o", "o.png", "--checkpoint", "ck", "--precision", "float32", "--json")
 EVERY = ("--checkpoint-every", "0")
 LONG = ("dream", "photo.png", "--size", "96", "--steps", "40", "--precision", "float32")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder, with a photo and a painting."""
+    yield from prepared(tmp_path, monkeypatch)
 
 
 def words_of(name: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ CRAFTS = {
 _GENERATED = {
     "replay": "Make a picture again from the recipe inside it.",
     "resume": "Go on with a run that was stopped or killed.",
+    "batch": "Make many pictures: a folder, a list or a grid of settings.",
 }
 
 _MAKE, _SEE = "Make a picture", "Look around"
@@ -126,12 +127,12 @@ def styles() -> int:
 
 def _whole(name: str) -> Any:
     """A craft's command with everything it takes."""
-    from reverie.cli import crafts
+    from reverie.cli import batch, crafts
 
-    single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    single = batch.group() if name == "batch" else typer.Typer(add_completion=False, rich_markup_mode="rich")
     made = {"replay": crafts.replay_command, "resume": crafts.resume_command}
-    function = made[name]() if name in made else crafts.command_of(name)
-    single.command(name)(function)
+    if name != "batch":
+        single.command(name)(made[name]() if name in made else crafts.command_of(name))
     command = typer.main.get_command(single)
     command.name = name
     return command

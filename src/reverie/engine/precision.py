@@ -17,7 +17,7 @@ from reverie.networks.weights import cache_folder
 from reverie.pictures import atomic_path
 
 Precision = Literal["auto", "float32", "bfloat16"]
-_FAITHFUL = 0.98  # cosine with the float32 gradient, below which a faster precision is not taken
+_FAITHFUL = 0.95  # cosine with the float32 gradient, below which a faster precision is not taken
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import torch
 from reverie.errors import ReverieError
 from reverie.jobs.items import Item
 from reverie.jobs.making import make
+from reverie.networks.zoo import keep_loaded
 
 OFTEN = 0.25  # seconds between what a worker says of its progress
 
@@ -184,6 +185,7 @@ def work(pipe: Connection, threads: int, share: float) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
+    keep_loaded()
     with contextlib.suppress(EOFError, OSError):
         while True:
             item = pipe.recv()

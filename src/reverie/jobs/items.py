@@ -60,8 +60,11 @@ def gather(words: Iterable[str], *, samples: bool = False, noise: bool = False) 
     Raises:
         PictureError: a word means nothing, a folder holds no picture, or a list cannot be read.
     """
-    found = [path for word in words for path in _meant(word, samples=samples, noise=noise)]
-    return tuple({path and path.resolve(): path for path in reversed(found)}.values())[::-1]
+    found: dict[Path | None, Path | None] = {}
+    for word in words:
+        for path in _meant(word, samples=samples, noise=noise):
+            found.setdefault(path and path.resolve(), path)
+    return tuple(found.values())
 
 
 def parse_grid(words: Iterable[str], kind: type[Settings]) -> dict[str, tuple[str, ...]]:

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import get_args
 
@@ -189,8 +189,16 @@ def _weights(table: Blueprint, wanted: str | Path | None, seed: int) -> store.We
     if published is None:
         return embedded() if wanted is None else embedded(Path(wanted).expanduser())
     if wanted is None:
-        return store.find(published, table)
+        return _finding[-1](published, table)
     return store.from_file(Path(wanted).expanduser(), table, published)
+
+
+_finding = [store.find]
+
+
+def keep_loaded() -> None:
+    """From now on, keep the published weights that were loaded last: for processes that make many pictures."""
+    _finding[1:] = [lru_cache(maxsize=2)(store.find)]
 
 
 def table_of(name: str) -> Blueprint:

@@ -1,0 +1,162 @@
+"""``reverie batch``: a recipe over folders, lists and grids."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from reverie.cli.crafts import WRITING, with_parameters
+from reverie.cli.entry import DONE, REFUSED
+from reverie.cli.interrupt import listening
+from reverie.cli.options import DIALS, parameter, settings_given, settings_parameters
+from reverie.cli.progress import reporter
+from reverie.cli.tally import Tally, tally
+from reverie.errors import RecipeError
+from reverie.jobs import batch
+from reverie.jobs.crew import Crew, Processes, workers_here
+from reverie.jobs.items import Item, gather, items_of, parse_grid
+from reverie.jobs.spread import Spread
+from reverie.networks import download
+from reverie.pictures import FORMATS
+from reverie.recipes.catalogue import CATALOGUE, Recipe, Role, find
+
+HELP = """Make many pictures: a folder, a list or a grid of settings.
+
+[dim]reverie batch style photos/ --painting night-strokes --painting mosaic --grid strength=0.5,1,2[/]
+
+Every photo with every painting and every value; what fails is tried again and does not stop the others;
+what is made already is not made again. The output folder gets a manifest and a contact sheet."""
+
+
+def group() -> typer.Typer:
+    """The command with one subcommand for each recipe."""
+    many = typer.Typer(add_completion=False, rich_markup_mode="rich", help=HELP)
+
+    @many.callback(invoke_without_command=True)
+    def batch_of(ctx: typer.Context) -> int:
+        if ctx.invoked_subcommand is None:
+            print(ctx.get_help())
+        return DONE
+
+    for name, recipe in CATALOGUE.items():
+        many.command(name, help=recipe.summary)(command_of(name))
+    return many
+
+
+def command_of(name: str) -> Callable[..., int]:
+    """The batch command of a recipe, with a signature that typer reads."""
+    recipe = find(name)
+
+    def command(**given: Any) -> int:
+        items, folder = ordered(recipe, given)
+        told = tally(machine=given["json"], folder=folder)
+        if given["dry_run"]:
+            told.planned(items)
+            return DONE
+        return perform(items, folder, _crew(given), told, machine=given["json"])
+
+    command.__doc__ = recipe.summary
+    pictures = typer.Argument(metavar="INPUT...", help="pictures, folders of them, or .txt lists", show_default=False)
+    first = parameter("inputs", list[str], inspect.Parameter.empty, pictures)
+    others = [_role_option(role) for role in recipe.roles[1:]]
+    return with_parameters(command, [first, *others, *_batch_options(), *settings_parameters(recipe)])
+
+
+def ordered(recipe: Recipe[Any], given: Mapping[str, Any]) -> tuple[tuple[Item, ...], Path]:
+    """The items that the words mean, and their folder.
+
+    Raises:
+        RecipeError: settings, a format or a folder that make no sense.
+        PictureError: a word that means no picture.
+    """
+    main, *others = recipe.roles
+    files = {main.name: gather(given["inputs"], noise=recipe.noise is not None)}
+    files |= {role.name: gather(given[role.name] or (), samples=True) for role in others}
+    folder = given["output"] or Path(f"{_name_of(given['inputs'])}-{recipe.name}")
+    if any(path is not None and path.resolve().parent == folder.resolve() for path in files[main.name]):
+        raise RecipeError(f"'{folder}' is the folder of the inputs; name another --output.")
+    settings = settings_given(recipe.settings, given)
+    grid = parse_grid(given["grid"] or (), recipe.settings)
+    items = items_of(recipe, files, settings, grid=grid, folder=folder, suffix=_suffix(given["format"]))
+    return items, folder
+
+
+def perform(
+    items: tuple[Item, ...], folder: Path, crew: Callable[[int], Crew], told: Tally, *, machine: bool = False
+) -> int:
+    """Make the items; the exit code is 2 if any failed, and a signal's if one stopped it."""
+    with contextlib.closing(reporter(machine=machine)) as follower:
+        for network in dict.fromkeys(item.settings.network for item in items):
+            for fetched in download(network):
+                follower.downloaded(network, fetched)
+    statuses: Counter[str] = Counter()
+    with listening() as wish, contextlib.closing(told), contextlib.closing(batch.run(items, folder, crew)) as course:
+        told.began(items)
+        for progress in course:
+            told.happened(progress)
+            statuses.update([progress.row.status] if progress.row else [])
+            if wish.stop:
+                break
+    told.ended(statuses, stopped=wish.stop)
+    return wish.code if wish.stop else REFUSED if statuses["failed"] else DONE
+
+
+def _crew(given: Mapping[str, Any]) -> Callable[[int], Crew]:
+    workers, cluster = given["workers"], given["cluster"]
+    if cluster is not None:
+        return lambda most: Spread(cluster, most=most, count=workers)
+    return lambda most: Processes(min(most, workers) if workers else workers_here(most))
+
+
+def _name_of(words: list[str]) -> str:
+    """What the folder is named after: the first input."""
+    first = Path(words[0])
+    return (first.stem if first.suffix else first.resolve().name) or "pictures"
+
+
+def _suffix(word: str | None) -> str:
+    """The suffix of a format that keeps a recipe."""
+    suffix = f".{(word or 'png').lower().lstrip('.')}"
+    known = [s for format_ in FORMATS if format_.recipe for s in format_.suffixes]
+    if suffix not in known:
+        raise RecipeError(f"--format is one of {', '.join(s[1:] for s in known)}; got '{word}'.")
+    return suffix
+
+
+def _role_option(role: Role) -> inspect.Parameter:
+    flags = [f"--{role.name}", *(["--styles"] if role.name == "painting" else [])]
+    words = f"{role.description}; a folder or list of them; give several times: each is used by itself"
+    info = typer.Option(*flags, metavar="PICTURE", help=words, rich_help_panel=DIALS)
+    default = inspect.Parameter.empty if role.required else None
+    return parameter(role.name, list[str] if role.required else list[str] | None, default, info)
+
+
+def _batch_options() -> list[inspect.Parameter]:
+    def option(name: str, kind: Any, *flags: str, help: str, **more: Any) -> inspect.Parameter:
+        info = typer.Option(*flags, help=help, rich_help_panel=more.pop("panel", WRITING), show_default=False, **more)
+        return parameter(name, kind, False if kind is bool else None, info)
+
+    return [
+        option(
+            "grid", list[str] | None, "--grid", metavar="SETTING=V,V", panel=DIALS,
+            help="go through these values; give several times for a grid; + joins the parts of a list",
+        ),
+        option("output", Path | None, "--output", "-o", metavar="FOLDER", help="where to; made if it is missing"),
+        option("format", str | None, "--format", metavar="SUFFIX", help="of the pictures: png jpg webp tif"),
+        option(
+            "workers", int | None, "--workers", metavar="N", min=1,
+            help="how many items at a time; default: one for every two cores",
+        ),
+        option(
+            "cluster", str | None, "--cluster", metavar="local|HOST:PORT",
+            help="work on a Ray cluster, whose machines see the same folders",
+        ),
+        option("dry_run", bool, "--dry-run", metavar="", help="only list what would be made"),
+        option("json", bool, "--json", metavar="", help="progress as JSON lines on stdout"),
+    ]  # fmt: skip

@@ -1,0 +1,159 @@
+"""What a user sees of a batch: one bar over all items, JSON lines, or only what failed and the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column
+
+from reverie.jobs import batch
+from reverie.jobs.items import Item
+
+SELDOM = 1.0  # seconds between lines of progress
+
+
+def tally(*, machine: bool, folder: Path) -> Tally:
+    """JSON lines if asked for, a bar on a terminal, silence until the end elsewhere."""
+    kind = Lines if machine else Screen if sys.stderr.isatty() else Tally
+    return kind(folder)
+
+
+class Tally:
+    """Says what failed and how it ended, and nothing before.
+
+    Args:
+        folder: of the batch.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._began = folder, time.monotonic()
+        self._statuses: Counter[str] = Counter()
+        self._items = 0
+
+    def planned(self, items: Sequence[Item]) -> None:
+        """The files that would be made."""
+        for item in items:
+            print(item.output)
+
+    def began(self, items: Sequence[Item]) -> None:
+        """The batch begins."""
+        self._items = len(items)
+
+    def happened(self, progress: batch.Progress) -> None:
+        """Something happened: count it, and tell what failed."""
+        if progress.row is not None:
+            self._statuses[progress.row.status] += 1
+        if progress.retry is not None and progress.item is not None:
+            self.line(f"{progress.item.name}: {progress.retry} It will be tried again.")
+        if progress.row is not None and progress.row.error is not None:
+            self.line(f"{progress.row.item.name} failed: {progress.row.error}")
+
+    def line(self, words: str) -> None:
+        """A line on stderr."""
+        print(f"reverie: {words}", file=sys.stderr)
+
+    def ended(self, statuses: Mapping[str, int], *, stopped: bool) -> None:
+        """The last line."""
+        names = {"made": "made", "there": "there already", "failed": "failed"}
+        words = [f"{statuses[status]} {name}" for status, name in names.items() if statuses.get(status)]
+        more = ["stopped: the same command goes on"] if stopped else []
+        seconds = f"{time.monotonic() - self._began:.1f} s"
+        print("  ".join([str(self._folder), ", ".join(words) or "nothing made", seconds, *more]))
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+    def left(self, done: float) -> float | None:
+        """Seconds to the end, if it goes on as it went."""
+        spent = time.monotonic() - self._began
+        return spent * (1 - done) / done if done > 0 else None
+
+
+class Screen(Tally):
+    """A bar on the terminal, gone in the end."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[count]}", markup=False),
+            TextColumn("{task.fields[item]}", "dim", markup=False, table_column=Column(no_wrap=True, ratio=1)),
+            console=self._console,
+            transient=True,
+            expand=True,
+        )
+        self._task = TaskID(0)
+
+    def began(self, items: Sequence[Item]) -> None:
+        """Show the bar."""
+        super().began(items)
+        self._task = self._bar.add_task(f"batch {items[0].recipe}", total=1.0, count="", item="")
+        self._bar.start()
+
+    def happened(self, progress: batch.Progress) -> None:
+        """Move the bar: how many are made, which is being made, the time left."""
+        super().happened(progress)
+        failed = f", {self._statuses['failed']} failed" if self._statuses["failed"] else ""
+        count = f"{sum(self._statuses.values())} of {self._items}{failed}"
+        more: dict[str, Any] = {} if progress.item is None else {"item": progress.item.name}
+        self._bar.update(self._task, completed=progress.done, count=count, **more)
+
+    def line(self, words: str) -> None:
+        """A line above the bar."""
+        self._console.print(f"reverie: {words}", markup=False, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._bar.stop()
+
+
+class Lines(Tally):
+    """One JSON object a line on stdout, and nothing else."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._said = 0.0
+
+    def planned(self, items: Sequence[Item]) -> None:
+        """``{"event": "item", "item": …, "output": …, "settings": …}`` for each."""
+        for item in items:
+            inputs = {role: str(path) for role, path in item.inputs}
+            self._emit("item", item=item.name, inputs=inputs, settings=item.given(), output=str(item.output))
+
+    def began(self, items: Sequence[Item]) -> None:
+        """``{"event": "began", "items": …, "folder": …}``."""
+        super().began(items)
+        self._emit("began", recipe=items[0].recipe, items=len(items), folder=str(self._folder))
+
+    def happened(self, progress: batch.Progress) -> None:
+        """``{"event": "item", …}`` when one ends, ``retry``, and now and then ``{"event": "progress", …}``."""
+        done, left = round(progress.done, 6), self.left(progress.done)
+        rest = {"done": done, "left_seconds": None if left is None else round(left, 1)}
+        if progress.row is not None:
+            self._emit("item", **progress.row.as_json(), **rest)
+        elif progress.retry is not None and progress.item is not None:
+            self._emit("retry", item=progress.item.name, error=progress.retry, **rest)
+        elif time.monotonic() - self._said > SELDOM:
+            self._said = time.monotonic()
+            self._emit("progress", **rest)
+
+    def ended(self, statuses: Mapping[str, int], *, stopped: bool) -> None:
+        """``{"event": "ended", "made": …, "there": …, "failed": …}``; "stopped" after a signal."""
+        counts = {status: statuses.get(status, 0) for status in ("made", "there", "failed")}
+        seconds = round(time.monotonic() - self._began, 3)
+        self._emit("stopped" if stopped else "ended", folder=str(self._folder), seconds=seconds, **counts)
+
+    def _emit(self, event: str, **fields: Any) -> None:
+        print(json.dumps({"event": event, **fields}), flush=True)

@@ -1,0 +1,156 @@
+"""A batch: a recipe over many pictures and settings, item by item; what fails does not stop the others."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from reverie.errors import PictureError, RecipeError, ReverieError
+from reverie.jobs.crew import Crew, Ended, Stepped
+from reverie.jobs.items import Item
+from reverie.jobs.making import is_made
+from reverie.jobs.manifest import Manifest, Row
+from reverie.networks.fetch import one_at_a_time
+from reverie.pictures import contact_sheet, fit, read_image, resize, size_of, write_image
+
+SHEET = "contact-sheet.jpg"
+TRIES = 2
+_ON_A_SHEET, _COLUMNS, _WIDTH = 120, 6, 1800
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a batch is.
+
+    Attributes:
+        done: share of the items that this call makes, those at work in part, in [0, 1].
+        item: what this is about; None where nothing happened for a while.
+        row: what became of it, once that is known.
+        retry: why it will be tried again.
+    """
+
+    done: float
+    item: Item | None = None
+    row: Row | None = None
+    retry: str | None = None
+
+
+def run(items: Sequence[Item], folder: Path, crew: Callable[[int], Crew]) -> Generator[Progress, None, None]:
+    """Make all items that are not made yet; failed ones are tried once more, after the others.
+
+    The folder gets a manifest as it goes and contact sheets at the end. Close the iterator to stop: what is made
+    stays, and the next call goes on.
+
+    Args:
+        items: their outputs lie in the folder.
+        folder: made where it is missing.
+        crew: of workers for so many items; called only if there is something to make.
+    Yields:
+        What happens.
+    Raises:
+        PictureError: the folder cannot be written to.
+        RecipeError: another process works on it.
+    """
+    with _alone(folder):
+        manifest = Manifest(folder, items)
+        there = [item for item in items if is_made(item)]
+        for item in there:
+            manifest.set(item, "there")
+        manifest.write()
+        for item in there:
+            yield Progress(0.0, item, manifest.row(item))
+        todo = [row.item for row in manifest.rows if row.status == "waiting"]
+        try:
+            if todo:
+                with closing(crew(len(todo))) as workers:
+                    yield from _Course(todo, manifest).run(workers)
+        finally:
+            manifest.write()
+        if todo or not (folder / SHEET).exists():
+            write_sheets(folder, [row.item for row in manifest.rows if row.status in ("made", "there")])
+
+
+def write_sheets(folder: Path, items: Sequence[Item]) -> list[Path]:
+    """Write the outputs of items small, side by side: one sheet, or several where there are many."""
+    written: list[Path] = []
+    for first in range(0, len(items), _ON_A_SHEET):
+        small = [(item.name, _small(item)) for item in items[first : first + _ON_A_SHEET]]
+        shown = [(name, picture) for name, picture in small if picture is not None]
+        if shown:
+            path = folder / SHEET if not written else (folder / SHEET).with_stem(f"contact-sheet-{len(written) + 1}")
+            columns = min(_COLUMNS, len(shown))
+            width = _WIDTH * columns // _COLUMNS
+            sheet = contact_sheet([p for _, p in shown], columns=columns, captions=[n for n, _ in shown], width=width)
+            write_image(path, sheet)
+            written.append(path)
+    return written
+
+
+class _Course:
+    """A batch at work: what is still to do, how often each item was tried, how far each is."""
+
+    def __init__(self, todo: Sequence[Item], manifest: Manifest) -> None:
+        self._queue, self._manifest = deque(todo), manifest
+        self._count, self._ended = len(todo), 0
+        self._tries, self._parts = Counter[Path](), dict[Path, float]()
+
+    def run(self, workers: Crew) -> Iterator[Progress]:
+        """Until nothing is left to do."""
+        while self._queue or workers.busy:
+            while self._queue and workers.free:
+                item = self._queue.popleft()
+                self._tries[item.output] += 1
+                workers.give(item)
+            events = workers.wait(0.5)
+            for event in events:
+                yield self._ended_with(event) if isinstance(event, Ended) else self._stepped(event)
+            if not events:
+                yield Progress(self._done())
+
+    def _stepped(self, event: Stepped) -> Progress:
+        self._parts[event.item.output] = event.done
+        return Progress(self._done(), event.item)
+
+    def _ended_with(self, event: Ended) -> Progress:
+        item, error = event.item, event.error
+        self._parts.pop(item.output, None)
+        if error is not None and self._tries[item.output] < TRIES:
+            self._queue.append(item)
+            return Progress(self._done(), item, retry=error)
+        self._ended += 1
+        self._manifest.set(item, "made" if error is None else "failed", seconds=event.seconds, error=error)
+        return Progress(self._done(), item, self._manifest.row(item))
+
+    def _done(self) -> float:
+        return (self._ended + sum(self._parts.values())) / self._count
+
+
+def _small(item: Item) -> Tensor | None:
+    """A thumbnail of an item's output; None where somebody has removed it meanwhile."""
+    with contextlib.suppress(ReverieError):
+        picture = read_image(item.output)
+        side = _WIDTH // _COLUMNS
+        return resize(picture, fit(size_of(picture), longer=side)).clamp(0, 1)
+    return None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """The folder, made where it is missing, for this process only."""
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            turn = stack.enter_context(one_at_a_time(folder / ".batch.lock"))
+        except OSError as error:
+            raise PictureError(
+                f"cannot write to the folder '{folder}': {error.strerror or error}; name another --output."
+            ) from error
+        for _ in turn:
+            raise RecipeError(f"another batch works on '{folder}'; wait for it, or name another --output.")
+        yield

@@ -1,0 +1,110 @@
+"""The manifest of a batch: what became of each item, as CSV for people and as JSON lines for programs."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from reverie.jobs.items import Item
+from reverie.pictures import write_bytes
+
+CSV, LINES = "manifest.csv", "manifest.jsonl"
+SELDOM = 1.0  # seconds between writings, while items end faster than that
+Status = Literal["waiting", "made", "there", "failed"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of an item: "there" is one that an earlier call had made."""
+
+    item: Item
+    status: Status = "waiting"
+    seconds: float | None = None
+    error: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The row as a program reads it."""
+        return {
+            "item": self.item.name,
+            "inputs": {role: str(path) for role, path in self.item.inputs},
+            "settings": {"recipe": self.item.recipe, **self.item.given()},
+            "status": self.status,
+            "seconds": None if self.seconds is None else round(self.seconds, 3),
+            "output": self.item.output.name if self.status in ("made", "there") else None,
+            "error": self.error,
+        }
+
+
+class Manifest:
+    """The rows of a batch, kept in its folder.
+
+    Args:
+        folder: of the batch.
+        items: all of them.
+    """
+
+    def __init__(self, folder: Path, items: Sequence[Item]) -> None:
+        self._folder, self._written = folder, 0.0
+        self._rows = {item.output: Row(item) for item in items}
+        self._earlier = _seconds_of(folder / LINES)
+
+    @property
+    def rows(self) -> list[Row]:
+        """One for each item, in the order of the batch."""
+        return list(self._rows.values())
+
+    def row(self, item: Item) -> Row:
+        """What became of an item."""
+        return self._rows[item.output]
+
+    def count(self, status: Status) -> int:
+        """How many items have this status."""
+        return sum(row.status == status for row in self._rows.values())
+
+    def set(self, item: Item, status: Status, *, seconds: float | None = None, error: str | None = None) -> None:
+        """Note what became of an item; it is written at once, or within a second."""
+        seconds = self._earlier.get(item.name) if status == "there" else seconds
+        row = self._rows[item.output]
+        self._rows[item.output] = replace(row, status=status, seconds=seconds, error=error)
+        if time.monotonic() - self._written > SELDOM:
+            self.write()
+
+    def write(self) -> None:
+        """Write both files, each whole.
+
+        Raises:
+            PictureError: the folder cannot be written to.
+        """
+        plain = [row.as_json() for row in self._rows.values()]
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in plain)
+        write_bytes(self._folder / LINES, lines.encode("utf8", "replace"))
+        write_bytes(self._folder / CSV, _table(plain).encode("utf8", "replace"))
+        self._written = time.monotonic()
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    table = csv.DictWriter(text, ["item", "inputs", "settings", "status", "seconds", "output", "error"])
+    table.writeheader()
+    for row in rows:
+        inputs = "; ".join(f"{role}={path}" for role, path in row["inputs"].items())
+        table.writerow({**row, "inputs": inputs, "settings": json.dumps(row["settings"], ensure_ascii=False)})
+    return text.getvalue()
+
+
+def _seconds_of(path: Path) -> dict[str, float]:
+    """The seconds that items took in an earlier call; a damaged manifest is as good as none."""
+    found: dict[str, float] = {}
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        for line in path.read_text(encoding="utf8").splitlines():
+            row = json.loads(line)
+            if row["seconds"] is not None:
+                found[str(row["item"])] = float(row["seconds"])
+    return found
