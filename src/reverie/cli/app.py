@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from reverie.cli.entry import DONE
+from reverie.cli.codes import DONE
 
 CRAFTS = {
     "dream": "Dream on a photo, or from noise: it becomes what the network sees in it.",

@@ -11,8 +11,8 @@ from typing import Any
 
 import typer
 
+from reverie.cli.codes import DONE, REFUSED
 from reverie.cli.crafts import WRITING, with_parameters
-from reverie.cli.entry import DONE, REFUSED
 from reverie.cli.interrupt import listening
 from reverie.cli.options import DIALS, parameter, settings_given, settings_parameters
 from reverie.cli.progress import reporter

@@ -9,9 +9,8 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reverie.cli.codes import BROKEN, REFUSED, STOPPED
 from reverie.errors import ReverieError
-
-DONE, BROKEN, REFUSED, STOPPED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reverie.cli.entry import DONE
+from reverie.cli.codes import DONE
 from reverie.cli.interrupt import Wish, listening
 from reverie.cli.keeping import Keeper, keeping, pausing
 from reverie.cli.outputs import Outputs, Wishes, plan

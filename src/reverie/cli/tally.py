@@ -48,13 +48,11 @@ class Tally:
         self._items = len(items)
 
     def happened(self, progress: batch.Progress) -> None:
-        """Something happened: count it, and tell what failed."""
+        """Something happened: count it, and tell what failed for good."""
         if progress.row is not None:
             self._statuses[progress.row.status] += 1
-        if progress.retry is not None and progress.item is not None:
-            self.line(f"{progress.item.name}: {progress.retry} It will be tried again.")
         if progress.row is not None and progress.row.error is not None:
-            self.line(f"{progress.row.item.name} failed: {progress.row.error}")
+            self.line(f"{progress.row.item.name} failed twice: {progress.row.error}")
 
     def line(self, words: str) -> None:
         """A line on stderr."""

@@ -88,5 +88,5 @@ def _balanced(gradient: Tensor, bands: int) -> Tensor:
 
 
 def _rms(x: Tensor) -> Tensor:
-    norm = torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True)
-    return norm.div_((x[0].numel()) ** 0.5).clamp_min_(1e-20)
+    norm: Tensor = torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True)
+    return norm.div_(x[0].numel() ** 0.5).clamp_min_(1e-20)

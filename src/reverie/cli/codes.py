@@ -1,0 +1,5 @@
+"""How a command can end."""
+
+from __future__ import annotations
+
+DONE, BROKEN, REFUSED, STOPPED = 0, 1, 2, 130
