@@ -112,15 +112,6 @@ def test_drawn_is_a_copy_within_range(start: Tensor, make) -> None:
     assert torch.equal(canvas.picture().detach(), before)
 
 
-@every
-def test_drawn_restores_after_a_failure(start: Tensor, make) -> None:
-    canvas = make(start)
-    before = [p.detach().clone() for p in canvas.parameters]
-    with pytest.raises((RuntimeError, ValueError)):
-        canvas.drawn([torch.zeros(7, 7, 7) for _ in canvas.parameters])
-    assert all(torch.equal(p, b) for p, b in zip(canvas.parameters, before, strict=True))
-
-
 @bounded
 def test_project_keeps_the_range(start: Tensor, make) -> None:
     canvas = make(start)

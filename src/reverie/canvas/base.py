@@ -27,8 +27,12 @@ class Canvas(ABC):
     size: Size
 
     @abstractmethod
+    def paint(self, parameters: Sequence[Tensor]) -> Tensor:
+        """The picture (B, 3, H, W), sRGB, that these values of the parameters draw; differentiable in them."""
+
     def picture(self) -> Tensor:
         """The picture (B, 3, H, W), sRGB; differentiable in the parameters."""
+        return self.paint(self.parameters)
 
     @abstractmethod
     def resized(self, size: Size) -> Canvas:
@@ -39,19 +43,9 @@ class Canvas(ABC):
         """Bring the picture back into [0, 1], and into the projection's set; called after each step."""
 
     @torch.no_grad()
-    def now(self) -> Tensor:
-        """The picture as it stands, without gradients, clamped to [0, 1]."""
-        return self.picture().detach().clamp(0, 1)
-
-    def drawn(self, parameters: Sequence[Tensor]) -> Tensor:
-        """The picture that other values of the parameters would draw, without gradients, clamped to [0, 1]."""
-        with torch.no_grad():
-            kept = [p.detach().clone() for p in self.parameters]
-            try:
-                self.load(parameters)
-                return self.picture().detach().clamp(0, 1).clone()
-            finally:
-                self.load(kept)
+    def drawn(self, parameters: Sequence[Tensor] | None = None) -> Tensor:
+        """The picture, or what other values of the parameters draw: a copy, without gradients, in [0, 1]."""
+        return self.paint(self.parameters if parameters is None else parameters).clamp(0, 1)
 
     @torch.no_grad()
     def load(self, parameters: Sequence[Tensor]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -37,8 +39,8 @@ class FourierCanvas(Canvas):
         self.parameters = (leaf(spectrum),)
         self._scale = _natural_scale(size, decay)
 
-    def picture(self) -> Tensor:
-        (spectrum,) = self.parameters
+    def paint(self, parameters: Sequence[Tensor]) -> Tensor:
+        (spectrum,) = parameters
         waves = torch.view_as_complex(spectrum) * self._scale
         x = torch.fft.irfft2(waves, s=self.size, norm="ortho")
         return torch.sigmoid(to_rgb(x))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -28,8 +30,8 @@ class PixelCanvas(Canvas):
         self._under = None if base is None else scaled(base, self.size)
         self.parameters = (leaf(self._from_picture(picture)),)
 
-    def picture(self) -> Tensor:
-        (pixels,) = self.parameters
+    def paint(self, parameters: Sequence[Tensor]) -> Tensor:
+        (pixels,) = parameters
         pixels = self._to_colours(pixels)
         return pixels if self._under is None else pixels + self._under
 

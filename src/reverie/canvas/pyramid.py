@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -23,8 +25,8 @@ class PyramidCanvas(Canvas):
         self._levels = levels
         self.parameters = tuple(leaf(band) for band in laplacian_bands(picture.detach(), levels))
 
-    def picture(self) -> Tensor:
-        return from_bands(self.parameters)
+    def paint(self, parameters: Sequence[Tensor]) -> Tensor:
+        return from_bands(parameters)
 
     def resized(self, size: Size) -> PyramidCanvas:
         return PyramidCanvas(resize(self.picture().detach(), size).clamp(0, 1), levels=self._levels)
@@ -50,7 +52,7 @@ def laplacian_bands(x: Tensor, levels: int) -> list[Tensor]:
     return [*bands, x]
 
 
-def from_bands(bands: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
+def from_bands(bands: Sequence[Tensor]) -> Tensor:
     """The picture whose Laplacian bands these are."""
     x = bands[-1]
     for band in reversed(bands[:-1]):

@@ -193,7 +193,7 @@ class _Scale:
 
     def image(self) -> Tensor:
         """The picture as it stands: the average's, where there is one."""
-        return self.canvas.drawn(self.mean.values()) if self.mean else self.canvas.now()
+        return self.canvas.drawn(self.mean.values() if self.mean else None)
 
     def _parameters(self) -> list[Tensor]:
         return [p.detach().clone() for p in self.canvas.parameters]
