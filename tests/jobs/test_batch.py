@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +24,7 @@ from reverie.jobs.crew import Crew, Processes, death
 from reverie.jobs.items import Item, gather, items_of, parse_grid
 from reverie.jobs.making import is_made, make
 from reverie.jobs.manifest import Row
+from reverie.jobs.spread import Spread
 from reverie.pictures import read_image
 from reverie.recipes import DreamSettings, StyleSettings
 from reverie.recipes.catalogue import find
@@ -123,7 +123,7 @@ def test_names_tell_files_of_one_name_apart() -> None:
     names = [i.name for i in items_of(find("dream"), files, {}, grid={}, folder=Path("out"))]
     assert len({name.casefold() for name in names}) == 7
     assert names == [i.name for i in items_of(find("dream"), files, {}, grid={}, folder=Path("out"))]
-    assert "cat-jpg" in names and "noise" not in names[:0]
+    assert {"noise", "noise-png", "cat-jpg"} <= set(names)
 
 
 def test_words_that_mean_pictures() -> None:
@@ -193,7 +193,7 @@ def test_failures_are_apart_and_nothing_is_made_twice(dreams: Make) -> None:
     assert {row.status for row in rows_of(batch.run(items, Path("out"), nobody)).values()} == {"there"}
     assert before == {p: p.stat().st_mtime_ns for p in before}
     lines = [json.loads(line) for line in Path("out/manifest.jsonl").read_text().splitlines()]
-    assert [(line["item"], line["status"], line["seconds"]) for line in lines][0] == ("ape-seed1", "there", 0.1)
+    assert (lines[0]["item"], lines[0]["status"], lines[0]["seconds"]) == ("ape-seed1", "there", 0.1)
     assert lines[0]["settings"]["seed"] == 1 and lines[0]["inputs"] == {"photo": "photos/ape.png"}
     with Path("out/manifest.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
@@ -239,13 +239,33 @@ def test_a_killed_worker_costs_nothing_but_time(dreams: Make) -> None:
             rows[progress.row.item.name] = progress.row
     assert killed == ["ape", "retried"]
     assert {row.status for row in rows.values()} == {"made"}
-    threads = torch.get_num_threads()
     Path("here").mkdir()
     again = items_of(
         find("dream"), {"photo": gather(["photos/ape.png"])}, items[0].given(), grid={}, folder=Path("here")
     )
     list(make(again[0]))
-    assert threads == 1 and torch.equal(read_image("out/ape.png"), read_image("here/ape.png"))
+    assert torch.equal(read_image("out/ape.png"), read_image("here/ape.png"))
+
+
+def test_a_killed_actor_costs_nothing_but_time(dreams: Make) -> None:
+    ray = pytest.importorskip("ray")
+    items, crews = dreams("photos/ape.png", steps=40), []
+    events: list[str] = []
+
+    def crew(most: int) -> Crew:
+        crews.append(Spread("local", most=most, count=1))
+        return crews[0]
+
+    for progress in batch.run(items, Path("out"), crew):
+        if not events and progress.done > 0:
+            ray.kill(crews[0]._actors[0])
+            events.append("killed")
+        if progress.retry is not None:
+            events.append(progress.retry)
+        if progress.row is not None:
+            events.append(progress.row.status)
+    assert events == ["killed", "its worker died; there may be too little memory.", "made"]
+    assert is_made(items[0]) and not ray.is_initialized()
 
 
 @pytest.mark.parametrize("cluster", [False, True])
@@ -309,7 +329,6 @@ def test_a_stopped_batch_goes_on(number: int, folder: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(0)
     assert process.stdout is not None
     for line in process.stdout:
         if json.loads(line).get("done", 0) > 0:

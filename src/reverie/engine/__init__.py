@@ -1,5 +1,6 @@
 """The engine: stages, executors, one evaluation, the planner, and the generator that runs them."""
 
+from reverie.engine.cluster import RayExecutor
 from reverie.engine.evaluate import Evaluation, bind, evaluate
 from reverie.engine.executors import Executor, WholeExecutor
 from reverie.engine.memory import parse_memory
@@ -13,6 +14,7 @@ __all__ = [
     "Executor",
     "Iterate",
     "Plan",
+    "RayExecutor",
     "Stage",
     "State",
     "Synthesis",

@@ -98,7 +98,7 @@ class RayExecutor(Cutter):
         self._strips = [None] * len(self._strips)
 
     def sweep(
-        self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None
+        self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None, *, again: bool = False
     ) -> tuple[tuple[Tensor, ...], Tensor | None]:
         """The actors' tiles, added in the order of the tiles."""
         grid = grid_for(network, wanted, (int(picture.shape[-2]), int(picture.shape[-1])), self.tile)
@@ -107,7 +107,8 @@ class RayExecutor(Cutter):
         sent = None if slopes is None else the_ray().put(_plain(slopes(self._like(order, strips))))
         gradient = None if slopes is None else torch.zeros_like(picture)
         sums: list[Tensor] = []
-        for place, (shares, part) in zip(grid, self._visits(order, strips, sent), strict=True):
+        tensors: list[Tensor] = []
+        for place, (shares, part) in zip(grid, self._visits(order, strips, sent, again), strict=True):
             tensors = [torch.tensor(x) for x in shares]
             sums = added(sums, tensors)
             if gradient is not None:
@@ -115,10 +116,10 @@ class RayExecutor(Cutter):
         order.like = order.like or [torch.zeros_like(x) for x in tensors]
         return tuple(x.to(share.dtype) for x, share in zip(sums, tensors, strict=True)), gradient
 
-    def _visits(self, order: _Order, strips: list[Any], gradients: Any) -> Iterator[_Visit]:
+    def _visits(self, order: _Order, strips: list[Any], gradients: Any, again: bool) -> Iterator[_Visit]:
         """What each tile gives, in the order of the tiles; what a dead actor owed is asked of its successor."""
         died: type[Exception] = the_ray().exceptions.RayActorError
-        owners, ask = order.owners, self._asking(order, strips, gradients)
+        owners, ask = order.owners, self._asking(order, strips, gradients, again)
         owed = {number: ask(number) for number in range(len(owners))}
         for number, owner in enumerate(owners):
             for left in reversed(range(TRIES)):
@@ -131,11 +132,11 @@ class RayExecutor(Cutter):
                 self._hands[owner] = self._hand()
                 owed |= {n: ask(n) for n in range(number, len(owners)) if owners[n] == owner}
 
-    def _asking(self, order: _Order, strips: list[Any], gradients: Any) -> Callable[[int], Any]:
+    def _asking(self, order: _Order, strips: list[Any], gradients: Any, again: bool) -> Callable[[int], Any]:
         def ask(number: int) -> Any:
             owner = order.owners[number]
             return self._hands[owner].visit.remote(
-                order.network, order.parcels[owner], strips[owner], number, gradients
+                order.network, order.parcels[owner], strips[owner], number, gradients, again
             )
 
         return ask
@@ -174,7 +175,7 @@ class RayExecutor(Cutter):
     def _like(self, order: _Order, strips: list[Any]) -> list[Tensor]:
         """Tensors of the shares' shapes; they are asked of the first tile, once."""
         if not order.like:
-            shares, _ = next(self._visits(replace(order, owners=order.owners[:1]), strips, None))
+            shares, _ = next(self._visits(replace(order, owners=order.owners[:1]), strips, None, False))
             order.like = [torch.zeros_like(torch.tensor(x)) for x in shares]
         return order.like
 
@@ -189,9 +190,15 @@ class Hand:
         self._orders: _Few[int, tuple[Statistics, Grid, TiledExecutor]] = _Few(KEPT)
 
     def visit(
-        self, network: _Parcel, order: _Parcel, strip: Any, number: int, gradients: list[Array | None] | None
+        self,
+        network: _Parcel,
+        order: _Parcel,
+        strip: Any,
+        number: int,
+        gradients: list[Array | None] | None,
+        again: bool,
     ) -> _Visit:
-        """A tile's shares; where the statistics' gradients are given, also the gradient of the pixels it reads."""
+        """A tile's shares, unless it is done again; its pixels' gradient, where the statistics' gradients are given."""
         mine = self._networks.get(network.number, lambda: network.open().to(self.device))
         wanted, grid, executor = self._orders.get(order.number, lambda: (*order.open(), TiledExecutor()))
         place = next(itertools.islice(grid, number, None))
@@ -199,7 +206,8 @@ class Hand:
         known = None if gradients is None else [None if g is None else self._tensor(g) for g in gradients]
         slopes = None if known is None else lambda _: known
         shares, gradient = executor.visit(crop, mine, wanted, grid, number, place, slopes)
-        return [x.cpu().numpy() for x in shares], None if gradient is None else gradient.cpu().numpy()
+        told = [] if again else [x.cpu().numpy() for x in shares]
+        return told, None if gradient is None else gradient.cpu().numpy()
 
     def _tensor(self, array: Any) -> Tensor:
         """A tensor of its own: what lies in the cluster's memory may not be written."""

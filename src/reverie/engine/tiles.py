@@ -123,11 +123,12 @@ class Cutter(Executor):
 
     @abstractmethod
     def sweep(
-        self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None
+        self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None, *, again: bool = False
     ) -> tuple[tuple[Tensor, ...], Tensor | None]:
         """The sums of all tiles' shares, and where the statistics' gradients are known, the picture's gradient.
 
         Shares and gradients are added in the order of the tiles, whoever gives them, so that the sums are the same.
+        Where it is done again, for the gradient alone, the sums may be left out.
         """
 
     @abstractmethod
@@ -169,7 +170,7 @@ class TiledExecutor(Cutter):
         self._references: WeakKeyDictionary[Statistic, dict[int, Tensor]] = WeakKeyDictionary()
 
     def sweep(
-        self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None
+        self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None, *, again: bool = False
     ) -> tuple[tuple[Tensor, ...], Tensor | None]:
         """One tile after the other."""
         grid = grid_for(network, wanted, (int(picture.shape[-2]), int(picture.shape[-1])), self.tile)
@@ -268,7 +269,9 @@ class _Tiled(torch.autograd.Function):
         total = ctx.gradient
         if total is None:
             executor, network, wanted = ctx.args
-            _, total = executor.fitting(lambda: executor.sweep(picture, network, wanted, lambda _: gradients))
+            _, total = executor.fitting(
+                lambda: executor.sweep(picture, network, wanted, lambda _: gradients, again=True)
+            )
         return total, None, None, None, None
 
 
