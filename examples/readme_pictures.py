@@ -14,7 +14,7 @@ import reverie as rv
 from reverie import styles
 from reverie.pictures import contact_sheet, fit, resize, size_of
 
-CLASSES = ("flamingo", "goldfish", "castle", "macaw", "hot air balloon", "sports car", "daisy", "pirate ship")
+CLASSES = ("flamingo", "goldfish", "castle", "macaw", "balloon", "sports car", "daisy", "pirate")
 
 
 def photo(load: object, longer: int = 512) -> Tensor:

@@ -10,7 +10,7 @@ from reverie.networks.graph import PICTURE, Blueprint, Node, conv, pool, relu
 
 STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_1")
 CONTENT_LAYER = "relu4_2"
-DREAM_LAYERS = ("relu5_3",)
+DREAM_LAYERS = ("relu5_2", "relu5_3")
 
 
 def dreamnet(weights: Mapping[str, Tensor]) -> Blueprint:

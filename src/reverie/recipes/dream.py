@@ -34,7 +34,7 @@ class Pace:
     rate: float
 
 
-ON_PHOTO = Pace(16, 0.02)
+ON_PHOTO = Pace(16, 0.012)
 FROM_NOISE = Pace(32, 0.014)  # there is nothing to keep: more steps, shorter ones
 
 
