@@ -19,20 +19,14 @@ PHOTOS = {
     "coffee": skimage.data.coffee,
     "astronaut": skimage.data.astronaut,
 }
-PICTURES = {  # name: what a user would type after 'reverie'
+PICTURES = {  # name: the output, and what a user would type after 'reverie'
     "a cat, dreamt on": ("cat-dream.png", "dream", "cat.png", "--size", "512"),
     "coffee, dreamt on": ("coffee-dream.png", "dream", "coffee.png", "--size", "512"),
     "coffee in night strokes": ("coffee-night.png", "style", "coffee.png", "night-strokes"),
     "a cat as a woodcut": ("cat-woodcut.png", "style", "cat.png", "woodcut-wave"),
-    "a flamingo out of noise": (
-        "flamingo.png",
-        "dream",
-        "noise",
-        "--class",
-        "flamingo",
-        "--size",
-        "320",
-    ),
+    "a cat in stained glass": ("cat-glass.png", "style", "cat.png", "stained-glass"),
+    "a castle out of noise": ("castle.png", "dream", "noise", "--class", "castle", "--size", "320"),
+    "ships out of noise": ("ships.png", "dream", "noise", "--class", "pirate", "--size", "320"),
 }
 
 

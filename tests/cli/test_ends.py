@@ -126,13 +126,13 @@ def test_debug_shows_where_a_refusal_comes_from(reverie: Run) -> None:
 def test_waiting_threads_sleep_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     from reverie.cli import entry
 
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    monkeypatch.setattr(entry.os, "getloadavg", lambda: (99.0, 0.0, 0.0), raising=False)
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    monkeypatch.setattr(entry, "_others_at_work", lambda: 99)
     entry._let_waiting_threads_sleep()
-    assert "OMP_WAIT_POLICY" not in os.environ, "too late once PyTorch is loaded"
+    assert "GOMP_SPINCOUNT" not in os.environ, "too late once PyTorch is loaded"
     monkeypatch.delitem(sys.modules, "torch")
     entry._let_waiting_threads_sleep()
-    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert os.environ["GOMP_SPINCOUNT"] == "3000"
     monkeypatch.setitem(sys.modules, "torch", torch)
 
 
