@@ -7,8 +7,8 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from dataclasses import dataclass
+from pathlib import Path
 
 from reverie.cli.codes import BROKEN, REFUSED, STOPPED
 from reverie.errors import ReverieError
