@@ -91,8 +91,17 @@ class Average:
         for s, p in zip(self.sums, parameters, strict=True):
             s.lerp_(p, 1 - self.decay)
 
+    @torch.no_grad()
     def values(self) -> list[Tensor]:
         return [s / self.weight for s in self.sums]
+
+    @torch.no_grad()
+    def settle(self) -> list[Tensor]:
+        """The values at the end of a scale, in the sums' own memory."""
+        for s in self.sums:
+            s /= self.weight
+        self.weight = 1.0
+        return self.sums
 
     def state(self) -> State:
         return {"weight": self.weight, "sums": [s.clone() for s in self.sums]}
@@ -200,8 +209,10 @@ class _Scale:
 
     def finish(self) -> Canvas:
         """The canvas with which the next scale begins."""
+        for p in self.canvas.parameters:
+            p.grad = None
         if self.mean and self.mean.weight:
-            self.canvas.load(self.mean.values())
+            self.canvas.load(self.mean.settle())
         return self.canvas
 
     def state(self) -> State:
