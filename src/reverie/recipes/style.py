@@ -34,7 +34,7 @@ class StyleSettings(Settings):
     size: int = Field(512, ge=16, le=100_000, description="longer side of the result, pixels")
     strength: float = Field(1.0, gt=0, le=100, description="of the style against the photo")
     stroke: float = Field(1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting")
-    steps: int = Field(70, ge=1, le=10_000, description="steps at the smallest scale; larger scales take fewer")
+    steps: int = Field(60, ge=1, le=10_000, description="steps at the smallest scale; larger scales take fewer")
     optimiser: Literal["adam", "lbfgs"] = Field("adam", alias="optimizer", description="adam or lbfgs")
 
 
