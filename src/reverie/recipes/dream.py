@@ -15,7 +15,8 @@ from pydantic import Field
 from torch import Tensor
 
 from reverie.canvas import PixelCanvas
-from reverie.engine import Iterate, Stage, Synthesis, evaluate, octaves
+from reverie.engine import Iterate, Stage, Synthesis, WholeExecutor, bind, octaves
+from reverie.engine.evaluate import value
 from reverie.engine.precision import with_precision
 from reverie.errors import RecipeError
 from reverie.networks import Network, load
@@ -127,9 +128,12 @@ def wish(network: Network, first: Tensor, settings: DreamSettings, like: Tensor 
 
 def equalised(terms: list[Objective], network: Network, picture: Tensor) -> Objective:
     """Minus the sum of the terms, each divided by its value now, so that none drowns the others."""
-    now = [abs(float(evaluate(term, network, picture).total)) for term in terms]
+    executor = WholeExecutor()
+    bound = bind(sum(terms, start=0 * terms[0]), network, size_of(picture), executor)
+    with torch.no_grad():
+        now = [abs(float(v)) for v in value(bound, network, picture, executor)[1].values()]
     return -sum(
-        (term / max(value, 1e-6) for term, value in zip(terms, now, strict=True)),
+        (term / max(size, 1e-6) for term, size in zip(terms, now, strict=True)),
         start=0 * terms[0],
     )
 
