@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-slow check bench docs styles dreamnet dreamnet-report clean
+.PHONY: demo test test-slow check bench docs gallery styles dreamnet dreamnet-report clean
 
 demo: $(READY)  ## set up, and make real pictures with the embedded network
 	$(BIN)/python examples/demo.py demo
@@ -19,11 +19,17 @@ check: $(READY)  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)  ## ratios measured side by side, into benchmarks/results.json
+bench: $(READY)  ## ratios measured side by side, and peaks of memory, into benchmarks/*.json
 	$(BIN)/python -m benchmarks.speed benchmarks/results.json
+	$(BIN)/python -m benchmarks.terms benchmarks/terms.json docs/controls.md
+	$(BIN)/python -m benchmarks.instant benchmarks/instant.json
+	$(BIN)/python -m benchmarks.memory benchmarks/memory.json
 
 docs: $(READY)  ## the pictures of the README, made anew
 	$(BIN)/python examples/readme_pictures.py docs/pictures
+
+gallery: $(READY)  ## a picture for each control, made anew where its commands have changed
+	$(BIN)/python examples/gallery.py docs/gallery
 
 styles: $(READY)  ## paint the sample styles anew
 	$(BIN)/python -m painting src/reverie/styles

@@ -27,8 +27,9 @@ from torch import Tensor
 import reverie as rv
 from reverie import styles
 from reverie.engine.cluster import RayExecutor, _stretches
+from reverie.engine.grids import Grid, grid_for
 from reverie.engine.joining import join, leave, the_ray
-from reverie.engine.tiles import Grid, TiledExecutor, grid_for
+from reverie.engine.tiles import TiledExecutor
 from reverie.networks import Network
 from reverie.networks.graph import weight_shapes
 from reverie.networks.zoo import table_of
@@ -76,7 +77,7 @@ def measure() -> Numbers:
     """Seconds of an evaluation here and on one and two actors, in turn; bytes that travelled."""
     network = rv.networks.load("dreamnet", pooling="average", padding="replicate")
     picture = rv.pictures.resize(rv.read_image(styles.path("mosaic")), (SIDE, SIDE)).clamp(0, 1)
-    bound = rv.engine.bind(_objective(network, picture), network, (SIDE, SIDE), TiledExecutor(TILE))
+    bound = rv.engine.bind(_objective(network, picture), network, (SIDE, SIDE), TiledExecutor(TILE, cut=False))
     join("local", cpus=3)
     with ExitStack() as stack:
         ways: dict[str, rv.Executor] = {f"tiles of {tile}": TiledExecutor(tile) for tile in TILES}
@@ -116,7 +117,7 @@ def steady() -> float:
     torch.set_num_threads(1)
     network = rv.networks.load("dreamnet", pooling="average", padding="replicate")
     picture = rv.read_image(styles.path("mosaic"))[..., :512, :512]
-    way = TiledExecutor(TILE)
+    way = TiledExecutor(TILE, cut=False)
     bound = rv.engine.bind(_objective(network, picture), network, (512, 512), way)
     _evaluation(bound, network, picture, way)
     began, count = time.perf_counter(), 0

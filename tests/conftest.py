@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -11,7 +12,8 @@ from hypothesis import settings
 from torch import Tensor, nn
 
 import reverie as rv
-from reverie.networks import Network
+from reverie.networks import Instant, Network
+from reverie.networks.superres import Superres
 
 settings.register_profile("reverie", deadline=None, derandomize=True, database=None)
 settings.load_profile("reverie")
@@ -21,6 +23,7 @@ CLASSES = ("cat", "dog", "tree frog", "night sky", "teapot", "espresso")
 
 def pytest_sessionstart() -> None:
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are begun with it ignored
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +67,38 @@ def tiny64(tiny: Network) -> Network:
 def dreamnet() -> Network:
     """The embedded network, as the style recipe loads it."""
     return rv.networks.load("dreamnet", pooling="average", padding="replicate")
+
+
+@pytest.fixture(scope="session")
+def tiny_superres() -> Superres:
+    """Two residual blocks of six channels, random weights."""
+    generator = torch.Generator().manual_seed(9)
+    shapes = {"entry": (6, 3), **{f"blocks.{i}_{part}": (6, 6) for i in range(2) for part in "ab"}}
+    shapes |= {f"heads.{factor}": (3 * factor * factor, 6) for factor in (2, 3, 4)}
+    weights = {f"{name}.weight": 0.1 * torch.randn(*s, 3, 3, generator=generator) for name, s in shapes.items()}
+    biases = {f"{name}.bias": 0.01 * torch.randn(s[0], generator=generator) for name, s in shapes.items()}
+    return Superres(weights | biases)
+
+
+@pytest.fixture(scope="session")
+def tiny_instant() -> Instant:
+    """A decoder for the embedded network, few channels inside, random weights."""
+    generator = torch.Generator().manual_seed(11)
+    shapes = {"0_a": (8, 256), "0_b": (8, 8), "0_c": (8, 8), "0_d": (128, 8), "1_a": (8, 128), "1_c": (8, 8)}
+    shapes |= {"1_d": (64, 8), "2_a": (8, 64), "2_c": (6, 8), "2_d": (6, 6), "2_out": (3, 6)}
+    weights = {
+        f"stages.{name}.weight": (2 / (9 * s[1])) ** 0.5 * torch.randn(*s, 3, 3, generator=generator)
+        for name, s in shapes.items()
+    }
+    wide = {f"0_wide{k}{part}": (256, n) for k in (0, 1) for part, n in (("", 7), ("_in", 1), ("_out", 1))}
+    for name, (c, n) in wide.items():
+        groups = c if n == 7 else 1
+        scale = 0.3 * (groups / c) ** 0.5 / n
+        weights[f"stages.{name}.weight"] = scale * torch.randn(c, c // groups, n, n, generator=generator)
+    shapes |= wide
+    biases = {f"stages.{name}.bias": 0.01 * torch.randn(s[0], generator=generator) for name, s in shapes.items()}
+    gains = {f"noise.{k}": torch.full((1, c, 1, 1), 0.1) for k, c in enumerate((256, 128, 64))}
+    return Instant(weights | biases | gains, encoder=rv.networks.load("dreamnet").sha256)
 
 
 @pytest.fixture(scope="session")

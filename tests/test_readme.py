@@ -31,7 +31,7 @@ def test_the_commands(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for command in COMMANDS:
         program, *words = shlex.split(command)
         assert program == "reverie"
-        small = words[0] in {"dream", "style"} and "--dry-run" not in words
+        small = words[0] in {"dream", "style", "texture"} and "--dry-run" not in words
         if small:
             words = [w for w in words if w != "320"]
             words = [w for w in words if w != "--size"] + ["--size", "64", "--steps", "2"]

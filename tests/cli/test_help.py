@@ -5,7 +5,7 @@ from conftest import Run
 
 from reverie import networks, styles
 from reverie.cli.app import CRAFTS
-from reverie.cli.options import flags, settings_given
+from reverie.cli.options import flags, settings_given, settings_parameters
 from reverie.recipes import DreamSettings, StyleSettings
 from reverie.recipes.catalogue import CATALOGUE
 
@@ -18,7 +18,7 @@ def test_the_first_page_tells_what_the_catalogue_says() -> None:
 def test_the_first_page(reverie: Run, words: tuple[str, ...]) -> None:
     ended = reverie(*words)
     assert ended.code == 0 and ended.err == ""
-    for command in (*CRAFTS, "replay", "resume", "networks", "styles"):
+    for command in (*CRAFTS, "remix", "replay", "resume", "networks", "styles", "presets"):
         assert f" {command} " in ended.out
     assert max(map(len, ended.out.splitlines())) <= 100
 
@@ -33,7 +33,20 @@ def test_every_setting_has_an_option_with_its_help(reverie: Run, name: str) -> N
             assert flag in ended.out
         assert info.description and info.description.split()[0] in ended.out
     assert set(CATALOGUE[name].dials) <= set(kind.model_fields)
-    assert ended.out.index("Dials") < ended.out.index("Finer") < ended.out.index("Writing")
+    headings = ["Arguments", "Dials", *CATALOGUE[name].panels, "Finer", "Machine", "Writing"]
+    places = [ended.out.index(f"─ {heading} ─") for heading in headings]
+    assert places == sorted(places)
+    assert ended.out[places[1] : places[2]].count("--") < 30, "few dials first"
+    assert max(map(len, ended.out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_setting_stands_under_one_heading(name: str) -> None:
+    recipe = CATALOGUE[name]
+    placed = [*recipe.dials, *(setting for names in recipe.panels.values() for setting in names)]
+    assert len(placed) == len(set(placed)) and set(placed) <= set(recipe.settings.model_fields)
+    assert len(recipe.dials) <= 7
+    assert [p.name for p in settings_parameters(recipe)].count("memory") == 1
 
 
 def test_spellings() -> None:
@@ -43,7 +56,7 @@ def test_spellings() -> None:
     given = {"layers": "relu4_2, relu5_1,", "class_name": "macaw", "size": None}
     assert settings_given(DreamSettings, given) == {
         "layers": ["relu4_2", "relu5_1"],
-        "class": "macaw",
+        "class": ["macaw"],
     }
 
 

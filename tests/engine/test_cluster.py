@@ -16,8 +16,9 @@ from torch import Tensor
 
 import reverie as rv
 from reverie.engine.cluster import RayExecutor, _stretches
+from reverie.engine.grids import grid_for
 from reverie.engine.joining import join, leave, the_ray
-from reverie.engine.tiles import TiledExecutor, grid_for
+from reverie.engine.tiles import TiledExecutor
 from reverie.errors import OutOfMemory, PictureError, RecipeError
 from reverie.networks import Network
 from reverie.objectives import Statistic
@@ -57,7 +58,7 @@ def test_a_cluster_is_whole_and_has_the_bits_of_tiles(two: RayExecutor, tiny64: 
     x = make_picture(0, 45, 62, batch=2, dtype=torch.float64)
     objective = TERMS[name](make_picture(1, 45, 62, dtype=torch.float64))
     whole = rv.evaluate(objective, tiny64, x)
-    tiled = rv.evaluate(objective, tiny64, x, executor=TiledExecutor(TILE))
+    tiled = rv.evaluate(objective, tiny64, x, executor=TiledExecutor(TILE, cut=False))
     spread = rv.evaluate(objective, tiny64, x, executor=two)
     assert error(spread.total, whole.total) < 1e-10
     assert error(spread.gradient, whole.gradient) < 1e-10
@@ -86,13 +87,13 @@ def test_one_actor_and_two_give_the_same_bits(two: RayExecutor, tiny: Network, m
 
 def test_a_linear_objective_takes_one_pass(two: RayExecutor, tiny: Network, make_picture, monkeypatch) -> None:
     passes: list[bool] = []
-    sweep = RayExecutor.sweep
+    swept = RayExecutor._swept
 
-    def counted(self, picture: Tensor, network: Network, wanted, slopes, *, again=False):  # type: ignore[no-untyped-def]
+    def counted(self, picture: Tensor, network: Network, wanted, slopes, *, again):  # type: ignore[no-untyped-def]
         passes.append(slopes is not None)
-        return sweep(self, picture, network, wanted, slopes, again=again)
+        return swept(self, picture, network, wanted, slopes, again=again)
 
-    monkeypatch.setattr(RayExecutor, "sweep", counted)
+    monkeypatch.setattr(RayExecutor, "_swept", counted)
     rv.evaluate(TERMS["energy"](make_picture(1, 50, 50)), tiny, make_picture(0, 50, 50), executor=two)
     assert passes == [True]
 
@@ -104,7 +105,7 @@ def test_a_run_goes_on_when_actors_are_killed(two: RayExecutor, tiny: Network, m
         stages, canvas = rv.octaves((70, 84), count=2, steps=3), rv.PixelCanvas(start)
         return rv.synthesize(TERMS["all"](other), tiny, canvas=canvas, stages=stages, executor=executor)
 
-    *_, tiled = run(TiledExecutor(TILE))
+    *_, tiled = run(TiledExecutor(TILE, cut=False))
     expected = tiled.image
     before = list(two._hands)
     for count, step in enumerate(run(two)):

@@ -86,7 +86,7 @@ class Here(Crew):
             shares = list(make(item))
         except PictureError as error:
             return [batch.Ended(item, 0.1, str(error))]
-        return [batch.Stepped(item, shares[0]), batch.Ended(item, 0.1, None)]
+        return [batch.Stepped(item, shares[0].done), batch.Ended(item, 0.1, None)]
 
     def close(self) -> None:
         self.item = None
@@ -168,7 +168,7 @@ def test_an_item_is_made_once(dreams: Make) -> None:
     Path("out").mkdir()
     assert not is_made(item)
     shares = list(make(item))
-    assert shares[-1] == 1.0
+    assert (shares[0].done, shares[-1].done) == (0.0, 1.0)
     assert is_made(item)
     assert read_image(item.output).shape == (1, 3, 30, 40)
     assert not is_made(dreams("photos/cat.png", strength=2)[0])
@@ -198,7 +198,7 @@ def test_failures_are_apart_and_nothing_is_made_twice(dreams: Make) -> None:
     with Path("out/manifest.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     assert [row["item"] for row in table] == [line["item"] for line in lines]
-    assert set(table[0]) == {"item", "inputs", "settings", "status", "seconds", "output", "error"}
+    assert set(table[0]) == {"item", "inputs", "settings", "status", "seconds", "output", "error", "note"}
     assert read_image("out/contact-sheet.jpg").shape[3] > 100
 
 
@@ -247,6 +247,25 @@ def test_a_killed_worker_costs_nothing_but_time(dreams: Make) -> None:
     assert torch.equal(read_image("out/ape.png"), read_image("here/ape.png"))
 
 
+def test_killed_for_want_of_memory_it_is_made_in_smaller_tiles(dreams: Make) -> None:
+    items = dreams("photos/ape.png", size=300, steps=4)
+    crew, said = Processes(1, threads=1), list[str]()
+    for progress in batch.run(items, Path("out"), lambda most: crew):
+        if progress.item is not None and progress.row is None and progress.retry is None and len(said) < 2:
+            process = crew._workers[0]._process
+            assert process is not None and process.pid is not None
+            os.kill(process.pid, signal.SIGKILL)
+        said += [progress.retry] if progress.retry else []
+    first, second = said
+    assert "SIGKILL" in first and first.endswith("Next in tiles of 128 px.")
+    assert "SIGKILL" in second and "Next" not in second, "they are the smallest: once more as they are"
+    (row,) = [json.loads(line) for line in Path("out/manifest.jsonl").read_text().splitlines()]
+    assert (row["status"], row["note"]) == ("made", "in tiles of 128 px, since its worker was killed")
+    assert read_record(items[0].output).settings["tile"] == 128
+    assert is_made(items[0]) and is_made(dreams("photos/ape.png", size=300, steps=4, tile=256)[0])
+    assert {r.note for r in rows_of(batch.run(items, Path("out"), nobody)).values()} == {row["note"]}
+
+
 def test_a_killed_actor_costs_nothing_but_time(dreams: Make) -> None:
     ray = pytest.importorskip("ray")
     items, crews = dreams("photos/ape.png", steps=40), []
@@ -272,15 +291,15 @@ def test_a_killed_actor_costs_nothing_but_time(dreams: Make) -> None:
 def test_the_command(cluster: bool, capsys: pytest.CaptureFixture[str]) -> None:
     if cluster:
         pytest.importorskip("ray")
-    words = ["batch", "dream", "photos", "--octaves", "1", "--grid", "strength=1,2", *WORDS]
+    words = ["batch", "dream", "photos", "--octaves", "1", "--grid", "seed=1,2", *WORDS]
     words += ["--cluster", "local"] if cluster else []
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     assert main(words) == 2
     ended = capsys.readouterr()
     assert ended.out.startswith("photos-dream  4 made, 2 failed  ")
-    assert ended.err.count("\n") == 2 and ended.err.startswith("reverie: bad-strength1 failed twice: cannot read")
+    assert ended.err.count("\n") == 2 and ended.err.startswith("reverie: bad-seed1 failed twice: cannot read")
     assert handlers == [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
-    assert read_record(Path("photos-dream/cat-strength2.png")).settings["strength"] == 2
+    assert read_record(Path("photos-dream/cat-seed2.png")).settings["seed"] == 2
     Path("photos/bad.jpg").unlink()
     assert main([*words, "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -14,7 +14,7 @@ from kept_runs import prepared, uninterrupted
 
 from reverie.cli import keeping, main, progress
 from reverie.errors import PictureError
-from reverie.jobs import Job, Source, begin, reopen
+from reverie.jobs import Job, Source, begin, checkpoints, read_state, reopen, write_state
 from reverie.pictures import read_image
 from reverie.recipes.record import read_record
 
@@ -94,6 +94,18 @@ def test_resumed_elsewhere(stopped: bytes, folder: Path) -> None:
     assert read_record(Path("o.png")).stopped is not None, "the first output is as it was"
 
 
+def test_resumed_in_other_tiles(stopped: bytes, capsys: Told) -> None:
+    """They stay, should it be killed once more, and the picture says so."""
+    job = json.loads(Path("ck/job.json").read_text())
+    assert (job["tile"], job["record"]["settings"]["tile"]) == (None, 0)
+    assert "tile" in refused(capsys, "resume", "ck", "--tile", "-1")
+    assert run("resume", "ck", "--tile", 16) == 0
+    job = json.loads(Path("ck/job.json").read_text())
+    assert (job["tile"], job["record"]["settings"]["tile"]) == (16, 0)
+    assert read_record(Path("o.png")).settings["tile"] == 16
+    assert (read_image("o.png") - read_image("whole.png")).abs().mean() < 1e-3, "to rounding"
+
+
 def test_the_newest_is_damaged(stopped: bytes, capsys: Told) -> None:
     _, newer = sorted(Path("ck").glob("*.safetensors"))
     newer.write_bytes(newer.read_bytes().replace(b"\x3d", b"\x3e", 1))
@@ -114,18 +126,30 @@ def test_both_are_damaged(stopped: bytes, capsys: Told) -> None:
     assert Path("o.png").read_bytes() == stopped
 
 
-def test_a_checkpoint_of_another_run(stopped: bytes, capsys: Told, stop_after: Callable[[int], None]) -> None:
+@pytest.mark.parametrize("words", [(*QUICK, "--seed", 1), ("style", "photo.png", "night.jpg", "--size", 48)])
+def test_a_checkpoint_of_another_run(
+    stopped: bytes, capsys: Told, stop_after: Callable[[int], None], words: tuple[object, ...]
+) -> None:
     stop_after(2)
-    assert run(*QUICK, "--seed", 1, "-o", "p.png", "--checkpoint", "other") == 130
+    assert run(*words, "-o", "p.png", "--checkpoint", "other") == 130
     (other,) = Path("other").glob("*.safetensors")
     other.rename("ck/checkpoint-009-000009.safetensors")
     assert "is a checkpoint of another run" in refused(capsys, "resume", "ck")
 
 
+def test_a_checkpoint_of_another_version(stopped: bytes, capsys: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, job = max(Path("ck").glob("*.safetensors")), Job.from_json(Path("ck/job.json").read_text())
+    state = read_state(path, run=job.run)
+    with monkeypatch.context() as newer:
+        newer.setattr(checkpoints, "FORMAT", 2)
+        write_state(path, state, run=job.run)
+    assert "reads checkpoints of format 1; 'ck" in refused(capsys, "resume", "ck")
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (lambda t: t.replace('"steps": 4', '"steps": 5'), "is damaged"),
+        (lambda t: t.replace('"seed": 0', '"seed": 1'), "is damaged"),
         (lambda t: t.replace('"format": 1', '"format": 2'), "reads jobs of format 1; got 2"),
         (lambda t: t.replace('"name": "photo.png"', '"name": "../photo.png"'), "is damaged"),
         (lambda t: t[:200], "is damaged"),

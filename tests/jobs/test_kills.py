@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -145,12 +146,20 @@ def small_disk(folder: Path) -> Iterator[Callable[[str], None]]:
     subprocess.run(["umount", folder / "disk"], check=True)
 
 
-def test_a_full_disk(folder: Path, small_disk: Callable[[str], None]) -> None:
+def test_a_disk_that_fills_up(folder: Path, small_disk: Callable[[str], None]) -> None:
     Path("disk/o.png").write_bytes(b"older")
     kept = ("-o", "disk/o.png", "--checkpoint", "disk/ck", *KEPT[4:], *EVERY)
-    paused(start(*RUNS["style whole"], *kept), "the disk is full")
+    words = (*RUNS["style whole"], *kept)
+    assert main([*map(str, words)]) == 2, "there is no room from the beginning"
+    small_disk("16m")
+    process = start(*words)
+    assert after_steps(process, 3)
+    with contextlib.suppress(OSError), Path("disk/others").open("wb", buffering=0) as file:
+        while file.write(bytes(2**16)):
+            pass
+    paused(process, "the disk is full")
     assert len(list(Path("disk/ck").glob("*.safetensors"))) >= 1 and not list(Path("disk").rglob("*.partial*"))
     assert Path("disk/o.png").read_bytes() == b"older"
-    small_disk("16m")
+    Path("disk/others").unlink()
     assert main(["resume", "disk/ck"]) == 0
     assert Path("disk/o.png").read_bytes() == uninterrupted(words_of("style whole"), "disk/whole.png")

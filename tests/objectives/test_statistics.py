@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,17 +14,21 @@ from hypothesis import settings as run
 from hypothesis import strategies as st
 from torch import Tensor
 
-from reverie.objectives import PICTURE, Statistic, Window
+from reverie.errors import RecipeError
+from reverie.objectives import PICTURE, Region, Statistic, Window
+from reverie.objectives.matching import BestMatches, NearestCosines, Projections
+from reverie.objectives.presence import Absences
+from reverie.objectives.roughness import Roughness
 from reverie.objectives.statistics import (
     At,
-    BestMatches,
     Means,
     MeanSquares,
     Moments,
-    Projections,
-    Roughness,
+    Samples,
     SquaredError,
+    spread,
 )
+from reverie.objectives.transport import Histograms, Ruler
 
 SIZES = [(1, 1), (1, 9), (9, 1), (2, 2), (5, 7), (13, 8), (16, 16)]
 
@@ -127,19 +133,33 @@ def test_at() -> None:
 
 
 def statistics(x: Tensor) -> list[Statistic]:
-    """One of every kind, for features like x."""
+    """One of every kind, for features like x, and again in a region where there may be one."""
     _, channels, h, w = x.shape
-    vector = torch.linspace(-1, 1, channels, dtype=x.dtype)
-    guide = features(1, 6, batch=1, channels=channels, seed=5)[0, :, 0].T.contiguous()
-    return [
-        Moments("a"),
+    somewhere = Region.of(features(h, w, batch=1, channels=1, seed=9).abs().to(x.dtype))
+    each = [
         Means("a"),
         MeanSquares("a"),
         SquaredError("a", features(h, w, batch=1, channels=channels, seed=6)),
-        At("a", h // 2, w // 3),
+        *regional(channels, x.dtype),
+    ]
+    places = torch.tensor([h // 2, 0, h - 1]), torch.tensor([w // 3, 0, w - 1])
+    alone = [At("a", h // 2, w // 3), Samples("a", *places), Roughness(PICTURE)]
+    return [*each, *(replace(s, region=somewhere) for s in each), *alone]
+
+
+def regional(channels: int, dtype: torch.dtype = torch.float64) -> list[Statistic]:
+    """Those means over positions that need no reference, of features with so many channels."""
+    vector = torch.linspace(-1, 1, channels, dtype=dtype)
+    guide = features(1, 6, batch=1, channels=channels, seed=5)[0, :, 0].T.contiguous()
+    turned = torch.linalg.qr(features(channels, channels, batch=1, channels=1)[0, 0]).Q
+    return [
+        Moments("a"),
         Projections("a", vector, 2.0),
         BestMatches("a", guide),
-        Roughness(PICTURE),
+        NearestCosines("a", torch.nn.functional.normalize(guide, dim=1), 0.1 * vector),
+        Absences("a", torch.tensor([1, channels - 1])),
+        Histograms("a", Ruler.over(guide, None)),
+        Histograms("a", Ruler.over(4 * guide, turned[:, :3])),
     ]
 
 
@@ -192,6 +212,76 @@ def test_gradients_of_windows_add_up(h: int, w: int, ys: list[int], xs: list[int
         close(gradient.numpy(), expected.numpy())
 
 
+def test_statistics_travel() -> None:
+    """To other machines: what is measured there is what is measured here."""
+    x = features(7, 9)
+    for s in statistics(x):
+        there = pickle.loads(pickle.dumps(s))
+        assert torch.equal(there.measure(x, Window.whole(x), s.reference), s.measure(x, Window.whole(x), s.reference))
+
+
+# --- regions -------------------------------------------------------------------------------------
+
+
+def test_a_region_of_everything_is_none() -> None:
+    x, everything = features(7, 9), Region.of(torch.full((1, 1, 7, 9), 0.3, dtype=torch.float64))
+    for s in [Means("a"), MeanSquares("a"), SquaredError("a", features(7, 9)), *regional(5)]:
+        close(whole(replace(s, region=everything), x, s.reference), whole(s, x, s.reference))
+
+
+def test_regions_recombine_to_the_whole() -> None:
+    x = features(7, 9)
+    mask = features(7, 9, batch=1, channels=1, seed=4).sigmoid()
+    for s in [Means("a"), MeanSquares("a"), SquaredError("a", features(7, 9)), *regional(5)]:
+        parts = [float(m.mean()) * whole(replace(s, region=Region.of(m)), x, s.reference) for m in (mask, 1 - mask)]
+        close(parts[0] + parts[1], whole(s, x, s.reference))
+
+
+def test_a_region_with_an_edge_is_a_crop() -> None:
+    x, mask = features(7, 9), torch.zeros(1, 1, 7, 9, dtype=torch.float64)
+    mask[..., 2:5, 3:9] = 0.7
+    for s in [Means("a"), MeanSquares("a"), *regional(5)]:
+        close(whole(replace(s, region=Region.of(mask)), x), whole(s, x[..., 2:5, 3:9]))
+
+
+def test_an_empty_region_is_refused() -> None:
+    with pytest.raises(RecipeError, match="weight"):
+        Region.of(torch.zeros(1, 1, 3, 3))
+
+
+@pytest.mark.parametrize("region", [None, Region.of(torch.linspace(0, 1, 63, dtype=torch.float64).view(1, 1, 7, 9))])
+def test_gradients_of_statistics(region: Region | None) -> None:
+    x = features(7, 9).requires_grad_(True)
+    for s in [Means("a"), MeanSquares("a"), *regional(5)]:
+        here = replace(s, region=region)
+        assert torch.autograd.gradcheck(lambda y, s=here: s.measure(y, Window.whole(y), None), (x,), fast_mode=True)
+
+
+def test_samples() -> None:
+    x = features(6, 7)
+    rows, columns = spread((6, 7), 11)
+    assert len(rows) <= 11
+    close(whole(Samples("a", rows, columns), x), x.numpy()[:, :, rows, columns].transpose(0, 2, 1))
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 300))
+@run(max_examples=40)
+def test_samples_are_spread_evenly(h: int, w: int, count: int) -> None:
+    rows, columns = spread((h, w), count)
+    assert len({*zip(rows.tolist(), columns.tolist(), strict=True)}) == len(rows) <= min(count, h * w)
+    assert len(rows) >= 0.6 * min(count, h * w)
+    gaps = torch.cat([rows * w + columns, torch.tensor([h * w])]).diff()
+    assert float(gaps.max()) <= 3 * h * w / len(rows) + 1
+
+
+def test_samples_of_a_region_lie_in_its_core() -> None:
+    mask = torch.zeros(1, 1, 30, 20)
+    mask[..., 4:9, 2:7], mask[..., 20:, :] = 1, 0.3
+    rows, columns = spread((30, 20), 11, Region.of(mask))
+    assert 6 < len(rows) <= 11
+    assert bool((mask[0, 0, rows, columns] == 1).all())
+
+
 # --- low precision -------------------------------------------------------------------------------
 
 
@@ -228,6 +318,28 @@ def test_moments_gradient_in_bfloat16() -> None:
         value = (Moments("a").measure(x, Window.whole(x), None).double() * weights).sum()
         gradients.append(torch.autograd.grad(value, x)[0].double().flatten())
     assert float(torch.cosine_similarity(gradients[0], gradients[1], 0)) > 0.9995
+
+
+@pytest.mark.parametrize("region", [None, Region.of(torch.linspace(0, 1, 61 * 67).view(1, 1, 61, 67).square())])
+def test_gradients_in_bfloat16(region: Region | None) -> None:
+    """Of the same features: what rounding the statistic itself loses; a match may be another one as near."""
+    low = (features(61, 67, batch=1) + 1).relu().to(torch.bfloat16)
+    for s in [Means("a"), MeanSquares("a"), *regional(5)]:
+        here, gradients, slopes = replace(s, region=region), [], None
+        for x in (low.double().requires_grad_(True), low.clone().requires_grad_(True)):
+            value = here.measure(x, Window.whole(x), None)
+            slopes = torch.cos(torch.arange(value.numel()).double()).view(value.shape) if slopes is None else slopes
+            gradients.append(torch.autograd.grad(value, x, slopes.to(value.dtype))[0].double().flatten())
+        matched = isinstance(s, BestMatches | NearestCosines)
+        assert float(torch.cosine_similarity(*gradients, 0)) > (0.99 if matched else 0.999), s
+
+
+def test_regional_moments_in_bfloat16_keep_the_covariance() -> None:
+    x = (features(61, 67, batch=1) * 0.1 + 5).to(torch.bfloat16)
+    weights = torch.linspace(0, 1, 61 * 67).view(1, 1, 61, 67)
+    low, exact = (Moments("a", Region.of(weights.double())).measure(y, Window.whole(y), None) for y in (x, x.double()))
+    covariances = [m[0, :-1] - m[0, -1, :, None] * m[0, -1] for m in (low.double(), exact)]
+    assert float((covariances[0] - covariances[1]).abs().max()) < 0.02 * float(covariances[1].trace()) / 5
 
 
 def test_moments_gradcheck() -> None:

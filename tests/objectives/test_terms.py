@@ -12,6 +12,7 @@ from torch import Tensor
 import reverie as rv
 from reverie.errors import LayerNotFound, PictureError, RecipeError
 from reverie.networks import Network
+from reverie.objectives.statistics import spread
 
 DEEP = "relu3"
 
@@ -171,8 +172,123 @@ def test_guide(tiny64: Network, pictures, make_picture) -> None:
     products = np.einsum("bchw,bcn->bnhw", f, g.reshape(1, 16, -1))
     expected = products.max(1).mean()
     assert value(rv.guide(DEEP, like=other), tiny64, x) == pytest.approx(expected, rel=1e-12)
-    thin = np.einsum("bchw,bcn->bnhw", f, g.reshape(1, 16, -1)[:, :, ::5]).max(1).mean()
+    rows, columns = spread((6, 5), 7)
+    thin = np.einsum("bchw,bcn->bnhw", f, g[:, :, rows, columns]).max(1).mean()
     assert value(rv.guide(DEEP, like=other, vectors=7), tiny64, x) == pytest.approx(thin, rel=1e-12)
+
+
+def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cosine of each row of one with each of the other."""
+    a, b = (m / np.linalg.norm(m, axis=1, keepdims=True) for m in (a, b))
+    return a @ b.T
+
+
+def rows(network: Network, x: Tensor, layer: str = DEEP) -> np.ndarray:
+    f = read(network, x, layer)
+    return f[0].reshape(f.shape[1], -1).T
+
+
+def test_nearest_neighbours(tiny64: Network, pictures) -> None:
+    x, painting, _ = pictures
+    f, g = rows(tiny64, x), rows(tiny64, painting)
+    expected = (1 - cosines(f - g.mean(0), g - g.mean(0)).max(1)).mean()
+    term = rv.nearest_neighbours(DEEP, like=painting)
+    assert value(term, tiny64, x) == pytest.approx(expected, rel=1e-9)
+    assert value(term, tiny64, painting) == pytest.approx(0, abs=1e-9)
+    f, g = rows(tiny64, x), np.concatenate([g, rows(tiny64, pictures[2])])
+    both = (1 - cosines(f - g.mean(0), g - g.mean(0)).max(1)).mean()
+    term = rv.nearest_neighbours(DEEP, like=[(painting, 1), (pictures[2], 1)])
+    assert value(term, tiny64, x) == pytest.approx(both, rel=1e-9)
+
+
+def test_self_similarity(tiny64: Network, pictures) -> None:
+    x, photo, _ = pictures
+    rows_, columns = spread((8, 9), 20)
+    parts = []
+    for y in (x, photo):
+        f = read(tiny64, y)[0][:, rows_, columns].T
+        distances = 1 - cosines(f, f)
+        parts.append(distances / distances.sum(1, keepdims=True))
+    expected = np.abs(parts[0] - parts[1]).sum(1).mean() / 2
+    term = rv.self_similarity(DEEP, like=photo, samples=20)
+    assert value(term, tiny64, x) == pytest.approx(expected, rel=1e-9)
+    assert value(term, tiny64, photo) == pytest.approx(0, abs=1e-12)
+
+
+def test_self_similarity_is_blind_to_how_features_are_named(tiny64: Network, pictures) -> None:
+    """Positive features times a number, or turned, resemble each other as before."""
+    term = rv.self_similarity(rv.objectives.PICTURE, like=pictures[0])
+    assert value(term, tiny64, 0.5 * pictures[0].flip(1)) == pytest.approx(0, abs=1e-9)
+
+
+def sorted_apart(a: np.ndarray, b: np.ndarray) -> float:
+    """Relative squared Wasserstein-2 of each column, summed; as many rows in both."""
+    return ((np.sort(a, 0) - np.sort(b, 0)) ** 2).mean(0).sum() / (b**2).mean(0).sum()
+
+
+def test_histograms(tiny64: Network, make_picture) -> None:
+    x, painting = (make_picture(i, 48, 48, dtype=torch.float64) for i in (4, 5))
+    colours = rv.histograms(rv.objectives.PICTURE, like=painting)
+    expected = sorted_apart(*(y[0].flatten(1).T.numpy() for y in (x, painting)))
+    assert value(colours, tiny64, x) == pytest.approx(expected, rel=0.01)
+    deep = rv.histograms("relu2", like=painting)
+    expected = sorted_apart(rows(tiny64, x, "relu2"), rows(tiny64, painting, "relu2"))
+    assert value(deep, tiny64, x) == pytest.approx(expected, rel=0.02)
+    assert value(deep, tiny64, painting) == pytest.approx(0, abs=1e-12)
+
+
+def test_sliced_wasserstein(tiny64: Network, make_picture) -> None:
+    """Along as many directions at right angles as there are channels, any of them: near the mean over seeds."""
+    x, painting = (make_picture(i, 48, 48, dtype=torch.float64) for i in (4, 5))
+    a, b = (rows(tiny64, y, "relu2") for y in (x, painting))
+    directions, expected = [], []
+    for seed in range(4):
+        term = rv.sliced_wasserstein("relu2", like=painting, seed=seed)
+        bound = rv.engine.bind(term, tiny64, (48, 48), rv.WholeExecutor())
+        directions.append(bound.statistics[0].ruler.directions.numpy())
+        expected.append(sorted_apart(a @ directions[-1], b @ directions[-1]))
+        assert value(term, tiny64, x) == pytest.approx(expected[-1], rel=0.02)
+        np.testing.assert_allclose(directions[-1].T @ directions[-1], np.eye(12), atol=1e-9)
+    assert np.abs(directions[0] - directions[1]).max() > 0.1
+    assert value(rv.sliced_wasserstein("relu2", like=painting, seed=0), tiny64, painting) == pytest.approx(0, abs=1e-12)
+
+
+def test_directions_lean_to_what_varies(tiny64: Network, make_picture) -> None:
+    painting = make_picture(5, 48, 48, dtype=torch.float64)
+    term = rv.sliced_wasserstein("relu2", like=painting, directions=4)
+    bound = rv.engine.bind(term, tiny64, (48, 48), rv.WholeExecutor())
+    directions = bound.statistics[0].ruler.directions.numpy()
+    variances = (rows(tiny64, painting, "relu2") @ directions).var(0)
+    assert directions.shape == (12, 4)
+    assert variances[0] > 3 * rows(tiny64, painting, "relu2").var(0).mean()
+
+
+def test_shared_features(tiny64: Network, pictures) -> None:
+    a, b, c = (rows(tiny64, y).mean(0) for y in pictures)
+    plain = rv.shared_features(tiny64, DEEP, like=pictures[:2])
+    np.testing.assert_allclose(plain.numpy(), (a + b) / 2, rtol=1e-12)
+    apart = rv.shared_features(tiny64, DEEP, like=pictures[:2], unlike=pictures[2])
+    mean = (a + b) / 2
+    np.testing.assert_allclose(apart.numpy(), mean - c * (mean @ c) / (c @ c), rtol=1e-9)
+    assert abs(float(apart.numpy() @ c)) < 1e-9
+
+
+def test_likeness(tiny64: Network, pictures) -> None:
+    """1 is as like as the pictures are themselves."""
+    x, a, b = pictures
+    assert value(rv.likeness(DEEP, like=a), tiny64, a) == pytest.approx(1, rel=1e-12)
+    vector = rv.shared_features(tiny64, DEEP, like=[a, b])
+    now, *own = (value(rv.direction(DEEP, vector), tiny64, y) for y in (x, a, b))
+    assert value(rv.likeness(DEEP, like=[a, b]), tiny64, x) == pytest.approx(now / np.mean(own), rel=1e-12)
+    layers = [value(rv.likeness(layer, like=a), tiny64, x) for layer in ("relu2", DEEP)]
+    assert value(rv.likeness(["relu2", DEEP], like=a), tiny64, x) == pytest.approx(np.mean(layers), rel=1e-12)
+
+
+def test_examples_are_shrunk(tiny64: Network, make_picture) -> None:
+    large = make_picture(0, 20, 600, dtype=torch.float64)
+    small = rv.pictures.resize(large, (17, 512)).clamp(0, 1)
+    ours, theirs = (rv.shared_features(tiny64, DEEP, like=y) for y in (large, small))
+    assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (6, 1), (2, 2), (5, 7), (11, 6)])
@@ -227,6 +343,14 @@ REFUSED = {
     "a direction that is a matrix": lambda: rv.direction(DEEP, torch.ones(2, 2)),
     "a direction to nowhere": lambda: rv.direction(DEEP, torch.zeros(16)),
     "a direction NaN": lambda: rv.direction(DEEP, torch.full((16,), torch.nan)),
+    "no style to slice": lambda: rv.sliced_wasserstein([], like=photo),
+    "no directions": lambda: rv.sliced_wasserstein([DEEP], like=photo, directions=0),
+    "histograms of no painting": lambda: rv.histograms([DEEP], like=[]),
+    "histograms of weight nothing": lambda: rv.histograms({DEEP: 0.0}, like=photo),
+    "one neighbour": lambda: rv.nearest_neighbours([DEEP], like=photo, vectors=1),
+    "one sample": lambda: rv.self_similarity(DEEP, like=photo, samples=1),
+    "no likeness layer": lambda: rv.likeness([], like=photo),
+    "no example": lambda: rv.likeness(DEEP, like=[]),
     "a guide without vectors": lambda: rv.guide(DEEP, like=photo, vectors=0),
 }
 
@@ -240,7 +364,7 @@ def test_refused(make) -> None:
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (1, 1, 8, 8), (1, 4, 8, 8), (1, 3, 0, 8)])
 def test_what_is_no_picture_is_refused(shape: tuple[int, ...]) -> None:
-    for term in (rv.content, rv.guide):
+    for term in (rv.content, rv.guide, rv.self_similarity, rv.likeness, rv.histograms, rv.nearest_neighbours):
         with pytest.raises(PictureError, match="read_image"):
             term(DEEP, like=torch.zeros(shape))
     with pytest.raises(PictureError, match="read_image"):
@@ -257,6 +381,11 @@ UNBOUND = {
     "a neuron outside": (rv.neuron(DEEP, 0, at=(99, 0)), RecipeError),
     "a neuron before the first": (rv.neuron(DEEP, 0, at=(0, -1)), RecipeError),
     "a direction of other width": (rv.direction(DEEP, torch.ones(5)), RecipeError),
+    "an unknown layer to slice": (rv.sliced_wasserstein("relu9", like=photo), LayerNotFound),
+    "an unknown layer of neighbours": (rv.nearest_neighbours("relu9", like=photo), LayerNotFound),
+    "an unknown layer of likeness": (rv.likeness("relu9", like=photo), LayerNotFound),
+    "an unknown layer of self-similarity": (rv.self_similarity("relu9", like=photo), LayerNotFound),
+    "like and unlike the same": (rv.likeness(DEEP, like=photo, unlike=photo), RecipeError),
     "an unknown class": (rv.logit("unicorn"), LayerNotFound),
     "a class too many": (rv.logit(6), LayerNotFound),
     "a negative class": (rv.logit(-1), LayerNotFound),

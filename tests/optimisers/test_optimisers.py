@@ -163,6 +163,24 @@ def test_adam() -> None:
     np.testing.assert_allclose(p.detach().numpy(), expected, atol=1e-6)
 
 
+def test_lean_adam_is_adam_to_bfloat16() -> None:
+    start, gradients = torch.rand(1, 3, 6, 7), [torch.randn(1, 3, 6, 7) for _ in range(4)]
+    ends = []
+    for lean in (False, True):
+        p = start.clone().requires_grad_(True)
+        run = rv.Adam(rate=0.03, lean=lean).start((p,))
+        for g in gradients:
+            run.step(pulled(p, g))
+        grown = torch.rand(1, 3, 9, 8).requires_grad_(True)
+        later = rv.Adam(rate=0.03, lean=lean).start((grown,), previous=run)
+        begun = grown.detach().clone()
+        later.step(pulled(grown, torch.ones_like(grown)))
+        ends.append((p.detach(), grown.detach() - begun))
+    assert (ends[0][0] - ends[1][0]).abs().max() < 0.03 * 4 * 2**-6
+    assert (ends[0][1] - ends[1][1]).abs().max() < 0.03 * 2**-5
+    assert rv.Adam(lean=True).buffers == 1
+
+
 def test_adam_carries_its_moments() -> None:
     small, large = (torch.zeros(1, 3, n, n, requires_grad=True) for n in (8, 13))
     gradients = [noise(1, 3, 8, 8, seed=i).abs() for i in range(3)]
@@ -264,7 +282,13 @@ def test_line_searches_are_not_bounded() -> None:
 
 # --- all of them ---------------------------------------------------------------------------------
 
-ALL = [rv.Adam(rate=0.05), rv.LBFGS(), rv.Normalised(rate=0.05), rv.Normalised(0.05, 1, True)]
+ALL = [
+    rv.Adam(rate=0.05),
+    rv.Adam(rate=0.05, lean=True),
+    rv.LBFGS(),
+    rv.Normalised(rate=0.05),
+    rv.Normalised(0.05, 1, True),
+]
 
 
 @pytest.mark.parametrize("optimiser", ALL)
@@ -347,3 +371,30 @@ def test_projecting_twice_is_projecting_once(ball) -> None:
 def test_a_ball_has_a_radius(ball, radius: float) -> None:
     with pytest.raises(RecipeError, match="radius"):
         ball(torch.zeros(1, 3, 2, 2), radius)
+
+
+# --- pictures that go on round their edges -------------------------------------------------------
+
+
+def test_periodic_bands_roll_with_the_gradient() -> None:
+    gradient = noise(1, 3, 48, 32).double()
+    shift = (16, 8)
+    here, there = (balanced(g, bands=4, periodic=True) for g in (gradient, gradient.roll(shift, (2, 3))))
+    assert torch.allclose(here.roll(shift, (2, 3)), there, atol=1e-12)
+    assert not torch.allclose(balanced(gradient, bands=4), here, atol=1e-3)
+    inside = (slice(None), slice(None), slice(20, 28), slice(12, 20))
+    wide = noise(1, 3, 96, 96, seed=1).double()
+    plain, round_ = (balanced(wide, bands=2, periodic=p)[inside] for p in (False, True))
+    assert torch.allclose(plain / plain.norm(), round_ / round_.norm(), atol=1e-3)
+
+
+def test_periodic_moments_are_carried_round_the_edges() -> None:
+    def carried(shift: int) -> Tensor:
+        small = torch.zeros(1, 3, 8, 8, requires_grad=True)
+        run = rv.Adam(periodic=True).start((small,))
+        run.step(pulled(small, noise(1, 3, 8, 8).roll(shift, 3)))
+        large = torch.zeros(1, 3, 16, 16, requires_grad=True)
+        later = rv.Adam(periodic=True).start((large,), previous=run)
+        return later.state()[0]["exp_avg"]
+
+    assert torch.allclose(carried(3), carried(0).roll(6, 3), atol=1e-7)

@@ -8,13 +8,11 @@ from torch import Tensor
 from reverie.errors import PictureError
 from reverie.pictures import (
     linear_to_srgb,
-    match_colours,
     oklab_to_srgb,
     srgb_to_linear,
     srgb_to_oklab,
-    with_colours_of,
-    with_lightness_of,
 )
+from reverie.pictures.colour import in_gamut, into_gamut, nearest_in_gamut
 
 
 def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -77,16 +75,11 @@ def test_linear_light_is_the_standards() -> None:
 @pytest.mark.parametrize("value", [0.0, 1e-9, 0.04045, 0.0031308, 1.0, -0.1, 1.2])
 def test_gradients_are_finite_everywhere(value: float) -> None:
     x = torch.full((1, 3, 2, 2), value, requires_grad=True)
-    like = noise(1, 3, 4, 4)
-    small = noise(1, 3, 2, 2)
     for change in (
         srgb_to_linear,
         linear_to_srgb,
         srgb_to_oklab,
         oklab_to_srgb,
-        lambda t: match_colours(t, like),
-        lambda t: with_colours_of(small, t),
-        lambda t: with_lightness_of(small, t),
     ):
         (gradient,) = torch.autograd.grad(change(x).sum(), x)
         assert torch.isfinite(gradient).all()
@@ -95,67 +88,40 @@ def test_gradients_are_finite_everywhere(value: float) -> None:
 
 def test_gradients_are_right() -> None:
     x = (noise(1, 3, 2, 3, dtype=torch.float64) * 0.6 + 0.2).requires_grad_()
-    like = noise(1, 3, 4, 4, seed=1, dtype=torch.float64) * 0.2 + 0.4
     assert torch.autograd.gradcheck(srgb_to_oklab, (x,))
     assert torch.autograd.gradcheck(oklab_to_srgb, (srgb_to_oklab(x).detach().requires_grad_(),))
-    assert torch.autograd.gradcheck(lambda t: match_colours(t, like), (x,))
 
 
-def test_colours_and_lightness_come_apart() -> None:
-    x = noise(1, 3, 8, 8) * 0.05 + 0.5
-    other = noise(1, 3, 8, 8, seed=1) * 0.05 + 0.45
-    kept = srgb_to_oklab(with_colours_of(x, other))
-    assert torch.allclose(kept[:, :1], srgb_to_oklab(x)[:, :1], atol=1e-5)
-    assert torch.allclose(kept[:, 1:], srgb_to_oklab(other)[:, 1:], atol=1e-5)
-    assert torch.equal(with_lightness_of(other, x), with_colours_of(x, other))
-    assert torch.allclose(with_colours_of(x, x), x, atol=1e-5)
+def test_the_gamut_is_that_of_srgb() -> None:
+    x = noise(1, 3, 30, 30, dtype=torch.float64) * 1.6 - 0.3
+    inside = ((x >= 0) & (x <= 1)).all(dim=1, keepdim=True)
+    outside = ((x < -2e-3) | (x > 1 + 2e-3)).any(dim=1, keepdim=True)
+    found = in_gamut(srgb_to_oklab(x))
+    assert inside.any() and outside.any() and found[inside].all() and not found[outside].any()
 
 
-def test_result_is_a_picture_and_batches_share_one_photo() -> None:
-    mixed = with_colours_of(noise(2, 3, 8, 8), noise(1, 3, 8, 8, seed=1))
-    assert mixed.shape == (2, 3, 8, 8) and mixed.min() >= 0 and mixed.max() <= 1
+def test_paled_into_gamut_at_the_same_lightness_and_hue() -> None:
+    lab = noise(1, 3, 40, 40, dtype=torch.float64) * torch.tensor([1.4, 0.8, 0.8])[:, None, None]
+    lab -= torch.tensor([0.2, 0.4, 0.4])[:, None, None]
+    paled = into_gamut(lab)
+    shown = oklab_to_srgb(paled)
+    assert shown.min() > -2e-3 and shown.max() < 1 + 2e-3
+    assert torch.equal(paled[:, :1], lab[:, :1].clamp(0, 1))
+    cross = paled[:, 1] * lab[:, 2] - paled[:, 2] * lab[:, 1]
+    assert cross.abs().max() < 1e-12 and (paled[:, 1:].norm(dim=1) <= lab[:, 1:].norm(dim=1) + 1e-12).all()
+    within = (in_gamut(lab) & (lab[:, :1] >= 0) & (lab[:, :1] <= 1)).expand_as(lab)
+    assert torch.equal(paled[within], lab[within])
+
+
+def test_to_the_edge_and_not_short_of_it() -> None:
+    anchor = srgb_to_oklab(noise(1, 3, 9, 9, dtype=torch.float64))
+    wanted = anchor + 2 * (noise(1, 3, 9, 9, seed=2, dtype=torch.float64) - 0.5)
+    near = nearest_in_gamut(anchor, wanted)
+    beyond = near + 1e-3 * (wanted - anchor)
+    assert in_gamut(near).all()
+    assert not in_gamut(beyond)[~in_gamut(wanted)].any()
 
 
 def test_sizes_must_agree() -> None:
-    with pytest.raises(PictureError, match=r"one size, and \(8, 8\) and \(8, 9\) came"):
-        with_colours_of(noise(1, 3, 8, 9), noise(1, 3, 8, 8))
     with pytest.raises(PictureError, match=r"\(1, 4, 8, 8\) came"):
         srgb_to_oklab(noise(1, 4, 8, 8))
-
-
-def test_match_gives_mean_and_covariance() -> None:
-    mixing = torch.tensor([[0.2, 0.05, 0.0], [0.0, 0.15, 0.05], [0.05, 0.0, 0.1]])
-    x = torch.einsum("ij,bjhw->bihw", mixing, noise(1, 3, 40, 40)) + 0.35
-    like = noise(1, 3, 30, 50, seed=1) * torch.tensor([0.1, 0.3, 0.2])[:, None, None] + 0.3
-    matched = match_colours(x, like).double().flatten(2)[0].numpy()
-    wanted = like.double().flatten(2)[0].numpy()
-    assert np.abs(matched.mean(1) - wanted.mean(1)).max() < 1e-5
-    assert np.abs(np.cov(matched) - np.cov(wanted)).max() < 1e-4
-
-
-def test_match_is_the_optimal_transport_map() -> None:
-    """Re-derived by eigendecompositions in float64; the ridge is part of both covariances."""
-    x, like = noise(1, 3, 9, 9) * 0.3 + 0.3, noise(1, 3, 9, 9, seed=3) * 0.2 + 0.4
-    source, target = (t.double().flatten(2)[0].numpy() for t in (x, like))
-
-    def power(
-        matrix: np.ndarray[tuple[int, ...], np.dtype[np.float64]], exponent: float
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-        values, vectors = np.linalg.eigh(matrix)
-        result: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-        result = (vectors * values**exponent) @ vectors.T
-        return result
-
-    a, b = (np.cov(t, bias=True) + 1e-5 * np.eye(3) for t in (source, target))
-    stretch = power(a, -0.5) @ power(power(a, 0.5) @ b @ power(a, 0.5), 0.5) @ power(a, -0.5)
-    wanted = stretch @ (source - source.mean(1, keepdims=True)) + target.mean(1, keepdims=True)
-    assert np.abs(match_colours(x, like).flatten(2)[0].numpy() - wanted).max() < 1e-5
-
-
-def test_match_with_itself_changes_nothing_even_when_flat_or_grey() -> None:
-    for x in (
-        noise(1, 3, 8, 8),
-        torch.full((1, 3, 8, 8), 0.3),
-        noise(1, 1, 8, 8).repeat(1, 3, 1, 1),
-    ):
-        assert torch.allclose(match_colours(x, x), x, atol=1e-5)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from reverie.errors import PictureError
-from reverie.pictures import contact_sheet, side_by_side
+from reverie.pictures import contact_sheet, side_by_side, tile_preview
 from reverie.pictures.sheets import Ground
 
 RED = torch.tensor([1.0, 0.0, 0.0])[None, :, None, None].expand(1, 3, 40, 60)
@@ -71,3 +71,12 @@ def test_refusals() -> None:
         contact_sheet([RED], columns=0)
     with pytest.raises(PictureError, match="dark or light"):
         side_by_side([RED], height=10, ground="pink")  # type: ignore[arg-type]
+
+
+def test_tile_preview_repeats_to_the_pixel() -> None:
+    x = torch.rand(2, 3, 5, 7)
+    preview = tile_preview(x)
+    assert preview.shape == (2, 3, 10, 14)
+    assert all(torch.equal(part, x) for half in preview.split(5, dim=2) for part in half.split(7, dim=3))
+    with pytest.raises(PictureError, match="at least once each way, and 0 came"):
+        tile_preview(x, repeats=0)

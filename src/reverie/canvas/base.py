@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from reverie.pictures import resize, resize_seamless
+
 Size = tuple[int, int]
 Projection = Callable[[Tensor], Tensor]
 
@@ -21,10 +23,12 @@ class Canvas(ABC):
     Attributes:
         parameters: leaf tensors that require gradients.
         size: (H, W) of the picture, pixels.
+        periodic: whether the picture goes on round its edges, as a seamless tile does.
     """
 
     parameters: tuple[Tensor, ...]
     size: Size
+    periodic: bool = False
 
     @abstractmethod
     def paint(self, parameters: Sequence[Tensor]) -> Tensor:
@@ -45,7 +49,10 @@ class Canvas(ABC):
     @torch.no_grad()
     def drawn(self, parameters: Sequence[Tensor] | None = None) -> Tensor:
         """The picture, or what other values of the parameters draw: a copy, without gradients, in [0, 1]."""
-        return self.paint(self.parameters if parameters is None else parameters).clamp(0, 1)
+        values = self.parameters if parameters is None else parameters
+        picture = self.paint(values)
+        borrowed = any(picture.data_ptr() == p.data_ptr() for p in (*values, *self.parameters))
+        return picture.clamp(0, 1) if borrowed else picture.clamp_(0, 1)
 
     @torch.no_grad()
     def load(self, parameters: Sequence[Tensor]) -> None:
@@ -54,6 +61,12 @@ class Canvas(ABC):
             mine.copy_(its)
 
 
-def leaf(x: Tensor) -> Tensor:
-    """A copy that begins a graph."""
-    return x.detach().clone().contiguous().requires_grad_(True)
+def at_size(x: Tensor, size: Size, *, periodic: bool) -> Tensor:
+    """A picture or what is added to one at another size, not clamped; itself where it has that size."""
+    return resize_seamless(x, size) if periodic else resize(x, size)
+
+
+def leaf(x: Tensor, *, copy: bool = True) -> Tensor:
+    """What begins a graph: a copy, or a tensor that is nobody else's."""
+    x = x.detach()
+    return (x.clone() if copy else x).contiguous().requires_grad_(True)

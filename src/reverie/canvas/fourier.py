@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from reverie.canvas.base import Canvas, Projection, Size, leaf
+from reverie.canvas.base import Canvas, Projection, Size, at_size, leaf
 from reverie.canvas.colours import from_rgb, to_rgb
 from reverie.errors import RecipeError
-from reverie.pictures import resize
 
 
 class FourierCanvas(Canvas):
@@ -22,6 +21,7 @@ class FourierCanvas(Canvas):
         batch: number of pictures.
         deviation: of the first entries; .01 is nearly grey.
         decay: amplitudes fall with frequency to this power; 1 is natural.
+        periodic: the picture goes on round its edges at every size; waves always do.
     Source: Olah, Mordvintsev & Schubert (2017), "Preconditioning and parameterization". We differ: no constant of 4.
     """
 
@@ -33,8 +33,9 @@ class FourierCanvas(Canvas):
         batch: int = 1,
         deviation: float = 0.01,
         decay: float = 1.0,
+        periodic: bool = False,
     ) -> None:
-        self.size, self._decay = size, decay
+        self.size, self._decay, self.periodic = size, decay, periodic
         spectrum = deviation * torch.randn(batch, 3, size[0], size[1] // 2 + 1, 2, generator=generator)
         self.parameters = (leaf(spectrum),)
         self._scale = _natural_scale(size, decay)
@@ -52,11 +53,12 @@ class FourierCanvas(Canvas):
 
     def resized(self, size: Size) -> FourierCanvas:
         batch = len(self.parameters[0])
-        other = FourierCanvas(size, generator=torch.Generator(), batch=batch, decay=self._decay)
+        decay, periodic = self._decay, self.periodic
+        other = FourierCanvas(size, generator=torch.Generator(), batch=batch, decay=decay, periodic=periodic)
         if size == self.size:
             other.load(self.parameters)
             return other
-        picture = resize(self.picture().detach(), size).clamp(1e-3, 1 - 1e-3)
+        picture = at_size(self.picture().detach(), size, periodic=periodic).clamp(1e-3, 1 - 1e-3)
         waves = torch.fft.rfft2(from_rgb(torch.logit(picture)), norm="ortho") / other._scale
         other.load((torch.view_as_real(waves),))
         return other

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from reverie.canvas.base import Canvas, Projection, Size, leaf
-from reverie.pictures import resize
+from reverie.canvas.base import Canvas, Projection, Size, at_size, leaf
 
 
 class PyramidCanvas(Canvas):
@@ -17,19 +16,21 @@ class PyramidCanvas(Canvas):
     Args:
         picture: (B, 3, H, W) sRGB in [0, 1], where the canvas begins.
         levels: number of bands; each is half the size of the one before. Bands under 4 px are left out.
+        periodic: the picture goes on round its edges.
     Source: Burt & Adelson (1983); as the variables of a style transfer, Kolkin et al. (2019).
     """
 
-    def __init__(self, picture: Tensor, *, levels: int = 5) -> None:
+    def __init__(self, picture: Tensor, *, levels: int = 5, periodic: bool = False) -> None:
         self.size = (int(picture.shape[-2]), int(picture.shape[-1]))
-        self._levels = levels
-        self.parameters = tuple(leaf(band) for band in laplacian_bands(picture.detach(), levels))
+        self._levels, self.periodic = levels, periodic
+        self.parameters = tuple(leaf(b) for b in laplacian_bands(picture.detach(), levels, periodic=periodic))
 
     def paint(self, parameters: Sequence[Tensor]) -> Tensor:
-        return from_bands(parameters)
+        return from_bands(parameters, periodic=self.periodic)
 
     def resized(self, size: Size) -> PyramidCanvas:
-        return PyramidCanvas(resize(self.picture().detach(), size).clamp(0, 1), levels=self._levels)
+        picture = at_size(self.picture().detach(), size, periodic=self.periodic).clamp(0, 1)
+        return PyramidCanvas(picture, levels=self._levels, periodic=self.periodic)
 
     @torch.no_grad()
     def project(self, projection: Projection | None = None) -> None:
@@ -39,22 +40,22 @@ class PyramidCanvas(Canvas):
         self.parameters[0].add_(inside - picture)
 
 
-def laplacian_bands(x: Tensor, levels: int) -> list[Tensor]:
+def laplacian_bands(x: Tensor, levels: int, *, periodic: bool = False) -> list[Tensor]:
     """Bands from fine to coarse, the last one the remaining picture; `from_bands` adds them up again, exactly."""
     bands = []
     for _ in range(levels - 1):
         h, w = x.shape[-2:]
-        if min(h, w) < 8:
+        if min(h, w) < 8 or (periodic and (h % 2 or w % 2)):
             break
-        low = resize(x, ((h + 1) // 2, (w + 1) // 2))
-        bands.append(x - resize(low, (h, w)))
+        low = at_size(x, ((h + 1) // 2, (w + 1) // 2), periodic=periodic)
+        bands.append(x - at_size(low, (h, w), periodic=periodic))
         x = low
     return [*bands, x]
 
 
-def from_bands(bands: Sequence[Tensor]) -> Tensor:
+def from_bands(bands: Sequence[Tensor], *, periodic: bool = False) -> Tensor:
     """The picture whose Laplacian bands these are."""
     x = bands[-1]
     for band in reversed(bands[:-1]):
-        x = resize(x, (int(band.shape[-2]), int(band.shape[-1]))) + band
+        x = at_size(x, (int(band.shape[-2]), int(band.shape[-1])), periodic=periodic) + band
     return x

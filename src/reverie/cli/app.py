@@ -9,17 +9,21 @@ from importlib import metadata
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from reverie.cli.codes import DONE
 
 CRAFTS = {
     "dream": "Dream on a photo, or from noise: it becomes what the network sees in it.",
     "style": "Paint a photo in the manner of one or several paintings.",
+    "texture": "Weave a texture like a picture, from noise, on request seamless.",
 }
 """The catalogue's names and summaries, again here so that help appears before PyTorch is loaded."""
 
 _GENERATED = {
+    "instant": "Paint a photo in the manner of any painting at once.",
+    "upscale": "Enlarge a picture twice, three or four times, its edges crisp.",
+    "remix": "Make a saved result weaker, stronger or of other colours, at once.",
     "replay": "Make a picture again from the recipe inside it.",
     "resume": "Go on with a run that was stopped or killed.",
     "batch": "Make many pictures: a folder, a list or a grid of settings.",
@@ -49,6 +53,17 @@ class Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+class Craft(TyperCommand):
+    """A command whose ``--help`` stands last, not in a box of its own above its arguments."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option, under the last heading."""
+        option: Any = super().get_help_option(ctx)
+        if option is not None:
+            option.rich_help_panel = "Writing"
+        return option
+
+
 app = typer.Typer(
     cls=Commands,
     add_completion=True,
@@ -73,6 +88,12 @@ def run(words: Sequence[str]) -> int:
             raise
         return _refuse_usage(error)
     return code if isinstance(code, int) else DONE
+
+
+def makes_picture(words: Sequence[str]) -> bool:
+    """Whether the words after ``reverie`` make one picture, which may take long."""
+    command = next((word for word in words if not word.startswith("-")), None)
+    return command in (*CRAFTS, "replay", "resume") and not {"--help", "-h", "--dry-run"} & set(words)
 
 
 @app.callback(invoke_without_command=True)
@@ -125,14 +146,28 @@ def styles() -> int:
     return show()
 
 
+@app.command("presets", rich_help_panel=_SEE)
+def presets() -> int:
+    """List the presets: settings that go well together, by how they look."""
+    from reverie.cli.samples import show_presets
+
+    return show_presets()
+
+
 def _whole(name: str) -> Any:
     """A craft's command with everything it takes."""
     from reverie.cli import batch, crafts
 
     single = batch.group() if name == "batch" else typer.Typer(add_completion=False, rich_markup_mode="rich")
-    made = {"replay": crafts.replay_command, "resume": crafts.resume_command}
+    made = {
+        "instant": crafts.instant_command,
+        "upscale": crafts.upscale_command,
+        "remix": crafts.remix_command,
+        "replay": crafts.replay_command,
+        "resume": crafts.resume_command,
+    }
     if name != "batch":
-        single.command(name)(made[name]() if name in made else crafts.command_of(name))
+        single.command(name, cls=Craft)(made[name]() if name in made else crafts.command_of(name))
     command = typer.main.get_command(single)
     command.name = name
     return command

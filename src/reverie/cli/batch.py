@@ -12,9 +12,19 @@ from typing import Any
 import typer
 
 from reverie.cli.codes import DONE, REFUSED
-from reverie.cli.crafts import WRITING, with_parameters
+from reverie.cli.crafts import preset_of, with_parameters
 from reverie.cli.interrupt import listening
-from reverie.cli.options import DIALS, parameter, settings_given, settings_parameters
+from reverie.cli.options import (
+    BESIDE,
+    DIALS,
+    MACHINE,
+    WRITING,
+    parameter,
+    preset_parameter,
+    role_flag,
+    settings_given,
+    settings_parameters,
+)
 from reverie.cli.progress import reporter
 from reverie.cli.tally import Tally, tally
 from reverie.errors import RecipeError
@@ -65,7 +75,8 @@ def command_of(name: str) -> Callable[..., int]:
     pictures = typer.Argument(metavar="INPUT...", help="pictures, folders of them, or .txt lists", show_default=False)
     first = parameter("inputs", list[str], inspect.Parameter.empty, pictures)
     others = [_role_option(role) for role in recipe.roles[1:]]
-    return with_parameters(command, [first, *others, *_batch_options(), *settings_parameters(recipe)])
+    words = [first, *others, *_batch_options(), preset_parameter(recipe), *settings_parameters(recipe)]
+    return with_parameters(command, words)
 
 
 def ordered(recipe: Recipe[Any], given: Mapping[str, Any]) -> tuple[tuple[Item, ...], Path]:
@@ -77,12 +88,19 @@ def ordered(recipe: Recipe[Any], given: Mapping[str, Any]) -> tuple[tuple[Item, 
     """
     main, *others = recipe.roles
     files = {main.name: gather(given["inputs"], noise=recipe.noise is not None)}
-    files |= {role.name: gather(given[role.name] or (), samples=True) for role in others}
+    preset = preset_of(recipe, given)
+    files |= {r.name: gather(given[r.name] or (), samples=True) or preset.pictures(r.name) for r in others}
     folder = given["output"] or Path(f"{_name_of(given['inputs'])}-{recipe.name}")
+    for role in others:
+        if role.required and not files[role.name]:
+            way = f"name them with {role_flag(role)}, or a --preset that brings them"
+            raise RecipeError(f"{recipe.name} needs a {role.name}: {role.description}; {way}.")
     if any(path is not None and path.resolve().parent == folder.resolve() for path in files[main.name]):
         raise RecipeError(f"'{folder}' is the folder of the inputs; name another --output.")
-    settings = settings_given(recipe.settings, given)
+    settings = {**preset.given(), **settings_given(recipe.settings, given)}
     grid = parse_grid(given["grid"] or (), recipe.settings)
+    if settings.get("zoom"):
+        raise RecipeError("a batch makes pictures; zoom into one at a time, by reverie dream --zoom.")
     items = items_of(recipe, files, settings, grid=grid, folder=folder, suffix=_suffix(given["format"]))
     return items, folder
 
@@ -130,11 +148,10 @@ def _suffix(word: str | None) -> str:
 
 
 def _role_option(role: Role) -> inspect.Parameter:
-    flags = [f"--{role.name}", *(["--styles"] if role.name == "painting" else [])]
+    flags = [role_flag(role), *(["--styles"] if role.name == "painting" else [])]
     words = f"{role.description}; a folder or list of them; give several times: each is used by itself"
-    info = typer.Option(*flags, metavar="PICTURE", help=words, rich_help_panel=DIALS)
-    default = inspect.Parameter.empty if role.required else None
-    return parameter(role.name, list[str] if role.required else list[str] | None, default, info)
+    info = typer.Option(*flags, metavar="PICTURE", help=words, rich_help_panel=DIALS if role.required else BESIDE)
+    return parameter(role.name, list[str] | None, None, info)
 
 
 def _batch_options() -> list[inspect.Parameter]:
@@ -150,11 +167,11 @@ def _batch_options() -> list[inspect.Parameter]:
         option("output", Path | None, "--output", "-o", metavar="FOLDER", help="where to; made if it is missing"),
         option("format", str | None, "--format", metavar="SUFFIX", help="of the pictures: png jpg webp tif"),
         option(
-            "workers", int | None, "--workers", metavar="N", min=1,
+            "workers", int | None, "--workers", metavar="N", min=1, panel=MACHINE,
             help="how many items at a time; default: one for every two cores",
         ),
         option(
-            "cluster", str | None, "--cluster", metavar="local|HOST:PORT",
+            "cluster", str | None, "--cluster", metavar="local|HOST:PORT", panel=MACHINE,
             help="work on a Ray cluster, whose machines see the same folders",
         ),
         option("dry_run", bool, "--dry-run", metavar="", help="only list what would be made"),

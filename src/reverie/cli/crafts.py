@@ -10,15 +10,36 @@ from typing import Any
 import typer
 
 from reverie.cli import samples
-from reverie.cli.options import parameter, role_parameters, settings_given, settings_parameters
+from reverie.cli.instant import Order as InstantOrder
+from reverie.cli.instant import paint
+from reverie.cli.options import (
+    DIALS,
+    MACHINE,
+    WRITING,
+    in_panels,
+    options_of,
+    parameter,
+    preset_parameter,
+    role_parameters,
+    settings_given,
+    settings_parameters,
+)
 from reverie.cli.outputs import Wishes
-from reverie.cli.perform import Order, perform
+from reverie.cli.perform import Order
+from reverie.cli.remix import remix
 from reverie.cli.replay import replay
 from reverie.cli.resume import resume
+from reverie.cli.upscale import Order as Enlargement
+from reverie.cli.upscale import enlarge
+from reverie.cli.zoom import make
+from reverie.errors import RecipeError
+from reverie.jobs.items import gather
 from reverie.recipes.catalogue import Recipe, find
+from reverie.recipes.instant import InstantSettings
+from reverie.recipes.presets import Preset, find_preset
+from reverie.recipes.remix import RemixSettings
 from reverie.recipes.settings import checked
-
-WRITING = "Writing"
+from reverie.recipes.upscale import UpscaleSettings
 
 
 def command_of(name: str) -> Callable[..., int]:
@@ -30,13 +51,75 @@ def command_of(name: str) -> Callable[..., int]:
     recipe = find(name)
 
     def command(**given: Any) -> int:
-        files = files_of(recipe, given)
-        settings = checked(recipe.settings, settings_given(recipe.settings, given))
-        order = Order(recipe, settings, files, default_name(recipe, files))
-        return perform(order, wishes_of(given))
+        preset = preset_of(recipe, given)
+        files = files_of(recipe, given, preset)
+        settings = checked(recipe.settings, {**preset.given(), **settings_given(recipe.settings, given)})
+        order = Order(recipe, settings, files, default_name(recipe, files, given["preset"]))
+        return make(order, wishes_of(given))
 
     command.__doc__ = f"{recipe.summary}\n\n[dim]{recipe.example}[/]"
-    return with_parameters(command, [*role_parameters(recipe), *settings_parameters(recipe), *wish_parameters()])
+    words = [*role_parameters(recipe), preset_parameter(recipe), *settings_parameters(recipe)]
+    return with_parameters(command, [*words, *wish_parameters()])
+
+
+def upscale_command() -> Callable[..., int]:
+    """The command, with a signature that typer reads."""
+
+    def command(**given: Any) -> int:
+        """Enlarge a picture twice, three or four times, its edges crisp.
+
+        [dim]reverie upscale cat.jpg --factor 4 -o large.png[/]
+        """
+        typed = settings_given(UpscaleSettings, given)
+        typed |= {} if given["sharp"] is None else {"variant": "sharp" if given["sharp"] else "faithful"}
+        settings, photo = checked(UpscaleSettings, typed), given["photo"]
+        order = Enlargement(photo, settings, f"{photo.stem}-x{settings.factor}.png")
+        return enlarge(order, Wishes(output=given["output"], json=given["json"]))
+
+    variant = UpscaleSettings.model_fields["variant"]
+    photo = typer.Argument(metavar="PHOTO", help="the picture to enlarge", show_default=False)
+    sharp = typer.Option(
+        "--sharp/--faithful", metavar="", help=variant.description, rich_help_panel=DIALS, show_default=False
+    )
+    words = [parameter("photo", Path, inspect.Parameter.empty, photo), parameter("sharp", bool | None, None, sharp)]
+    words += options_of(UpscaleSettings, ["factor"], panel=DIALS)
+    words += options_of(UpscaleSettings, ["memory", "tile"], panel=MACHINE)
+    return with_parameters(command, [*words, *(p for p in wish_parameters() if p.name in ("output", "json"))])
+
+
+def instant_command() -> Callable[..., int]:
+    """The command, with a signature that typer reads."""
+
+    def command(**given: Any) -> int:
+        """Paint a photo, or a folder of them, in the manner of any painting at once.
+
+        [dim]reverie instant cat.jpg night-strokes --strength 0.8[/]
+
+        Of a folder of photos --output names a folder, too.
+        """
+        paintings = tuple(map(samples.painting, given["painting"]))
+        settings, photo = checked(InstantSettings, settings_given(InstantSettings, given)), given["photo"]
+        name = "-".join([photo.stem, *(path.stem for path in paintings[:3])]) + ".png"
+        order = InstantOrder(photo, paintings, settings, name, mask=given["mask"])
+        return paint(order, Wishes(output=given["output"], json=given["json"]))
+
+    photo = typer.Argument(metavar="PHOTO", help="the picture to paint, or a folder of them", show_default=False)
+    painting = typer.Argument(
+        metavar="PAINTING", help="a picture to paint like, or a sample style's name; several are mixed"
+    )
+    mask = typer.Option(
+        "--mask", metavar="PICTURE", help="where to paint: white; where it is black the photo stays",
+        rich_help_panel=DIALS, show_default=False,
+    )  # fmt: skip
+    machine = ["precision", "memory", "tile"]
+    words = [
+        parameter("photo", Path, inspect.Parameter.empty, photo),
+        parameter("painting", list[str], inspect.Parameter.empty, painting),
+        *options_of(InstantSettings, [k for k in InstantSettings.model_fields if k not in machine], panel=DIALS),
+        parameter("mask", Path | None, None, mask),
+        *options_of(InstantSettings, machine, panel=MACHINE),
+    ]
+    return with_parameters(command, [*words, *(p for p in wish_parameters() if p.name in ("output", "json"))])
 
 
 def replay_command() -> Callable[..., int]:
@@ -67,19 +150,48 @@ def replay_command() -> Callable[..., int]:
     return with_parameters(command, [*parameters, *wish_parameters()])
 
 
+def remix_command() -> Callable[..., int]:
+    """The command that mixes a result anew with its photo."""
+
+    def command(**given: Any) -> int:
+        """Make a saved result weaker, stronger or of other colours, without computing it again.
+
+        [dim]reverie remix cat-night.png --strength 0.6 --colour photo[/]
+
+        Its photo is looked for in the file's folder and in the current one, as by replay.
+        """
+        settings = checked(RemixSettings, settings_given(RemixSettings, given))
+        folders = [] if given["inputs"] is None else [given["inputs"]]
+        return remix(given["file"], settings, Wishes(output=given["output"], json=given["json"]), folders=folders)
+
+    file = typer.Argument(metavar="RESULT", help="a picture that Reverie made from a photo", show_default=False)
+    inputs = typer.Option(metavar="FOLDER", help="another folder to look for its photo in", rich_help_panel=WRITING)
+    parameters = [
+        parameter("file", Path, inspect.Parameter.empty, file),
+        *options_of(RemixSettings, RemixSettings.model_fields, panel=DIALS),
+        parameter("inputs", Path | None, None, inputs),
+    ]
+    return with_parameters(command, [*parameters, *(p for p in wish_parameters() if p.name in ("output", "json"))])
+
+
 def resume_command() -> Callable[..., int]:
     """The command that goes on with a run."""
 
     def command(**given: Any) -> int:
         """Go on with a run that was stopped or killed.
 
-        On the same machine the result is the same as if it had never stopped.
+        On the same machine the result is the same as if it had never stopped, to rounding if its tiles change.
         """
-        return resume(given["folder"], Wishes(output=given["output"], json=given["json"]))
+        shown = {name: given[name] for name in ("output", "json", "cluster", "workers")}
+        return resume(given["folder"], Wishes(**shown), tile=given["tile"])
 
+    tile = typer.Option(
+        metavar="INTEGER", min=0, help="side of the tiles from here on, where memory ran out", show_default=False
+    )
     folder = typer.Argument(metavar="DIR", help="where the run is kept: a folder ending in .reverie, or --checkpoint's")
-    wishes = [p for p in wish_parameters() if p.name in ("output", "json")]
-    return with_parameters(command, [parameter("folder", Path, inspect.Parameter.empty, folder), *wishes])
+    wishes = [p for p in wish_parameters() if p.name in ("output", "json", "cluster", "workers")]
+    words = [parameter("folder", Path, inspect.Parameter.empty, folder), parameter("tile", int | None, None, tile)]
+    return with_parameters(command, [*words, *wishes])
 
 
 def wish_parameters() -> list[inspect.Parameter]:
@@ -88,7 +200,7 @@ def wish_parameters() -> list[inspect.Parameter]:
     def option(name: str, kind: Any, *flags: str, help: str, **more: Any) -> inspect.Parameter:
         if kind is bool:
             more["metavar"] = ""
-        info = typer.Option(*flags, help=help, rich_help_panel=WRITING, show_default=False, **more)
+        info = typer.Option(*flags, help=help, rich_help_panel=more.pop("panel", WRITING), show_default=False, **more)
         return parameter(name, kind, False if kind is bool else None, info)
 
     return [
@@ -103,14 +215,22 @@ def wish_parameters() -> list[inspect.Parameter]:
         option("compare", bool, "--compare", help="also write original and result side by side"),
         option("report", bool, "--report", help="also write the losses by step as a plot"),
         option(
-            "checkpoint", Path | None, "--checkpoint", metavar="DIR",
+            "checkpoint", Path | None, "--checkpoint", metavar="DIR", panel=MACHINE,
             help="keep the run there, to go on if it is stopped; runs over two minutes are kept beside the picture",
         ),
         option(
-            "checkpoint_every", float | None, "--checkpoint-every", metavar="SECONDS", min=0,
+            "checkpoint_every", float | None, "--checkpoint-every", metavar="SECONDS", min=0, panel=MACHINE,
             help="between checkpoints [dim](30; 0: every step)[/]",
         ),
-        option("dry_run", bool, "--dry-run", help="only print the plan: memory, tiles, time"),
+        option(
+            "cluster", str | None, "--cluster", metavar="local|HOST:PORT", panel=MACHINE,
+            help="spread the tiles over a Ray cluster; 'local' starts one on this machine",
+        ),
+        option(
+            "workers", int | None, "--workers", metavar="N", min=1, panel=MACHINE,
+            help="of the cluster; default: one for every two cores",
+        ),
+        option("dry_run", bool, "--dry-run", help="only print the plan: memory, tiles, disk, time"),
         option("json", bool, "--json", help="progress as JSON lines on stdout"),
     ]  # fmt: skip
 
@@ -128,33 +248,56 @@ def wishes_of(given: Mapping[str, Any]) -> Wishes:
         checkpoint_every=Wishes.checkpoint_every
         if given.get("checkpoint_every") is None
         else given["checkpoint_every"],
+        cluster=given["cluster"],
+        workers=given["workers"],
     )
 
 
 def with_parameters(command: Callable[..., int], parameters: list[inspect.Parameter]) -> Callable[..., int]:
     """The same function, introduced to typer as taking these parameters."""
-    vars(command)["__signature__"] = inspect.Signature(parameters)
+    vars(command)["__signature__"] = inspect.Signature(in_panels(parameters))
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
 
 
-def files_of(recipe: Recipe[Any], given: Mapping[str, Any]) -> dict[str, tuple[Path, ...]]:
-    """The files of each role; none in the first for the word ``noise``."""
+def preset_of(recipe: Recipe[Any], given: Mapping[str, Any]) -> Preset:
+    """The preset that was named; an empty one where none was.
+
+    Raises:
+        RecipeError: the recipe has none of that name.
+    """
+    name = given["preset"]
+    return Preset(recipe=recipe.name, summary="as it comes") if name is None else find_preset(name, recipe.name)
+
+
+def files_of(recipe: Recipe[Any], given: Mapping[str, Any], preset: Preset) -> dict[str, tuple[Path, ...]]:
+    """The files of each role, those of the preset where none were given; none in the first for the word ``noise``.
+
+    Raises:
+        RecipeError: none at all where one is needed.
+    """
     files = {}
     for role in recipe.roles:
         came = given[role.name]
         words = [] if came is None else came if isinstance(came, list) else [came]
-        if role is recipe.roles[0]:
+        if not words:
+            files[role.name] = preset.pictures(role.name)
+        elif role is recipe.roles[0] and not role.many:
             from_noise = recipe.noise is not None and words == ["noise"]
             files[role.name] = () if from_noise else tuple(map(Path, words))
+        elif role.many and not role.required:
+            files[role.name] = tuple(path for path in gather(words, samples=True) if path)
         else:
             files[role.name] = tuple(map(samples.painting, words))
+        if role.required and not words and not files[role.name]:
+            way = f"or a --preset that brings one; 'reverie {recipe.name} --help' shows more"
+            raise RecipeError(f"{recipe.name} needs a {role.name.upper()}: {role.description}, {way}.")
     return files
 
 
-def default_name(recipe: Recipe[Any], files: Mapping[str, tuple[Path, ...]]) -> str:
-    """``cat-dream.png``, ``cat-night.png``: the photo and the painting, or else the recipe."""
+def default_name(recipe: Recipe[Any], files: Mapping[str, tuple[Path, ...]], preset: str | None = None) -> str:
+    """``cat-dream.png``, ``cat-night.png``: the photo and the preset, the painting or else the recipe."""
     first, *others = recipe.roles
-    photo = next((path.stem for path in files[first.name]), "noise")
+    photo = "-".join(path.stem for path in files[first.name][:3]) or "noise"
     into = [path.stem for role in others if role.required for path in files[role.name]]
-    return f"{photo}-{'-'.join(into[:3]) or recipe.name}.png"
+    return f"{photo}-{preset or '-'.join(into[:3]) or recipe.name}.png"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reverie.cli.codes import BROKEN, REFUSED, STOPPED
+from reverie.cli.guardian import can_guard, guarded
 from reverie.errors import ReverieError
 
 
@@ -32,9 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     telling = Telling(debug="--debug" in words, machine="--json" in words)
     _let_waiting_threads_sleep()
     try:
-        from reverie.cli.app import run
-
-        code = run([word for word in words if word != "--debug"])
+        code = _run([word for word in words if word != "--debug"], telling, alone=argv is None)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
@@ -53,6 +52,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return telling.end(f"{what} (a fault of Reverie's; --debug shows where)", BROKEN)
 
 
+def _run(words: Sequence[str], telling: Telling, *, alone: bool) -> int:
+    """Run a command; under a guardian where it may take long and the process is ours alone."""
+    from reverie.cli.app import makes_picture, run
+
+    if not (alone and makes_picture(words) and can_guard()):
+        return run(words)
+    return guarded(run, words, note=telling.note)
+
+
 _NO_MEMORY = "there is not enough memory for this; try a smaller --size."
 
 
@@ -62,6 +70,13 @@ class Telling:
 
     debug: bool
     machine: bool
+
+    def note(self, line: str) -> None:
+        """Say one line, as a JSON line if that is wished."""
+        if self.machine:
+            print(json.dumps({"event": "note", "message": line}), flush=True)
+        else:
+            print(f"reverie: {line}", file=sys.stderr, flush=True)
 
     def end(self, message: str, code: int) -> int:
         """Say one line on stderr; return the exit code."""

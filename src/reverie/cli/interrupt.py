@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_ECHO = 0.1  # seconds; who ends a group of processes may reach one of them by several ways
 _SHELL = 128  # a shell's exit code for a program that a signal ended is this and the signal's number
 
 
@@ -22,6 +24,7 @@ class Wish:
 
     def __init__(self) -> None:
         self.stop, self.code = False, 0
+        self._when = 0.0
 
     def heard(self, number: int, frame: FrameType | None) -> None:
         """A signal came.
@@ -32,9 +35,10 @@ class Wish:
         """
         if self.stop and number == signal.SIGINT:
             raise KeyboardInterrupt
-        if self.stop:
+        if self.stop and time.monotonic() - self._when > _ECHO:
             raise SystemExit(_SHELL + number)
-        self.stop, self.code = True, _SHELL + number
+        if not self.stop:
+            self.stop, self.code, self._when = True, _SHELL + number, time.monotonic()
 
 
 @contextmanager

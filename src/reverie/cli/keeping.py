@@ -5,17 +5,20 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reverie import jobs
-from reverie.cli.outputs import folder_beside
+from reverie.cli import disk, guardian
+from reverie.cli.guardian import Will
+from reverie.cli.outputs import depth_for, folder_beside
 from reverie.cli.progress import Reporter
 from reverie.cli.report import Moment
 from reverie.engine import Iterate
 from reverie.errors import PictureError, RecipeError
 from reverie.jobs import Folder, Pace, begin
+from reverie.jobs.smaller import smaller
 
 if TYPE_CHECKING:
     from reverie.cli.perform import Job
@@ -68,6 +71,34 @@ class Keeper:
             self.folder.checkpoints.write(state, stage=iterate.stage, step=iterate.step)
 
 
+def kept_in(job: Job) -> Path | None:
+    """The folder in which a run is kept; None where it is not."""
+    if job.order.folder is not None:
+        return job.order.folder.path
+    if job.wishes.checkpoint is not None:
+        return job.wishes.checkpoint
+    return folder_beside(job.outputs.picture) if job.plan.seconds > LONG else None
+
+
+def with_disk(job: Job) -> Job:
+    """The job with all that it takes on the disk in its plan.
+
+    Raises:
+        PictureError: that is more than there is.
+    """
+    folder, result = kept_in(job), job.outputs.picture
+    depth = depth_for(result, job.photo)
+    needs = [
+        ("the picture", result, disk.result_bytes(result, job.plan.size, depth=depth)),
+        ("references", disk.references_in(), job.plan.disk),
+    ]
+    if folder is not None:
+        kept = disk.kept_bytes(job.synthesis, job.sources, folder=folder)
+        needs.append((f"{disk.AT_ONCE} checkpoints", folder, kept))
+    disk.check(needs, job.plan.size)
+    return replace(job, plan=replace(job.plan, disk=sum(amount for _, _, amount in needs)))
+
+
 @contextmanager
 def keeping(job: Job, follower: Reporter) -> Iterator[Keeper | None]:
     """Keep a run while the block lasts: where its folder is given, was asked for, or the run will be long."""
@@ -75,9 +106,8 @@ def keeping(job: Job, follower: Reporter) -> Iterator[Keeper | None]:
     if folder is None:
         _mention_unfinished(job, follower)
     with ExitStack() as stack:
-        passing = wishes.checkpoint is None
-        path = folder_beside(job.outputs.picture) if wishes.checkpoint is None else wishes.checkpoint
-        if folder is None and passing and job.plan.seconds <= LONG:
+        passing, path = wishes.checkpoint is None, kept_in(job)
+        if path is None:
             yield None
             return
         if folder is None:
@@ -87,7 +117,22 @@ def keeping(job: Job, follower: Reporter) -> Iterator[Keeper | None]:
         keeper = Keeper(folder)
         for line in keeper.notes:
             follower.note(line)
+        guardian.leave(_will(job, folder.path))
         yield keeper
+        guardian.leave(None)
+
+
+def _will(job: Job, path: Path) -> Will:
+    """What happens when the system kills this process: the run goes on in tiles of half the side, if that helps."""
+    tile = None if job.synthesis.network.periodic else smaller(job.plan.tile, job.plan.size)
+    if tile is None:
+        return Will(
+            "the system ended this run by SIGKILL, most likely for want of memory, though it cannot be cut smaller;"
+            f" free some memory or lower --size. '{_way(path)}' goes on with it."
+        )
+    words = ("resume", str(path.absolute()), "--tile", str(tile), *job.wishes.again())
+    line = f"the system ended this run by SIGKILL, most likely for want of memory; going on in tiles of {tile} px."
+    return Will(line, words)
 
 
 def _described(job: Job, *, passing: bool) -> jobs.Job:

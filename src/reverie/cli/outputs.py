@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reverie.errors import PictureError
-from reverie.pictures import atomic_path, check_output
+from reverie.pictures import Picture, atomic_path, check_output, format_of
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Wishes:
         dry_run: whether to print the plan and stop.
         checkpoint: a folder to keep the run in; None keeps long runs only, beside the picture.
         checkpoint_every: seconds between checkpoints, 0 for every step.
+        cluster: "local" or HOST:PORT of a Ray cluster to compute on; None computes in this process.
+        workers: of the cluster; None takes as many as suit it.
     """
 
     output: Path | None = None
@@ -35,6 +37,14 @@ class Wishes:
     dry_run: bool = False
     checkpoint: Path | None = None
     checkpoint_every: float = 30.0
+    cluster: str | None = None
+    workers: int | None = None
+
+    def again(self) -> tuple[str, ...]:
+        """The words that wish the same of ``reverie resume``, but for what is kept in the run's folder."""
+        pairs = {"--cluster": self.cluster, "--workers": self.workers}
+        given = [word for flag, value in pairs.items() if value is not None for word in (flag, str(value))]
+        return (*given, *(["--json"] if self.json else []))
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,12 @@ def beside(picture: Path, word: str, suffix: str | None = None) -> Path:
 def folder_beside(picture: Path) -> Path:
     """Where a long run is kept when no folder was named: ``cat.png`` has ``cat.reverie``."""
     return picture.with_name(f"{picture.stem}.reverie")
+
+
+def depth_for(picture: Path, photo: Picture | None) -> int:
+    """Bits a channel of a picture made from a photo: 16 where the photo has them and the format keeps both."""
+    format_ = format_of(picture)
+    return 16 if photo and photo.depth == 16 and 16 in format_.depths and format_.recipe else 8
 
 
 def plan(wishes: Wishes, *, name: str, inputs: Iterable[Path]) -> Outputs:

@@ -13,19 +13,20 @@ import torch
 from torch import Tensor
 
 from reverie.cli.codes import DONE
+from reverie.cli.disk import check_result
 from reverie.cli.interrupt import Wish, listening
-from reverie.cli.keeping import Keeper, keeping, pausing
-from reverie.cli.outputs import Outputs, Wishes, plan
+from reverie.cli.keeping import Keeper, keeping, pausing, with_disk
+from reverie.cli.machines import Machines
+from reverie.cli.outputs import Outputs, Wishes, depth_for, plan
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.cli.report import Moment, write_report
-from reverie.engine import Iterate, Plan, Synthesis
+from reverie.engine import Executor, Iterate, Plan, Synthesis
 from reverie.errors import RecipeError
 from reverie.jobs import Folder
 from reverie.networks import download
 from reverie.pictures import (
     Picture,
     check_output,
-    format_of,
     read_image,
     read_picture,
     resize,
@@ -109,8 +110,11 @@ def perform(order: Order, wishes: Wishes) -> int:
         ReverieError: anything refused; an older output is as it was.
     """
     began = time.perf_counter()
-    with contextlib.closing(reporter(machine=wishes.json)) as follower:
-        job = prepare(order, wishes, follower)
+    with (
+        contextlib.closing(reporter(machine=wishes.json)) as follower,
+        contextlib.closing(Machines(wishes)) as machines,
+    ):
+        job = prepare(order, wishes, follower, machines)
         if wishes.dry_run:
             follower.close()
             follower.planned(job.plan)
@@ -118,7 +122,7 @@ def perform(order: Order, wishes: Wishes) -> int:
         with keeping(job, follower) as keeper, pausing(keeper):
             follower.began(job.record, job.outputs.picture)
             with listening() as wish:
-                course = follow(job, follower, wish, keeper)
+                course = follow(job, follower, wish, machines.executor(job.plan), keeper)
                 size = finish(job, course)
             if keeper and not course.interrupted:
                 keeper.folder.retire()
@@ -127,7 +131,7 @@ def perform(order: Order, wishes: Wishes) -> int:
             size,
             seconds=time.perf_counter() - began,
             stopped=_stop(course.last) if course.interrupted else None,
-            same=_same(job),
+            same=same_pixels(job.order.same_as, job.outputs.picture),
             way=keeper.way if keeper and course.interrupted else None,
         )
         follower.close()
@@ -135,39 +139,52 @@ def perform(order: Order, wishes: Wishes) -> int:
     return wish.code if course.interrupted else DONE
 
 
-def prepare(order: Order, wishes: Wishes, follower: Reporter) -> Job:
+def prepare(order: Order, wishes: Wishes, follower: Reporter, machines: Machines) -> Job:
     """Everything that can be refused, refused before any work; then the network fetched."""
     files = [(role, path) for role, paths in order.files.items() for path in paths]
     outputs = plan(wishes, name=order.name, inputs=[path for _, path in files])
     pictures = {role: tuple(map(read_picture, paths)) for role, paths in order.files.items()}
     longer = getattr(order.settings, "size", None)
     check_output(outputs.picture, size=longer and (longer, longer))
+    photo = next(iter(pictures.get(order.recipe.roles[0].name, ())), None)
+    check_result(outputs.picture, None if photo is None else photo.size, longer)
     for progress in download(order.settings.network):
         follower.downloaded(order.settings.network, progress)
     follower.close()
     settings = order.settings.resolved()
-    tensors = {role: [p.pixels for p in many] for role, many in pictures.items()}
-    synthesis = order.recipe.prepare(tensors, settings)
-    chosen = settings.plan(synthesis)
+    synthesis = order.recipe.prepare(order.recipe.inputs(pictures), settings)
+    chosen = machines.plan(settings, synthesis)
     settings = settings.planned(chosen)
     record = record_of(order.recipe, settings, inputs=files, output=outputs.picture)
-    if order.network is not None and order.network != record.network:
-        raise RecipeError(
-            f"the weights of {settings.network} have changed since (sha256"
-            f" {record.network.sha256[:8]}, not {order.network.sha256[:8]})"
-            f"{'' if order.folder else '; --anyway uses them'}."
-        )
-    record = order.folder.job.record if order.folder else record
+    check_network(order.network, record.network, way="" if order.folder else "; --anyway uses them")
+    record = order.folder.job.record_now if order.folder else record
     for line in order.notes:
         follower.note(line)
-    return Job(order, wishes, outputs, pictures, settings, record, synthesis, chosen)
+    return with_disk(Job(order, wishes, outputs, pictures, settings, record, synthesis, chosen))
 
 
-def follow(job: Job, follower: Reporter, wish: Wish, keeper: Keeper | None = None) -> Course:
+def check_network(wanted: NetworkUsed | None, here: NetworkUsed, *, way: str = "; --anyway uses them") -> None:
+    """Refuse a network whose weights are others than a recorded run's.
+
+    Args:
+        wanted: the recorded one; None takes any.
+        here: the one that would be used.
+        way: how to go on all the same.
+
+    Raises:
+        RecipeError: they differ.
+    """
+    if wanted is not None and wanted != here:
+        raise RecipeError(
+            f"the weights of {here.name} have changed since (sha256 {here.sha256[:8]}, not {wanted.sha256[:8]}){way}."
+        )
+
+
+def follow(job: Job, follower: Reporter, wish: Wish, executor: Executor, keeper: Keeper | None = None) -> Course:
     """Run to the end, to the step where a replayed run was stopped, or until the user stops it."""
     moments = list(keeper.moments) if keeper else []
     state = keeper.take() if keeper else None
-    steps = job.synthesis.run(executor=job.plan.executor(), state=state)
+    steps = job.synthesis.run(executor=executor, state=state)
     del state  # the run lets go of it once it is used
     for iterate in steps:
         follower.stepped(iterate)
@@ -197,14 +214,13 @@ def save(job: Job, path: Path, iterate: Iterate) -> Tensor:
     """Write the picture as it stands, with its alpha, its depth and its record; return it."""
     image = iterate.image
     record = job.record.model_copy(update={"stopped": None if iterate.last else _stop(iterate)})
-    photo, format_ = job.photo, format_of(path)
-    deep = photo is not None and photo.depth == 16 and 16 in format_.depths and format_.recipe
+    photo = job.photo
     write_image(
         path,
         image,
         alpha=None if photo is None or photo.alpha is None else _fitted(photo.alpha, image),
         recipe=record.to_json(),
-        depth=16 if deep else 8,
+        depth=depth_for(path, photo),
     )
     return image
 
@@ -246,9 +262,8 @@ def _fitted(alpha: Tensor, image: Tensor) -> Tensor:
     return resize(alpha, (int(image.shape[2]), int(image.shape[3]))).clamp(0, 1)
 
 
-def _same(job: Job) -> bool | None:
-    """Whether a replay's pixels are those of its file; None where a lossy format hides it."""
-    old, new = job.order.same_as, job.outputs.picture
+def same_pixels(old: Path | None, new: Path) -> bool | None:
+    """Whether a replay's pixels are those of its file; None where there is none, or a lossy format hides it."""
     if old is None or not {old.suffix.lower(), new.suffix.lower()} <= _LOSSLESS:
         return None
     return torch.equal(read_image(old), read_image(new))

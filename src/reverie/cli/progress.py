@@ -26,6 +26,7 @@ from reverie.engine import Iterate, Plan
 from reverie.networks import Progress as Downloaded
 from reverie.pictures.formats import AnyPath
 from reverie.recipes.record import Record, Stop
+from reverie.recipes.upscale import Enlarged
 
 Size = tuple[int, int]
 
@@ -41,6 +42,9 @@ class Reporter(Protocol):
 
     def stepped(self, iterate: Iterate) -> None:
         """A step is done."""
+
+    def enlarged(self, part: Enlarged) -> None:
+        """One more tile of an enlarged picture is done."""
 
     def planned(self, plan: Plan) -> None:
         """How the run would be done."""
@@ -107,6 +111,9 @@ class Silent:
     def stepped(self, iterate: Iterate) -> None:
         """Nothing."""
 
+    def enlarged(self, part: Enlarged) -> None:
+        """Nothing."""
+
     def planned(self, plan: Plan) -> None:
         """A line on stdout."""
         print(plan)
@@ -157,6 +164,11 @@ class Screen(Silent):
                 title=self._title,
             )
         bar.update(self._task, completed=iterate.done, place=place_of(iterate), losses=losses_of(iterate))
+
+    def enlarged(self, part: Enlarged) -> None:
+        """Move the bar."""
+        bar = self._bar or self._start(title=self._title)
+        bar.update(self._task, completed=part.done)
 
     def note(self, line: str) -> None:
         """A line above the bar."""
@@ -211,6 +223,10 @@ class Lines(Silent):
             loss=iterate.total,
             losses=iterate.losses,
         )
+
+    def enlarged(self, part: Enlarged) -> None:
+        """``{"event": "tile", "tile": …, "tiles": …, "done": …}``."""
+        _emit("tile", tile=part.tile, tiles=part.tiles, done=round(part.done, 6))
 
     def planned(self, plan: Plan) -> None:
         """``{"event": "plan", "tile": …, "peak": …, "seconds": …}``."""

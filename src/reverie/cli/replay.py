@@ -8,8 +8,10 @@ from pathlib import Path
 import torch
 
 from reverie import styles
+from reverie.cli import instant, remix, upscale
 from reverie.cli.outputs import Wishes
-from reverie.cli.perform import Order, perform
+from reverie.cli.perform import Order
+from reverie.cli.zoom import make
 from reverie.errors import RecipeError
 from reverie.recipes.record import Record, locate, read_record
 
@@ -27,11 +29,19 @@ def replay(file: Path, wishes: Wishes, *, folders: Sequence[Path], anyway: bool)
         RecipeError: no record, or its inputs or network are not here.
     """
     record = read_record(file)
+    places = [file.parent, Path(), *folders]
+    if record.remixed:
+        return remix.again(record, wishes, file=file, folders=places)
+    if record.recipe == upscale.NAME:
+        photo = locate(record.inputs[0], places)
+        return upscale.again(record, photo, wishes, file=file, anyway=anyway, notes=differences(record))
+    if record.recipe == instant.NAME:
+        return instant.again(record, places, wishes, file=file, anyway=anyway, notes=differences(record))
     recipe, settings = record.resolve()
     order = Order(
         recipe,
         settings,
-        inputs_of(record, [file.parent, Path(), *folders]),
+        inputs_of(record, places),
         name=f"{file.stem}-replay{file.suffix}",
         until=record.stopped,
         same_as=file,
@@ -41,7 +51,7 @@ def replay(file: Path, wishes: Wishes, *, folders: Sequence[Path], anyway: bool)
     threads = torch.get_num_threads()
     torch.set_num_threads(record.threads)
     try:
-        return perform(order, wishes)
+        return make(order, wishes)
     finally:
         torch.set_num_threads(threads)
 

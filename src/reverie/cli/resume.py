@@ -10,18 +10,20 @@ from pathlib import Path
 import torch
 
 from reverie.cli.outputs import Wishes
-from reverie.cli.perform import Order, perform
+from reverie.cli.perform import Order
 from reverie.cli.replay import differences
+from reverie.cli.zoom import make
 from reverie.jobs import Folder, reopen
 from reverie.recipes.record import relative
 
 
-def resume(path: Path, wishes: Wishes) -> int:
+def resume(path: Path, wishes: Wishes, *, tile: int | None = None) -> int:
     """Go on with the run kept in a folder, and write its picture.
 
     Args:
         path: of the folder.
-        wishes: where to, if not where it was to go, and how progress is shown; the rest is as it was.
+        wishes: where to, if not where it was to go, how progress is shown, where to compute; the rest is as it was.
+        tile: side of the tiles from here on, pixels, 0 for the whole picture at once; None leaves them as they were.
 
     Returns:
         The exit code.
@@ -34,17 +36,18 @@ def resume(path: Path, wishes: Wishes) -> int:
             return _say_finished(folder, machine=wishes.json)
         files = folder.inputs()
         folder = folder if wishes.output is None else _redirected(folder, wishes.output)
+        folder = folder if tile is None else folder.changed(tile=tile)
         threads = torch.get_num_threads()
         torch.set_num_threads(folder.job.record.threads)
         try:
-            return perform(_order(folder, files), _wishes(folder, wishes))
+            return make(_order(folder, files), _wishes(folder, wishes))
         finally:
             torch.set_num_threads(threads)
 
 
 def _order(folder: Folder, files: dict[str, tuple[Path, ...]]) -> Order:
     job = folder.job
-    recipe, settings = job.record.resolve()
+    recipe, settings = job.record_now.resolve()
     return Order(
         recipe,
         settings,

@@ -29,3 +29,14 @@ def show() -> int:
     for name in styles.names():
         print(name)
     return 0
+
+
+def show_presets() -> int:
+    """Print the presets of each recipe, a line each."""
+    from reverie.recipes.presets import presets
+
+    known = presets()
+    width = max(map(len, known), default=0)
+    for name, preset in sorted(known.items(), key=lambda pair: (pair[1].recipe, pair[0])):
+        print(f"{preset.recipe:7}  {name:{width}}  {preset.summary}")
+    return 0

@@ -13,6 +13,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
@@ -21,24 +22,29 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reverie.engine.executors import Slopes, Statistics
+from reverie.engine.executors import Slopes, Statistics, read
+from reverie.engine.grids import Grid, Place, grid_for, owned
 from reverie.engine.joining import check_room, join, leave, the_ray
-from reverie.engine.tiles import Cutter, Grid, Place, TiledExecutor, added, grid_for
+from reverie.engine.pieces import Piece, pieces, pulled, shares
+from reverie.engine.tiles import Cutter, Swept, added
 from reverie.errors import RecipeError
 from reverie.networks import Network
-from reverie.objectives import Statistic
+from reverie.objectives import Statistic, Window
+from reverie.pictures import size_of
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 Array = NDArray[Any]
 _Visit = tuple[list[Array], Array | None]
+Features = dict[tuple[Statistic, Window], Tensor]
 KEPT = 4  # measurements whose references an actor keeps: more than a run alternates between
 TRIES = 3  # of a tile whose actors die, before its size is taken to be the reason
 
 
 class RayExecutor(Cutter):
-    """Statistics of a picture whose tiles are spread over Ray actors; the bits are those of `TiledExecutor(tile)`.
+    """Statistics of a picture whose tiles are spread over Ray actors.
 
+    The bits are those of `TiledExecutor(tile, cut=False)`.
     An actor that dies is replaced and its tiles are done again. Use it as a context, or close it.
 
     Args:
@@ -97,24 +103,40 @@ class RayExecutor(Cutter):
         self._orders.clear()
         self._strips = [None] * len(self._strips)
 
-    def sweep(
-        self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None, *, again: bool = False
-    ) -> tuple[tuple[Tensor, ...], Tensor | None]:
+    def sweep(self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None) -> Swept:
         """The actors' tiles, added in the order of the tiles."""
-        grid = grid_for(network, wanted, (int(picture.shape[-2]), int(picture.shape[-1])), self.tile)
+        return self._swept(picture, network, wanted, slopes, again=False)
+
+    def pull(
+        self,
+        picture: Tensor,
+        network: Network,
+        wanted: Statistics,
+        gradients: Sequence[Tensor | None],
+        kept: list[Tensor],
+    ) -> Tensor:
+        """The same tiles again, for the gradient alone."""
+        return self._swept(picture, network, wanted, lambda _: gradients, again=True).pulled
+
+    def _swept(
+        self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None, *, again: bool
+    ) -> Swept:
+        if network.periodic:
+            raise RecipeError("a seamless picture is not spread over a cluster; leave the cluster or seamless out.")
+        grid = grid_for(network, wanted, size_of(picture), self.tile)
         order = self._order(network, wanted, grid, picture)
         strips = self._laid_out(order, picture)
         sent = None if slopes is None else the_ray().put(_plain(slopes(self._like(order, strips))))
         gradient = None if slopes is None else torch.zeros_like(picture)
         sums: list[Tensor] = []
         tensors: list[Tensor] = []
-        for place, (shares, part) in zip(grid, self._visits(order, strips, sent, again), strict=True):
-            tensors = [torch.tensor(x) for x in shares]
+        for place, (found, part) in zip(grid, self._visits(order, strips, sent, again), strict=True):
+            tensors = [torch.tensor(x) for x in found]
             sums = added(sums, tensors)
             if gradient is not None:
-                grid.crop(gradient, place).add_(torch.tensor(part))
+                grid.add(gradient, place, torch.tensor(part))
         order.like = order.like or [torch.zeros_like(x) for x in tensors]
-        return tuple(x.to(share.dtype) for x, share in zip(sums, tensors, strict=True)), gradient
+        return Swept(tuple(x.to(share.dtype) for x, share in zip(sums, tensors, strict=True)), gradient)
 
     def _visits(self, order: _Order, strips: list[Any], gradients: Any, again: bool) -> Iterator[_Visit]:
         """What each tile gives, in the order of the tiles; what a dead actor owed is asked of its successor."""
@@ -187,7 +209,7 @@ class Hand:
         torch.set_num_threads(threads)
         self.device = device
         self._networks: _Few[int, Network] = _Few(2)
-        self._orders: _Few[int, tuple[Statistics, Grid, TiledExecutor]] = _Few(KEPT)
+        self._orders: _Few[int, tuple[tuple[Piece, ...], Grid, Features]] = _Few(KEPT)
 
     def visit(
         self,
@@ -200,14 +222,31 @@ class Hand:
     ) -> _Visit:
         """A tile's shares, unless it is done again; its pixels' gradient, where the statistics' gradients are given."""
         mine = self._networks.get(network.number, lambda: network.open().to(self.device))
-        wanted, grid, executor = self._orders.get(order.number, lambda: (*order.open(), TiledExecutor()))
+        (piece,), grid, features = self._orders.get(order.number, lambda: _opened(mine, order))
         place = next(itertools.islice(grid, number, None))
         crop = self._tensor(grid.crop(strip, place))
-        known = None if gradients is None else [None if g is None else self._tensor(g) for g in gradients]
-        slopes = None if known is None else lambda _: known
-        shares, gradient = executor.visit(crop, mine, wanted, grid, number, place, slopes)
-        told = [] if again else [x.cpu().numpy() for x in shares]
+        beside = partial(self._reference, features, piece, grid, place)
+        if gradients is None:
+            found, gradient = shares(piece, crop, grid, place, beside)[0], None
+        else:
+            known = dict(zip(piece.wanted, (None if g is None else self._tensor(g) for g in gradients), strict=True))
+            found, gradient = pulled(piece, crop, grid, place, beside, lambda _: known, None)
+        told = [] if again else [x.cpu().numpy() for x in found.values()]
         return told, None if gradient is None else gradient.cpu().numpy()
+
+    def _reference(
+        self, features: Features, piece: Piece, grid: Grid, place: Place, s: Statistic, window: Window
+    ) -> Tensor | None:
+        """The reference's features that a tile owns, computed once and kept."""
+        if s.reference is None:
+            return None
+        if (s, window) not in features:
+            pixels = self._tensor(grid.crop(s.reference, place))
+            with torch.no_grad():
+                whole = read(piece.network, pixels, (s.layer,))[s.layer]
+            region = owned(piece.network, s.layer, grid.size, place)[1]
+            features[s, window] = whole[(..., *region)].clone(memory_format=torch.preserve_format)
+        return features[s, window]
 
     def _tensor(self, array: Any) -> Tensor:
         """A tensor of its own: what lies in the cluster's memory may not be written."""
@@ -270,6 +309,11 @@ class _Few(Generic[K, V]):
             self._things[key] = make()
         self._things.move_to_end(key)
         return self._things[key]
+
+
+def _opened(network: Network, order: _Parcel) -> tuple[tuple[Piece, ...], Grid, Features]:
+    wanted, grid = order.open()
+    return pieces(network, wanted, cut=False), grid, {}
 
 
 def _stretches(grid: Grid, actors: int) -> tuple[list[_Box], list[int]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from reverie.networks import Network
@@ -45,7 +46,10 @@ class WholeExecutor(Executor):
         self, network: Network, picture: Tensor, wanted: Statistics, slopes: Slopes | None = None
     ) -> tuple[Tensor, ...]:
         maps = read(network, picture, layers_of(wanted))
-        return tuple(s.measure(maps[s.layer], Window.whole(maps[s.layer]), self._reference(network, s)) for s in wanted)
+        return tuple(
+            s.measure(_beyond(maps[s.layer], s, network), Window.whole(maps[s.layer]), self._reference(network, s))
+            for s in wanted
+        )
 
     def _reference(self, network: Network, statistic: Statistic) -> Tensor | None:
         if statistic.reference is None:
@@ -55,6 +59,12 @@ class WholeExecutor(Executor):
                 maps = read(network, statistic.reference, (statistic.layer,))
             self._references[statistic] = maps[statistic.layer]
         return self._references[statistic]
+
+
+def _beyond(features: Tensor, statistic: Statistic, network: Network) -> Tensor:
+    """The map with what lies within the statistic's reach beyond it, which a seamless picture has on its other side."""
+    around = (0, statistic.reach, 0, statistic.reach)
+    return F.pad(features, around, mode="circular") if network.periodic and statistic.reach else features
 
 
 def layers_of(wanted: Statistics) -> tuple[str, ...]:

@@ -9,16 +9,19 @@ import torch
 from torch import Tensor
 
 from reverie.engine.evaluate import bind, value
-from reverie.engine.executors import Executor, WholeExecutor, layers_of
-from reverie.engine.memory import free_memory, resident
+from reverie.engine.executors import Executor, WholeExecutor
+from reverie.engine.grids import Grid, grid_for
+from reverie.engine.memory import be_frugal, free_memory, resident
+from reverie.engine.pieces import Piece, grids, pieces, work
 from reverie.engine.stages import Size
 from reverie.engine.synthesize import Synthesis
-from reverie.engine.tiles import SMALLEST, Grid, TiledExecutor, grid_for
+from reverie.engine.tiles import SMALLEST, TWICE, TiledExecutor
 from reverie.errors import OutOfMemory
 from reverie.objectives import PICTURE, Bound
-from reverie.objectives.statistics import Moments
+from reverie.pictures import size_of
 
 TILES = (2048, 1536, 1024, 768, 512, 384, 256, SMALLEST)
+OWN = 100 * 2**20  # bytes that libraries come to hold for themselves during a run
 SLACK = 1.3  # measured peaks over the sum of the maps, over networks and sizes
 
 
@@ -46,7 +49,10 @@ class Plan:
 
     def executor(self) -> Executor:
         """What runs it."""
-        return TiledExecutor(self.tile) if self.tile else WholeExecutor()
+        if not self.tile:
+            return WholeExecutor()
+        be_frugal()
+        return TiledExecutor(self.tile)
 
     def __str__(self) -> str:
         how = f"in tiles of {self.tile} px" if self.tile else "whole"
@@ -71,28 +77,54 @@ def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None)
     last = max(what.stages, key=lambda s: s.size[0] * s.size[1])
     limit = free_memory() if memory is None else memory
     bound, pace = _probe(what)
-    grids = [_grid(what, bound, last.size, t) for t in ((0, *TILES) if tile is None else (tile,))]
-    fitting = [g for g in grids if _peak(what, bound, g) <= limit] or (grids if tile is not None else [])
+    cuts = [_Cut(what, bound, last.size, t) for t in ((0, *TILES) if tile is None else (tile,))]
+    fitting = [c for c in cuts if c.peak <= limit and c.counts] or (cuts if tile is not None else [])
     if not fitting:
-        least = _peak(what, bound, grids[-1])
         raise OutOfMemory(
-            f"{last.size[0]}x{last.size[1]} px needs {_spoken(least)} of memory even in tiles of {SMALLEST} px;"
+            f"{last.size[0]}x{last.size[1]} px needs {_spoken(cuts[-1].peak)} of memory even in tiles of {SMALLEST} px;"
             f" {_spoken(limit)} are allowed. Raise --memory or lower --size."
         )
-    grid = fitting[0]
-    whole = len(grid) == 1
+    chosen = fitting[0]
     pixels = sum(s.steps * s.size[0] * s.size[1] for s in what.stages)
-    factor = pace * _overhead(grid, bound)
-    references = sum(_reference_bytes(what, bound).values()) * grid.size[0] * grid.size[1]
     return Plan(
         size=last.size,
-        tile=0 if whole else grid.tile,
-        peak=_peak(what, bound, grid),
+        tile=0 if chosen.whole else chosen.tile,
+        peak=chosen.peak,
         limit=limit,
-        step_seconds=factor * grid.size[0] * grid.size[1],
-        seconds=factor * pixels,
-        disk=0 if whole else int(references),
+        step_seconds=pace * chosen.overhead * last.size[0] * last.size[1],
+        seconds=pace * chosen.overhead * pixels,
+        disk=0 if chosen.whole else chosen.references,
     )
+
+
+class _Cut:
+    """One way to cut a run's largest picture, and what that costs.
+
+    Attributes:
+        whole: whether it is not cut at all.
+        peak: bytes at the worst moment: the process now, what is as large as the picture, and one tile's maps.
+        overhead: time of an evaluation over that of the whole picture at once.
+        references: bytes of the features of references.
+        counts: whether every map's numbers can be counted in 32 bits, beyond which backends fail or crawl.
+    """
+
+    def __init__(self, what: Synthesis, bound: Bound, size: Size, tile: int) -> None:
+        self.tile = tile
+        wanted, pixels = bound.statistics, size[0] * size[1]
+        self.whole = not tile or len(grid_for(what.network, wanted, size, tile)) == 1
+        tile = 2 * max(size) if self.whole else tile
+        parts = TiledExecutor(tile, cut=not self.whole).pieces(what.network, wanted, size, once=bound.linear)
+        cut = list(grids(parts, size, tile))
+        one = work(pieces(what.network, wanted, cut=False), size, 2 * max(size))
+        passes = 1.0 if self.whole or (bound.linear and len(parts) == 1) else TWICE
+        self.overhead = passes * work(parts, size, tile) / max(one, 1.0)
+        self.references = int(pixels * _reference_bytes(what, bound))
+        between = sum(_between(piece, grid) for piece, grid in cut) * what.network.dtype.itemsize
+        maps = max(SLACK * grid.seen[0] * _map_bytes(piece) for piece, grid in cut)
+        kept = self.references if self.whole else 0
+        self.peak = int(resident() + OWN + pixels * _picture_bytes(what, size) + kept + between + maps)
+        most = max(grid.seen[0] * max(piece.density.values(), default=3.0) for piece, grid in cut)
+        self.counts = most < 2**31
 
 
 def _probe(what: Synthesis) -> tuple[Bound, float]:
@@ -114,55 +146,41 @@ def _timed(bound: Bound, what: Synthesis, picture: Tensor, executor: Executor) -
     return time.perf_counter() - began
 
 
-def _grid(what: Synthesis, bound: Bound, size: Size, tile: int) -> Grid:
-    return grid_for(what.network, bound.statistics, size, tile or 2 * max(size))
+def _picture_bytes(what: Synthesis, size: Size) -> float:
+    """Bytes per pixel of what will be as large as the picture: parameters, what the network sees, the gradient and one
+    more on its way; the optimiser's, the average, and references of another size. What the canvas was made from and
+    references of this size are there already."""
+    likes = {id(p): p for _, t in what.objective.parts if (p := getattr(t, "like", None)) is not None}
+    references = sum(isinstance(p, Tensor) and size_of(p) != size for p in likes.values())
+    return 4.0 * 3 * (4 + what.optimiser.buffers + references + (1 if what.average is not None else 0))
 
 
-def _overhead(grid: Grid, bound: Bound) -> float:
-    """Pixels computed per pixel of the picture, the first of two passes counting as half an evaluation."""
-    if len(grid) == 1:
-        return 1.0
-    seen = sum((r.seen[1] - r.seen[0]) * (c.seen[1] - c.seen[0]) for r, c in grid)
-    return (1.0 if bound.linear else 1.4) * seen / (grid.size[0] * grid.size[1])
-
-
-def _peak(what: Synthesis, bound: Bound, grid: Grid) -> int:
-    """Bytes at the worst moment: the process now, what is as large as the picture, and one tile's maps."""
-    seen = max((r.seen[1] - r.seen[0]) * (c.seen[1] - c.seen[0]) for r, c in grid)
-    pixels = grid.size[0] * grid.size[1]
-    kept = sum(_reference_bytes(what, bound).values()) if len(grid) == 1 else 0
-    return int(resident() + pixels * (_picture_bytes(what) + kept) + SLACK * seen * _map_bytes(what, bound))
-
-
-def _picture_bytes(what: Synthesis) -> float:
-    """Bytes per pixel of what is as large as the picture: parameters, two gradients, base or reference, result."""
-    one = 4.0 * 3
-    references = len({id(p) for _, t in what.objective.parts if (p := getattr(t, "like", None)) is not None})
-    return one * (
-        what.optimiser.buffers + 6 + references + (1 if what.average is not None else 0) + (2 if what.view else 0)
-    )
-
-
-def _map_bytes(what: Synthesis, bound: Bound) -> float:
-    """Bytes per pixel of an evaluation's feature maps: those kept for the way back, and the two largest in work."""
-    network, element = what.network, torch.finfo(what.network.dtype).bits // 8
-    deep = [layer for layer in layers_of(bound.statistics) if layer != PICTURE]
-    sizes = network.density(deep)
-    read = [s.layer for s in bound.statistics if isinstance(s, Moments) and s.layer != PICTURE]
+def _map_bytes(piece: Piece) -> float:
+    """Bytes per position before a piece of its maps: those kept for the way back, and the two largest in work."""
+    sizes, network = piece.density, piece.network
+    read = [s.layer for s in piece.wanted if s.layer != PICTURE]
     copies = sum(network.channels(layer) / network.stride(layer) ** 2 for layer in read)
     maps = sum(sizes.values()) + copies + 2 * max(sizes.values(), default=0)
-    rough = 4 * 3 * 5 if any(s.layer == PICTURE for s in bound.statistics) else 0
-    return element * maps + rough + 4 * 3 * 2
+    beside = sum(4.0 * s.beside / (1 if s.layer == PICTURE else network.stride(s.layer)) ** 2 for s in piece.wanted)
+    rough = 4 * 3 * 5 if any(s.layer == PICTURE for s in piece.wanted) else 0
+    return network.dtype.itemsize * maps + beside + rough + 4 * 3 * 2
 
 
-def _reference_bytes(what: Synthesis, bound: Bound) -> dict[str, float]:
-    """Bytes per pixel of the features of references, by layer."""
-    network, element = what.network, torch.finfo(what.network.dtype).bits // 8
-    return {
-        s.layer: element * network.channels(s.layer) / network.stride(s.layer) ** 2
+def _between(piece: Piece, grid: Grid) -> float:
+    """Numbers in the map that a piece hands on, and in the largest such map's gradient."""
+    if piece.out is None:
+        return 0
+    return 2 * grid.size[0] * grid.size[1] * piece.network.channels(piece.out) / piece.network.stride(piece.out) ** 2
+
+
+def _reference_bytes(what: Synthesis, bound: Bound) -> float:
+    """Bytes per pixel of the features of references."""
+    network = what.network
+    return sum(
+        network.dtype.itemsize * network.channels(s.layer) / network.stride(s.layer) ** 2
         for s in bound.statistics
         if s.reference is not None and s.layer != PICTURE
-    }
+    )
 
 
 def _spoken(amount: float) -> str:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from reverie.errors import RecipeError
+from reverie.objectives import Objective
 
 Size = tuple[int, int]
 _MOST = 200  # stages; more is a mistake, not a wish
@@ -19,11 +20,13 @@ class Stage:
         size: (H, W), pixels.
         steps: optimiser steps at this size.
         rate: multiplies the optimiser's rate.
+        objective: what to minimise at this scale, where that is not the run's own.
     """
 
     size: Size
     steps: int
     rate: float = 1.0
+    objective: Objective | None = None
 
     def __post_init__(self) -> None:
         if min(self.size) < 1:

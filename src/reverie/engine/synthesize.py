@@ -170,7 +170,7 @@ class _Scale:
     def __init__(self, machine: _Machine, canvas: Canvas, stage: Stage, previous: Run | None) -> None:
         what = machine.synthesis
         self.machine, self.what, self.canvas = machine, what, canvas.resized(stage.size)
-        self.bound = bind(what.objective, what.network, stage.size, machine.executor)
+        self.bound = bind(stage.objective or what.objective, what.network, stage.size, machine.executor)
         self.run = what.optimiser.start(self.canvas.parameters, rate=stage.rate, previous=previous)
         self.mean = Average(self.canvas.parameters, what.average) if what.average is not None else None
         self.first: tuple[Tensor, dict[str, Tensor]] | None = None
@@ -191,14 +191,17 @@ class _Scale:
         what, machine = self.what, self.machine
         for p in self.canvas.parameters:
             p.grad = None
-        seen = self.canvas.picture()
-        seen = seen if what.view is None else what.view(seen, machine.generator)
-        total, terms = value(self.bound, what.network, seen, machine.executor)
+        total, terms = value(self.bound, what.network, self._seen(), machine.executor)
         total.backward()  # type: ignore[no-untyped-call]
         if any(p.grad is not None and not torch.isfinite(p.grad.sum()) for p in self.canvas.parameters):
             raise Diverged("the gradient is not finite though the value is; try a smaller weight or step.")
         self.first = self.first or (total.detach(), {k: v.detach() for k, v in terms.items()})
         return total.detach()
+
+    def _seen(self) -> Tensor:
+        """What the network sees of the picture; held by nobody else, so that a large one goes when it is used."""
+        picture = self.canvas.picture()
+        return picture if self.what.view is None else self.what.view(picture, self.machine.generator)
 
     def image(self) -> Tensor:
         """The picture as it stands: the average's, where there is one."""

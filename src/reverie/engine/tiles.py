@@ -8,94 +8,54 @@ the whole picture's, to rounding.
 from __future__ import annotations
 
 import gc
+import math
 import tempfile
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from reverie.engine.executors import Executor, Slopes, Statistics, WholeExecutor, layers_of, read
+from reverie.engine.executors import Executor, Slopes, Statistics, WholeExecutor
+from reverie.engine.grids import Size, grid_for, owned
+from reverie.engine.memory import release
+from reverie.engine.pieces import Known, Piece, part, pieces, pulled, shares, work
 from reverie.errors import OutOfMemory, RecipeError
 from reverie.networks import Network
 from reverie.objectives import PICTURE, Statistic, Window
+from reverie.pictures import size_of
 
-Size = tuple[int, int]
-MAPPED = 256 * 2**20  # bytes of cached references above which they lie on disk
+MAPPED = 256 * 2**20  # bytes of a reference's features above which they lie on disk
 SMALLEST = 128  # pixels; a tile that does not fit at this size will not fit smaller
+TWICE = 1.45  # an evaluation with its forward pass done twice, over one evaluation
+TIDY = 12  # tiles after which freed memory goes back to the system: maps of many sizes leave it in pieces
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Span:
-    """One tile along one axis: the pixels it owns and those it reads, as half-open ranges."""
-
-    own: tuple[int, int]
-    seen: tuple[int, int]
-
-
-Place = tuple[Span, Span]
-
-
-@dataclass(frozen=True)
-class Grid:
-    """How a picture is cut.
+@dataclass
+class Swept:
+    """What a pass over the tiles gives.
 
     Attributes:
-        size: (H, W) of the picture.
-        step: tile origins are multiples of it: the deepest stride.
-        halo: pixels read beyond the owned ones on each side, a multiple of step.
-        tile: owned pixels each way, a multiple of step.
-        origin: (row, column) where the pixels at hand begin; not (0, 0) where they are a part of the picture.
+        sums: of each statistic's shares, in the order wanted.
+        gradient: of the picture, where the statistics' gradients were known.
+        kept: maps between the pieces of the network, for the way back.
     """
 
-    size: Size
-    step: int
-    halo: int
-    tile: int
-    origin: Size = (0, 0)
+    sums: tuple[Tensor, ...]
+    gradient: Tensor | None = None
+    kept: list[Tensor] = field(default_factory=list)
 
-    def spans(self, length: int) -> list[Span]:
-        """The tiles along an axis of this many pixels, of nearly equal lengths, no pixel left out."""
-        count = max(1, -(-length // self.tile))
-        even = -(-length // (count * self.step)) * self.step
-        starts = range(0, length, even)
-        return [
-            Span(
-                (a, min(a + even, length)),
-                (max(0, a - self.halo), min(length, a + even + self.halo)),
-            )
-            for a in starts
-        ]
-
-    def __iter__(self) -> Iterator[Place]:
-        for rows in self.spans(self.size[0]):
-            for columns in self.spans(self.size[1]):
-                yield rows, columns
-
-    def __len__(self) -> int:
-        return len(self.spans(self.size[0])) * len(self.spans(self.size[1]))
-
-    def crop(self, pixels: Tensor, place: Place) -> Tensor:
-        """A view of the pixels that a tile reads, out of those at hand."""
-        (top, bottom), (left, right) = place[0].seen, place[1].seen
-        down, across = self.origin
-        return pixels[..., top - down : bottom - down, left - across : right - across]
-
-
-def grid_for(network: Network, wanted: Statistics, size: Size, tile: int) -> Grid:
-    """The grid on which these statistics are exact.
-
-    Raises:
-        RecipeError: a layer may see the whole picture, so no tile is enough.
-    """
-    deep = [network.geometry(layer) for layer in layers_of(wanted) if layer != PICTURE]
-    step = max((g.stride for g in deep), default=1)
-    reach = max([g.halo for g in deep] + [s.reach for s in wanted])
-    return Grid(size, step, -(-reach // step) * step, max(step, tile // step * step))
+    @property
+    def pulled(self) -> Tensor:
+        """The gradient, of a pass that was to give it."""
+        if self.gradient is None:
+            raise RuntimeError("a pass that knew the statistics' gradients gave none of the picture")
+        return self.gradient
 
 
 class Cutter(Executor):
@@ -116,20 +76,27 @@ class Cutter(Executor):
     def measure(
         self, network: Network, picture: Tensor, wanted: Statistics, slopes: Slopes | None = None
     ) -> tuple[Tensor, ...]:
-        size = (int(picture.shape[-2]), int(picture.shape[-1]))
-        if len(grid_for(network, wanted, size, self.tile)) == 1:
+        if len(grid_for(network, wanted, size_of(picture), self.tile)) == 1:
             return self._whole.measure(network, picture, wanted)
         return tuple(_Tiled.apply(picture, self, network, wanted, slopes))  # type: ignore[no-untyped-call]
 
     @abstractmethod
-    def sweep(
-        self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None, *, again: bool = False
-    ) -> tuple[tuple[Tensor, ...], Tensor | None]:
+    def sweep(self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None) -> Swept:
         """The sums of all tiles' shares, and where the statistics' gradients are known, the picture's gradient.
 
         Shares and gradients are added in the order of the tiles, whoever gives them, so that the sums are the same.
-        Where it is done again, for the gradient alone, the sums may be left out.
         """
+
+    @abstractmethod
+    def pull(
+        self,
+        picture: Tensor,
+        network: Network,
+        wanted: Statistics,
+        gradients: Sequence[Tensor | None],
+        kept: list[Tensor],
+    ) -> Tensor:
+        """The picture's gradient, from those of the statistics and what the sweep kept."""
 
     @abstractmethod
     def forget(self) -> None:
@@ -161,88 +128,154 @@ class TiledExecutor(Cutter):
 
     Args:
         tile: side of the pixels a tile owns, rounded down to the network's deepest stride.
-    Source: two passes, Galerne et al. (2022). We differ: tiles own features, so half their halo is exact; where the
-        objective is linear in the statistics its gradient is known beforehand, and one pass does.
+        cut: whether to run the network in pieces, each over all tiles, where that is less work: a tile then reads
+            the halo of a piece only. Between the pieces lie a few bytes per pixel.
+    Source: two passes, Galerne et al. (2022). We differ: tiles own features, so half their halo is exact; the network
+        is cut, so that a third of that is; where the objective is linear in the statistics its gradient is known
+        beforehand, and one pass may do.
     """
 
-    def __init__(self, tile: int = 512) -> None:
+    def __init__(self, tile: int = 512, *, cut: bool = True) -> None:
         super().__init__(tile)
-        self._references: WeakKeyDictionary[Statistic, dict[int, Tensor]] = WeakKeyDictionary()
+        self.cut = cut
+        self._references: WeakKeyDictionary[Statistic, Tensor] = WeakKeyDictionary()
 
-    def sweep(
-        self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None, *, again: bool = False
-    ) -> tuple[tuple[Tensor, ...], Tensor | None]:
-        """One tile after the other."""
-        grid = grid_for(network, wanted, (int(picture.shape[-2]), int(picture.shape[-1])), self.tile)
-        gradient = torch.zeros_like(picture) if slopes else None
-        sums: list[Tensor] = []
-        for number, place in enumerate(grid):
-            crop = grid.crop(picture, place).detach()
-            shares, part = self.visit(crop, network, wanted, grid, number, place, slopes)
-            sums = added(sums, shares)
-            if gradient is not None and part is not None:
-                grid.crop(gradient, place).add_(part)
-        return tuple(x.to(share.dtype) for x, share in zip(sums, shares, strict=True)), gradient
+    def sweep(self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None) -> Swept:
+        """One piece after the other, one tile after the other."""
+        run = _Run(self.pieces(network, wanted, size_of(picture), once=slopes is not None), self.tile, wanted)
+        run.beside = partial(self._reference, network, run)
+        kept = run.forward(picture, all_pieces=slopes is None)
+        if slopes is None:
+            return Swept(run.totals(), kept=kept)
+        gradient = run.backward(picture, kept, _once(wanted, run.sums, slopes), sums_of_last=True)
+        return Swept(run.totals(), gradient)
+
+    def pull(
+        self,
+        picture: Tensor,
+        network: Network,
+        wanted: Statistics,
+        gradients: Sequence[Tensor | None],
+        kept: list[Tensor],
+    ) -> Tensor:
+        """The pieces backwards, each from the map before it."""
+        run = _Run(self.pieces(network, wanted, size_of(picture), once=False), self.tile, wanted)
+        run.beside = partial(self._reference, network, run)
+        known = dict(zip(wanted, gradients, strict=True))
+        return run.backward(picture, kept, lambda _: known)
 
     def forget(self) -> None:
-        """Drop the references' features."""
-        self._references.clear()
+        """Nothing is kept by tile."""
 
-    def visit(
-        self,
-        crop: Tensor,
-        network: Network,
-        wanted: Statistics,
-        grid: Grid,
-        number: int,
-        place: Place,
-        slopes: Slopes | None,
-    ) -> tuple[list[Tensor], Tensor | None]:
-        """One tile's shares; where the statistics' gradients are known, also the gradient of the pixels it reads."""
-        if slopes is None:
-            with torch.no_grad():
-                return self.shares(network, crop, wanted, grid, number, place), None
-        with torch.enable_grad():
-            crop.requires_grad_(True)
-            shares = self.shares(network, crop, wanted, grid, number, place)
-            pairs = [(x, g) for x, g in zip(shares, slopes(shares), strict=True) if x.requires_grad and g is not None]
-            (gradient,) = torch.autograd.grad([x for x, _ in pairs], crop, [g for _, g in pairs])
-        return [x.detach() for x in shares], gradient
+    def pieces(self, network: Network, wanted: Statistics, size: Size, *, once: bool) -> tuple[Piece, ...]:
+        """The network cut or, where one pass over wider tiles is less work than two over narrower ones, not."""
+        cut = pieces(network, wanted, cut=self.cut)
+        if not once or len(cut) == 1:
+            return cut
+        one = pieces(network, wanted, cut=False)
+        return one if work(one, size, self.tile) < TWICE * work(cut, size, self.tile) else cut
 
-    def shares(
-        self,
-        network: Network,
-        crop: Tensor,
-        wanted: Statistics,
-        grid: Grid,
-        number: int,
-        place: Place,
-    ) -> list[Tensor]:
-        """One tile's share of each statistic."""
-        maps = read(network, crop, layers_of(wanted))
-        out = []
-        for s in wanted:
-            stride, whole = _map_of(network, s.layer, grid.size)
-            window, piece = _owned(maps[s.layer], stride, whole, grid.size, place, s.reach)
-            out.append(s.measure(piece, window, self._reference(network, s, grid, number, place, crop)))
-        return out
-
-    def _reference(
-        self, network: Network, s: Statistic, grid: Grid, number: int, place: Place, beside: Tensor
-    ) -> Tensor | None:
-        """The reference's features that this tile owns, computed once where the tile is, and kept."""
-        if s.reference is None:
+    def _reference(self, network: Network, run: _Run, statistic: Statistic, window: Window) -> Tensor | None:
+        """The reference's features in a window; those of the whole reference are computed once, and kept."""
+        if statistic.reference is None:
             return None
-        kept = self._references.setdefault(s, {})
-        if number not in kept:
+        if statistic not in self._references:
             with torch.no_grad():
-                pixels = grid.crop(s.reference, place).to(beside.device)
-                features = read(network, pixels, (s.layer,))[s.layer]
-            piece = _owned(features, *_map_of(network, s.layer, grid.size), grid.size, place, 0)[1]
-            total = piece.numel() * piece.element_size() * len(grid)
-            copy = _on_disk(piece) if total > MAPPED else piece.clone(memory_format=torch.preserve_format)
-            kept[number] = copy
-        return kept[number]
+                self._references[statistic] = features_of(network, statistic.reference, statistic.layer, self.tile)
+        return part(self._references[statistic], window)
+
+
+class _Run:
+    """One measurement at work: the pieces, the tile, and the sums of the shares so far."""
+
+    def __init__(self, parts: Sequence[Piece], tile: int, wanted: Statistics) -> None:
+        self.parts, self.tile, self.wanted = parts, tile, wanted
+        self.sums: dict[Statistic, Tensor] = {}
+        self.beside: Callable[[Statistic, Window], Tensor | None] = lambda _, __: None
+        self._kinds: dict[Statistic, torch.dtype] = {}
+
+    def forward(self, picture: Tensor, *, all_pieces: bool) -> list[Tensor]:
+        """The maps between the pieces; the last piece is left for later unless its sums are asked for now."""
+        maps = [picture.detach()]
+        for piece in self.parts if all_pieces else self.parts[:-1]:
+            handed = self._through(piece, maps[-1])
+            if handed is not None:
+                maps.append(handed)
+        return maps[1:]
+
+    def backward(self, picture: Tensor, kept: list[Tensor], known: Known, *, sums_of_last: bool = False) -> Tensor:
+        """The picture's gradient."""
+        maps = [picture.detach(), *kept]
+        above = self._down(self.parts[-1], maps[-1], known, None, collect=sums_of_last)
+        for piece, before in reversed(list(zip(self.parts[:-1], maps[:-1], strict=True))):
+            above = self._down(piece, before, known, above, collect=False)
+        return above
+
+    def totals(self) -> tuple[Tensor, ...]:
+        """The sums in the order wanted."""
+        return tuple(self.sums[s].to(self._kinds[s]) for s in self.wanted)
+
+    def _through(self, piece: Piece, before: Tensor) -> Tensor | None:
+        """A piece's forward pass: its shares are added, its last map is handed on."""
+        grid = piece.grid(size_of(before), self.tile)
+        handed: Tensor | None = None
+        for place in grid:
+            found, own = shares(piece, grid.crop(before, place), grid, place, self.beside)
+            self._add(found)
+            if own is not None and piece.out is not None:
+                handed = _blank(piece, piece.out, before, own) if handed is None else handed
+                part(handed, owned(piece.network, piece.out, grid.size, place)[0]).copy_(own)
+        return handed
+
+    def _down(self, piece: Piece, before: Tensor, known: Known, above: Tensor | None, *, collect: bool) -> Tensor:
+        """A piece's way back: the gradient in the map before it."""
+        grid = piece.grid(size_of(before), self.tile)
+        gradient = torch.zeros_like(before)
+        for number, place in enumerate(grid):
+            found, own = pulled(piece, grid.crop(before, place), grid, place, self.beside, known, above)
+            grid.add(gradient, place, own)
+            if collect:
+                self._add(found)
+            if number % TIDY == TIDY - 1:
+                release()
+        return gradient
+
+    def _add(self, found: Mapping[Statistic, Tensor]) -> None:
+        """Shares into the sums, in float64."""
+        for s, share in found.items():
+            self._kinds[s] = share.dtype
+            self.sums[s] = self.sums[s].add_(share) if s in self.sums else share.double()
+
+
+def features_of(network: Network, picture: Tensor, layer: str, tile: int) -> Tensor:
+    """A layer's whole map, computed in tiles; on disk, mapped into memory, where it is large."""
+    if layer == PICTURE:
+        return picture
+    return _Run(pieces(network, (), out=layer), tile, ()).forward(picture, all_pieces=True)[-1]
+
+
+def _blank(piece: Piece, out: str, before: Tensor, like: Tensor) -> Tensor:
+    """Memory for the map that a piece hands on; in an unlinked temporary file where it is large and kept for long."""
+    height, width = piece.network.extent(out, size_of(before))
+    shape = (len(like), height, width, like.shape[1])
+    if piece.wanted or math.prod(shape) * like.element_size() <= MAPPED:
+        return like.new_empty(shape).permute(0, 3, 1, 2)
+    with tempfile.NamedTemporaryFile(prefix="reverie-") as file:
+        stored = torch.from_file(file.name, shared=True, size=math.prod(shape), dtype=like.dtype)
+    return stored.view(shape).permute(0, 3, 1, 2)
+
+
+def _once(wanted: Statistics, sums: Mapping[Statistic, Tensor], slopes: Slopes) -> Known:
+    """The slopes of a linear objective, asked for once: they depend on the statistics' shapes only."""
+    known: dict[Statistic, Tensor | None] = {}
+
+    def gradients(found: Mapping[Statistic, Tensor]) -> Mapping[Statistic, Tensor | None]:
+        if not known:
+            like = [found[s] if s in found else sums[s].to(next(iter(found.values())).dtype) for s in wanted]
+            known.update(zip(wanted, slopes(like), strict=True))
+        return known
+
+    return gradients
 
 
 class _Tiled(torch.autograd.Function):
@@ -257,21 +290,20 @@ class _Tiled(torch.autograd.Function):
         wanted: Statistics,
         slopes: Slopes | None,
     ) -> tuple[Tensor, ...]:
-        ctx.args = (executor, network, wanted)
-        ctx.save_for_backward(picture)
         known = slopes if ctx.needs_input_grad[0] else None
-        sums, ctx.gradient = executor.fitting(lambda: executor.sweep(picture, network, wanted, known))
-        return sums
+        swept = executor.fitting(lambda: executor.sweep(picture, network, wanted, known))
+        ctx.args, ctx.gradient, ctx.kept = (executor, network, wanted), swept.gradient, swept.kept
+        if swept.gradient is None and ctx.needs_input_grad[0]:
+            ctx.save_for_backward(picture)
+        return swept.sums
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (picture,) = ctx.saved_tensors
-        total = ctx.gradient
+        total, ctx.gradient = ctx.gradient, None
         if total is None:
+            (picture,) = ctx.saved_tensors
             executor, network, wanted = ctx.args
-            _, total = executor.fitting(
-                lambda: executor.sweep(picture, network, wanted, lambda _: gradients, again=True)
-            )
+            total = executor.fitting(lambda: executor.pull(picture, network, wanted, gradients, ctx.kept))
         return total, None, None, None, None
 
 
@@ -285,27 +317,3 @@ def added(sums: list[Tensor], shares: Sequence[Tensor]) -> list[Tensor]:
     """The sums with one more tile's shares, in float64."""
     wide = [x.double() for x in shares]
     return [a.add_(b) for a, b in zip(sums, wide, strict=True)] if sums else wide
-
-
-def _map_of(network: Network, layer: str, size: Size) -> tuple[int, Size]:
-    """Stride and (h, w) of a layer's whole map; the picture is a layer too."""
-    return (1, size) if layer == PICTURE else (network.stride(layer), network.extent(layer, size))
-
-
-def _owned(features: Tensor, stride: int, whole: Size, size: Size, place: Place, reach: int) -> tuple[Window, Tensor]:
-    """The window of the whole map that a tile owns, and those features (and `reach` beyond) out of its own map."""
-    ranges = []
-    for span, length, pixels in zip(place, whole, size, strict=True):
-        first = span.own[0] // stride
-        last = length if span.own[1] == pixels else min(length, span.own[1] // stride)
-        ranges.append((first, max(first, last), first - span.seen[0] // stride))
-    (top, bottom, y), (left, right, x) = ranges
-    window = Window(top, left, bottom - top, right - left, whole)
-    return window, features[..., y : y + bottom - top + reach, x : x + right - left + reach]
-
-
-def _on_disk(x: Tensor) -> Tensor:
-    """The tensor in an unlinked temporary file, mapped into memory when it is read."""
-    with tempfile.NamedTemporaryFile(prefix="reverie-") as file:
-        stored = torch.from_file(file.name, shared=True, size=x.numel(), dtype=x.dtype)
-    return stored.view(x.shape).copy_(x)

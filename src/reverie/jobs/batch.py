@@ -6,7 +6,7 @@ import contextlib
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -43,6 +43,9 @@ class Progress:
 
 def run(items: Sequence[Item], folder: Path, crew: Callable[[int], Crew]) -> Generator[Progress, None, None]:
     """Make all items that are not made yet; failed ones are tried once more, after the others.
+
+    An item whose worker was killed, as the system does where memory runs out, is tried in tiles of half the side,
+    down to the smallest.
 
     The folder gets a manifest as it goes and contact sheets at the end. Close the iterator to stop: what is made
     stays, and the next call goes on.
@@ -120,11 +123,16 @@ class _Course:
     def _ended_with(self, event: Ended) -> Progress:
         item, error = event.item, event.error
         self._parts.pop(item.output, None)
+        if error is not None and event.smaller is not None:
+            self._tries[item.output] -= 1  # each size of tiles is a try of its own
+            self._queue.append(replace(item, tile=event.smaller))
+            return Progress(self._done(), item, retry=f"{error} Next in tiles of {event.smaller} px.")
         if error is not None and self._tries[item.output] < TRIES:
             self._queue.append(item)
             return Progress(self._done(), item, retry=error)
         self._ended += 1
-        self._manifest.set(item, "made" if error is None else "failed", seconds=event.seconds, error=error)
+        note = None if item.tile is None else f"in tiles of {item.tile} px, since its worker was killed"
+        self._manifest.set(item, "made" if error is None else "failed", event.seconds, error=error, note=note)
         return Progress(self._done(), item, self._manifest.row(item))
 
     def _done(self) -> float:

@@ -18,7 +18,7 @@ import torch
 
 from reverie.errors import ReverieError
 from reverie.jobs.items import Item
-from reverie.jobs.making import make
+from reverie.jobs.making import Made, make
 from reverie.networks.zoo import keep_loaded
 
 OFTEN = 0.25  # seconds between what a worker says of its progress
@@ -34,11 +34,16 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Ended:
-    """An item is made, or failed: then error is one line."""
+    """An item is made, or failed: then error is one line.
+
+    Attributes:
+        smaller: side of the tiles that may do, pixels, where its worker was killed as when memory runs out.
+    """
 
     item: Item
     seconds: float
     error: str | None
+    smaller: int | None = None
 
 
 Event = Stepped | Ended
@@ -119,12 +124,13 @@ class _Worker:
     def __init__(self, threads: int, share: float) -> None:
         self._arguments = (threads, share)
         self.item: Item | None = None
+        self._smaller: int | None = None
         self._process: BaseProcess | None = None
 
     def give(self, item: Item) -> None:
         if self._process is None or not self._process.is_alive():
             self._start()
-        self.item, self._began = item, time.monotonic()
+        self.item, self._began, self._smaller = item, time.monotonic(), None
         with contextlib.suppress(OSError):  # it died just now: its silence will be heard
             self.pipe.send(item)
 
@@ -134,12 +140,13 @@ class _Worker:
         try:
             while self.item is not None and self.pipe.poll():
                 said = self.pipe.recv()
-                if isinstance(said, float):
-                    events.append(Stepped(self.item, said))
+                if isinstance(said, Made):
+                    self._smaller = said.smaller
+                    events.append(Stepped(self.item, said.done))
                 else:
                     events.append(self._ended(said or None))
         except (EOFError, OSError):
-            events.append(self._ended(self._death()))
+            events.append(self._ended(self._death(), died=True))
         return events
 
     def end(self) -> None:
@@ -157,11 +164,12 @@ class _Worker:
         self._process.start()
         its.close()
 
-    def _ended(self, error: str | None) -> Ended:
+    def _ended(self, error: str | None, *, died: bool = False) -> Ended:
         item, self.item = self.item, None
         if item is None:
             raise RuntimeError("a worker ended nothing")
-        return Ended(item, time.monotonic() - self._began, error)
+        killed = died and self._process is not None and self._process.exitcode == -signal.SIGKILL
+        return Ended(item, time.monotonic() - self._began, error, self._smaller if killed else None)
 
     def _death(self) -> str:
         if self._process is None:
@@ -188,18 +196,18 @@ def work(pipe: Connection, threads: int, share: float) -> None:
     keep_loaded()
     with contextlib.suppress(EOFError, OSError):
         while True:
-            item = pipe.recv()
-            last = 0.0
-            for said in telling(item, share):
-                if isinstance(said, str) or time.monotonic() - last > OFTEN:
-                    pipe.send(said)
-                    last = time.monotonic()
+            for said in telling(pipe.recv(), share):
+                pipe.send(said)
 
 
-def telling(item: Item, share: float) -> Iterator[float | str]:
-    """Make an item; what is told of it: floats of progress, then one line of error, empty if it is made."""
+def telling(item: Item, share: float) -> Iterator[Made | str]:
+    """Make an item; what is told of it: its progress now and then, then one line of error, empty if it is made."""
+    last = 0.0
     try:
-        yield from make(item, share=share)
+        for made in make(item, share=share):
+            if not made.done or time.monotonic() - last > OFTEN:
+                yield made
+                last = time.monotonic() if made.done else 0.0
         yield ""
     except ReverieError as error:
         yield " ".join(str(error).split())

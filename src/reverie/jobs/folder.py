@@ -54,6 +54,7 @@ class Job(_Part):
         save_every, compare, report: what else is to be written: every so many steps' picture, both pictures side by
             side, the losses.
         every: seconds between checkpoints.
+        tile: side of the tiles since larger ones were too large for the memory, pixels; None: the record's.
         same_as: a picture that should come out again.
         passing: whether the folder is removed with the job's end.
         finished: whether the picture is written.
@@ -67,6 +68,7 @@ class Job(_Part):
     compare: bool = False
     report: bool = False
     every: float = Field(30.0, ge=0)
+    tile: int | None = Field(None, ge=0)
     same_as: str | None = None
     passing: bool = False
     finished: bool = False
@@ -77,6 +79,13 @@ class Job(_Part):
         r = self.record
         parts = [r.version, r.recipe, r.settings, [(i.role, i.sha256) for i in r.inputs], r.network.sha256]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def record_now(self) -> Record:
+        """The record with the tiles it has come to, for the picture."""
+        if self.tile is None:
+            return self.record
+        return self.record.model_copy(update={"settings": {**self.record.settings, "tile": self.tile}})
 
     def to_json(self) -> str:
         """The job as JSON text, with the identity of its run: a damaged text is recognised."""

@@ -33,12 +33,14 @@ class Item:
         settings: checked; those that were given are set.
         inputs: (role, file), in the order of the record; none for the first role begins with noise.
         output: where the picture goes; its stem is the item's name.
+        tile: side of the tiles to make it in, pixels, where larger ones were too large; None leaves it to the plan.
     """
 
     recipe: str
     settings: Settings
     inputs: tuple[tuple[str, Path], ...]
     output: Path
+    tile: int | None = None
 
     @property
     def name(self) -> str:

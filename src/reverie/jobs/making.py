@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from reverie.engine import Plan, Synthesis, parse_memory, plan
 from reverie.engine.memory import free_memory, resident
 from reverie.errors import ReverieError
 from reverie.jobs.items import Item
+from reverie.jobs.smaller import smaller
 from reverie.networks import load
 from reverie.pictures import Picture, check_output, format_of, read_picture, resize, size_of, write_image
 from reverie.recipes.catalogue import find
@@ -19,14 +21,27 @@ from reverie.recipes.record import hash_of, read_record, record_of
 from reverie.recipes.settings import Settings
 
 
-def make(item: Item, *, share: float = 1.0) -> Iterator[float]:
+@dataclass(frozen=True)
+class Made:
+    """How far an item is.
+
+    Attributes:
+        done: share of its run, in [0, 1].
+        smaller: side of the tiles to try if its worker is killed now, pixels; None where they cannot be smaller.
+    """
+
+    done: float
+    smaller: int | None
+
+
+def make(item: Item, *, share: float = 1.0) -> Iterator[Made]:
     """Make an item's picture and write it, its record inside.
 
     Args:
         item: what.
         share: of the memory that this process may take, in (0, 1].
     Yields:
-        How much of the run is done, in [0, 1], after each step.
+        How far it is: before the first step, and after each.
     Raises:
         ReverieError: anything refused; an older output is as it was.
     """
@@ -37,11 +52,13 @@ def make(item: Item, *, share: float = 1.0) -> Iterator[float]:
     for role, path in item.inputs:
         pictures.setdefault(role, []).append(read_picture(path))
     settings = item.settings.resolved()
-    what = recipe.prepare({role: [p.pixels for p in many] for role, many in pictures.items()}, settings)
-    chosen = _planned(settings, what, share)
+    what = recipe.prepare(recipe.inputs(pictures), settings)
+    chosen = _planned(settings, what, share) if item.tile is None else plan(what, memory=2**62, tile=item.tile)
+    next_ = None if what.network.periodic else smaller(chosen.tile, chosen.size)
     record = record_of(recipe, settings.planned(chosen), inputs=item.inputs, output=item.output)
+    yield Made(0.0, next_)
     for iterate in what.run(executor=chosen.executor()):
-        yield iterate.done
+        yield Made(iterate.done, next_)
     photo = next(iter(pictures.get(recipe.roles[0].name, ())), None)
     _write(item, iterate.image, photo, record.to_json())
 
@@ -70,9 +87,14 @@ def is_made(item: Item) -> bool:
 def _wishes(wished: dict[str, Any], made: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both settings without those that were left to Reverie."""
     left = {"memory"}
-    left |= {"tile"} if wished.get("tile") is None else set()
+    left |= {"tile"} if wished.get("tile") is None or _is_within(made.get("tile"), wished["tile"]) else set()
     left |= {"precision"} if wished.get("precision") == "auto" else set()
     return ({k: v for k, v in wished.items() if k not in left}, {k: v for k, v in made.items() if k not in left})
+
+
+def _is_within(tile: int | None, wished: int) -> bool:
+    """Whether tiles are smaller than was wished: larger ones did not fit."""
+    return tile is not None and tile > 0 and (not wished or tile < wished)
 
 
 def _planned(settings: Settings, what: Synthesis, share: float) -> Plan:

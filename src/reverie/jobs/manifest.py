@@ -28,6 +28,7 @@ class Row:
     status: Status = "waiting"
     seconds: float | None = None
     error: str | None = None
+    note: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The row as a program reads it."""
@@ -39,6 +40,7 @@ class Row:
             "seconds": None if self.seconds is None else round(self.seconds, 3),
             "output": self.item.output.name if self.status in ("made", "there") else None,
             "error": self.error,
+            "note": self.note,
         }
 
 
@@ -53,7 +55,7 @@ class Manifest:
     def __init__(self, folder: Path, items: Sequence[Item]) -> None:
         self._folder, self._written = folder, 0.0
         self._rows = {item.output: Row(item) for item in items}
-        self._earlier = _seconds_of(folder / LINES)
+        self._earlier = _known_of(folder / LINES)
 
     @property
     def rows(self) -> list[Row]:
@@ -68,11 +70,20 @@ class Manifest:
         """How many items have this status."""
         return sum(row.status == status for row in self._rows.values())
 
-    def set(self, item: Item, status: Status, *, seconds: float | None = None, error: str | None = None) -> None:
+    def set(
+        self,
+        item: Item,
+        status: Status,
+        seconds: float | None = None,
+        *,
+        error: str | None = None,
+        note: str | None = None,
+    ) -> None:
         """Note what became of an item; it is written at once, or within a second."""
-        seconds = self._earlier.get(item.name) if status == "there" else seconds
+        if status == "there":
+            seconds, note = self._earlier.get(item.name, (None, None))
         row = self._rows[item.output]
-        self._rows[item.output] = replace(row, status=status, seconds=seconds, error=error)
+        self._rows[item.output] = replace(row, status=status, seconds=seconds, error=error, note=note)
         if time.monotonic() - self._written > SELDOM:
             self.write()
 
@@ -91,7 +102,7 @@ class Manifest:
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:
     text = io.StringIO()
-    table = csv.DictWriter(text, ["item", "inputs", "settings", "status", "seconds", "output", "error"])
+    table = csv.DictWriter(text, ["item", "inputs", "settings", "status", "seconds", "output", "error", "note"])
     table.writeheader()
     for row in rows:
         inputs = "; ".join(f"{role}={path}" for role, path in row["inputs"].items())
@@ -99,12 +110,12 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _seconds_of(path: Path) -> dict[str, float]:
-    """The seconds that items took in an earlier call; a damaged manifest is as good as none."""
-    found: dict[str, float] = {}
+def _known_of(path: Path) -> dict[str, tuple[float, str | None]]:
+    """The seconds that items took in an earlier call, and its notes; a damaged manifest is as good as none."""
+    found: dict[str, tuple[float, str | None]] = {}
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         for line in path.read_text(encoding="utf8").splitlines():
             row = json.loads(line)
             if row["seconds"] is not None:
-                found[str(row["item"])] = float(row["seconds"])
+                found[str(row["item"])] = (float(row["seconds"]), row["note"])
     return found

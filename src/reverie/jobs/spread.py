@@ -5,16 +5,46 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from reverie.engine.joining import check_room, join, leave, the_ray
-from reverie.jobs.crew import OFTEN, Crew, Ended, Event, Stepped, telling, workers_here
+from reverie.jobs.crew import Crew, Ended, Event, Stepped, telling, workers_here
 from reverie.jobs.items import Item
+from reverie.jobs.making import Made
 from reverie.networks.zoo import keep_loaded
 
 CORES = 2  # of each worker on a cluster of other machines
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a cluster gives: so many workers of so many threads; `own` where it was started for them."""
+
+    count: int
+    threads: int
+    own: bool
+
+
+def share_out(address: str, *, most: int, count: int | None = None) -> Share:
+    """Join a cluster and say how many workers it is to have.
+
+    Args:
+        address: "local" starts one on this machine; otherwise HOST:PORT.
+        most: workers that have something to do.
+        count: as asked for; by default one for every two cores.
+    Raises:
+        RecipeError: Ray is not installed, there is no such cluster, or it has no room for so many.
+    """
+    here = count or workers_here(most)
+    threads = max(1, (os.cpu_count() or 1) // here) if address == "local" else CORES
+    own = join(address, cpus=here * threads)
+    room = max(1, int(the_ray().cluster_resources().get("CPU", 1)) // threads)
+    workers = here if address == "local" else count or max(1, min(most, room))
+    check_room(workers, cpus=threads)
+    return Share(workers, threads, own)
 
 
 class Spread(Crew):
@@ -29,17 +59,13 @@ class Spread(Crew):
     """
 
     def __init__(self, address: str, *, most: int, count: int | None = None) -> None:
-        here = count or workers_here(most)
-        threads = max(1, (os.cpu_count() or 1) // here) if address == "local" else CORES
-        self._own = join(address, cpus=here * threads)
-        ray = the_ray()
-        room = max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
-        self.count = here if address == "local" else count or max(1, min(most, room))
-        check_room(self.count, cpus=threads)
-        machines = max(1, len([node for node in ray.nodes() if node["Alive"]]))
-        self._arguments = (threads, min(1.0, machines / self.count))
+        share = share_out(address, most=most, count=count)
+        self.count, self._own = share.count, share.own
+        machines = max(1, len([node for node in the_ray().nodes() if node["Alive"]]))
+        self._arguments = (share.threads, min(1.0, machines / self.count))
         self._actors: list[Any] = [None] * self.count
         self._running: dict[int, tuple[Item, float, Any]] = {}
+        self._smaller: dict[int, int | None] = {}
 
     @property
     def free(self) -> bool:
@@ -58,6 +84,7 @@ class Spread(Crew):
             self._actors[number] = self._actor()
         told = self._actors[number].make.remote(item)
         self._running[number] = (item, time.monotonic(), told)
+        self._smaller[number] = None
 
     def wait(self, seconds: float) -> list[Event]:
         """What happened, at the latest after this time."""
@@ -81,17 +108,18 @@ class Spread(Crew):
 
     def _heard(self, number: int) -> Event:
         item, began, told = self._running[number]
-        ray = the_ray()
+        ray, died = the_ray(), False
         try:
             said = ray.get(next(told))
         except (ray.exceptions.RayError, StopIteration) as error:
-            died = isinstance(error, ray.exceptions.RayActorError)
+            died = isinstance(error, ray.exceptions.RayActorError | ray.exceptions.OutOfMemoryError)
             said = "its worker died; there may be too little memory." if died else f"Ray: {type(error).__name__}."
             self._actors[number] = None
-        if isinstance(said, float):
-            return Stepped(item, said)
+        if isinstance(said, Made):
+            self._smaller[number] = said.smaller
+            return Stepped(item, said.done)
         del self._running[number]
-        return Ended(item, time.monotonic() - began, said or None)
+        return Ended(item, time.monotonic() - began, said or None, self._smaller[number] if died else None)
 
 
 class Maker:
@@ -102,10 +130,6 @@ class Maker:
         keep_loaded()
         self._share = share
 
-    def make(self, item: Item) -> Iterator[float | str]:
-        """Make an item; what is told of it, not too often."""
-        last = 0.0
-        for said in telling(item, self._share):
-            if isinstance(said, str) or time.monotonic() - last > OFTEN:
-                yield said
-                last = time.monotonic()
+    def make(self, item: Item) -> Iterator[Made | str]:
+        """Make an item; what is told of it."""
+        yield from telling(item, self._share)

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
-from reverie.networks.classes import find_class
+from reverie.networks.classes import find_class, find_classes
 from reverie.networks.fetch import Progress
 from reverie.networks.graph import AVERAGE_SCALE, Geometry
+from reverie.networks.instant import Instant, load_instant
 from reverie.networks.network import Network
 from reverie.networks.ops import Padding, Pooling
+from reverie.networks.superres import Superres, load_superres
 from reverie.networks.wrapped import wrap
 from reverie.networks.zoo import Description, LayerSummary, describe, download, load, names
 
@@ -18,15 +20,20 @@ __all__ = [
     "AVERAGE_SCALE",
     "Description",
     "Geometry",
+    "Instant",
     "LayerSummary",
     "Network",
     "Padding",
     "Pooling",
     "Progress",
+    "Superres",
     "describe",
     "download",
     "find_class",
+    "find_classes",
     "load",
+    "load_instant",
+    "load_superres",
     "names",
     "wrap",
 ]

@@ -3,11 +3,41 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from reverie.errors import LayerNotFound
 from reverie.networks.network import Network
+
+KINDS: Mapping[str, tuple[tuple[int, int], ...]] = MappingProxyType(
+    {
+        "animals": ((0, 397),),
+        "fish": ((0, 6), (389, 397)),
+        "birds": ((7, 24), (80, 100), (127, 146)),
+        "frogs": ((30, 32),),
+        "turtles": ((33, 37),),
+        "lizards": ((38, 48),),
+        "reptiles": ((33, 68),),
+        "snakes": ((52, 68),),
+        "spiders": ((70, 77),),
+        "dogs": ((151, 268),),
+        "wolves": ((269, 275),),
+        "foxes": ((277, 280),),
+        "cats": ((281, 293),),
+        "bears": ((294, 297),),
+        "insects": ((300, 326),),
+        "beetles": ((300, 307),),
+        "butterflies": ((321, 326),),
+        "monkeys": ((365, 384),),
+        "fruits": ((948, 957),),
+        "landscapes": ((970, 980),),
+        "flowers": ((984, 986),),
+        "mushrooms": ((991, 997),),
+    }
+)
+"""Kinds of ImageNet's classes: the first and last index of each run of them."""
 
 
 @cache
@@ -48,6 +78,26 @@ def find_class(network: Network, text: str) -> int:
     raise LayerNotFound(_ambiguous(network, text, matches) if matches else _unknown(network, text))
 
 
+def find_classes(network: Network, text: str) -> tuple[int, ...]:
+    """The indices of the classes a person means: one, or a kind of them.
+
+    Args:
+        network: whose classes are meant.
+        text: as for `find_class`, or one of `KINDS` where the classes are ImageNet's.
+
+    Raises:
+        LayerNotFound: as `find_class` does.
+
+    Example:
+        >>> len(find_classes(load("dreamnet"), "dogs"))
+        118
+    """
+    kind = KINDS.get(text.strip().lower())
+    if kind is None or network.classes != imagenet_classes():
+        return (find_class(network, text),)
+    return tuple(index for first, last in kind for index in range(first, last + 1))
+
+
 def _by_index(network: Network, index: int) -> int:
     count = network.channels(network.class_layer or "")
     if index >= count:
@@ -66,7 +116,8 @@ def _unknown(network: Network, text: str) -> str:
     lower = {name.lower(): name for name in network.classes or ()}
     words = {word: name for name in lower for word in name.split()}
     wanted = text.strip().lower()
-    near = difflib.get_close_matches(wanted, [*lower, *words], n=3, cutoff=0.6)
-    shown = dict.fromkeys(lower[words.get(match, match)] for match in near)
+    kinds = {kind: kind for kind in KINDS if network.classes == imagenet_classes()}
+    near = difflib.get_close_matches(wanted, [*lower, *words, *kinds], n=3, cutoff=0.6)
+    shown = dict.fromkeys(kinds.get(match) or lower[words.get(match, match)] for match in near)
     hint = f"did you mean {' or '.join(repr(name) for name in shown)}?" if shown else ""
     return f"{network.name} has no class '{text}'; {hint or 'a number from 0 is also taken.'}"

@@ -172,6 +172,27 @@ class Blueprint:
             side += 1
         return side
 
+    def cuts(self) -> tuple[str, ...]:
+        """The layers through which everything after them goes: where the table may be run in pieces."""
+        last_use = {name: index for index, node in enumerate(self.nodes) for name in node.inputs}
+        return tuple(
+            node.name
+            for index, node in enumerate(self.nodes[:-1])
+            if not node.hidden
+            and all(last_use.get(n.name, 0) <= index for n in self.nodes[:index])
+            and last_use.get(PICTURE, 0) <= index
+        )
+
+    def after(self, layer: str) -> Blueprint:
+        """The table from one of its cuts on: what goes in is that layer's map, as it is."""
+        index = self.nodes.index(self.node(layer))
+        nodes = (
+            replace(node, inputs=tuple(PICTURE if name == layer else name for name in node.inputs))
+            for node in self.nodes[index + 1 :]
+        )
+        channels = self.channels(layer)
+        return replace(self, nodes=tuple(nodes), mean=(0.0,) * channels, std=(1.0,) * channels)
+
     def with_pooling(self, pooling: Pooling) -> Blueprint:
         """The same table, with every max pool exchanged for a scaled average when asked."""
         if pooling == "native":
@@ -179,13 +200,20 @@ class Blueprint:
         return replace(self, nodes=tuple(_averaged(node) for node in self.nodes))
 
     def with_padding(self, padding: Padding) -> Blueprint:
-        """The same table, whose convolutions of the picture repeat its border when asked."""
+        """The same table, whose convolutions of the picture repeat its border, or whose windows all wrap, if asked."""
+        if padding == "circular":
+            return replace(self, nodes=tuple(_wrapping(node) for node in self.nodes))
         nodes = (
             replace(node, op=replace(node.op, border=padding))
             if isinstance(node.op, Conv) and node.inputs == (PICTURE,)
             else node
             for node in self.nodes
         )
+        return replace(self, nodes=tuple(nodes))
+
+    def with_leak(self, leak: float) -> Blueprint:
+        """The same table, whose rectifiers let some of the gradient through where they are off."""
+        nodes = (replace(node, op=Relu(leak)) if isinstance(node.op, Relu) else node for node in self.nodes)
         return replace(self, nodes=tuple(nodes))
 
 
@@ -225,6 +253,12 @@ def _makes_its_own_map(op: Op) -> bool:
 def _averaged(node: Node) -> Node:
     if isinstance(node.op, Pool) and node.op.kind == "max":
         return replace(node, op=replace(node.op, kind="average", scale=AVERAGE_SCALE))
+    return node
+
+
+def _wrapping(node: Node) -> Node:
+    if isinstance(node.op, Conv | Pool):
+        return replace(node, op=replace(node.op, window=replace(node.op.window, wraps=True)))
     return node
 
 

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -71,6 +72,7 @@ class Network(nn.Module):
         self._plans: dict[tuple[str, ...], tuple[Step, ...]] = {}
         self._fitting: set[tuple[tuple[str, ...], tuple[int, int]]] = set()
         self._scales: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
+        self._pieces: dict[str, Network] = {}
         self.eval().requires_grad_(False)
 
     @property
@@ -108,6 +110,11 @@ class Network(nn.Module):
         """The precision the network computes in."""
         return next((p.dtype for p in self.parameters()), torch.float32)
 
+    @property
+    def periodic(self) -> bool:
+        """Whether pictures go on round their edges, as those of a seamless tile do."""
+        return any(isinstance(node.op, Conv | Pool) and node.op.window.wraps for node in self.blueprint.nodes)
+
     def channels(self, layer: str) -> int:
         """How many channels a layer has."""
         return self.blueprint.channels(layer)
@@ -139,12 +146,26 @@ class Network(nn.Module):
         made = [step.node.name for step in steps if not step.overwrite]
         return {name: self.channels(name) / self.stride(name) ** 2 for name in made}
 
+    def cuts(self) -> tuple[str, ...]:
+        """The layers through which everything after them goes: where the network may be run in pieces."""
+        return self.blueprint.cuts()
+
+    def after(self, layer: str) -> Network:
+        """What follows one of the cuts, as a network whose picture is that layer's map; the weights are shared."""
+        if layer not in self._pieces:
+            piece = copy.copy(self)
+            piece.blueprint = self.blueprint.after(layer)
+            piece._plans, piece._fitting, piece._scales, piece._pieces = {}, set(), {}, {}
+            self._pieces[layer] = piece
+        return self._pieces[layer]
+
     def with_precision(self, dtype: torch.dtype, channels_last: bool = False) -> Network:
         """The same network computing in ``dtype``, its maps kept channels-last or not.
 
         Channels-last is what makes bfloat16 fast on a CPU. The original is left as it was.
         """
         twin = copy.deepcopy(self)
+        twin._pieces = {}
         twin.channels_last = channels_last
         twin.to(dtype=dtype)
         layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -193,7 +214,8 @@ class Network(nn.Module):
         return self._plans[layers]
 
     def _check(self, x: Tensor) -> None:
-        if x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point():
+        wanted = max(3, len(self.blueprint.mean))  # one channel is made of three
+        if x.ndim != 4 or x.shape[1] != wanted or not x.is_floating_point():
             raise PictureError(
                 f"a network wants float pictures (B, 3, H, W) in [0, 1]; got {tuple(x.shape)}"
                 f" {x.dtype}. read_image() makes one."
@@ -213,12 +235,14 @@ class Network(nn.Module):
 
     def _normalise(self, x: Tensor) -> Tensor:
         """(x - mean) / std in float32 or better, cast once at the end."""
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        if not any(self.blueprint.mean) and set(self.blueprint.std) == {1.0}:
+            return x.to(dtype=self.dtype, memory_format=layout)
         wide = torch.promote_types(self.dtype, torch.float32)
         x = x.to(wide)
         if len(self.blueprint.mean) == 1:
             x = (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
         scale, shift = self._scale(x)
-        layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return torch.addcmul(shift, x, scale).to(dtype=self.dtype, memory_format=layout)
 
     def _scale(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -236,8 +260,11 @@ class Network(nn.Module):
         match step.node.op:
             case Conv() as op:
                 return _convolve(inputs[0], cast(Filters, self.filters[step.node.name]), op)
-            case Relu():
-                return inputs[0].relu_() if step.overwrite else inputs[0].relu()
+            case Relu(leak=leak):
+                x = inputs[0]
+                if leak and x.requires_grad:
+                    return _Leaky.apply(x, leak, step.overwrite)  # type: ignore[no-any-return, no-untyped-call]
+                return x.relu_() if step.overwrite else x.relu()
             case Pool() as op:
                 return _pool(inputs[0], op)
             case Concat():
@@ -287,13 +314,17 @@ def _modules(blueprint: Blueprint) -> list[nn.Module]:
 
 def _convolve(x: Tensor, filters: Filters, op: Conv) -> Tensor:
     window, padding = op.window, op.window.padding
-    if op.border == "replicate":
+    if window.wraps:
+        x, padding = _wrapped(x, window), (0, 0)
+    elif op.border == "replicate":
         rows, columns = padding
         x, padding = F.pad(x, (columns, columns, rows, rows), mode="replicate"), (0, 0)
     return F.conv2d(x, filters.weight, filters.bias, window.stride, padding, window.dilation, op.groups)
 
 
 def _pool(x: Tensor, op: Pool) -> Tensor:
+    if op.window.wraps:
+        x, op = _wrapped(x, op.window), replace(op, window=Window(op.window.kernel, op.window.stride))
     window = op.window
     if op.kind == "max":
         return F.max_pool2d(x, window.kernel, window.stride, window.padding, ceil_mode=window.ceil)
@@ -312,10 +343,37 @@ def _pool(x: Tensor, op: Pool) -> Tensor:
     return mean if op.scale == 1.0 or divisor else mean.mul_(op.scale)
 
 
+def _wrapped(x: Tensor, window: Window) -> Tensor:
+    """The map with as much of its other side beyond each edge as whole windows read."""
+    around = window.around((x.shape[-2], x.shape[-1]))
+    return F.pad(x, around, mode="circular") if any(around) else x
+
+
 def _halves(x: Tensor, window: Window) -> bool:
     """Whether a pool is the plain 2x2 one on an even map."""
     plain = window.kernel == window.stride == (2, 2) and window.padding == (0, 0)
     return plain and x.shape[-1] % 2 == 0 and x.shape[-2] % 2 == 0
+
+
+class _Leaky(torch.autograd.Function):
+    """max(0, x), whose backward pass is that of a leaky rectifier: units that are off still learn their way up.
+
+    Source: the redirected gradients of Olah, Mordvintsev & Schubert (2017), for all steps.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, leak: float, overwrite: bool) -> Tensor:
+        out = x.relu_() if overwrite else x.relu()
+        if overwrite:
+            ctx.mark_dirty(x)
+        ctx.save_for_backward(out)
+        ctx.leak = leak
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (out,) = ctx.saved_tensors
+        return torch.ops.aten.leaky_relu_backward(gradients[0], out, ctx.leak, True), None, None
 
 
 class _Halved(torch.autograd.Function):

@@ -11,18 +11,22 @@ from torch import Tensor
 
 Pair = tuple[int, int]
 Pooling = Literal["native", "average"]
-Padding = Literal["zeros", "replicate"]
+Padding = Literal["zeros", "replicate", "circular"]
 
 
 @dataclass(frozen=True)
 class Window:
-    """What one feature reads of its input map, along (rows, columns)."""
+    """What one feature reads of its input map, along (rows, columns).
+
+    Where it ``wraps``, the map goes on beyond its right edge with its left one, and so downwards.
+    """
 
     kernel: Pair = (1, 1)
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
     dilation: Pair = (1, 1)
     ceil: bool = False
+    wraps: bool = False
 
     def before(self) -> int:
         """How far a feature looks back from ``index * stride``, in input positions."""
@@ -37,8 +41,20 @@ class Window:
         """The (h, w) of the map made from a map of ``size``."""
         return self._extent(size[0], 0), self._extent(size[1], 1)
 
+    def around(self, size: Pair) -> tuple[int, int, int, int]:
+        """How many positions (left, right, top, bottom) a map of ``size`` needs around it for whole windows."""
+        rows, columns = (self._around(size[axis], axis) for axis in (0, 1))
+        return *columns, *rows
+
+    def _around(self, length: int, axis: int) -> Pair:
+        before = self.padding[axis]
+        last = (self._extent(length, axis) - 1) * self.stride[axis] + (self.kernel[axis] - 1) * self.dilation[axis]
+        return before, max(0, last + 1 - before - length)
+
     def _extent(self, length: int, axis: int) -> int:
         pad, step = self.padding[axis], self.stride[axis]
+        if self.wraps:
+            return -(-length // step)
         room = length + 2 * pad - (self.kernel[axis] - 1) * self.dilation[axis] - 1
         if room < 0 and not self.ceil:
             return 0
@@ -61,7 +77,9 @@ class Conv:
 
 @dataclass(frozen=True)
 class Relu:
-    """max(0, x)."""
+    """max(0, x); going back, a unit that is off lets ``leak`` of the gradient through."""
+
+    leak: float = 0.0
 
 
 @dataclass(frozen=True)

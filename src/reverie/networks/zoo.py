@@ -136,6 +136,7 @@ def load(
     weights: str | Path | None = None,
     pooling: Pooling = "native",
     padding: Padding = "zeros",
+    leak: float = 0.0,
     seed: int = 0,
 ) -> Network:
     """A frozen network by name, on the CPU, in float32.
@@ -147,11 +148,14 @@ def load(
         pooling: ``"average"`` exchanges max pools for average pools, scaled to keep the size of
             activations: smoother gradients, and safe in bfloat16.
         padding: ``"replicate"`` repeats the picture's border in the first convolution instead of
-            surrounding it with the mean colour: fewer marks along the edges.
+            surrounding it with the mean colour: fewer marks along the edges. ``"circular"`` reads
+            every map round its edges, for seamless pictures: rolling a picture by a multiple of the
+            deepest stride, of which its sides are multiples, rolls every map.
+        leak: share of the gradient, in [0, 1], that passes rectifiers which are off; values do not change.
         seed: of random weights.
 
     Raises:
-        RecipeError: if there is no network, pooling or padding of that name.
+        RecipeError: if there is no network, pooling or padding of that name, or no such leak.
         WeightsError: if the weights cannot be had.
 
     Example:
@@ -160,11 +164,13 @@ def load(
     """
     _one_of("pooling", pooling, get_args(Pooling))
     _one_of("padding", padding, get_args(Padding))
+    if not 0 <= leak <= 1:
+        raise RecipeError(f"leak is a share of the gradient, 0 to 1; got {leak}.")
     table = table_of(name)
     found = _weights(table, weights, seed)
     table = dreamnet(found.tensors) if name == EMBEDDED else table
     return Network(
-        table.with_pooling(pooling).with_padding(padding),
+        table.with_pooling(pooling).with_padding(padding).with_leak(leak),
         {key: value.float() for key, value in found.tensors.items()},
         classes=imagenet_classes() if table.class_layer else None,
         sha256=found.sha256,

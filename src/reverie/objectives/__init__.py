@@ -2,23 +2,27 @@
 
 from reverie.objectives.algebra import Bound, Objective, Term
 from reverie.objectives.distances import mse, relative, wasserstein2
-from reverie.objectives.statistics import PICTURE, Statistic, Window
-from reverie.objectives.terms import (
+from reverie.objectives.presence import presence
+from reverie.objectives.roughness import total_variation
+from reverie.objectives.statistics import PICTURE, Region, Statistic, Window
+from reverie.objectives.terms_content import content, self_similarity
+from reverie.objectives.terms_dream import (
     channel,
-    content,
     direction,
     energy,
     guide,
+    likeness,
     logit,
     neuron,
-    style,
-    total_variation,
+    shared_features,
 )
+from reverie.objectives.terms_style import histograms, nearest_neighbours, sliced_wasserstein, style
 
 __all__ = [
     "PICTURE",
     "Bound",
     "Objective",
+    "Region",
     "Statistic",
     "Term",
     "Window",
@@ -27,10 +31,17 @@ __all__ = [
     "direction",
     "energy",
     "guide",
+    "histograms",
+    "likeness",
     "logit",
     "mse",
+    "nearest_neighbours",
     "neuron",
+    "presence",
     "relative",
+    "self_similarity",
+    "shared_features",
+    "sliced_wasserstein",
     "style",
     "total_variation",
     "wasserstein2",

@@ -17,7 +17,9 @@ from reverie.objectives.statistics import Measure, Statistic
 if TYPE_CHECKING:
     from reverie.networks import Network
 
+Size = tuple[int, int]
 Value = Callable[[Mapping[Statistic, Tensor]], Tensor]
+Binding = tuple[tuple[Statistic, ...], Value]
 
 
 class Objective(ABC):
@@ -119,7 +121,7 @@ class Term(Objective):
         return ((1.0, self),)
 
     @abstractmethod
-    def prepare(self, network: Network, size: tuple[int, int], measure: Measure) -> tuple[tuple[Statistic, ...], Value]:
+    def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
         """The statistics this term needs, and its value as a function of them."""
 
 

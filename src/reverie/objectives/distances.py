@@ -36,6 +36,7 @@ def wasserstein2(target: Tensor) -> FromTarget:
     """
     if target.shape[-2] != target.shape[-1] + 1:
         raise RecipeError("wasserstein2 compares moments; for Gram matrices take mse.")
+    target = _wide(target)
     target_mean, target_covariance = _mean_and_covariance(target)
     least = (_FLAT * _trace(target[:, :-1])).clamp_min(1e-12)
     ridge = (
@@ -45,11 +46,11 @@ def wasserstein2(target: Tensor) -> FromTarget:
     root = roots(_symmetric(target_covariance))[0]
 
     def distance(value: Tensor) -> Tensor:
-        mean, covariance = _mean_and_covariance(value)
+        mean, covariance = _mean_and_covariance(_wide(value))
         covariance = covariance + ridge
         overlap: Tensor = _TraceOfRoot.apply(_symmetric(root @ covariance @ root))  # type: ignore[no-untyped-call]
         traces = _trace(covariance) + _trace(target_covariance)
-        return (mean - target_mean).pow(2).sum(1) + traces - 2 * overlap
+        return ((mean - target_mean).pow(2).sum(1) + traces - 2 * overlap).to(value.dtype)
 
     return distance
 
@@ -71,6 +72,11 @@ def relative(distance: Distance) -> Distance:
 def _mean_and_covariance(moments: Tensor) -> tuple[Tensor, Tensor]:
     second, mean = moments[:, :-1], moments[:, -1]
     return mean, second - mean[:, :, None] * mean[:, None, :]
+
+
+def _wide(moments: Tensor) -> Tensor:
+    """In float64 on a CPU: eigenvalues of a product of covariances span more than float32 holds."""
+    return moments.double() if moments.device.type == "cpu" else moments
 
 
 def _trace(m: Tensor) -> Tensor:

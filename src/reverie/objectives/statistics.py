@@ -7,6 +7,7 @@ machines combine by addition.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from reverie.errors import RecipeError
 
 PICTURE = "picture"  # the layer that is the picture itself
 
@@ -40,6 +43,36 @@ class Window:
         return self.of[0] * self.of[1]
 
 
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Where a statistic looks: a weight of each position of the whole map, 1 on average.
+
+    A mean over positions times these weights is the mean over the region, and still adds up window by window.
+
+    Attributes:
+        weights: (1, 1, h, w), the layer's own extent.
+    """
+
+    weights: Tensor
+
+    @staticmethod
+    def of(mask: Tensor) -> Region:
+        """The region of a mask (1, 1, h, w) of weights 0 or more.
+
+        Raises:
+            RecipeError: the mask is empty.
+        """
+        mean = mask.mean()
+        if not 0 < float(mean) < math.inf:
+            raise RecipeError("a region needs some weight; this mask is empty here: paint more of it.")
+        return Region(mask / mean)
+
+    def at(self, window: Window, like: Tensor) -> Tensor:
+        """The weights in a window, (1, 1, height, width), in float32 or better, where `like` lies."""
+        rows, columns = slice(window.top, window.top + window.height), slice(window.left, window.left + window.width)
+        return self.weights[..., rows, columns].to(like.device, wide(like.dtype))
+
+
 class Statistic(ABC):
     """A mean over the positions of one layer.
 
@@ -47,11 +80,13 @@ class Statistic(ABC):
         layer: the network's layer, or PICTURE.
         reference: a picture of the same size whose features at that layer the executor lays beside, or None.
         reach: how many positions to the right and below a window the statistic looks at.
+        beside: float32 numbers for each position that it keeps for the way back, besides the features.
     """
 
     layer: str
     reference: Tensor | None = None
     reach: int = 0
+    beside: int = 0
 
     @abstractmethod
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
@@ -66,13 +101,16 @@ class Moments(Statistic):
     """Second raw moments and means of the channels: (B, C+1, C), the last row the means.
 
     Second moments say which features occur together, wherever they are (the Gram matrix over h*w).
-    Source: Gatys, Ecker & Bethge (2016), eq. 3; raw moments add where covariances do not.
+    Source: Gatys, Ecker & Bethge (2016), eq. 3; raw moments add where covariances do not. In a region: Gatys et al.
+        (2017), "Controlling perceptual factors", eq. 5, divided by the region's weight.
     """
 
     layer: str
+    region: Region | None = None
 
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
-        return _Moments.apply(features, 1 / window.positions)  # type: ignore[no-any-return, no-untyped-call]
+        weights = None if self.region is None else self.region.at(window, features).flatten(1)[..., None]
+        return _Moments.apply(features, weights, 1 / window.positions)  # type: ignore[no-any-return, no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -80,9 +118,10 @@ class Means(Statistic):
     """Mean of each channel: (B, C)."""
 
     layer: str
+    region: Region | None = None
 
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
-        return _full(features).sum((2, 3)) / window.positions
+        return share(full(features), window, self.region)
 
 
 @dataclass(frozen=True)
@@ -90,9 +129,10 @@ class MeanSquares(Statistic):
     """Mean square of each channel: (B, C)."""
 
     layer: str
+    region: Region | None = None
 
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
-        return _full(features).pow(2).sum((2, 3)) / window.positions
+        return share(full(features).pow(2), window, self.region)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,12 +141,13 @@ class SquaredError(Statistic):
 
     layer: str
     reference: Tensor
+    region: Region | None = None
 
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
         if reference is None:
             raise ValueError("SquaredError needs the features of its reference")
         error = features - reference.to(features)
-        return _full(error).pow(2).mean(1).sum((1, 2)) / window.positions
+        return share(full(error).pow(2).mean(1, keepdim=True), window, self.region)[:, 0]
 
 
 @dataclass(frozen=True)
@@ -120,62 +161,66 @@ class At(Statistic):
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
         row, column = self.row - window.top, self.column - window.left
         if 0 <= row < window.height and 0 <= column < window.width:
-            return _full(features[:, :, row, column])
-        return _full(features[:, :, :1, :1].sum((2, 3))) * 0
+            return full(features[:, :, row, column])
+        return full(features[:, :, :1, :1].sum((2, 3))) * 0
 
 
 @dataclass(frozen=True, eq=False)
-class Projections(Statistic):
-    """Mean over positions of v.f * max(cos(v, f), 0.1)^power: how much of a direction there is: (B,)."""
+class Samples(Statistic):
+    """The channels at some positions: (B, P, C), zero for those outside the window.
 
-    layer: str
-    vector: Tensor
-    power: float
-
-    def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
-        f = _full(features)
-        v = self.vector.to(f)
-        dot = torch.einsum("bchw,c->bhw", f, v)
-        if self.power:
-            cosine = dot / (v.norm() * f.pow(2).sum(1).add(1e-12).sqrt())
-            dot = dot * cosine.clamp_min(0.1).pow(self.power)
-        return dot.sum((1, 2)) / window.positions
-
-
-@dataclass(frozen=True, eq=False)
-class BestMatches(Statistic):
-    """Mean over positions of the best dot product with any of the guide's features, (N, C): (B,).
-
-    Source: the guided dreams of Mordvintsev, Olah & Tyka (2015).
+    Attributes:
+        rows, columns: (P,) of the positions in the whole map.
     """
 
     layer: str
-    guide: Tensor
+    rows: Tensor
+    columns: Tensor
 
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
-        f = _rows(features)
-        guide = self.guide.to(f)
-        with torch.no_grad():
-            best = torch.cat([(part @ guide.T).argmax(-1) for part in torch.split(f, 8192, dim=1)], 1)
-        return _full(f * guide[best]).sum((1, 2)) / window.positions
+        row, column = self.rows.to(features.device) - window.top, self.columns.to(features.device) - window.left
+        (here,) = ((row >= 0) & (row < window.height) & (column >= 0) & (column < window.width)).nonzero(as_tuple=True)
+        found = full(features[:, :, row[here], column[here]]).mT
+        return found.new_zeros(len(features), len(row), features.shape[1]).index_add(1, here, found)
 
 
-@dataclass(frozen=True)
-class Roughness(Statistic):
-    """Mean squared differences to the right, lower, lower right and lower left neighbour: (B, 4)."""
+def spread(extent: tuple[int, int], count: int, region: Region | None = None) -> tuple[Tensor, Tensor]:
+    """Rows and columns of at most `count` positions spread evenly over a map, or over the core of a region.
 
-    layer: str = PICTURE
-    reach: int = 1
+    Every position where there are no more; else the golden section's steps through them in reading order, which no
+    period of the picture can follow.
+    """
+    h, w = extent
+    if region is None:
+        inside, total = None, h * w
+    else:
+        inside = (region.weights.flatten() >= region.weights.max() / 2).nonzero()[:, 0]
+        total = len(inside)
+    chosen = torch.arange(total)
+    if total > count:
+        steps = torch.arange(1, count + 1, dtype=torch.float64) * ((5**0.5 - 1) / 2) % 1
+        chosen = torch.unique((steps * total).long())
+    places = chosen if inside is None else inside.to(chosen.device)[chosen]
+    return places // w, places % w
 
-    def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
-        return _Differences.apply(features, window.height, window.width) / window.positions  # type: ignore[no-any-return, no-untyped-call]
+
+def share(values: Tensor, window: Window, region: Region | None) -> Tensor:
+    """The window's share of the mean over positions, or over a region: (B, C, h, w) -> (B, C)."""
+    weighted = values if region is None else values * region.at(window, values)
+    return weighted.sum((2, 3)) / window.positions
 
 
-def _full(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """The precision in which sums are taken."""
+    return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
 
 
-def _rows(features: Tensor) -> Tensor:
+def full(x: Tensor) -> Tensor:
+    """The tensor in float32 or better."""
+    return x.to(wide(x.dtype))
+
+
+def rows_of(features: Tensor) -> Tensor:
     """(B, C, h, w) as (B, h*w, C): a view where the features are channels_last."""
     return features.permute(0, 2, 3, 1).flatten(1, 2)
 
@@ -184,89 +229,53 @@ class _Moments(torch.autograd.Function):
     """Moments by one matrix product each way, in the features' own precision.
 
     Low precision is first shifted by the mean, and multiplied in blocks that are added in float32: a covariance is
-    the small difference of a second moment and a squared mean, and would drown in the rounding of either.
+    the small difference of a second moment and a squared mean, and would drown in the rounding of either. Weights
+    of a region enter by their roots, one on each side of the product; what is left of the mean takes them exactly.
     """
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, share: float) -> Tensor:
-        rows = _rows(features)
-        n, wide = rows.shape[1], _full(rows[:, :0]).dtype
-        low = rows.dtype != wide
+    def forward(ctx: Any, features: Tensor, weights: Tensor | None, scale: float) -> Tensor:
+        rows = rows_of(features)
+        dtype, ones = wide(rows.dtype), rows.new_ones(len(rows), rows.shape[1], 1)
+        mass = max(rows.shape[1], 1) if weights is None else weights.sum().clamp_min(1e-12)
         shift = rows.new_zeros(len(rows), 1, rows.shape[2])
-        shift = (_sums(rows, wide) / max(n, 1)).to(rows.dtype) if low else shift
-        rows = rows - shift if low else rows
-        ctx.save_for_backward(rows, shift)
-        ctx.share, ctx.shape = share, features.shape
-        shift = shift.to(wide)
-        sums = _sums(rows, wide) + n * shift
-        cross = shift.mT @ (sums - n / 2 * shift)
-        return torch.cat([_products(rows, wide) + cross + cross.mT, sums], 1) * share
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        rows, shift = ctx.saved_tensors
-        g = gradients[0] * ctx.share
-        second, mean = g[:, :-1], g[:, -1:]
-        symmetric = second + second.mT
-        bias = mean + shift.to(g.dtype) @ symmetric
-        out = torch.baddbmm(bias.to(rows.dtype), rows, symmetric.to(rows.dtype))
-        b, c, h, w = ctx.shape
-        return out.view(b, h, w, c).permute(0, 3, 1, 2), None
-
-
-def _products(rows: Tensor, wide: torch.dtype) -> Tensor:
-    """Sum over positions of the outer products: (B, C, C)."""
-    return _by_blocks(rows, wide, lambda part: torch.bmm(part.mT, part))
-
-
-def _sums(rows: Tensor, wide: torch.dtype) -> Tensor:
-    """Sum over positions: (B, 1, C)."""
-    return _by_blocks(rows, wide, lambda part: torch.bmm(part.new_ones(len(part), 1, part.shape[1]), part))
-
-
-def _by_blocks(rows: Tensor, wide: torch.dtype, product: Callable[[Tensor], Tensor]) -> Tensor:
-    """A product that sums over positions, low precision in blocks of them that are added in float32."""
-    if rows.dtype == wide:
-        return product(rows)
-    b, n, c = rows.shape
-    blocks = max(1, min(64, n // max(512, 2 * c)))
-    cut = n - n % blocks
-    parts = product(rows[:, :cut].reshape(b * blocks, cut // blocks, c))
-    out = parts.view(b, blocks, *parts.shape[1:]).sum(1, dtype=wide)
-    return out if cut == n else out + product(rows[:, cut:].to(wide))
-
-
-class _Differences(torch.autograd.Function):
-    """Sums of squared differences to four neighbours, (B, 4), of the first height x width positions."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, height: int, width: int) -> Tensor:
-        pairs = _neighbours(x, height, width)
-        differences = [b - a for a, b in pairs]
-        ctx.save_for_backward(*differences)
-        ctx.shape, ctx.window = x.shape, (height, width)
-        return torch.stack([d.flatten(1).pow(2).sum(1) for d in differences], 1) / x.shape[1]
+        if rows.dtype != dtype:
+            sums = _products(ones if weights is None else weights.to(rows.dtype) * ones, rows, dtype)
+            shift = (sums / mass).to(rows.dtype)
+            rows = rows - shift
+        roots = ones if weights is None else weights.sqrt().to(rows.dtype) * ones
+        rows = rows if weights is None else rows * roots
+        ctx.save_for_backward(rows, shift, None if weights is None else roots)
+        ctx.scale, ctx.shape = scale, features.shape
+        shift = shift.to(dtype)
+        sums = _products(roots, rows, dtype) + mass * shift
+        cross = shift.mT @ (sums - mass / 2 * shift)
+        return torch.cat([_products(rows, rows, dtype) + cross + cross.mT, sums], 1) * scale
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        differences = ctx.saved_tensors
-        out = differences[0].new_zeros(ctx.shape)
-        slopes = gradients[0] * (2 / ctx.shape[1])
-        for (a, b), d, slope in zip(_neighbours(out, *ctx.window), differences, slopes.unbind(1), strict=True):
-            step = d * slope[:, None, None, None]
-            a -= step
-            b += step
-        return out, None, None
+        rows, shift, roots = ctx.saved_tensors
+        g = gradients[0] * ctx.scale
+        second, mean = g[:, :-1], g[:, -1:]
+        symmetric = second + second.mT
+        bias = (mean + shift.to(g.dtype) @ symmetric).to(rows.dtype)
+        out = torch.baddbmm(bias if roots is None else roots * bias, rows, symmetric.to(rows.dtype))
+        out = out if roots is None else out.mul_(roots)
+        b, c, h, w = ctx.shape
+        return out.view(b, h, w, c).permute(0, 3, 1, 2), None, None
 
 
-def _neighbours(x: Tensor, h: int, w: int) -> list[tuple[Tensor, Tensor]]:
-    """Views of each position and of its right, lower, lower right and lower left neighbour, where both exist."""
-    inner = min(w, x.shape[-1] - 1)
-    top = x[..., : min(h, x.shape[-2] - 1), :]
-    low = x[..., 1 : h + 1, :]
-    return [
-        (x[..., :h, :inner], x[..., :h, 1 : inner + 1]),
-        (top[..., :w], low[..., :w]),
-        (top[..., :inner], low[..., 1 : inner + 1]),
-        (top[..., 1 : inner + 1], low[..., :inner]),
-    ]
+def _products(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
+    """Sum over positions of the outer products of (B, n, C) and (B, n, D): (B, C, D).
+
+    Low precision in blocks of positions that are added in float32.
+    """
+    if right.dtype == dtype:
+        return torch.bmm(left.mT, right)
+    b, n, c = right.shape
+    blocks = max(1, min(64, n // max(512, 2 * c)))
+    cut = n - n % blocks
+    first, second = (x[:, :cut].reshape(b * blocks, cut // blocks, x.shape[2]) for x in (left, right))
+    parts = torch.bmm(first.mT, second)
+    out = parts.view(b, blocks, *parts.shape[1:]).sum(1, dtype=dtype)
+    return out if cut == n else out + torch.bmm(left[:, cut:].to(dtype).mT, right[:, cut:].to(dtype))

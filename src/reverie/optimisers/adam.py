@@ -11,6 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reverie.optimisers.base import Closure, Optimiser, Parameters, Run
+from reverie.optimisers.lean import Carried, LeanRun
+from reverie.pictures import resize_seamless, size_of
+from reverie.pictures.resize import Filter
 
 
 class _TorchRun(Run):
@@ -37,18 +40,40 @@ class Adam(Optimiser):
     Args:
         rate: size of a step in the parameter's unit, here sRGB values.
         betas: decay of the first and second moment.
+        periodic: the parameters are pictures that go on round their edges.
+        lean: keep the moments in bfloat16, for large pictures.
+    In memory: two moments (lean: as much as one), beside the parameters and their gradient; with an average of the
+    iterates five pictures (lean: four).
     Source: the carried moments, K. Crowson (2021): first moments bicubic, second bilinear and not below 0.
     """
 
     rate: float = 0.02
     betas: tuple[float, float] = (0.9, 0.99)
-    buffers: ClassVar[int] = 2
+    periodic: bool = False
+    lean: bool = False
+
+    @property
+    def buffers(self) -> int:
+        return 1 if self.lean else 2
 
     def start(self, parameters: Parameters, *, rate: float = 1.0, previous: Run | None = None) -> Run:
+        if self.lean and isinstance(previous, LeanRun):
+            return previous.carried(parameters, self.rate * rate, self._at)
+        if self.lean:
+            return LeanRun(parameters, self.rate * rate, self.betas)
         run = _TorchRun(torch.optim.Adam(parameters, lr=self.rate * rate, betas=self.betas, fused=True))
         if isinstance(previous, _TorchRun):
-            _carry(previous.optimiser, run.optimiser)
+            _carry(previous.optimiser, run.optimiser, self._at)
         return run
+
+    def _at(self, moment: Tensor, like: Tensor, second: bool) -> Tensor:
+        """A moment at another size; the second has no sign."""
+        mode: Filter = "bilinear" if second else "bicubic"
+        if self.periodic:
+            moment = resize_seamless(moment, size_of(like), filter=mode)
+        else:
+            moment = F.interpolate(moment, like.shape[-2:], mode=mode)
+        return moment.relu_() if second else moment
 
 
 @dataclass(frozen=True)
@@ -57,7 +82,9 @@ class LBFGS(Optimiser):
 
     Args:
         rate: first step length tried by the line search.
-        history: corrections kept; each costs two pictures of memory.
+        history: corrections kept.
+    In memory: two pictures for each correction and six for the line search, beside the parameters and their gradient;
+        48 pictures with the default history. Lower it, or take Adam, where the picture is large.
     Source: Liu & Nocedal (1989); the usual choice for style since Gatys et al. (2016).
     """
 
@@ -68,6 +95,10 @@ class LBFGS(Optimiser):
     @property
     def buffers(self) -> int:
         return 2 * self.history + 6
+
+    @property
+    def stored(self) -> int:
+        return 2 * self.history + 2  # with the direction and the gradient before; the line search keeps nothing
 
     def start(self, parameters: Parameters, *, rate: float = 1.0, previous: Run | None = None) -> Run:
         return _TorchRun(
@@ -84,7 +115,7 @@ class LBFGS(Optimiser):
         )
 
 
-def _carry(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
+def _carry(old: torch.optim.Optimizer, new: torch.optim.Optimizer, at: Carried) -> None:
     """Resize the old moments to the new parameters, where both are pictures of the same number."""
     before, after = old.param_groups[0]["params"], new.param_groups[0]["params"]
     if len(before) != len(after) or any(p.dim() != 4 for p in after):
@@ -93,10 +124,6 @@ def _carry(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
         if (state := old.state.get(b)) and b.shape[:2] == a.shape[:2]:
             new.state[a] = {
                 "step": state["step"].clone(),
-                "exp_avg": _resized(state["exp_avg"], a, "bicubic"),
-                "exp_avg_sq": _resized(state["exp_avg_sq"], a, "bilinear").relu_(),
+                "exp_avg": at(state["exp_avg"], a, False),
+                "exp_avg_sq": at(state["exp_avg_sq"], a, True),
             }
-
-
-def _resized(moment: Tensor, like: Tensor, mode: str) -> Tensor:
-    return F.interpolate(moment, like.shape[-2:], mode=mode)

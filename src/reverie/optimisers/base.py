@@ -42,6 +42,11 @@ class Optimiser(ABC):
     def buffers(self) -> int:
         """Tensors as large as the parameters that it needs beside them and their gradients."""
 
+    @property
+    def stored(self) -> int:
+        """Those of them that its state holds, and a checkpoint."""
+        return self.buffers
+
     @abstractmethod
     def start(self, parameters: Parameters, *, rate: float = 1.0, previous: Run | None = None) -> Run:
         """Begin on these parameters.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from reverie.errors import RecipeError
 from reverie.optimisers.base import Closure, Optimiser, Parameters, Run
+from reverie.pictures import resize_seamless, size_of
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,15 @@ class Normalised(Optimiser):
         bands: the gradient is split into this many Laplacian bands, each divided by its own rms, so that fine
             noise cannot drown large shapes; 1 leaves the gradient whole.
         sign: step by the gradient's sign instead.
+        periodic: the parameters are pictures that go on round their edges; so do their bands.
+    In memory: nothing that lasts, beside the parameters and their gradient; one more picture during a step.
     Source: Mordvintsev (2016), "lap_norm"; sign steps, Madry et al. (2018).
     """
 
     rate: float = 0.02
     bands: int = 4
     sign: bool = False
+    periodic: bool = False
     buffers: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
@@ -53,7 +57,8 @@ class _NormalisedRun(Run):
                     p.add_(self._direction(gradient), alpha=-self.rate)
 
     def _direction(self, gradient: Tensor) -> Tensor:
-        return gradient.sign_() if self.choice.sign else _balanced(gradient, self.choice.bands)
+        choice = self.choice
+        return gradient.sign_() if choice.sign else _balanced(gradient, choice.bands, periodic=choice.periodic)
 
     def state(self) -> dict[str, Any]:
         return {}
@@ -62,29 +67,40 @@ class _NormalisedRun(Run):
         pass
 
 
-def balanced(gradient: Tensor, *, bands: int) -> Tensor:
+def balanced(gradient: Tensor, *, bands: int, periodic: bool = False) -> Tensor:
     """The gradient with its Laplacian bands, each divided by its rms, added up; rms about 1.
 
     Args:
         gradient: (B, C, H, W).
         bands: from the finest detail to the coarsest; bands under 4 px are left out.
+        periodic: the picture goes on round its edges; bands of an odd number of pixels are then left out too.
     """
-    return _balanced(gradient.clone(), bands)
+    return _balanced(gradient.clone(), bands, periodic=periodic)
 
 
-def _balanced(gradient: Tensor, bands: int) -> Tensor:
+def _balanced(gradient: Tensor, bands: int, *, periodic: bool) -> Tensor:
     """The same in the gradient's own memory: at most one more tensor of its size lives beside it."""
     low = gradient
     split: list[Tensor] = []
-    while len(split) < bands - 1 and min(low.shape[-2:]) >= 8:
+    while len(split) < bands - 1 and min(low.shape[-2:]) >= 8 and not (periodic and _odd(low)):
         down = F.avg_pool2d(low, 2, ceil_mode=True, count_include_pad=False)
-        split.append(low.sub_(F.interpolate(down, low.shape[-2:], mode="bilinear")))
+        split.append(low.sub_(_enlarged(down, low, periodic)))
         low = down
     out = low.div_(_rms(low))
     for band in reversed(split):
         band.div_(_rms(band))
-        out = band.add_(F.interpolate(out, band.shape[-2:], mode="bilinear"))
+        out = band.add_(_enlarged(out, band, periodic))
     return out.div_((len(split) + 1) ** 0.5)
+
+
+def _enlarged(x: Tensor, like: Tensor, periodic: bool) -> Tensor:
+    if periodic:
+        return resize_seamless(x, size_of(like), filter="bilinear")
+    return F.interpolate(x, like.shape[-2:], mode="bilinear")
+
+
+def _odd(x: Tensor) -> bool:
+    return bool(x.shape[-1] % 2 or x.shape[-2] % 2)
 
 
 def _rms(x: Tensor) -> Tensor:

@@ -1,53 +1,74 @@
-"""Pictures: read, write, resize, colours, sheets.
+"""Pictures: read, write, resize, colours, masks, sheets.
 
 Everywhere a picture is a float32 tensor (B, 3, H, W) of sRGB in [0, 1]; sizes are (H, W).
 """
 
 from __future__ import annotations
 
-from reverie.pictures.colour import (
-    linear_to_srgb,
-    match_colours,
-    oklab_to_srgb,
-    srgb_to_linear,
-    srgb_to_oklab,
-    with_colours_of,
-    with_lightness_of,
-)
+from reverie.pictures.colour import linear_to_srgb, oklab_to_srgb, srgb_to_linear, srgb_to_oklab
 from reverie.pictures.files import atomic_path, write_bytes
 from reverie.pictures.formats import FORMATS, Format, format_of, suffixes
+from reverie.pictures.magnify import magnified
+from reverie.pictures.masks import MOST_REGIONS, Regions, mask_of, paired, read_mask, read_regions, regions_of
+from reverie.pictures.matte import filled
+from reverie.pictures.palette import (
+    ColourMode,
+    Method,
+    check_colour_mode,
+    coloured,
+    keep_colours,
+    match_colours,
+    remix,
+)
 from reverie.pictures.read import MAX_PIXELS, Picture, read_image, read_picture
 from reverie.pictures.recipe import read_recipe
 from reverie.pictures.resize import fit, fit_area, resize, scaled, size_of
-from reverie.pictures.sheets import contact_sheet, side_by_side
+from reverie.pictures.seamless import periodic_part, resize_seamless
+from reverie.pictures.sheets import contact_sheet, side_by_side, tile_preview
 from reverie.pictures.write import check_output, write_image
 
 __all__ = [
     "FORMATS",
     "MAX_PIXELS",
+    "MOST_REGIONS",
+    "ColourMode",
     "Format",
+    "Method",
     "Picture",
+    "Regions",
     "atomic_path",
+    "check_colour_mode",
     "check_output",
+    "coloured",
     "contact_sheet",
+    "filled",
     "fit",
     "fit_area",
     "format_of",
+    "keep_colours",
     "linear_to_srgb",
+    "magnified",
+    "mask_of",
     "match_colours",
     "oklab_to_srgb",
+    "paired",
+    "periodic_part",
     "read_image",
+    "read_mask",
     "read_picture",
     "read_recipe",
+    "read_regions",
+    "regions_of",
+    "remix",
     "resize",
+    "resize_seamless",
     "scaled",
     "side_by_side",
     "size_of",
     "srgb_to_linear",
     "srgb_to_oklab",
     "suffixes",
-    "with_colours_of",
-    "with_lightness_of",
+    "tile_preview",
     "write_bytes",
     "write_image",
 ]

@@ -1,4 +1,4 @@
-"""Colour spaces and colour transfer: sRGB, linear light, OKLab. All differentiable."""
+"""Colour spaces: sRGB, linear light, OKLab (all differentiable), and the edge of the sRGB gamut."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ _FROM_CONES = np.linalg.inv(_CONES)
 _FROM_OKLAB = np.linalg.inv(_OKLAB)
 
 _NEAR_BLACK = 1e-6  # below the first step of 16-bit sRGB, where the cube root is made straight
-_RIDGE = 1e-5  # variance added to both pictures of a match, so that flat pictures stay defined
+_ROUNDING = 1e-4  # of linear light: what lies so little outside the gamut is clipped unseen
+_HALVINGS = 12  # of a line to the edge of the gamut: a few thousandths of a step of 8 bits
 
 
 def srgb_to_linear(x: Tensor) -> Tensor:
@@ -87,70 +88,52 @@ def oklab_to_srgb(lab: Tensor) -> Tensor:
     return linear_to_srgb(_mix(_FROM_CONES, _cube(_mix(_FROM_OKLAB, _rgb(lab)))))
 
 
-def with_lightness_of(x: Tensor, other: Tensor) -> Tensor:
-    """The colours of ``x`` with the lightness of ``other``, in OKLab.
+def in_gamut(lab: Tensor) -> Tensor:
+    """Where OKLab colours can be shown in sRGB, (B, 1, H, W) of booleans; a rounding outside counts as inside.
 
     Args:
-        x, other: (B, 3, H, W) sRGB [0, 1], of the same height and width.
-
-    Returns:
-        (B, 3, H, W) sRGB, clipped to [0, 1].
-
-    Raises:
-        PictureError: the sizes differ.
+        lab: (B, 3, H, W) OKLab.
     """
-    if x.shape[-2:] != other.shape[-2:]:
-        raise PictureError(
-            f"two pictures that share colours have one size, and {tuple(x.shape[-2:])} and "
-            f"{tuple(other.shape[-2:])} came; resize one"
-        )
-    lightness, colours = srgb_to_oklab(other)[:, :1], srgb_to_oklab(x)[:, 1:]
-    batch = max(len(lightness), len(colours))
-    parts = [part.expand(batch, -1, -1, -1) for part in (lightness, colours)]
-    return oklab_to_srgb(torch.cat(parts, dim=1)).clamp(0, 1)
+    light = _mix(_FROM_CONES, _cube(_mix(_FROM_OKLAB, _rgb(lab))))
+    return ((light > -_ROUNDING) & (light < 1 + _ROUNDING)).all(dim=1, keepdim=True)
 
 
-def with_colours_of(x: Tensor, other: Tensor) -> Tensor:
-    """The lightness of ``x`` with the colours of ``other``: a restyled photo in its own colours.
+def nearest_in_gamut(anchor: Tensor, wanted: Tensor) -> Tensor:
+    """The colours nearest ``wanted`` that sRGB can show, on straight lines from colours it can show.
 
     Args:
-        x, other: (B, 3, H, W) sRGB [0, 1], of the same height and width.
+        anchor: (B, 3, H, W) OKLab, inside the gamut.
+        wanted: (B, 3, H, W) OKLab.
 
     Returns:
-        (B, 3, H, W) sRGB, clipped to [0, 1].
-
-    Raises:
-        PictureError: the sizes differ.
-
-    Source: Gatys et al., "Preserving color in neural artistic style transfer", 2016, section 3.2.
-    We differ: OKLab instead of YIQ, so that lightness and colour do not mix.
+        (B, 3, H, W) OKLab; ``wanted`` itself where it is inside.
     """
-    return with_lightness_of(other, x)
+    outside = ~in_gamut(wanted)[:, 0]
+    if not bool(outside.any()):
+        return wanted
+    start, end = (part.movedim(1, -1)[outside].T[None, :, None] for part in (anchor, wanted))
+    low, high = torch.zeros_like(start[:, :1]), torch.ones_like(start[:, :1])
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        inside = in_gamut(start + middle * (end - start))
+        low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
+    result = wanted.movedim(1, -1).clone()
+    result[outside] = (start + low * (end - start))[0, :, 0].T
+    return result.movedim(-1, 1)
 
 
-def match_colours(x: Tensor, like: Tensor) -> Tensor:
-    """Shift and stretch the colours of ``x`` to the mean and covariance of those of ``like``.
-
-    The map is the one that moves colours least (optimal transport between Gaussians), in sRGB.
+def into_gamut(lab: Tensor) -> Tensor:
+    """Colours that sRGB cannot show, paled at their own lightness and hue until it can.
 
     Args:
-        x: (B, 3, H, W) sRGB [0, 1].
-        like: (1 or B, 3, h, w) sRGB [0, 1], of any size.
+        lab: (B, 3, H, W) OKLab.
 
     Returns:
-        (B, 3, H, W) sRGB, clipped to [0, 1].
-
-    Source: Gatys et al., "Preserving color in neural artistic style transfer", 2016, section 3.1;
-    Pitié and Kokaram, "The linear Monge-Kantorovitch linear colour mapping", 2007, equation 5.
+        (B, 3, H, W) OKLab, lightness in [0, 1].
     """
-    mean, covariance = _moments(_rgb(x))
-    wanted_mean, wanted_covariance = _moments(_rgb(like))
-    root, inverse_root = _square_roots(covariance)
-    middle, _ = _square_roots(root @ wanted_covariance @ root)
-    stretch = inverse_root @ middle @ inverse_root
-    centred = x.flatten(2).to(mean.dtype) - mean
-    matched = stretch @ centred + wanted_mean
-    return matched.to(x.dtype).reshape(matched.shape[:2] + x.shape[2:]).clamp(0, 1)
+    lightness = lab[:, :1].clamp(0, 1)
+    grey = torch.cat([lightness, torch.zeros_like(lab[:, 1:])], dim=1)
+    return nearest_in_gamut(grey, torch.cat([lightness, lab[:, 1:]], dim=1))
 
 
 def _rgb(x: Tensor) -> Tensor:
@@ -172,26 +155,3 @@ def _cube_root(x: Tensor) -> Tensor:
 
 def _cube(y: Tensor) -> Tensor:
     return torch.where(y.abs() < _NEAR_BLACK ** (1 / 3), y * _NEAR_BLACK ** (2 / 3), y**3)
-
-
-def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (B, 3, 1) and covariance (B, 3, 3) of colours, in float64 where the device has it."""
-    colours = x.flatten(2).to(torch.float32 if x.device.type == "mps" else torch.float64)
-    mean = colours.mean(dim=2, keepdim=True)
-    centred = colours - mean
-    covariance = centred @ centred.mT / colours.shape[2]
-    return mean, covariance + _RIDGE * torch.eye(3, dtype=mean.dtype, device=x.device)
-
-
-def _square_roots(matrix: Tensor, *, steps: int = 48) -> tuple[Tensor, Tensor]:
-    """Square root and inverse square root of (B, 3, 3) by the Newton-Schulz iteration.
-
-    Unlike an eigendecomposition it has a gradient where eigenvalues coincide, as in grey pictures.
-    """
-    size = torch.linalg.matrix_norm(matrix, keepdim=True)
-    identity = torch.eye(3, dtype=matrix.dtype, device=matrix.device).expand_as(matrix)
-    root, inverse = matrix / size, identity
-    for _ in range(steps):
-        correction = 1.5 * identity - 0.5 * inverse @ root
-        root, inverse = root @ correction, correction @ inverse
-    return root * size.sqrt(), inverse / size.sqrt()

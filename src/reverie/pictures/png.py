@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import DTypeLike
 from PIL import Image, ImageFile
 
 from reverie.errors import PictureError
-from reverie.pictures.raster import Array, Raster, check_size, orientation_of
+from reverie.pictures.raster import Array, Raster, check_size, numbers, orientation_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _RECIPE_KEYWORD = b"reverie"
 _PIECE = 1 << 20  # bytes read at once while a chunk's sum is checked
-_ROWS = 64  # rows filtered at once while writing
+ROWS = 64
+"""Rows filtered at once while writing."""
+
 # Which of Pillow's unpackers give the first and the second byte of each 16-bit sample.
 _HIGH_AND_LOW = {2: ("RGB;16B", "RGB;16L"), 6: ("RGBA;16B", "RGBA;16L")}
 
@@ -71,24 +74,34 @@ def read_recipe_text(file: BinaryIO) -> str | None:
     return None
 
 
-def write_png(file: BinaryIO, values: Array, *, profile: bytes, recipe: str | None = None) -> None:
-    """Write a PNG row by row; only a few rows are held beside the picture itself.
+def write_png(
+    file: BinaryIO,
+    strips: Iterable[Array],
+    shape: tuple[int, int, int],
+    dtype: DTypeLike,
+    *,
+    profile: bytes,
+    recipe: str | None = None,
+) -> None:
+    """Write a PNG as its rows come; only a few of them are held.
 
     Args:
         file: open for writing.
-        values: (H, W, 3 or 4) uint8 or uint16, RGB or RGBA.
+        strips: (rows, W, 3 or 4) of ``dtype``, from the top; ``ROWS`` at a time are a good number.
+        shape: (H, W, 3 or 4) of them all, RGB or RGBA.
+        dtype: uint8 or uint16.
         profile: ICC profile to embed.
         recipe: text to keep in an iTXt chunk.
     """
-    height, width, channels = values.shape
-    bits, colours = 8 * values.dtype.itemsize, 2 if channels == 3 else 6
+    height, width, channels = shape
+    bits, colours = 8 * np.dtype(dtype).itemsize, 2 if channels == 3 else 6
     file.write(SIGNATURE)
     _write_chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, 0))
     _write_chunk(file, b"iCCP", b"sRGB\0\0" + zlib.compress(profile, 9))
     if recipe is not None:
         _write_chunk(file, b"iTXt", _RECIPE_KEYWORD + b"\0\0\0\0\0" + recipe.encode("utf-8"))
     packer = zlib.compressobj(6, strategy=zlib.Z_FILTERED)
-    for rows in _filtered(values):
+    for rows in _filtered(strips):
         if packed := packer.compress(rows.tobytes()):
             _write_chunk(file, b"IDAT", packed)
     _write_chunk(file, b"IDAT", packer.flush())
@@ -133,23 +146,23 @@ def _decode_16(file: BinaryIO, image: ImageFile.ImageFile, colours: int) -> Rast
     """All 16 bits of grey, RGB, grey and alpha, or RGBA."""
     values: Array
     if colours == 0:
-        values = np.asarray(image, dtype=np.uint16)[..., None]
+        values = numbers(image, lambda band: np.asarray(band, dtype=np.uint16))
     elif colours == 4:  # both bytes of both samples pass as four channels of 8 bits
-        bytes_ = np.ascontiguousarray(_unpacked(image, "RGBA"))
-        values = bytes_.view(">u2").astype(np.uint16)
+        values = _unpacked(image, "RGBA").view(">u2")
     else:
         high, low = _HIGH_AND_LOW[colours]
-        values = np.left_shift(_unpacked(image, high), 8, dtype=np.uint16)
+        values = _unpacked(image, high, shift=8)
         values |= _unpacked(_open(file), low)
     alpha = values[..., -1] if colours in (4, 6) else _key(values, image)
     values = values[..., :-1] if colours in (4, 6) else values
     return Raster(values, alpha, image.info.get("icc_profile"), orientation_of(image))
 
 
-def _unpacked(image: ImageFile.ImageFile, unpacker: str) -> Array:
+def _unpacked(image: ImageFile.ImageFile, unpacker: str, *, shift: int = 0) -> Array:
     """Pixels of an open picture, by another of Pillow's unpackers than the one it chose."""
     image.tile = [tile._replace(args=unpacker) for tile in image.tile]
-    return np.asarray(image)
+    wide = np.uint16 if shift else np.uint8
+    return numbers(image, lambda band: np.left_shift(np.asarray(band), shift, dtype=wide))
 
 
 def _key(values: Array, image: ImageFile.ImageFile) -> Array | None:
@@ -161,15 +174,14 @@ def _key(values: Array, image: ImageFile.ImageFile) -> Array | None:
     return np.where(different.any(axis=2), np.uint16(65535), np.uint16(0))
 
 
-def _filtered(values: Array) -> Iterator[Array]:
-    """Filtered rows, each led by its filter's number, a few dozen at a time."""
-    height, width, channels = values.shape
-    step = channels * values.dtype.itemsize
-    above = np.zeros((1, width * step), np.uint8)
-    for start in range(0, height, _ROWS):
-        block = np.ascontiguousarray(values[start : start + _ROWS]).astype(values.dtype.newbyteorder(">"))
-        raw = block.view(np.uint8).reshape(len(block), -1)
-        yield _best_filters(raw, np.concatenate([above, raw[:-1]]), step)
+def _filtered(strips: Iterable[Array]) -> Iterator[Array]:
+    """Filtered rows, each led by its filter's number, a strip at a time."""
+    above: Array | None = None
+    for strip in strips:
+        big_endian = np.ascontiguousarray(strip).astype(strip.dtype.newbyteorder(">"), copy=False)
+        raw = big_endian.view(np.uint8).reshape(len(strip), -1)
+        above = np.zeros_like(raw[:1]) if above is None else above
+        yield _best_filters(raw, np.concatenate([above, raw[:-1]]), strip.shape[2] * strip.dtype.itemsize)
         above = raw[-1:]
 
 

@@ -45,26 +45,33 @@ def srgb_profile() -> bytes:
     return profile[:24] + date + profile[36:]
 
 
-def to_srgb(values: Array, profile: bytes | None) -> Array:
-    """Pixels of an embedded profile as sRGB; a damaged or unfitting profile is passed over.
+def converter(profile: bytes | None, channels: int) -> Callable[[Array], Array]:
+    """What turns pixels of an embedded profile into sRGB; a damaged or unfitting profile is passed over.
 
     Args:
-        values: (H, W, 1 or 3) as decoded.
         profile: ICC bytes, or None for sRGB.
+        channels: 1 for grey pixels, 3 for RGB.
 
     Returns:
-        (H, W, 3) float32 in [0, 1].
+        A function of (rows, W, channels) as decoded that gives (rows, W, 3) float32 in [0, 1].
     """
     of_grey = profile is not None and profile[16:20] == b"GRAY"
-    if values.shape[2] == 1 and not of_grey:
-        values = np.repeat(values, 3, axis=2)
-    if profile is None or _is_srgb(profile) or (of_grey and values.shape[2] == 3):
-        converted = unit(values)
+    convert: Callable[[Array], Array]
+    if profile is None or _is_srgb(profile) or (of_grey and channels == 3):
+        convert = unit
     elif (parsed := parse(profile)) is not None:
-        converted = _through_matrix(values, parsed)
+        convert = functools.partial(_through_matrix, parsed)
     else:
-        converted = _through_tables(values, profile)
-    return converted if converted.shape[2] == 3 else np.repeat(converted, 3, axis=2)
+        convert = functools.partial(_through_tables, profile)
+    if channels == 3:
+        return convert
+    if of_grey:
+        return lambda values: _in_three(convert(values))
+    return lambda values: convert(_in_three(values))
+
+
+def _in_three(values: Array) -> Array:
+    return np.repeat(values, 3, axis=2) if values.shape[2] == 1 else values
 
 
 def cmyk_to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -164,7 +171,7 @@ def _to_srgb_matrix(matrix: Array) -> Array:
     return result
 
 
-def _through_matrix(values: Array, profile: MatrixProfile) -> Array:
+def _through_matrix(profile: MatrixProfile, values: Array) -> Array:
     linear = np.stack([_apply(curve, values[..., i]) for i, curve in enumerate(profile.curves)], axis=2)
     if profile.matrix is not None:
         linear = linear @ _to_srgb_matrix(profile.matrix).T.astype(np.float32)
@@ -174,10 +181,14 @@ def _through_matrix(values: Array, profile: MatrixProfile) -> Array:
 def _apply(curve: Curve, channel: Array) -> Array:
     """A curve over one channel; through a table where the values are 8- or 16-bit integers."""
     if channel.dtype in (np.uint8, np.uint16):
-        grid = np.linspace(0, 1, np.iinfo(channel.dtype).max + 1)
-        table: Array = _drawn(curve, grid).astype(np.float32)
-        return table[channel]
+        return _table(curve, np.iinfo(channel.dtype).max)[channel]
     return _drawn(curve, unit(channel).astype(np.float64)).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=16)
+def _table(curve: Curve, most: int) -> Array:
+    """A curve at every integer up to ``most``; kept, as pictures come in bands."""
+    return _drawn(curve, np.linspace(0, 1, most + 1)).astype(np.float32)
 
 
 def _drawn(curve: Curve, x: Array) -> Array:
@@ -186,7 +197,7 @@ def _drawn(curve: Curve, x: Array) -> Array:
         return np.nan_to_num(curve(x), posinf=1.0).clip(0, 1)
 
 
-def _through_tables(values: Array, profile: bytes) -> Array:
+def _through_tables(profile: bytes, values: Array) -> Array:
     coarse = values if values.dtype == np.uint8 else (unit(values) * 255).round().astype(np.uint8)
     try:
         return unit(np.asarray(_convert(Image.fromarray(coarse), profile)))
@@ -195,14 +206,20 @@ def _through_tables(values: Array, profile: bytes) -> Array:
 
 
 def _convert(image: Image.Image, profile: bytes) -> Image.Image:
-    converted = ImageCms.profileToProfile(
-        image,
-        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-        ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile())),
-        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        outputMode="RGB",
-        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-    )
+    converted = ImageCms.applyTransform(image, _transform(profile, image.mode))
     if converted is None:
         raise ValueError("no conversion")
     return converted
+
+
+@functools.lru_cache(maxsize=4)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
+    """LittleCMS's tables to sRGB; kept, as pictures come in bands."""
+    return ImageCms.buildTransform(
+        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+        ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile())),
+        mode,
+        "RGB",
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from reverie.errors import PictureError
+from reverie.pictures.bands import bands
 
 Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
@@ -49,17 +50,37 @@ class Raster:
 
 
 def unit(values: Array) -> Array:
-    """Numbers as float32 in [0, 1]; integers are divided by the largest of their type.
-
-    Raises:
-        PictureError: floating values that are not finite, or outside [0, 1].
-    """
+    """Numbers as float32 in [0, 1]; integers are divided by the largest of their type."""
     if values.dtype.kind == "u":
         return (values / np.float32(np.iinfo(values.dtype).max)).astype(np.float32, copy=False)
+    return values.astype(np.float32).clip(0, 1)
+
+
+def check_range(values: Array) -> None:
+    """Refuse floating values that are not finite, or outside [0, 1] by more than a rounding.
+
+    Raises:
+        PictureError: some are.
+    """
+    if values.dtype.kind == "u":
+        return
     low, high = float(values.min()), float(values.max())
     if not (low >= -1e-3 and high <= 1 + 1e-3):  # false for NaN as well
         raise PictureError(f"floating pixels lie in [0, 1], and {low:g} to {high:g} came; scale them before saving")
-    return values.astype(np.float32).clip(0, 1)
+
+
+def numbers(image: Image.Image, convert: Callable[[Image.Image], Image.Image | Array]) -> Array:
+    """The (H, W, C) numbers of a Pillow picture after a conversion, band by band.
+
+    Of a whole picture ``np.asarray`` makes two copies on its way, and each conversion one more.
+    """
+    result: Array | None = None
+    for rows in bands(image.height, image.width):
+        band = np.asarray(convert(image.crop((0, rows.start, image.width, rows.stop))))
+        band = band.reshape(*band.shape[:2], -1)
+        result = np.empty((image.height, *band.shape[1:]), band.dtype) if result is None else result
+        result[rows] = band
+    return np.empty((0, 0, 1), np.uint8) if result is None else result
 
 
 def check_size(height: int, width: int, *, max_pixels: int) -> None:

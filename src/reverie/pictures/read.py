@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -13,10 +14,20 @@ from torch import Tensor
 
 from reverie.errors import PictureError
 from reverie.pictures import png, tiff
+from reverie.pictures.bands import bands
 from reverie.pictures.files import open_picture
 from reverie.pictures.formats import AnyPath
-from reverie.pictures.profiles import cmyk_to_rgb, lab_to_rgb, to_srgb
-from reverie.pictures.raster import Array, Raster, check_size, orientation_of, quiet_pillow, unit
+from reverie.pictures.profiles import cmyk_to_rgb, converter, lab_to_rgb
+from reverie.pictures.raster import (
+    Array,
+    Raster,
+    check_range,
+    check_size,
+    numbers,
+    orientation_of,
+    quiet_pillow,
+    unit,
+)
 
 MAX_PIXELS = 512_000_000
 """Most pixels of a picture that is read, unless the call says otherwise."""
@@ -70,9 +81,10 @@ def read_picture(path: AnyPath, *, max_pixels: int = MAX_PIXELS) -> Picture:
     with open_picture(path) as file, quiet_pillow():
         try:
             raster = _decode(file, Path(path), max_pixels=max_pixels).upright()
-            colours = to_srgb(raster.values, raster.profile)
-            alpha = None if raster.alpha is None else _tensor(unit(raster.alpha)[..., None])
-            return Picture(_tensor(colours), alpha, raster.depth, Path(path).name)
+            check_range(raster.values)
+            pixels = _tensor(raster.values, 3, converter(raster.profile, raster.values.shape[2]))
+            alpha = None if raster.alpha is None else _tensor(raster.alpha[..., None], 1, unit)
+            return Picture(pixels, alpha, raster.depth, Path(path).name)
         except UnidentifiedImageError as error:
             raise PictureError(
                 f"cannot read '{path}': it is not a whole picture of a known kind; use {_READABLE}"
@@ -124,14 +136,14 @@ def _from_pillow(image: Image.Image) -> Raster:
     profile: bytes | None = image.info.get("icc_profile")
     image.load()
     if image.mode == "CMYK":
-        return Raster(np.asarray(cmyk_to_rgb(image, profile)), orientation=orientation)
+        return Raster(numbers(image, lambda band: cmyk_to_rgb(band, profile)), orientation=orientation)
     if image.mode == "LAB":
-        return Raster(np.asarray(lab_to_rgb(image)), orientation=orientation)
+        return Raster(numbers(image, lab_to_rgb), orientation=orientation)
     grey = image.mode in ("1", "L", "LA")
     if not image.has_transparency_data:
-        values = np.asarray(image.convert("L" if grey else "RGB"))
-        return Raster(values.reshape(*values.shape[:2], -1), None, profile, orientation)
-    values = np.asarray(image.convert("RGBA"))
+        values = numbers(image, lambda band: band.convert("L" if grey else "RGB"))
+        return Raster(values, None, profile, orientation)
+    values = numbers(image, lambda band: band.convert("RGBA"))
     return Raster(values[..., : 1 if grey else 3], values[..., 3], profile, orientation)
 
 
@@ -147,10 +159,15 @@ def _decode_numpy(path: Path, *, max_pixels: int) -> Raster:
             f"{mapped.shape} of {mapped.dtype} came; save it that way"
         )
     check_size(*values.shape[:2], max_pixels=max_pixels)
-    native = values.dtype.newbyteorder("=")
-    return Raster(np.array(values, dtype=native))
+    return Raster(values)
 
 
-def _tensor(values: Array) -> Tensor:
-    """(H, W, C) to (1, C, H, W), contiguous."""
-    return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1))[None])
+def _tensor(values: Array, channels: int, convert: Callable[[Array], Array]) -> Tensor:
+    """(H, W, C) numbers of a file, converted band by band, to a (1, channels, H, W) float32 picture."""
+    height, width = values.shape[:2]
+    result = torch.empty((1, channels, height, width))
+    for rows in bands(height, width):
+        band = values[rows]
+        native = np.ascontiguousarray(band, dtype=band.dtype.newbyteorder("="))
+        result[0, :, rows] = torch.from_numpy(convert(native)).permute(2, 0, 1)
+    return result

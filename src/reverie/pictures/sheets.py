@@ -109,6 +109,24 @@ def contact_sheet(
     return _widened(sheet, width, ground)
 
 
+def tile_preview(x: Tensor, *, repeats: int = 2) -> Tensor:
+    """A picture beside and below itself, as wallpaper has it: seams of a tileable texture would show.
+
+    Args:
+        x: (B, 3, H, W).
+        repeats: how often, each way.
+
+    Returns:
+        (B, 3, repeats * H, repeats * W).
+
+    Raises:
+        PictureError: fewer than one repeat.
+    """
+    if repeats < 1:
+        raise PictureError(f"a picture is shown at least once each way, and {repeats} came; 2 shows the seams")
+    return x.repeat(1, 1, repeats, repeats)
+
+
 def _singles(pictures: Sequence[Tensor]) -> list[Tensor]:
     singles = [single[None] for batch in pictures for single in batch]
     if not singles:

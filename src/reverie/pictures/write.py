@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,22 +14,57 @@ from PIL import Image
 from torch import Tensor
 
 from reverie.errors import PictureError
+from reverie.pictures import png, tiff
+from reverie.pictures.bands import bands
 from reverie.pictures.files import atomic_path
 from reverie.pictures.formats import AnyPath, Format, format_of
-from reverie.pictures.png import write_png
 from reverie.pictures.profiles import srgb_profile
 from reverie.pictures.raster import Array
 from reverie.pictures.recipe import check_recipe, exif_with
-from reverie.pictures.tiff import write_tiff
+
+_ROWS = 64  # converted at once for encoders that take no strips
 
 
 @dataclass(frozen=True, eq=False)
 class _Page:
-    """What is written: (H, W, 3 or 4) numbers of the file's type, and the settings."""
+    """What is written, as the numbers of the file's type, made a few rows at a time.
 
-    values: Array
+    Args:
+        colours: (1, 3, H, W) floating, on any device.
+        alpha: (1, 1, H, W), or None.
+        keeps_alpha: whether the file has a place for it; if not, the picture is laid on white.
+        dtype: of the file's numbers: uint8, uint16 or float32.
+        recipe: text to keep.
+        quality: 1 to 100.
+    """
+
+    colours: Tensor
+    alpha: Tensor | None
+    keeps_alpha: bool
+    dtype: Any
     recipe: str | None
     quality: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, 3 or 4) of the file's numbers."""
+        height, width = self.colours.shape[2:]
+        return height, width, 3 if self.alpha is None or not self.keeps_alpha else 4
+
+    def strips(self, rows: int) -> Iterator[Array]:
+        """The numbers from the top, (up to ``rows``, W, 3 or 4) at a time."""
+        for start in range(0, self.shape[0], rows):
+            yield self._numbers(slice(start, start + rows))
+
+    def _numbers(self, rows: slice) -> Array:
+        colours = _plain(self.colours, rows).clip(0, 1)
+        if self.alpha is not None:
+            opaque = _plain(self.alpha, rows).clip(0, 1)
+            kept = self.keeps_alpha
+            colours = np.concatenate([colours, opaque], axis=2) if kept else colours * opaque + (1 - opaque)
+        if self.dtype != np.float32:
+            colours = np.rint(colours * np.float32(np.iinfo(self.dtype).max))
+        return np.ascontiguousarray(colours, dtype=self.dtype)
 
 
 def write_image(
@@ -43,7 +79,9 @@ def write_image(
     """Write a picture; the suffix decides between PNG, JPEG, WebP, TIFF and ``.npy``.
 
     An existing file is replaced only once the new one is whole and on the disk. Values outside
-    [0, 1] are clipped; the rest is rounded to the nearest step.
+    [0, 1] are clipped; the rest is rounded to the nearest step. Rows are converted and packed a
+    few at a time: beside the pixels PNG, TIFF and ``.npy`` take a few megabytes, JPEG and WebP
+    the encoder's copy of 4 bytes a pixel.
 
     Args:
         path: where to; ``.png``, ``.jpg``, ``.jpeg``, ``.webp``, ``.tif``, ``.tiff`` or ``.npy``.
@@ -61,11 +99,14 @@ def write_image(
     Example:
         >>> write_image("dream.png", torch.rand(1, 3, 480, 640), depth=16)
     """
-    colours = _checked(pixels, 3, "pixels")
-    format_ = check_output(path, depth=depth, size=colours.shape[:2], quality=quality)
+    _check(pixels, 3, "pixels")
+    format_ = check_output(path, depth=depth, size=pixels.shape[2:], quality=quality)
     if recipe is not None:
         check_recipe(recipe, format_)
-    page = _Page(_values(colours, alpha, format_, depth), recipe, quality)
+    if alpha is not None:
+        _check_alpha(alpha, pixels)
+    dtype = np.float32 if format_.name == "NumPy" else np.uint16 if depth == 16 else np.uint8
+    page = _Page(pixels, alpha, format_.alpha, dtype, recipe, quality)
     with atomic_path(path) as partial:
         _encode(partial, page, format_)
 
@@ -104,51 +145,48 @@ def check_output(path: AnyPath, *, depth: int = 8, size: tuple[int, ...] | None 
     return format_
 
 
-def _checked(x: Tensor, channels: int, name: str) -> Array:
-    """A picture tensor as (H, W, channels) float32 in [0, 1]."""
+def _check(x: Tensor, channels: int, name: str) -> None:
+    """Refuse what is not one picture of finite numbers."""
     if x.ndim != 4 or x.shape[:2] != (1, channels) or 0 in x.shape or not x.is_floating_point():
         raise PictureError(
             f"{name} to write are one floating (1, {channels}, H, W) tensor, and "
             f"{tuple(x.shape)} of {x.dtype} came; write pictures one by one"
         )
-    plain = x.detach().to(device="cpu", dtype=torch.float32)[0].permute(1, 2, 0)
-    if not bool(torch.isfinite(plain).all()):
-        count = int((~torch.isfinite(plain)).sum())
+    wrong = sum(int((~np.isfinite(_plain(x, rows))).sum()) for rows in bands(*x.shape[2:]))
+    if wrong:
         raise PictureError(
-            f"{name} to write are finite, and {count} of {plain.numel()} values are NaN or "
+            f"{name} to write are finite, and {wrong} of {x.numel()} values are NaN or "
             "infinite; nothing was written, lower the step size"
         )
-    clipped: Array = plain.clamp(0, 1).numpy()
-    return clipped
 
 
-def _values(colours: Array, alpha: Tensor | None, format_: Format, depth: int) -> Array:
-    """The numbers that go into the file, with alpha where the format keeps it."""
-    if alpha is not None:
-        opaque = _checked(alpha, 1, "alpha")
-        if opaque.shape[:2] != colours.shape[:2]:
-            raise PictureError(
-                f"alpha has the size of its picture, and {opaque.shape[:2]} came for {colours.shape[:2]}; resize it"
-            )
-        kept = format_.alpha
-        colours = np.concatenate([colours, opaque], axis=2) if kept else colours * opaque + (1 - opaque)
-    if format_.name == "NumPy":
-        return np.ascontiguousarray(colours)
-    if depth == 16:
-        return np.rint(colours * np.float32(65535)).astype(np.uint16)
-    return np.rint(colours * np.float32(255)).astype(np.uint8)
+def _check_alpha(alpha: Tensor, pixels: Tensor) -> None:
+    _check(alpha, 1, "alpha")
+    if alpha.shape[2:] != pixels.shape[2:]:
+        raise PictureError(
+            f"alpha has the size of its picture, and {tuple(alpha.shape[2:])} came for "
+            f"{tuple(pixels.shape[2:])}; resize it"
+        )
+
+
+def _plain(x: Tensor, rows: slice) -> Array:
+    """Some rows of a (1, C, H, W) tensor as a (rows, W, C) float32 array."""
+    band: Array = x.detach()[0, :, rows].to(device="cpu", dtype=torch.float32).permute(1, 2, 0).numpy()
+    return band
 
 
 def _encode(partial: Path, page: _Page, format_: Format) -> None:
     try:
         if format_.name == "PNG":
             with partial.open("wb") as file:
-                write_png(file, page.values, profile=srgb_profile(), recipe=page.recipe)
+                strips = page.strips(png.ROWS)
+                png.write_png(file, strips, page.shape, page.dtype, profile=srgb_profile(), recipe=page.recipe)
         elif format_.name == "TIFF":
-            write_tiff(partial, page.values, profile=srgb_profile(), recipe=page.recipe)
+            strips = page.strips(tiff.ROWS)
+            tiff.write_tiff(partial, strips, page.shape, page.dtype, profile=srgb_profile(), recipe=page.recipe)
         elif format_.name == "NumPy":
             with partial.open("wb") as file:
-                _write_numpy(file, page.values)
+                _write_numpy(file, page)
         else:
             partial.write_bytes(_by_pillow(page, format_))
     except (ValueError, RuntimeError) as error:
@@ -156,10 +194,12 @@ def _encode(partial: Path, page: _Page, format_: Format) -> None:
         raise PictureError(f"cannot write this as {format_.name}: {reason}; write .png") from error
 
 
-def _write_numpy(file: BinaryIO, values: Array) -> None:
+def _write_numpy(file: BinaryIO, page: _Page) -> None:
     """As ``np.save``, whose own errors do not say that the disk is full."""
-    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(values))
-    file.write(values.data)
+    header = {"descr": np.dtype(page.dtype).str, "fortran_order": False, "shape": page.shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    for strip in page.strips(_ROWS):
+        file.write(strip.data)
 
 
 def _by_pillow(page: _Page, format_: Format) -> bytes:
@@ -173,7 +213,16 @@ def _by_pillow(page: _Page, format_: Format) -> bytes:
         options |= {"exact": True, "lossless": page.quality == 100}
     memory = io.BytesIO()
     try:
-        Image.fromarray(page.values).save(memory, format=format_.name, **options)
+        _pasted(page).save(memory, format=format_.name, **options)
     except OSError as error:  # in memory this can only be the encoder
         raise ValueError(str(error)) from error
     return memory.getvalue()
+
+
+def _pasted(page: _Page) -> Image.Image:
+    """A Pillow picture filled strip by strip: these encoders want the whole, once, in bytes."""
+    height, width, channels = page.shape
+    image = Image.new("RGB" if channels == 3 else "RGBA", (width, height))
+    for number, strip in enumerate(page.strips(_ROWS)):
+        image.paste(Image.fromarray(strip), (0, number * _ROWS))
+    return image

@@ -64,6 +64,18 @@ class Stop(_Part):
     step: int = Field(ge=1)
 
 
+class Remixed(_Part):
+    """That a finished result was mixed anew with its photo.
+
+    Attributes:
+        result: the file that it was done to; its role is "result".
+        settings: how.
+    """
+
+    result: Input
+    settings: dict[str, JsonValue]
+
+
 class Record(_Part):
     """What is written into a picture.
 
@@ -76,6 +88,7 @@ class Record(_Part):
         inputs: the pictures that went in; none for a dream from noise.
         network: whose features were used.
         stopped: where the run was when the picture was taken; None at its end.
+        remixed: what was done to the result since, in turn.
     """
 
     version: Literal[1] = Field(default=SCHEMA, alias="schema")
@@ -87,6 +100,7 @@ class Record(_Part):
     inputs: tuple[Input, ...]
     network: NetworkUsed
     stopped: Stop | None = None
+    remixed: tuple[Remixed, ...] = ()
 
     def to_json(self) -> str:
         """The record as JSON text on one line."""
@@ -147,18 +161,26 @@ def record_of(recipe: Recipe[S], settings: S, *, inputs: Iterable[tuple[str, Pat
     Example:
         >>> record = record_of(find("dream"), settings, inputs=[("photo", cat)], output=dream)
     """
+    network = NetworkUsed(name=settings.network, sha256=load(settings.network).sha256)
+    return record_as(recipe.name, settings, network=network, inputs=inputs, output=output)
+
+
+def record_as(
+    name: str, settings: BaseModel, *, network: NetworkUsed, inputs: Iterable[tuple[str, Path]], output: Path
+) -> Record:
+    """The record of a run of that name, with that network; see ``record_of``."""
     import reverie  # the package is whole only once this module is
 
     return Record(
         reverie=reverie.__version__,
         torch=torch.__version__,
         threads=torch.get_num_threads(),
-        recipe=recipe.name,
+        recipe=name,
         settings=settings.model_dump(mode="json"),
         inputs=tuple(
             Input(role=role, path=relative(path, output.parent), sha256=hash_of(path)) for role, path in inputs
         ),
-        network=NetworkUsed(name=settings.network, sha256=load(settings.network).sha256),
+        network=network,
     )
 
 

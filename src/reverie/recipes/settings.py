@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Self, TypeVar
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from reverie.engine import Plan, Synthesis, parse_memory, plan
 from reverie.engine.precision import Precision, fastest
 from reverie.errors import RecipeError, suggestion
-from reverie.networks import load
+from reverie.networks import Network, load
 
-S = TypeVar("S", bound="Settings")
+Quality = Literal["draft", "normal", "fine"]
+QUALITY: Mapping[Quality, float] = MappingProxyType({"draft": 0.4, "normal": 1.0, "fine": 2.5})
+"""Steps, as multiples of the usual number."""
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def _readable(amount: str | None) -> str | None:
+    if amount is not None:
+        parse_memory(amount)
+    return amount
+
+
+def listed(value: Any) -> Any:
+    """One value as a list of one, a text as what its commas part."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, int | float):
+        return (value,)
+    return () if value is None else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(listed)]
+Numbers = Annotated[tuple[float, ...], BeforeValidator(listed)]
 
 
 class Settings(BaseModel):
@@ -23,7 +48,7 @@ class Settings(BaseModel):
     seed: int = Field(0, ge=0, description="of all randomness: same seed, same picture")
     precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
 
-    memory: str | None = Field(
+    memory: Annotated[str | None, AfterValidator(_readable)] = Field(
         None,
         description="most memory to use, e.g. 4GB; larger pictures are cut into tiles; default: what is free",
     )
@@ -64,4 +89,13 @@ def checked(kind: type[S], values: dict[str, object]) -> S:
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise RecipeError(f"there is no setting '{name}'.{suggestion(name, kind.model_fields)}") from None
+        ours = first.get("ctx", {}).get("error")
+        if isinstance(ours, RecipeError):
+            raise RecipeError(str(ours)) from None
         raise RecipeError(f"{name}: {first['msg'].lower()}; got {first['input']!r}.") from None
+
+
+def even(size: tuple[int, int], network: Network) -> tuple[int, int]:
+    """The size in whole strides of the network, so that what rolls round an edge meets the same phase."""
+    step = max(map(network.stride, network.layers))
+    return max(1, round(size[0] / step)) * step, max(1, round(size[1] / step)) * step

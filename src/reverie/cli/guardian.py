@@ -1,0 +1,144 @@
+"""The guardian of a run: the process that was started stays small and watches another that does the work.
+
+Where memory runs out, Linux ends the largest process by SIGKILL, without a word to it. The guardian survives, and the
+run goes on in a new process with smaller tiles, as the old one told it to. Who kills the guardian kills the work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from reverie.errors import OutOfMemory
+
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
+_MOST = 65536  # bytes that a pipe holds
+_pipe: int | None = None  # to the guardian, in a process that has one
+
+
+@dataclass(frozen=True)
+class Will:
+    """What a guardian does when the system kills the work.
+
+    Attributes:
+        line: what it tells the user.
+        words: the command with which the work goes on; none ends it.
+    """
+
+    line: str
+    words: tuple[str, ...] = ()
+
+
+_UNKEPT = Will(
+    "the system ended this run by SIGKILL, most likely for want of memory. Allow it less with --memory, or keep it"
+    " with --checkpoint DIR so that it can go on."
+)
+
+
+def leave(will: Will | None) -> None:
+    """Tell the guardian, if there is one, what to do when this process is killed; None: nothing can go on."""
+    if _pipe is not None:
+        told = None if will is None else [will.line, *will.words]
+        with suppress(OSError):
+            os.write(_pipe, json.dumps(told).encode() + b"\n")
+
+
+def can_guard() -> bool:
+    """Whether this process may become a guardian: on Linux, before PyTorch or anybody else has started threads."""
+    return sys.platform == "linux" and "torch" not in sys.modules and threading.active_count() == 1
+
+
+def guarded(work: Callable[[Sequence[str]], int], words: Sequence[str], *, note: Callable[[str], None]) -> int:
+    """Do the work of a command in another process, again and again where the system kills it for want of memory.
+
+    It returns in both processes: what the work returned in the one, the same in the guardian.
+
+    Args:
+        work: the command's; from words to an exit code.
+        words: of the command.
+        note: tells the user a line, when the work goes on after its death.
+    Raises:
+        OutOfMemory: in the guardian; the work was killed and cannot go on.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _heard())
+    while True:
+        reader, writer = os.pipe()
+        guardian, worker = os.getpid(), os.fork()
+        if not worker:
+            os.close(reader)
+            _be_guarded(guardian, writer)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            return work(words)
+        os.close(writer)
+        code = _ended(worker)
+        will = _last(reader)
+        if code != -signal.SIGKILL:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            return code if code >= 0 else _end_alike(-code)
+        _mend_terminal()
+        if not will.words:
+            raise OutOfMemory(will.line)
+        note(will.line)
+        words = will.words
+
+
+def _heard() -> set[signal.Signals]:
+    return {signal.SIGCHLD, signal.SIGINT, signal.SIGTERM}
+
+
+def _be_guarded(guardian: int, writer: int) -> None:
+    """In the worker: die with the guardian, at once."""
+    import ctypes  # where it costs nothing: PyTorch takes it as well
+
+    global _pipe
+    _pipe = writer
+    ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != guardian:  # it died before that
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _ended(worker: int) -> int:
+    """Wait for the worker; what others ask of the guardian is asked of the worker. Its code, or minus its signal."""
+    while True:
+        came = signal.sigwaitinfo(_heard())
+        if came.si_signo == signal.SIGCHLD:
+            ended, status = os.waitpid(worker, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status)
+        elif came.si_code <= 0:  # another process's, to the guardian; a terminal's own reaches the worker by itself
+            os.kill(worker, came.si_signo)
+
+
+def _last(reader: int) -> Will:
+    """What the worker told last."""
+    os.set_blocking(reader, False)
+    said = b""
+    with suppress(BlockingIOError):
+        while more := os.read(reader, _MOST):
+            said += more
+    os.close(reader)
+    whole = said.split(b"\n")[:-1]
+    told = json.loads(whole[-1]) if whole else None
+    return _UNKEPT if told is None else Will(told[0], tuple(told[1:]))
+
+
+def _end_alike(number: int) -> int:
+    """End by the signal that ended the worker, as if it had never been another process."""
+    with suppress(OSError, ValueError):
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    return 128 + number
+
+
+def _mend_terminal() -> None:
+    """Show the cursor again, and clear the line of the bar."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[2K\x1b[?25h")
+        sys.stderr.flush()

@@ -1,0 +1,196 @@
+"""A network in pieces, and one tile of one piece: its shares of statistics, and its part of the gradient.
+
+Between the pieces lie maps of few numbers, kept whole. A tile of a piece then reads only the halo of that piece, not
+the whole network's, and the way back computes each piece once more from the map before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import torch
+from torch import Tensor
+
+from reverie.engine.executors import Statistics, layers_of, read
+from reverie.engine.grids import Grid, Place, Region, Size, grid_for, owned
+from reverie.errors import RecipeError
+from reverie.networks import Network
+from reverie.networks.ops import Conv, Pool, Relu
+from reverie.objectives import PICTURE, Statistic, Window
+
+CUT_FROM = 8  # the smallest stride at which a network is cut: before it, maps are larger than the picture
+Beside = Callable[[Statistic, Window], Tensor | None]
+"""The features of a statistic's reference in a window."""
+Known = Callable[[Mapping[Statistic, Tensor]], Mapping[Statistic, Tensor | None]]
+"""The gradients of the statistics, where a tile's shares show their shapes."""
+Pulls = dict[str, list[tuple[Region, Tensor]]]
+"""Gradients that statistics send into parts of a tile's maps, by layer."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a network.
+
+    Attributes:
+        network: whose picture is the map before the stretch.
+        wanted: the statistics of its layers.
+        out: the layer it ends with and hands on; None at the end.
+        unit: pixels of the picture between two positions of the map before it.
+    """
+
+    network: Network
+    wanted: Statistics
+    out: str | None
+    unit: int
+
+    @cached_property
+    def layers(self) -> tuple[str, ...]:
+        """The layers to run to."""
+        return tuple(dict.fromkeys([*layers_of(self.wanted), *([self.out] if self.out else [])]))
+
+    @cached_property
+    def density(self) -> dict[str, float]:
+        """Features per position of the map before it, in each map that a run makes."""
+        return self.network.density([layer for layer in self.layers if layer != PICTURE])
+
+    def grid(self, size: Size, tile: int) -> Grid:
+        """How the map before it, of this (h, w), is cut so that tiles own `tile` pixels of the picture each way."""
+        return grid_for(self.network, self.wanted, size, max(1, tile // self.unit), out=self.out)
+
+
+def pieces(network: Network, wanted: Statistics, *, cut: bool = True, out: str | None = None) -> tuple[Piece, ...]:
+    """The network cut once at each stride from 8 on, where a map is smallest; whole where it is not to be cut.
+
+    Args:
+        wanted: statistics to measure.
+        out: a layer whose map the last piece hands on.
+    """
+    found: list[Piece] = []
+    rest, unit, left = network, 1, wanted
+    for layer in _cuts(network, (*layers_of(wanted), *([out] if out else []))) if cut else ():
+        behind = rest.after(layer)
+        here = tuple(s for s in left if s.layer not in behind.layers)
+        found.append(Piece(rest, here, layer, unit))
+        rest, unit, left = behind, network.stride(layer), tuple(s for s in left if s not in here)
+    return (*found, Piece(rest, left, out, unit))
+
+
+def grids(parts: Sequence[Piece], size: Size, tile: int) -> Iterator[tuple[Piece, Grid]]:
+    """Each piece with the grid on the map before it, for a picture of this size."""
+    for piece in parts:
+        yield piece, piece.grid(size, tile)
+        size = piece.network.extent(piece.out, size) if piece.out else size
+
+
+def work(parts: Sequence[Piece], size: Size, tile: int) -> float:
+    """How many features a pass over all tiles computes, those in halos included."""
+    return sum(sum(piece.density.values()) * grid.seen[1] for piece, grid in grids(parts, size, tile))
+
+
+def _cuts(network: Network, layers: tuple[str, ...]) -> list[str]:
+    """Of the layers where the network may be cut, the narrowest at each stride, where anything follows."""
+    narrowest: dict[int, str] = {}
+    for layer in network.cuts():
+        if not network.blueprint.is_local(layer):
+            break
+        stride = network.stride(layer)
+        held = narrowest.get(stride)
+        if stride >= CUT_FROM and (held is None or _width(network, layer) < _width(network, held)):
+            narrowest[stride] = layer
+    return [cut for cut in narrowest.values() if any(layer in network.after(cut).layers for layer in layers)]
+
+
+def _width(network: Network, layer: str) -> float:
+    try:
+        return network.channels(layer)
+    except RecipeError:  # only known once it is run
+        return float("inf")
+
+
+def shares(
+    piece: Piece, crop: Tensor, grid: Grid, place: Place, beside: Beside
+) -> tuple[dict[Statistic, Tensor], Tensor | None]:
+    """One tile's share of each statistic, and what it owns of the map that is handed on."""
+    with torch.no_grad():
+        maps = read(piece.network, crop, piece.layers)
+        found = {}
+        for s in piece.wanted:
+            window, region = owned(piece.network, s.layer, grid.size, place, reach=s.reach)
+            found[s] = s.measure(maps[s.layer][(..., *region)], window, beside(s, window))
+    if piece.out is None:
+        return found, None
+    return found, maps[piece.out][(..., *owned(piece.network, piece.out, grid.size, place)[1])]
+
+
+def pulled(
+    piece: Piece, crop: Tensor, grid: Grid, place: Place, beside: Beside, known: Known, above: Tensor | None
+) -> tuple[dict[Statistic, Tensor], Tensor]:
+    """One tile's shares, and the gradient in what it reads.
+
+    Args:
+        known: gradients of the statistics.
+        above: gradient in the map that is handed on, whole.
+    """
+    with torch.enable_grad():
+        crop = crop.detach().requires_grad_(True)
+        maps = read(piece.network, crop, piece.layers)
+        found, pulls = _statistics(piece, maps, grid, place, beside, known)
+    if piece.out is not None and above is not None:
+        window, region = owned(piece.network, piece.out, grid.size, place)
+        pulls.setdefault(piece.out, []).append((region, part(above, window)))
+    return found, _back(piece.network, crop, maps, pulls)
+
+
+def _statistics(
+    piece: Piece, maps: Mapping[str, Tensor], grid: Grid, place: Place, beside: Beside, known: Known
+) -> tuple[dict[Statistic, Tensor], Pulls]:
+    """A tile's shares, and the gradients that they send into the maps."""
+    leaves, found, regions = {}, {}, {}
+    for s in piece.wanted:
+        window, regions[s] = owned(piece.network, s.layer, grid.size, place, reach=s.reach)
+        leaves[s] = maps[s.layer].detach()[(..., *regions[s])].requires_grad_(True)
+        found[s] = s.measure(leaves[s], window, beside(s, window))
+    gradients = known({s: x.detach() for s, x in found.items()})
+    pulls: Pulls = {}
+    for s, share in found.items():
+        slope = gradients[s]
+        if slope is not None and share.requires_grad:
+            (pull,) = torch.autograd.grad(share, leaves[s], slope)
+            pulls.setdefault(s.layer, []).append((regions[s], pull))
+    return {s: x.detach() for s, x in found.items()}, pulls
+
+
+def _back(network: Network, crop: Tensor, maps: Mapping[str, Tensor], pulls: Pulls) -> Tensor:
+    """The gradient in the crop: that of the last layers goes in at once, others' is added on its way down."""
+    deep = [layer for layer in pulls if layer != PICTURE]
+    passed = {node.name for layer in deep for node in network.blueprint.ancestors([layer]) if node.name != layer}
+    ends = [layer for layer in deep if layer not in passed]
+    for layer in deep:
+        if layer in passed:
+            hook = partial(_added, parts=pulls[layer], alone=_alone(network, layer))
+            maps[layer].register_hook(hook)  # type: ignore[no-untyped-call]
+    gradient = torch.zeros_like(crop)
+    if ends:
+        inflow = [_added(torch.zeros_like(maps[layer]), pulls[layer], alone=True) for layer in ends]
+        (gradient,) = torch.autograd.grad([maps[layer] for layer in ends], crop, inflow)
+    return _added(gradient, pulls.get(PICTURE, []), alone=True)
+
+
+def _added(gradient: Tensor, parts: list[tuple[Region, Tensor]], *, alone: bool) -> Tensor:
+    gradient = gradient if alone else gradient.clone()
+    for region, pull in parts:
+        gradient[(..., *region)] += pull
+    return gradient
+
+
+def _alone(network: Network, layer: str) -> bool:
+    """Whether the gradient that comes down to a layer is in memory of its own: sums hand theirs to several."""
+    readers = (node for node in network.blueprint.nodes if layer in node.inputs)
+    return all(isinstance(node.op, Conv | Pool | Relu) for node in readers)
+
+
+def part(whole: Tensor, window: Window) -> Tensor:
+    """The window of a whole map: a view."""
+    return whole[..., window.top : window.top + window.height, window.left : window.left + window.width]

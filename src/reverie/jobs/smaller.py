@@ -1,0 +1,24 @@
+"""Smaller tiles, for a run that the system ended for want of memory."""
+
+from __future__ import annotations
+
+from reverie.engine.tiles import SMALLEST
+
+LARGEST = 1024  # pixels; the first tiles after a whole picture has failed
+
+
+def smaller(tile: int, size: tuple[int, int]) -> int | None:
+    """The side of the next smaller tiles: half of what it was; None where they are the smallest already.
+
+    Args:
+        tile: side of the tiles that were too large, pixels; 0 where the picture was done whole.
+        size: (H, W) of the picture.
+
+    Example:
+        >>> smaller(0, (1500, 2000)), smaller(512, (1500, 2000)), smaller(128, (1500, 2000))
+        (512, 256, None)
+    """
+    if not tile and max(size) > SMALLEST:
+        power: int = 2 ** ((max(size) // 2).bit_length() - 1)  # the largest up to half the longer side
+        return min(LARGEST, max(SMALLEST, power))
+    return max(SMALLEST, tile // 2) if tile > SMALLEST else None

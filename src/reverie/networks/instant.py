@@ -1,0 +1,153 @@
+"""Instant: the small decoder that comes with Reverie and paints a photo's features in any painting's manner at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from reverie.errors import WeightsError
+from reverie.networks import weights as store
+from reverie.networks.zoo import embedded
+
+LAYERS = ("relu4_2", "relu3_2", "relu2_2")
+"""The encoder's layers whose statistics the maps between the stages are given, deepest first."""
+HALOS = (9, 2, 3)
+"""Positions that each stage reads around its own, on the map it is given."""
+STRIDE = 8
+"""Pixels between two positions of the deepest map."""
+_WIDE = 2  # blocks of wide kernels in the first stage
+_PACKAGED = Path(__file__).with_name("instant.safetensors")
+
+
+@dataclass(frozen=True, eq=False)
+class Instant:
+    """A mirrored decoder in three stages, each of which doubles the picture's sides.
+
+    Between the stages a map is given the mean and covariance of the painting's features at that depth;
+    the decoder itself knows no painting. All of it is local: see ``HALOS``.
+
+    Attributes:
+        tensors: ``stages.0_a`` … ``stages.2_out``, each a weight (out, in, 3, 3) and a bias, and before
+            them ``stages.0_wide0`` (C, 1, 7, 7) with ``_in`` and ``_out`` (C, C, 1, 1), and another such;
+            ``noise.0`` … ``noise.2``, how much of the noise each channel takes.
+        encoder: sha256 of the dreamnet it was trained with.
+        sha256: of the file it came from; empty where it came from none.
+
+    Source: Huang & Belongie 2017, AdaIN (one decoder for all paintings); Li et al. 2017, "Universal style
+        transfer" (covariances at several depths). We differ: one pass through one decoder.
+    """
+
+    tensors: Mapping[str, Tensor]
+    encoder: str = ""
+    sha256: str = ""
+
+    def with_precision(self, dtype: torch.dtype) -> Instant:
+        """The same decoder, its weights in ``dtype`` and channels last."""
+        return replace(self, tensors={key: _laid_out(value.to(dtype)) for key, value in self.tensors.items()})
+
+    def stage(self, number: int, window: Tensor, noise: Tensor) -> Tensor:
+        """One stage on a piece of the map that it is given.
+
+        Args:
+            number: 0, 1 or 2.
+            window: (B, C, h + 2 halo, w + 2 halo), C the channels of that depth's layer, rectified.
+            noise: (B or 1, 1, h + 2 halo, w + 2 halo), about 0 with deviation 1.
+
+        Returns:
+            (B, C', 2 h, 2 w): what the next stage is given once it has the painting's statistics; the
+            last one's are the picture's colours, in sRGB.
+
+        Example:
+            >>> load_instant().stage(2, torch.rand(1, 64, 14, 14), torch.zeros(1, 1, 14, 14)).shape
+            torch.Size([1, 3, 16, 16])
+        """
+        x = window + self.tensors[f"noise.{number}"].to(window.dtype) * noise.to(window.dtype)
+        for block in range(_WIDE if number == 0 else 0):
+            x = x[..., 3:-3, 3:-3] + self._look_around(f"0_wide{block}", x)
+        x = F.relu(self._convolve(f"{number}_a", x))
+        if number == 0:
+            x = F.relu(self._convolve("0_b", x))
+        x = F.relu(self._convolve(f"{number}_c", F.interpolate(x, scale_factor=2.0, mode="nearest")))
+        x = self._convolve(f"{number}_d", x)
+        if number < 2:
+            return x
+        x = self._convolve("2_out", F.relu(x))
+        return x[..., 1:-1, 1:-1]  # half a position more was read than needed
+
+    def _look_around(self, name: str, x: Tensor) -> Tensor:
+        """What is added to a map: each channel by itself over 7x7 positions, then all channels of a position."""
+        x = self._convolve(name, x, groups=x.shape[1])
+        return self._convolve(f"{name}_out", F.relu(self._convolve(f"{name}_in", x)))
+
+    def _convolve(self, name: str, x: Tensor, groups: int = 1) -> Tensor:
+        """A convolution where it needs no padding: a 3x3 one leaves one position less on each side."""
+        weight, bias = self.tensors[f"stages.{name}.weight"], self.tensors[f"stages.{name}.bias"]
+        return F.conv2d(x, weight.to(x.dtype), bias.to(x.dtype), groups=groups)
+
+
+def check_encoder(instant: Instant, sha256: str) -> None:
+    """Refuse a dreamnet other than the one whose features the decoder knows.
+
+    Args:
+        instant: the decoder.
+        sha256: of the dreamnet that would be used.
+
+    Raises:
+        WeightsError: it is another.
+    """
+    if instant.encoder != sha256:
+        raise WeightsError(
+            f"instant was trained with the dreamnet of sha256 {instant.encoder[:8] or '(none)'}, and this is"
+            f" {sha256[:8]}; use the two that came together, or train instant anew."
+        )
+
+
+@cache
+def load_instant() -> Instant:
+    """The decoder in the package, in float32.
+
+    Raises:
+        WeightsError: its file is missing, damaged, or made for another dreamnet than the package's.
+
+    Example:
+        >>> load_instant().encoder == load("dreamnet").sha256
+        True
+    """
+    found = read_instant(_PACKAGED)
+    check_encoder(found, embedded().sha256)
+    return found
+
+
+def read_instant(path: Path) -> Instant:
+    """The decoder in a file, its weights in float32.
+
+    Raises:
+        WeightsError: the file is missing, damaged or of another network.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"cannot read '{path}': {error.strerror}; install Reverie again.") from None
+    tensors = {key: value.float() for key, value in store.parse(data, path).items()}
+    missing = [
+        key
+        for key in ("stages.0_wide0.weight", "stages.0_a.weight", "stages.2_out.weight", "noise.2")
+        if key not in tensors
+    ]
+    if missing:
+        raise WeightsError(f"'{path.name}' is not a decoder that paints: it lacks {missing[0]}; bring another.")
+    facts = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
+    return Instant(tensors, str(facts.get("encoder", "")), hashlib.sha256(data).hexdigest())
+
+
+def _laid_out(tensor: Tensor) -> Tensor:
+    """Channels last, where there are any: convolutions run faster so."""
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor

@@ -1,0 +1,120 @@
+"""What the user may pass to a term: pictures, masks and weights, checked where they come in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from reverie.errors import LayerNotFound, PictureError, RecipeError
+from reverie.objectives.algebra import Size
+from reverie.objectives.statistics import PICTURE, Region
+from reverie.pictures import resize, size_of
+
+if TYPE_CHECKING:
+    from reverie.networks import Network
+
+
+def picture(x: Tensor) -> Tensor:
+    """A reference picture, apart from the caller's graph."""
+    if x.dim() != 4 or x.shape[1] != 3 or 0 in x.shape:
+        raise PictureError(f"a picture is (1, 3, H, W) in [0, 1]; got {tuple(x.shape)}. read_image() makes one.")
+    return x.detach()
+
+
+def pictures(many: Tensor | Sequence[Tensor], what: str) -> tuple[Tensor, ...]:
+    """One or several reference pictures."""
+    found = (many,) if isinstance(many, Tensor) else tuple(many)
+    if not found:
+        raise RecipeError(f"{what} needs at least one picture; got none.")
+    return tuple(picture(x) for x in found)
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """A soft mask, (1, 1, H, W) of weights 0 or more; compared by identity, so that terms can be compared."""
+
+    weights: Tensor
+
+
+def mask(x: Tensor | None) -> Mask | None:
+    """A soft mask, apart from the caller's graph."""
+    if x is None:
+        return None
+    if x.dim() != 4 or x.shape[:2] != (1, 1) or 0 in x.shape or not x.is_floating_point():
+        raise PictureError(f"a mask is (1, 1, H, W) of weights 0 to 1; got {tuple(x.shape)} {x.dtype}.")
+    x = x.detach()
+    if not (torch.isfinite(x).all() and x.min() >= 0 and x.max() > 0):
+        raise RecipeError(
+            f"a mask's weights are 0 or more, some above 0; got {float(x.min()):g} to {float(x.max()):g}."
+        )
+    return Mask(x)
+
+
+def region(where: Mask | None, network: Network, layer: str, size: Size) -> Region | None:
+    """A mask as a region of a layer's map, of pictures of a size.
+
+    Raises:
+        PictureError: the mask's shape is not the picture's.
+    """
+    check_shape(where, size)
+    return laid_on(where, network, layer, size)
+
+
+def check_shape(where: Mask | None, size: Size) -> None:
+    """Refuse a mask whose shape is not that of its picture, to a pixel of the smaller."""
+    if where is None:
+        return
+    (h, w), (height, width) = size_of(where.weights), size
+    if abs(h * width - w * height) > max(h, w, height, width):
+        raise PictureError(f"a mask has the shape of its picture, {height}x{width} or alike; got {h}x{w}.")
+
+
+def laid_on(where: Mask | None, network: Network, layer: str, size: Size) -> Region | None:
+    """A mask as a region of a layer's map; by areas, so that no weight is lost."""
+    if where is None:
+        return None
+    extent = map_of(network, layer, size)
+    smaller = all(a >= b for a, b in zip(size_of(where.weights), extent, strict=True))
+    return Region.of(resize(where.weights, extent, filter="area" if smaller else "bilinear"))
+
+
+def map_of(network: Network, layer: str, size: Size) -> Size:
+    """The (h, w) of a layer's map; the picture is a layer too. Where arithmetic cannot tell, the network is run."""
+    if layer == PICTURE:
+        return size
+    try:
+        return network.extent(layer, size)
+    except RecipeError:
+        device = next((p.device for p in network.parameters()), torch.device("cpu"))
+        with torch.no_grad():
+            return size_of(network(torch.zeros(1, 3, *size, device=device), (layer,))[layer])
+
+
+def weighted(layers: str | Sequence[str] | Mapping[str, float], what: str) -> tuple[tuple[str, float], ...]:
+    """Layers with weights that sum to 1."""
+    layers = (layers,) if isinstance(layers, str) else layers
+    weights = dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
+    return tuple(zip(weights, shares(list(weights.values()), f"{what} layer"), strict=True))
+
+
+def shares(weights: list[float], what: str) -> list[float]:
+    """Weights made to sum to 1."""
+    if not weights:
+        raise RecipeError(f"a term needs at least one {what}; got none.")
+    total = sum(weights)
+    if not 0 < total < math.inf or any(w < 0 for w in weights):
+        raise RecipeError(f"{what} weights are 0 or more and sum to more than 0; got {weights}.")
+    return [w / total for w in weights]
+
+
+def channel_of(network: Network, layer: str, index: int) -> int:
+    """The index of a channel that the layer has."""
+    channels = network.channels(layer)
+    if not 0 <= index < channels:
+        raise LayerNotFound(f"{layer} of {network.name} has channels 0 to {channels - 1}; got {index}.")
+    return index

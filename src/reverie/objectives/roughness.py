@@ -1,0 +1,89 @@
+"""How rough a picture is: the statistic and its term, total variation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from reverie.objectives.algebra import Binding, Size, Term
+from reverie.objectives.statistics import PICTURE, Measure, Statistic, Window
+
+if TYPE_CHECKING:
+    from reverie.networks import Network
+
+
+def total_variation() -> Term:
+    """Roughness of the picture: mean squared differences to the eight neighbours.
+
+    Source: K. Crowson's nine-point stencil (2021), 2 * (dh/3 + dv/3 + diagonals/12).
+    """
+    return TotalVariation()
+
+
+@dataclass(frozen=True)
+class TotalVariation(Term):
+    name: str = field(default="total variation", init=False)
+
+    def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
+        statistic = Roughness(PICTURE)
+
+        def value(measured: Mapping[Statistic, Tensor]) -> Tensor:
+            right, down, falling, rising = measured[statistic].mean(0)
+            roughness: Tensor = 2 * ((right + down) / 3 + (falling + rising) / 12)
+            return roughness
+
+        return (statistic,), value
+
+    def __str__(self) -> str:
+        return "total_variation()"
+
+
+@dataclass(frozen=True)
+class Roughness(Statistic):
+    """Mean squared differences to the right, lower, lower right and lower left neighbour: (B, 4)."""
+
+    layer: str = PICTURE
+    reach: int = 1
+
+    def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
+        return _Differences.apply(features, window.height, window.width) / window.positions  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _Differences(torch.autograd.Function):
+    """Sums of squared differences to four neighbours, (B, 4), of the first height x width positions."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, height: int, width: int) -> Tensor:
+        pairs = _neighbours(x, height, width)
+        differences = [b - a for a, b in pairs]
+        ctx.save_for_backward(*differences)
+        ctx.shape, ctx.window = x.shape, (height, width)
+        return torch.stack([d.flatten(1).pow(2).sum(1) for d in differences], 1) / x.shape[1]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        differences = ctx.saved_tensors
+        out = differences[0].new_zeros(ctx.shape)
+        slopes = gradients[0] * (2 / ctx.shape[1])
+        for (a, b), d, slope in zip(_neighbours(out, *ctx.window), differences, slopes.unbind(1), strict=True):
+            step = d * slope[:, None, None, None]
+            a -= step
+            b += step
+        return out, None, None
+
+
+def _neighbours(x: Tensor, h: int, w: int) -> list[tuple[Tensor, Tensor]]:
+    """Views of each position and of its right, lower, lower right and lower left neighbour, where both exist."""
+    inner = min(w, x.shape[-1] - 1)
+    top = x[..., : min(h, x.shape[-2] - 1), :]
+    low = x[..., 1 : h + 1, :]
+    return [
+        (x[..., :h, :inner], x[..., :h, 1 : inner + 1]),
+        (top[..., :w], low[..., :w]),
+        (top[..., :inner], low[..., 1 : inner + 1]),
+        (top[..., 1 : inner + 1], low[..., :inner]),
+    ]

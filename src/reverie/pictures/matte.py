@@ -1,0 +1,65 @@
+"""Transparent pictures: colours for the places that have none, so that no network sees black there."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from reverie.errors import PictureError
+
+_SOLID = 0.25  # share of opaque pixels from which a cell of the pyramid is trusted wholly
+_EMPTY = 1e-4  # share of opaque pixels below which a cell has no colour of its own
+_GREY = 0.5
+
+
+def filled(pixels: Tensor, alpha: Tensor | None) -> Tensor:
+    """A picture over a smooth extension of its own opaque colours.
+
+    Colours are averaged into a pyramid, and the holes of each level are filled from the coarser
+    one. Half-transparent places are mixed. Write the result with the same ``alpha``.
+
+    Args:
+        pixels: (1, 3, H, W) sRGB [0, 1]; what lies under transparency does not matter.
+        alpha: (1, 1, H, W) in [0, 1], 1 where opaque; None where all of it is.
+
+    Returns:
+        (1, 3, H, W) sRGB; ``pixels`` itself where nothing is transparent, grey where everything is.
+
+    Raises:
+        PictureError: the sizes differ.
+
+    Source: Gortler et al., "The Lumigraph", 1996, section 3.3.2 (pull-push).
+
+    Example:
+        >>> picture = read_picture("logo.png")
+        >>> photo = filled(picture.pixels, picture.alpha)
+    """
+    if alpha is None:
+        return pixels
+    if alpha.ndim != 4 or alpha.shape[2:] != pixels.shape[2:]:
+        raise PictureError(
+            f"alpha has the size of its picture, and {tuple(alpha.shape[2:])} came for "
+            f"{tuple(pixels.shape[2:])}; resize it"
+        )
+    if bool((alpha == 1).all()):
+        return pixels
+    ground = _pulled(pixels.detach() * alpha, alpha)
+    return ground.lerp_(pixels.detach(), alpha.expand_as(pixels))
+
+
+def _pulled(weighted: Tensor, share: Tensor) -> Tensor:
+    """A level of the pyramid without holes; ``weighted``, used up, is its colours times their share."""
+    height, width = share.shape[2:]
+    if height == width == 1:
+        colours = weighted / share.clamp(min=_EMPTY)
+        return torch.where(share > _EMPTY, colours, torch.full_like(colours, _GREY))
+    coarse = _pulled(_halved(weighted), _halved(share))
+    ground = functional.interpolate(coarse, size=(height, width), mode="bilinear", align_corners=False)
+    trust = (share / _SOLID).clamp_(max=1)
+    return ground.lerp_(weighted.div_(share.clamp(min=_EMPTY)), trust.expand_as(ground))
+
+
+def _halved(x: Tensor) -> Tensor:
+    kernel = (min(2, x.shape[2]), min(2, x.shape[3]))
+    return functional.avg_pool2d(x, kernel, ceil_mode=True, count_include_pad=False)

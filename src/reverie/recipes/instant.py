@@ -1,0 +1,252 @@
+"""Paint a photo in the manner of any painting at once: one pass through a network, no optimisation.
+
+Source: Huang & Belongie 2017, "Arbitrary style transfer in real-time with adaptive instance normalization"; Li et al.
+2017, "Universal style transfer via feature transforms". We differ: whole covariances instead of deviations, at three
+depths of one decoder.
+
+>>> picture = instant(photo, painting, InstantSettings(strength=0.8))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from reverie.engine.feedforward import Encoded, Goal, Manner, decode, encode, goal_of, noises_for
+from reverie.engine.memory import free_memory, parse_memory, resident
+from reverie.engine.precision import Precision, fastest, with_precision
+from reverie.errors import OutOfMemory, PictureError, RecipeError
+from reverie.networks import Network, load
+from reverie.networks.instant import LAYERS, STRIDE, Instant, check_encoder, load_instant
+from reverie.networks.matching import blended
+from reverie.objectives import PICTURE
+from reverie.pictures import ColourMode, check_colour_mode, coloured, fit, mask_of, resize, scaled, size_of
+from reverie.recipes.settings import Numbers
+
+LONGEST = 3840  # pixels of the longer side, where no size was asked for
+LARGEST, SMALLEST = 1024, 64  # pixels; larger tiles are no faster, smaller ones read mostly halo
+_MAPS, _PICTURES = 24, 28  # per pixel at once: features of the two maps kept whole, bytes of pictures and noise
+_TILE = 150  # features per pixel of a tile, while it is worked on
+_READ = (PICTURE, *LAYERS)
+
+
+def _readable(amount: str | None) -> str | None:
+    if amount is not None:
+        parse_memory(amount)
+    return amount
+
+
+class InstantSettings(BaseModel):
+    """How to paint at once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, populate_by_name=True)
+
+    weights: Numbers = Field((), description="share of each painting, e.g. 2,1; default: equal")
+    size: int | None = Field(
+        None, ge=16, le=100_000, description=f"longer side of the result, pixels; default: the photo's, up to {LONGEST}"
+    )
+    strength: float = Field(1.0, ge=0, le=1, description="0 gives nearly the photo, 1 the painting's manner")
+    stroke: float = Field(1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting")
+    colour: ColourMode = Field(
+        "painting",
+        alias="color",
+        description="whose colours: painting, photo, mean or histogram (the photo's range), palette (the paintings'"
+        " main colours)",
+    )
+    colour_amount: float = Field(1.0, ge=0, le=1, alias="color_amount", description="how far the colours are changed")
+    seed: int = Field(0, ge=0, description="of the grain that strokes grow from where the photo is flat")
+    precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
+    memory: Annotated[str | None, AfterValidator(_readable)] = Field(
+        None, description="most memory to use, e.g. 2GB; default: what is free"
+    )
+    tile: int | None = Field(
+        None, ge=0, description=f"side of the tiles it works in, pixels; 0: whole; default: what fits, up to {LARGEST}"
+    )
+
+    def resolved(self) -> InstantSettings:
+        """The same settings with the automatic precision chosen, as a recipe to be repeated needs it."""
+        if self.precision != "auto":
+            return self
+        return self.model_copy(update={"precision": fastest(load()).name})
+
+
+def instant(
+    photo: Tensor,
+    paintings: Tensor | Sequence[Tensor],
+    settings: InstantSettings | None = None,
+    *,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Paint a photo like one or several paintings, at once.
+
+    Args:
+        photo: (1, 3, H, W) sRGB in [0, 1].
+        paintings: one or several pictures, any sizes.
+        settings: how; the defaults suit any photo.
+        mask: (1, 1 or 3, H, W), white where to paint; the photo stays where it is black.
+    Returns:
+        (1, 3, H', W') sRGB in [0, 1], of the photo's size unless another was asked for.
+    Raises:
+        RecipeError: as many weights as paintings are needed.
+        PictureError: the photo or a painting is no such tensor.
+        OutOfMemory: not even the smallest tiles fit.
+        WeightsError: the decoder was trained with another dreamnet.
+    Example:
+        >>> instant(torch.rand(1, 3, 48, 64), torch.rand(1, 3, 80, 80)).shape
+        torch.Size([1, 3, 48, 64])
+    """
+    many = [paintings] if isinstance(paintings, Tensor) else list(paintings)
+    return painter(many, settings).paint(photo, mask=mask)
+
+
+def painter(
+    paintings: Sequence[Tensor], settings: InstantSettings | None = None, *, decoder: Instant | None = None
+) -> Painter:
+    """What paints photo after photo in one manner: the paintings are looked at once for each scale.
+
+    Args:
+        paintings: (1, 3, h, w) each.
+        settings: as for `instant`.
+        decoder: another than the package's.
+    Raises:
+        RecipeError, PictureError, WeightsError: as `instant`.
+    """
+    settings = (settings or InstantSettings()).resolved()
+    check_colour_mode(settings.colour, photo=True, paintings=len(paintings))
+    for picture in paintings:
+        _check(picture, "painting")
+    network = load(pooling="average", padding="replicate")
+    decoder = decoder or load_instant()
+    check_encoder(decoder, network.sha256)
+    network = with_precision(network, settings.precision)
+    shares = _shares(settings.weights, len(paintings))
+    return Painter(network, decoder.with_precision(network.dtype), tuple(paintings), shares, settings)
+
+
+@dataclass(frozen=True, eq=False)
+class Painter:
+    """One manner, ready to paint.
+
+    Attributes:
+        network: the encoder.
+        decoder: in the same precision.
+        paintings: (1, 3, h, w) each.
+        shares: of each painting; they sum to 1.
+        settings: how, with no automatic precision.
+    """
+
+    network: Network
+    decoder: Instant
+    paintings: tuple[Tensor, ...]
+    shares: tuple[float, ...]
+    settings: InstantSettings
+    _known: dict[tuple[tuple[int, int], ...], tuple[Manner, Goal]] = field(default_factory=dict, repr=False)
+
+    def paint(self, photo: Tensor, *, mask: Tensor | None = None) -> Tensor:
+        """A photo in this manner; see `instant`."""
+        _check(photo, "photo")
+        settings, size = self.settings, size_for(photo, self.settings)
+        own = scaled(photo, size)
+        tile = tile_for(size, settings)
+        image = self._painted(own, tile)
+        if settings.colour != "painting" and settings.colour_amount:
+            many = list(self.paintings)
+            image = coloured(image, photo=own, paintings=many, mode=settings.colour, amount=settings.colour_amount)
+        if mask is None:
+            return image
+        where = resize(mask_of(mask, size=size_of(photo)), size).clamp(0, 1)
+        return torch.lerp(own, image, where)
+
+    def _painted(self, photo: Tensor, tile: int) -> Tensor:
+        """The photo in the paintings' own colours."""
+        height, width = size_of(photo)
+        strength = self.settings.strength
+        missing = (0, -width % STRIDE, 0, -height % STRIDE)
+        whole = F.pad(photo, missing, mode="replicate") if any(missing) else photo
+        found = encode(self.network, whole, _READ if strength < 1 else LAYERS[:1], tile)
+        noises = noises_for(size_of(found.deep), self.settings.seed, strength)
+        goal = self._goal(found, height * width, tile)
+        image = decode(self.decoder, found.deep, found.seen[LAYERS[0]], goal, noises, tile)
+        return image[..., :height, :width]
+
+    def _goal(self, found: Encoded, area: int, tile: int) -> Goal:
+        """The paintings' statistics, or some between the photo's own and those."""
+        share = self.settings.strength
+        manner, goal = self._manner(area, tile)
+        if share == 1:
+            return goal
+        return goal_of({k: blended([(found.seen[k], 1 - share), (manner[k], share)]) for k in _READ})
+
+    def _manner(self, area: int, tile: int) -> tuple[Manner, Goal]:
+        """The paintings' statistics, mixed, at the scale of a photo of so many pixels, and what they ask for."""
+        sizes = tuple(painting_size(size_of(p), area, self.settings.stroke) for p in self.paintings)
+        if sizes not in self._known:
+            measure = partial(encode, self.network, layers=_READ, tile=tile, deep=False)
+            each = [measure(resize(p, s).clamp(0, 1)).seen for p, s in zip(self.paintings, sizes, strict=True)]
+            mixed = {k: blended([(m[k], w) for m, w in zip(each, self.shares, strict=True)]) for k in _READ}
+            self._known[sizes] = mixed, goal_of(mixed)
+        return self._known[sizes]
+
+
+def size_for(photo: Tensor, settings: InstantSettings) -> tuple[int, int]:
+    """The (H, W) of the result: the longer side as asked for, or the photo's own up to `LONGEST`."""
+    size = size_of(photo)
+    if settings.size is None and max(size) <= LONGEST:
+        return size
+    return fit(size, longer=settings.size or LONGEST)
+
+
+def painting_size(size: tuple[int, int], area: int, stroke: float) -> tuple[int, int]:
+    """The (H, W) a painting is looked at in: the photo's area times the stroke's square, never enlarged."""
+    factor = min(1.0, stroke * (area / (size[0] * size[1])) ** 0.5)
+    return max(32, round(size[0] * factor)), max(32, round(size[1] * factor))
+
+
+def tile_for(size: tuple[int, int], settings: InstantSettings) -> int:
+    """The side of the tiles, 0 for the whole: as asked for, or the largest that fits beside the maps kept whole.
+
+    Raises:
+        OutOfMemory: not even the smallest does.
+    """
+    if settings.tile is not None and settings.memory is None:
+        return -(-settings.tile // STRIDE) * STRIDE
+    allowed = free_memory() if settings.memory is None else parse_memory(settings.memory)
+    width = 2 if settings.precision == "bfloat16" else 4
+    held = resident() + (width * _MAPS + _PICTURES) * size[0] * size[1]
+    side = min(settings.tile or LARGEST, LARGEST)
+    while (needed := held + 4 * _TILE * min(side, size[0]) * min(side, size[1])) > allowed:
+        if side <= SMALLEST:
+            raise OutOfMemory(
+                f"painting {size[1]}x{size[0]} px takes {needed / 2**30:.1f} GB, and {allowed / 2**30:.1f} GB may be"
+                " used; ask for a smaller --size, or allow more."
+            )
+        side = max(SMALLEST, side // 2 // STRIDE * STRIDE)
+    return side
+
+
+def _shares(weights: Sequence[float], count: int) -> tuple[float, ...]:
+    """Weights made to sum to 1, one for each painting."""
+    if not count:
+        raise RecipeError("instant paints like a painting, and none came; give one.")
+    given = tuple(weights) or (1.0,) * count
+    if len(given) != count:
+        raise RecipeError(f"weights are one for each painting; got {len(given)} for {count}.")
+    total = sum(given)
+    if not 0 < total < float("inf") or min(given) < 0:
+        raise RecipeError(f"weights are 0 or more and sum to more than 0; got {list(given)}.")
+    return tuple(w / total for w in given)
+
+
+def _check(picture: Tensor, what: str) -> None:
+    if picture.ndim != 4 or picture.shape[:2] != (1, 3) or picture.dtype != torch.float32 or 0 in picture.shape:
+        raise PictureError(
+            f"a {what} is a float32 (1, 3, H, W) tensor, and {tuple(picture.shape)} of {picture.dtype} came;"
+            " read it with read_image."
+        )

@@ -1,0 +1,145 @@
+"""Enlarge a picture twice, three or four times, keeping its edges crisp.
+
+Source: Shi et al. 2016, "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
+Convolutional Neural Network"; Lim et al. 2017, "Enhanced Deep Residual Networks".
+
+>>> large = upscale(photo, UpscaleSettings(factor=2))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from reverie.engine.grids import Grid, Place, window_of
+from reverie.engine.memory import free_memory, parse_memory, resident
+from reverie.errors import OutOfMemory, PictureError
+from reverie.networks.superres import Superres, Variant, load_superres
+from reverie.pictures import size_of
+
+LARGEST, SMALLEST = 512, 32  # pixels; larger tiles are no faster, smaller ones read mostly halo
+_MAPS = 5  # feature maps that a tile holds at once, what convolutions rearrange counted in
+
+
+class UpscaleSettings(BaseModel):
+    """How much larger, for what, and in which pieces."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    factor: int = Field(2, ge=2, le=4, description="times as wide and as high")
+    variant: Variant = Field(
+        "faithful", description="faithful, with the smallest error, or sharp, which also cleans what JPEG left"
+    )
+    memory: str | None = Field(None, description="most memory to use, e.g. 2GB; default: what is free")
+    tile: int | None = Field(
+        None, ge=1, description="side of the tiles it works in, pixels of the photo; default: what fits, up to 512"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Enlarged:
+    """A picture being enlarged, after one more of its tiles.
+
+    Attributes:
+        tile, tiles: which one it is, from 1, and how many there are.
+        image: (B, 3, factor H, factor W) sRGB in [0, 1]; grey where no tile is done yet. The same
+            tensor every time.
+    """
+
+    tile: int
+    tiles: int
+    image: Tensor
+
+    @property
+    def done(self) -> float:
+        """The share of the tiles that are done, up to 1."""
+        return self.tile / self.tiles
+
+
+def upscale(picture: Tensor, settings: UpscaleSettings | None = None, *, network: Superres | None = None) -> Tensor:
+    """The picture enlarged.
+
+    Args:
+        picture: (B, 3, H, W) sRGB in [0, 1].
+        settings: twice, if there are none.
+        network: another than the variant's.
+
+    Returns:
+        (B, 3, factor H, factor W) sRGB in [0, 1].
+
+    Raises:
+        PictureError: it is no such tensor.
+        OutOfMemory: the result, or the smallest tile, does not fit into memory.
+        WeightsError: there is no such variant in the package.
+
+    Example:
+        >>> upscale(torch.rand(1, 3, 48, 64), UpscaleSettings(factor=3)).shape
+        torch.Size([1, 3, 144, 192])
+    """
+    *_, last = upscaling(picture, settings, network=network)
+    return last.image
+
+
+def upscaling(
+    picture: Tensor, settings: UpscaleSettings | None = None, *, network: Superres | None = None
+) -> Iterator[Enlarged]:
+    """Enlarge a picture tile by tile; see ``upscale``.
+
+    A tile reads as far into its neighbours as the network sees (12 pixels), so that the tiles give
+    what the whole picture gives, to rounding. Beyond its borders the picture's outermost pixels go on.
+
+    Yields:
+        The picture after every tile; the last is the whole.
+    """
+    settings = settings or UpscaleSettings()
+    network = network or load_superres(settings.variant)
+    if picture.ndim != 4 or picture.shape[1] != 3 or picture.dtype != torch.float32 or 0 in picture.shape:
+        raise PictureError(
+            f"a picture is a float32 (B, 3, H, W) tensor, and {tuple(picture.shape)} of {picture.dtype} came;"
+            " read it with read_image."
+        )
+    grid = Grid(size_of(picture), step=1, halo=network.halo, tile=tile_for(picture, settings, network))
+    height, width = (side * settings.factor for side in grid.size)
+    image = torch.full((picture.shape[0], 3, height, width), 0.5)
+    for number, place in enumerate(grid, 1):
+        _enlarge_tile(picture, image, place, network)
+        yield Enlarged(number, len(grid), image)
+
+
+@torch.inference_mode()
+def _enlarge_tile(picture: Tensor, image: Tensor, place: Place, network: Superres) -> None:
+    """Write one tile of the enlarged picture."""
+    factor = image.shape[-1] // picture.shape[-1]
+    rows, columns = (slice(span.own[0] * factor, span.own[1] * factor) for span in place)
+    image[..., rows, columns] = network.enlarge(window_of(picture, place, network.halo), factor).clamp_(0, 1)
+
+
+def tile_for(picture: Tensor, settings: UpscaleSettings, network: Superres) -> int:
+    """The side of the tiles: as asked for, or the largest that fits beside the picture and its result.
+
+    Raises:
+        OutOfMemory: not even the smallest does.
+    """
+    if settings.tile is not None and settings.memory is None:
+        return settings.tile
+    allowed = free_memory() if settings.memory is None else parse_memory(settings.memory)
+    held = resident() + picture.nbytes * settings.factor**2
+    side = min(settings.tile or LARGEST, max(size_of(picture)))
+    while (needed := held + picture.shape[0] * tile_bytes(side, settings.factor, network)) > allowed:
+        if side <= SMALLEST:
+            raise OutOfMemory(
+                f"enlarging {settings.factor} times takes {needed / 2**30:.1f} GB, and {allowed / 2**30:.1f} GB may be"
+                " used; ask for a smaller --factor, or allow more."
+            )
+        side = max(SMALLEST, side // 2)
+    return side
+
+
+def tile_bytes(side: int, factor: int, network: Superres) -> int:
+    """About how much memory a tile of that side takes while it is worked on."""
+    seen = (side + 2 * network.halo) ** 2
+    return 4 * seen * (_MAPS * network.width + 4 * 3 * factor**2)

@@ -1,0 +1,283 @@
+"""What a dream wishes for, in words and pictures, and the objective it makes.
+
+A wish is a name, and a weight where it is not 1: ``relu5_2``, ``castle:2``. A channel is ``LAYER:CHANNEL``; several
+make a direction, ``relu5_2:11+42-7``, and a place picks one neuron, ``relu5_2:11@0.3/0.5``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from reverie.engine import evaluate
+from reverie.errors import LayerNotFound, RecipeError
+from reverie.networks import Network, find_classes
+from reverie.objectives import Objective, channel, direction, energy, guide, likeness, logit, neuron, presence
+from reverie.pictures import fit, scaled, size_of
+
+AGAINST = 0.2  # of the other classes' scores: the class itself grows, not only its lead
+CLASS_SAY = 2.0  # a class is the whole picture's, and agrees less from place to place than a layer
+AVOID_SAY = 4.0  # times a class's: it is heard only where the class shows
+_MEASURED = 512  # pixels; wishes are weighed on a picture no larger
+_NUMBER = r"\d+(?:\.\d*)?|\.\d+"
+_WISH = re.compile(rf"(?P<name>.+?)(?::(?P<weight>{_NUMBER}))?")
+_CHANNEL = re.compile(
+    rf"(?P<layer>.+?):(?P<channels>\d+(?:[+-]\d+)*)"
+    rf"(?:@(?P<down>{_NUMBER})/(?P<across>{_NUMBER}))?(?::(?P<weight>{_NUMBER}))?"
+)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Something to dream of, and how much.
+
+    Attributes:
+        name: of a layer or a class.
+        weight: above 0.
+    """
+
+    name: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class ChannelWish:
+    """A channel, a direction of several, or one neuron.
+
+    Attributes:
+        layer: its layer.
+        channels: with a sign each, (channel, 1 or -1).
+        at: (down, across) as shares of the picture's height and width; None for everywhere.
+        weight: above 0.
+    """
+
+    layer: str
+    channels: tuple[tuple[int, int], ...]
+    at: tuple[float, float] | None = None
+    weight: float = 1.0
+
+    def vector(self, network: Network) -> Tensor:
+        """The direction, (C,)."""
+        count = network.channels(self.layer)
+        worst = max(number for number, _ in self.channels)
+        if worst >= count:
+            raise LayerNotFound(f"{self.layer} of {network.name} has channels 0 to {count - 1}; got {worst}.")
+        out = torch.zeros(count)
+        for number, sign in self.channels:
+            out[number] += sign
+        return out
+
+
+def parse_wish(text: str) -> Wish:
+    """A layer or a class with its weight.
+
+    Raises:
+        RecipeError: no name, or no weight above 0.
+
+    Example:
+        >>> parse_wish("macaw:2")
+        Wish(name='macaw', weight=2.0)
+    """
+    match = _WISH.fullmatch(text.strip())
+    if match is None or match["name"].startswith(":"):
+        raise RecipeError(f"a wish is NAME or NAME:WEIGHT, as in relu5_2:2; got '{text}'.")
+    return Wish(match["name"].strip(), _weight(match["weight"], text))
+
+
+def parse_channel(text: str) -> ChannelWish:
+    """A channel, direction or neuron with its weight.
+
+    Raises:
+        RecipeError: it is not of that form.
+
+    Example:
+        >>> parse_channel("relu5_2:11+42-7:0.5").channels
+        ((11, 1), (42, 1), (7, -1))
+    """
+    match = _CHANNEL.fullmatch(text.strip())
+    if match is None:
+        raise RecipeError(f"a channel is LAYER:CHANNEL or LAYER:CHANNEL:WEIGHT, as in relu5_2:11:0.5; got '{text}'.")
+    signed = re.findall(r"([+-]?)(\d+)", match["channels"])
+    channels = tuple((int(number), -1 if sign == "-" else 1) for sign, number in signed)
+    at = None if match["down"] is None else (float(match["down"]), float(match["across"]))
+    if at is not None and (max(at) >= 1 or len(channels) > 1):
+        raise RecipeError(f"a neuron is one channel at shares of height and width below 1; got '{text}'.")
+    return ChannelWish(match["layer"], channels, at, _weight(match["weight"], text))
+
+
+def by_octave(layers: Sequence[str], count: int) -> list[tuple[Wish, ...]]:
+    """The layers of each octave, coarse to fine: lists are parted by ``/``, the last one goes on.
+
+    Example:
+        >>> by_octave(["relu4_2/relu5_2:2", "relu5_3"], 3)[0]
+        (Wish(name='relu4_2', weight=1.0),)
+    """
+    lists = [
+        tuple(parse_wish(word) for word in part.split(",") if word.strip()) for part in ",".join(layers).split("/")
+    ]
+    if len(lists) > count:
+        raise RecipeError(f"there are lists of layers for {len(lists)} octaves; the dream has {count}.")
+    return [lists[min(i, len(lists) - 1)] for i in range(count)]
+
+
+@dataclass(frozen=True, eq=False)
+class Subjects:
+    """Everything a dream is to be of, or not.
+
+    Attributes:
+        layers, channels, classes: in words.
+        avoid: classes to be kept away.
+        guide: a picture whose best matching features the layers follow.
+        like, unlike: pictures of whose common features there is to be more, or less.
+        regions: masks (1, 1, h, w), one for each wish in the order classes, channels, layers, like, the last one
+            going on; or none.
+    """
+
+    layers: tuple[Wish, ...] = ()
+    channels: tuple[ChannelWish, ...] = ()
+    classes: tuple[Wish, ...] = ()
+    avoid: tuple[Wish, ...] = ()
+    guide: Tensor | None = None
+    like: tuple[Tensor, ...] = ()
+    unlike: tuple[Tensor, ...] = ()
+    regions: tuple[Tensor, ...] = ()
+
+    @property
+    def placed(self) -> bool:
+        """Whether some wish is bound to a place of the picture."""
+        return bool(self.regions) or any(wish.at is not None for wish in self.channels)
+
+    def completed(self, network: Network) -> Subjects:
+        """With the network's own choice of layers, where nothing else is wished for or a guide needs some."""
+        needed = self.guide is not None or not (self.channels or self.classes or self.like)
+        return replace(self, layers=tuple(map(Wish, network.dream_layers))) if needed and not self.layers else self
+
+    def deep(self, network: Network) -> list[str]:
+        """The layers that are read."""
+        scored = [network.class_layer] if network.class_layer and (self.classes or self.avoid) else []
+        shared = network.dream_layers if self.like or self.unlike else ()
+        return [*(w.name for w in self.layers), *(w.layer for w in self.channels), *scored, *shared]
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighed:
+    """A term, and how strongly it is to speak.
+
+    Attributes:
+        term: to maximise, or to minimise where `say` is below 0.
+        say: its share of the gradient, before all are compared.
+        ruler: the term whose gradient shows what is strong; the term itself, unless that may be nothing at first.
+    """
+
+    term: Objective
+    say: float
+    ruler: Objective
+
+
+def objective_of(subjects: Subjects, network: Network, picture: Tensor) -> Objective:
+    """What the dream minimises: each wish with its weight, made equally strong on the picture it begins with.
+
+    A wish is divided by the root mean square of its gradient, so that weights mean the same for layers, channels,
+    classes and pictures; deeper ones, whose gradients agree less from step to step, are given a say in proportion
+    to their stride. What is to be avoided speaks louder than any, but only where it shows.
+
+    Args:
+        subjects: completed.
+        network: the dream's.
+        picture: (1, 3, H, W) of the first octave.
+    Raises:
+        LayerNotFound: a layer, channel or class that the network lacks.
+        RecipeError: more regions than wishes.
+    """
+    wishes = _wished(subjects, network)
+    unwished = _unwished(subjects, network)
+    if len(wishes) == 1 and not unwished:
+        return -wishes[0].term
+    small = scaled(picture, fit(size_of(picture), longer=min(_MEASURED, max(size_of(picture)))))
+    each = [(w.say / _strength(w.ruler, network, small)) * w.term for w in (*wishes, *unwished)]
+    return -sum(each, start=0 * each[0])
+
+
+def _wished(subjects: Subjects, network: Network) -> list[_Weighed]:
+    count = len(subjects.classes) + len(subjects.channels) + len(subjects.layers) + (1 if subjects.like else 0)
+    if len(subjects.regions) > count:
+        raise RecipeError(f"there is a region for each wish, {count} here; got {len(subjects.regions)}.")
+    places = iter([*subjects.regions, *([subjects.regions[-1] if subjects.regions else None] * count)])
+    return [
+        *_classes(subjects.classes, network, [next(places) for _ in subjects.classes]),
+        *(_channel(wish, network, next(places)) for wish in subjects.channels),
+        *(_layer(wish, network, subjects.guide, next(places)) for wish in subjects.layers),
+        *([_like(subjects.like, network, next(places))] if subjects.like else []),
+    ]
+
+
+def _unwished(subjects: Subjects, network: Network) -> list[_Weighed]:
+    """What is to be avoided: the say is negative."""
+    avoided = [_present(_class(wish, network, None), wish, None) for wish in subjects.avoid]
+    unlike = [_like(subjects.unlike, network, None)] if subjects.unlike else []
+    loud = [replace(w, say=AVOID_SAY * w.say) for w in avoided]
+    return [replace(w, say=-w.say) for w in (*loud, *unlike)]
+
+
+def _classes(wishes: Sequence[Wish], network: Network, places: Sequence[Tensor | None]) -> list[_Weighed]:
+    """Classes as logits, which fill the picture; with a kind among them, all where they show, or it would drown."""
+    kinds = any(len(find_classes(network, wish.name)) > 1 for wish in wishes)
+    each = [_class(wish, network, where) for wish, where in zip(wishes, places, strict=True)]
+    return [_present(*some) for some in zip(each, wishes, places, strict=True)] if kinds else each
+
+
+def _class(wish: Wish, network: Network, where: Tensor | None) -> _Weighed:
+    one = logit(find_classes(network, wish.name)[0], against=AGAINST, where=where)
+    stride = network.stride(network.class_layer) if network.class_layer else 1
+    return _Weighed(one, CLASS_SAY * wish.weight * stride * _extent(where), ruler=one)
+
+
+def _present(weighed: _Weighed, wish: Wish, where: Tensor | None) -> _Weighed:
+    """The same, wherever it shows; measured as a logit, since nothing may show at first."""
+    return replace(weighed, term=presence(wish.name, where=where))
+
+
+def _channel(wish: ChannelWish, network: Network, where: Tensor | None) -> _Weighed:
+    """Channels may be silent at first: their strength is that of a direction of no meaning in their layer."""
+    say = wish.weight * network.stride(wish.layer)
+    vector = wish.vector(network)
+    signs = torch.randint(0, 2, vector.shape, generator=torch.Generator().manual_seed(0)) * 2.0 - 1
+    ruler = direction(wish.layer, signs / len(signs) ** 0.5, power=0, where=where)
+    if wish.at is not None:
+        term = neuron(wish.layer, wish.channels[0][0], at=wish.at)
+        return _Weighed(term, say, term)
+    if len(wish.channels) == 1:
+        return _Weighed(channel(wish.layer, wish.channels[0][0], where=where), say * _extent(where), ruler)
+    return _Weighed(direction(wish.layer, vector / vector.norm(), where=where), say * _extent(where), ruler)
+
+
+def _layer(wish: Wish, network: Network, like: Tensor | None, where: Tensor | None) -> _Weighed:
+    term = energy(wish.name, where=where) if like is None else guide(wish.name, like=like, where=where)
+    return _Weighed(term, wish.weight * network.stride(wish.name) * _extent(where), term)
+
+
+def _like(pictures: Sequence[Tensor], network: Network, where: Tensor | None) -> _Weighed:
+    layers = network.dream_layers
+    term = likeness(layers, like=pictures, where=where)
+    return _Weighed(term, CLASS_SAY * max(map(network.stride, layers)) * _extent(where), term)
+
+
+def _extent(where: Tensor | None) -> float:
+    """Root of a region's share of the picture: a gradient that lies in it alone is as strong there, not over all."""
+    return 1.0 if where is None else float((where / where.max()).pow(2).mean().sqrt())
+
+
+def _strength(term: Objective, network: Network, picture: Tensor) -> float:
+    gradient = evaluate(term, network, picture).gradient
+    return max(float(gradient.pow(2).mean().sqrt()), 1e-12)
+
+
+def _weight(text: str | None, whole: str) -> float:
+    weight = 1.0 if text is None else float(text)
+    if weight <= 0:
+        raise RecipeError(f"a weight is above 0; got '{whole}'. What the dream should keep away from goes to avoid.")
+    return weight

@@ -1,0 +1,78 @@
+"""Masks: where they are 0 the base stays to the bit, where they are 1 nothing changes; and what is done when drawn."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+import reverie as rv
+from reverie.errors import PictureError, RecipeError
+from reverie.networks import Network
+from reverie.pictures import resize
+
+SIZES = [(24, 32), (33, 44), (48, 64)]
+
+
+@pytest.fixture
+def photo(make_picture) -> Tensor:
+    return make_picture(3, 48, 64)
+
+
+def dreamt(network: Network, photo: Tensor, mask: Tensor | None) -> Tensor:
+    first = resize(photo, SIZES[0]).clamp(0, 1)
+    canvas = rv.PixelCanvas(first, base=photo, natural=True, mask=mask)
+    stages = [rv.Stage(size, 3) for size in SIZES]
+    steps = rv.synthesize(-rv.energy("relu3"), network, canvas=canvas, stages=stages, optimiser=rv.Normalised(0.05))
+    *_, last = steps
+    return last.image
+
+
+def test_what_is_masked_stays_to_the_bit(tiny: Network, photo: Tensor) -> None:
+    mask = torch.zeros(1, 1, 48, 64)
+    mask[..., 20:, 30:50] = torch.linspace(0, 1, 20)
+    image = dreamt(tiny, photo, mask)
+    kept = (mask == 0).expand_as(photo)
+    assert torch.equal(image[kept], photo[kept])
+    assert (image - photo)[..., 20:, 44:50].abs().mean() > 0.05
+
+
+def test_a_mask_of_ones_is_none(tiny: Network, photo: Tensor) -> None:
+    assert torch.equal(dreamt(tiny, photo, torch.ones(1, 1, 48, 64)), dreamt(tiny, photo, None))
+
+
+def test_a_soft_mask_shows_its_share(tiny: Network, photo: Tensor) -> None:
+    """Half a mask halves the first step, whose gradient is the same."""
+    canvases = [rv.PixelCanvas(photo, base=photo, mask=torch.full((1, 1, 9, 12), m)) for m in (0.5, 1.0)]
+    moved = []
+    for canvas in canvases:
+        *_, last = rv.synthesize(
+            -rv.energy("relu3"), tiny, canvas=canvas, stages=[rv.Stage((48, 64), 1)], optimiser=rv.Normalised(0.001)
+        )
+        moved.append(last.image - photo)
+    inside = (photo > 0.1) & (photo < 0.9)
+    assert torch.allclose(2 * moved[0][inside], moved[1][inside], atol=1e-6)
+
+
+def test_the_gradient_passes_whole(photo: Tensor) -> None:
+    canvas = rv.PixelCanvas(photo, base=photo, mask=torch.zeros(1, 1, 48, 64))
+    canvas.picture().sum().backward()
+    assert torch.equal(canvas.parameters[0].grad, torch.ones_like(photo))
+
+
+def test_a_finish_is_for_looking_at(photo: Tensor) -> None:
+    mask = torch.zeros(1, 1, 48, 64)
+    mask[..., 30:] = 0.2
+    canvas = rv.PixelCanvas(photo, base=photo, mask=mask, finish=lambda x: 1 - x)
+    assert torch.equal(canvas.picture().detach(), photo)
+    assert torch.equal(canvas.drawn()[..., :30], photo[..., :30])
+    assert torch.equal(canvas.drawn()[..., 30:], (1 - photo)[..., 30:])
+    assert torch.equal(canvas.resized((20, 30)).drawn()[..., 20:], (1 - resize(photo, (20, 30)).clamp(0, 1))[..., 20:])
+
+
+def test_masks_that_are_none(photo: Tensor) -> None:
+    with pytest.raises(RecipeError, match="base"):
+        rv.PixelCanvas(photo, mask=torch.ones(1, 1, 48, 64))
+    for mask in (torch.ones(48, 64), torch.ones(1, 3, 48, 64), torch.full((1, 1, 4, 4), 1.5), -torch.ones(1, 1, 4, 4)):
+        with pytest.raises(PictureError, match="a mask is"):
+            rv.PixelCanvas(photo, base=photo, mask=mask)

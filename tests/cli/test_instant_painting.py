@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import Run
+
+from reverie.pictures import read_image, read_picture, write_image
+from reverie.recipes.record import read_record
+
+
+def test_a_photo_painted(reverie: Run) -> None:
+    ended = reverie("instant", "photo.png", "night.jpg")
+    assert ended.code == 0 and ended.out.startswith("photo-night.png  80x60")
+    assert reverie("instant", "photo.png", "night.jpg").out.startswith("photo-night-2.png")
+    record = read_record(Path("photo-night.png"))
+    assert record.recipe == "instant" and record.network.name == "instant"
+    assert [i.role for i in record.inputs] == ["photo", "painting"] and record.settings["precision"] != "auto"
+
+
+def test_the_same_pixels_again(reverie: Run) -> None:
+    mask = torch.zeros(1, 3, 60, 80)
+    mask[..., 30:] = 1
+    write_image("mask.png", mask)
+    words = ("photo.png", "night.jpg", "mosaic", "--weights", "2,1", "--strength", 0.6, "--mask", "mask.png")
+    assert reverie("instant", *words, "--tile", 32, "-o", "o.png").code == 0
+    assert torch.equal(read_image("o.png")[..., :30], read_image("photo.png")[..., :30])
+    ended = reverie("replay", "o.png")
+    assert ended.code == 0 and ended.out.startswith("o-replay.png  80x60") and "same pixels" in ended.out
+    Path("night.jpg").rename("elsewhere.jpg")
+    assert reverie("replay", "o.png").code == 2
+
+
+def test_alpha_and_sixteen_bits(reverie: Run) -> None:
+    alpha = torch.linspace(0, 1, 80).expand(1, 1, 60, 80)
+    write_image("deep.png", read_image("photo.png"), alpha=alpha, depth=16)
+    assert reverie("instant", "deep.png", "wave.jpg", "--size", 40, "-o", "o.tif").code == 0
+    small = read_picture("o.tif")
+    assert small.depth == 16 and small.size == (30, 40) and small.alpha is not None
+    assert (small.alpha - torch.linspace(0, 1, 40)).abs().max() < 0.02
+
+
+def test_a_folder_of_photos(reverie: Run) -> None:
+    Path("photos").mkdir()
+    for name in ("a", "b"):
+        write_image(f"photos/{name}.png", read_image("photo.png"))
+    ended = reverie("instant", "photos", "night.jpg", "--json")
+    events = [json.loads(line) for line in ended.out.splitlines()]
+    assert [e["event"] for e in events] == ["began", "ended"] * 2
+    made = sorted(p.as_posix() for p in Path("photos-night").iterdir())
+    assert made == ["photos-night/a-night.png", "photos-night/b-night.png"]
+    assert torch.equal(read_image(made[0]), read_image(made[1]))
+    assert reverie("instant", "photos", "night.jpg", "-o", "mine").code == 0 and len(list(Path("mine").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("none.png", "night.jpg"), "none.png"),
+        (("photo.png", "none.jpg"), "none.jpg"),
+        (("photo.png", "mosaik"), "Did you mean 'mosaic'"),
+        (("photo.png",), "PAINTING"),
+        (("photo.png", "night.jpg", "--strength", 2), "strength: "),
+        (("photo.png", "night.jpg", "--weights", "1,2"), "weights are one for each"),
+        (("photo.png", "night.jpg", "--memory", "1MB"), "--size"),
+        (("photo.png", "night.jpg", "--colour", "mine"), "color: "),
+        (("photo.png", "night.jpg", "--mask", "none.png"), "none.png"),
+        (("photo.png", "night.jpg", "-o", "photo.png"), "made from"),
+        (("photo.png", "night.jpg", "-o", "o.exe"), "o.exe"),
+        (("empty", "night.jpg"), "empty"),
+    ],
+)
+def test_what_is_refused(reverie: Run, words: tuple[object, ...], said: str) -> None:
+    Path("empty").mkdir()
+    before = sorted(p.name for p in Path().iterdir())
+    ended = reverie("instant", *words)
+    assert ended.code == 2 and said in ended.err and ended.err.count("\n") == 1
+    assert sorted(p.name for p in Path().iterdir()) == before
+
+
+def test_its_help(reverie: Run) -> None:
+    ended = reverie("instant", "--help")
+    assert ended.code == 0
+    for word in ("--strength", "--weights", "--mask", "--colour", "PAINTING"):
+        assert word in ended.out

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import QUICK, Run
+from PIL import Image
+
+from reverie.pictures import read_image, read_picture, remix, scaled, srgb_to_oklab, write_image
+from reverie.recipes.record import read_record
+from reverie.recipes.remix import RemixSettings, remixed
+
+
+@pytest.fixture
+def result(reverie: Run) -> Path:
+    """``o.png``, a painted photo."""
+    assert reverie("style", "photo.png", "night.jpg", *QUICK, "-o", "o.png").code == 0
+    return Path("o.png")
+
+
+def test_weaker_and_in_the_photos_colours(reverie: Run, result: Path) -> None:
+    ended = reverie("remix", result, "--strength", 0.5, "--colour", "photo")
+    assert ended.code == 0 and ended.out.startswith("o-remix.png  64x48")
+    photo = scaled(read_image("photo.png"), (48, 64))
+    wanted = remix(photo, read_image(result), strength=0.5, mode="photo")
+    assert (read_image("o-remix.png") - wanted).abs().max() <= 0.5 / 255 + 1e-6
+    assert (srgb_to_oklab(read_image("o-remix.png")) - srgb_to_oklab(photo))[:, 1:].abs().max() < 0.01
+
+
+def test_one_is_the_result_and_nothing_is_the_photo(reverie: Run, result: Path) -> None:
+    assert reverie("remix", result, "-o", "one.png").code == 0
+    assert torch.equal(read_image("one.png"), read_image(result))
+    assert reverie("remix", result, "--strength", 0, "-o", "none.png").code == 0
+    photo = scaled(read_image("photo.png"), (48, 64))
+    assert (read_image("none.png") - photo).abs().max() <= 0.5 / 255 + 1e-6
+
+
+def test_its_record_makes_it_again(reverie: Run, result: Path) -> None:
+    assert reverie("remix", result, "--strength", 1.3, "--color", "palette", "--color-amount", 0.5).code == 0
+    record, before = read_record(Path("o-remix.png")), read_record(result)
+    assert record.model_copy(update={"remixed": ()}) == before
+    (step,) = record.remixed
+    assert step.settings == {"strength": 1.3, "colour": "palette", "colour_amount": 0.5}
+    assert step.result.path == "o.png"
+    ended = reverie("replay", "o-remix.png")
+    assert ended.code == 0 and "same pixels" in ended.out
+    assert read_record(Path("o-remix-replay.png")) == record
+    result.unlink()
+    lost = reverie("replay", "o-remix.png")
+    assert lost.code == 2 and "'o.png' is not here" in lost.err and lost.err.count("\n") == 1
+
+
+def test_a_remix_can_be_remixed(reverie: Run, result: Path) -> None:
+    assert reverie("remix", result, "--strength", 0.7).code == 0
+    assert reverie("remix", "o-remix.png", "--colour", "mean", "-o", "twice.png").code == 0
+    assert [step.result.path for step in read_record(Path("twice.png")).remixed] == ["o.png", "o-remix.png"]
+    assert "same pixels" in reverie("replay", "twice.png").out
+
+
+def test_inputs_are_found_elsewhere_and_paths_follow_the_output(reverie: Run, result: Path) -> None:
+    Path("kept").mkdir()
+    Path("out").mkdir()
+    Path("photo.png").rename("kept/photo.png")
+    assert reverie("remix", result, "--strength", 0.5).code == 2
+    assert reverie("remix", result, "--strength", 0.5, "--inputs", "kept", "-o", "out/r.png").code == 0
+    record = read_record(Path("out/r.png"))
+    assert [i.path for i in record.inputs] == ["../photo.png", "../night.jpg"]
+    assert record.remixed[0].result.path == "../o.png"
+    assert "same pixels" in reverie("replay", "out/r.png", "--inputs", "kept").out
+
+
+def test_alpha_and_sixteen_bits(reverie: Run) -> None:
+    alpha = torch.linspace(0, 1, 80).expand(1, 1, 60, 80)
+    write_image("deep.png", read_image("photo.png"), alpha=alpha, depth=16)
+    assert reverie("dream", "deep.png", *QUICK, "-o", "o.tif").code == 0
+    assert reverie("remix", "o.tif", "--strength", 0.5, "-o", "r.png").code == 0
+    before, after = read_picture("o.tif"), read_picture("r.png")
+    assert after.depth == 16 and after.alpha is not None and before.alpha is not None
+    assert (after.alpha - before.alpha).abs().max() < 1 / 255
+    assert reverie("remix", "o.tif", "-o", "r.jpg").code == 0
+    assert read_picture("r.jpg").depth == 8
+
+
+def test_an_enlarged_photo(reverie: Run) -> None:
+    assert reverie("upscale", "photo.png", "-o", "o.png").code == 0
+    assert reverie("remix", "o.png", "--strength", 0.5).code == 0
+    assert read_image("o-remix.png").shape == (1, 3, 120, 160)
+    assert "same pixels" in reverie("replay", "o-remix.png").out
+
+
+def test_a_seamless_result_stays_so() -> None:
+    across = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
+    flat = torch.full((1, 3, 64, 64), 0.5)
+    half = remixed(flat, across, RemixSettings(strength=0.0), seamless=True)
+    assert (half[..., 0] - half[..., -1]).abs().max() < 0.1
+    assert torch.equal(remixed(flat, across, RemixSettings(strength=0.0)), across)
+
+
+def test_progress_for_a_machine(reverie: Run, result: Path) -> None:
+    ended = reverie("remix", result, "--json")
+    events = [json.loads(line) for line in ended.out.splitlines()]
+    assert [e["event"] for e in events] == ["began", "ended"] and events[-1]["output"] == "o-remix.png"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("none.png",), "none.png"),
+        (("photo.png",), "no recipe"),
+        (("noise.png",), "without one"),
+        (("o.png", "--strength", 1.6), "strength: "),
+        (("o.png", "--strength", "nan"), "strength: "),
+        (("o.png", "--colour", "photos"), "'histogram'"),
+        (("o.png", "--colour-amount", -1), "color_amount: "),
+        (("dream.png", "--colour", "palette"), "palette"),
+        (("o.png", "-o", "o.png"), "made from"),
+        (("o.png", "-o", "photo.png"), "made from"),
+        (("o.png", "-o", "o.exe"), "o.exe"),
+    ],
+)
+def test_what_is_refused(reverie: Run, result: Path, words: tuple[object, ...], said: str) -> None:
+    assert reverie("dream", "noise", *QUICK, "--octaves", 1, "-o", "noise.png").code == 0
+    assert reverie("dream", "photo.png", *QUICK, "--octaves", 1, "-o", "dream.png").code == 0
+    names = sorted(Path().iterdir())
+    ended = reverie("remix", *words)
+    assert ended.code == 2 and said in ended.err and ended.err.count("\n") == 1
+    assert sorted(Path().iterdir()) == names
+
+
+def test_another_photo_of_the_same_name_is_refused(reverie: Run, result: Path) -> None:
+    Image.new("RGB", (80, 60)).save("photo.png")
+    ended = reverie("remix", result, "--strength", 0.5)
+    assert ended.code == 2 and "sha256" in ended.err
+
+
+def test_frames_of_a_zoom_are_refused_but_for_the_first(reverie: Run) -> None:
+    assert reverie("dream", "photo.png", *QUICK, "--octaves", 1, "--zoom", 2, "--zoom-steps", 1, "-o", "z").code == 0
+    assert reverie("remix", "z/00000.png", "--strength", 0.5, "-o", "r.png").code == 0
+    ended = reverie("remix", "z/00001.png", "--strength", 0.5)
+    assert ended.code == 2 and "frame of a zoom" in ended.err and ended.err.count("\n") == 1

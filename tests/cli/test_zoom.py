@@ -1,0 +1,127 @@
+"""``dream --zoom``: frames in a folder, gone on with after a kill, joined to a film, replayed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Run
+from PIL import Image
+
+from reverie.cli import film
+from reverie.recipes.record import read_record
+
+QUICK = ("--size", "48", "--steps", "2", "--octaves", "2", "--zoom-steps", "1", "--precision", "float32", "--tile", "0")
+Start = Callable[..., subprocess.Popen[str]]
+
+
+def bytes_of(folder: str | Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
+
+
+@pytest.fixture(autouse=True)
+def no_codec(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the extra is not installed."""
+    monkeypatch.setattr(film, "find_spec", lambda name: None)
+
+
+def test_frames_in_a_folder(reverie: Run) -> None:
+    ended = reverie("dream", "photo.png", *QUICK, "--zoom", 3)
+    assert ended.code == 0 and ended.out.startswith("photo-zoom  48x36")
+    assert "reverie-dream[video]" in ended.err
+    assert sorted(bytes_of("photo-zoom")) == ["00000.png", "00001.png", "00002.png"]
+    assert not Path("photo-zoom.reverie").exists()
+    zooms = [read_record(Path(f"photo-zoom/0000{n}.png")).settings["zoom"] for n in range(3)]
+    assert zooms == [0, 2, 3]
+    assert reverie("dream", "photo.png", *QUICK, "--zoom", 3).out.startswith("photo-zoom-2")
+
+
+def test_a_frame_is_replayed(reverie: Run) -> None:
+    assert reverie("dream", "photo.png", *QUICK, "--zoom", 3, "-o", "z").code == 0
+    for number in (0, 1, 2):
+        assert "same pixels" in reverie("replay", f"z/0000{number}.png").out
+
+
+def test_a_gif(reverie: Run) -> None:
+    assert reverie("dream", "photo.png", *QUICK, "--zoom", 3, "-o", "z.gif").code == 0
+    with Image.open("z.gif") as image:
+        assert (image.format, image.n_frames, image.size) == ("GIF", 3, (48, 36))
+    assert len(bytes_of("z")) == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are other ones there")
+@pytest.mark.parametrize("way", ["the same command", "resume"])
+def test_killed_and_gone_on_with(reverie: Run, start: Start, way: str) -> None:
+    """To the byte; what is made is not made again."""
+    command = ("dream", "photo.png", *QUICK, "--zoom", 6)
+    assert reverie(*command, "-o", "whole").code == 0
+    process = start(*command, "-o", "z", "--json")
+    deadline = time.monotonic() + 100
+    while not Path("z/00001.png").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    first = Path("z/00000.png").stat().st_mtime_ns
+    assert Path("z.reverie/job.json").exists() and not Path("z/00005.png").exists()
+    assert reverie("dream", "photo.png", *QUICK, "--zoom", 6, "--seed", 9, "-o", "z").code == 2
+    again = reverie(*command, "-o", "z") if way == "the same command" else reverie("resume", "z.reverie")
+    assert again.code == 0
+    assert bytes_of("z") == bytes_of("whole") and Path("z/00000.png").stat().st_mtime_ns == first
+    assert not Path("z.reverie").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are other ones there")
+def test_a_signal_stops_it_and_says_how_to_go_on(start: Start) -> None:
+    process = start("dream", "photo.png", *QUICK, "--zoom", 500, "-o", "z", "--json")
+    for line in process.stdout or ():
+        if json.loads(line)["event"] == "saved":
+            break
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=100)
+    last = json.loads(out.splitlines()[-1])
+    assert process.returncode == 143
+    assert (last["event"], last["resume"]) == ("stopped", "reverie resume z.reverie")
+
+
+def test_what_is_refused(reverie: Run) -> None:
+    Path("full").mkdir()
+    Path("full/other.txt").write_text("mine")
+    for words, said in (
+        (("-o", "full"), "holds something already"),
+        (("-o", "z.png"), "into a folder, or a film"),
+        (("-o", "z.mp4"), "reverie-dream[video]"),
+        (("--compare",), "leave out"),
+        (("--seamless", "-o", "z"), "leave out one of the two"),
+        (("--zoom-rate", "1", "-o", "z"), "greater than 1"),
+        (("--class", "castel", "-o", "z"), "did you mean"),
+    ):
+        ended = reverie("dream", "photo.png", *QUICK, "--zoom", 3, *words)
+        assert (ended.code, ended.err.count("\n")) == (2, 1) and said in ended.err, ended.err
+    assert not Path("z").exists() and [p.name for p in Path("full").iterdir()] == ["other.txt"]
+
+
+def test_dry_run_leaves_nothing(reverie: Run) -> None:
+    assert reverie("dream", "photo.png", *QUICK, "--zoom", 3, "--dry-run").code == 0
+    assert not Path("photo-zoom").exists()
+
+
+def test_pictures_by_role(reverie: Run, folder: Path) -> None:
+    """--like takes files and folders, --mask is a picture."""
+    (folder / "many").mkdir()
+    for name in ("night", "wave"):
+        (folder / "many" / f"{name}.jpg").write_bytes(Path(f"{name}.jpg").read_bytes())
+    Image.new("L", (80, 60), 0).save("mask.png")
+    words = ("dream", "photo.png", "--size", 80, "--steps", 1, "--octaves", 1)
+    assert reverie(*words, "--like", "many", "--avoid-like", "night.jpg", "-o", "a.png").code == 0
+    roles = [wanted.role for wanted in read_record(Path("a.png")).inputs]
+    assert roles == ["photo", "like", "like", "avoid_like"]
+    assert "same pixels" in reverie("replay", "a.png").out
+    assert reverie(*words, "--mask", "mask.png", "-o", "b.png").code == 0
+    with Image.open("photo.png") as photo, Image.open("b.png") as kept:
+        assert photo.convert("RGB").tobytes() == kept.tobytes()

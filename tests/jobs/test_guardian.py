@@ -1,0 +1,204 @@
+"""Work that the system kills goes on in smaller tiles; who kills the guardian kills the work."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kept_runs import after_steps, prepared, start, uninterrupted
+
+from reverie.cli import guardian, main
+from reverie.cli.app import makes_picture
+from reverie.jobs.smaller import smaller
+from reverie.pictures import read_image
+from reverie.recipes.record import read_record
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills for want of memory")
+RUN = ("dream", "photo.png", "--size", "160", "--octaves", "1", "--precision", "float32")
+KEPT = ("-o", "o.png", "--checkpoint", "ck", "--checkpoint-every", "0", "--json")
+Process = subprocess.Popen[str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder, with a photo and a painting."""
+    yield from prepared(tmp_path, monkeypatch)
+
+
+def worker_of(process: Process) -> int:
+    """The process that does a guardian's work."""
+    (pid,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return int(pid)
+
+
+def kill_worker(process: Process, number: int = signal.SIGKILL) -> None:
+    """End the work some steps on, as the system does."""
+    assert after_steps(process, 3)
+    os.kill(worker_of(process), number)
+
+
+def rest_of(process: Process) -> tuple[list[dict[str, object]], str]:
+    """The events and the errors of a command that comes to its end."""
+    out, err = process.communicate(timeout=100)
+    return [json.loads(line) for line in out.splitlines()], err
+
+
+def notes(events: list[dict[str, object]]) -> list[str]:
+    return [str(e["message"]) for e in events if e["event"] == "note"]
+
+
+def test_killed_for_want_of_memory_it_goes_on_in_tiles(folder: Path) -> None:
+    process = start(*RUN, "--steps", "8", *KEPT)
+    kill_worker(process)
+    events, err = rest_of(process)
+    assert (process.returncode, err) == (0, "")
+    killed, gone_on = notes(events)
+    assert killed.endswith("for want of memory; going on in tiles of 128 px.")
+    assert gone_on.startswith("going on after stage 1, step ")
+    assert next(e for e in events if e["event"] == "step")["step"] >= 3, "not from the beginning"
+    uninterrupted((*RUN, "--steps", "8"))
+    assert (read_image("o.png") - read_image("whole.png")).abs().mean() < 1e-3, "to rounding"
+    assert read_record(Path("o.png")).settings["tile"] == 128
+
+
+def test_in_the_smallest_tiles_it_ends_in_one_line(folder: Path) -> None:
+    process = start(*RUN, "--steps", "9999", *KEPT)
+    kill_worker(process)
+    kill_worker(process)
+    events, err = rest_of(process)
+    assert (process.returncode, err.count("\n")) == (2, 1)
+    assert "it cannot be cut smaller" in err and "--size" in err and "'reverie resume " in err
+    assert events[-1] == {"event": "error", "message": err.strip().removeprefix("reverie: "), "code": 2}
+    job = json.loads(Path("ck/job.json").read_text())
+    assert (job["tile"], job["record"]["settings"]["tile"]) == (128, 0)
+    assert len(list(Path("ck").glob("checkpoint-*"))) >= 2, "nothing is lost"
+
+
+def test_an_unkept_run_ends_in_one_line(folder: Path) -> None:
+    process = start(*RUN[:3], "64", *RUN[4:], "--steps", "300", "--json")
+    kill_worker(process)
+    _, err = rest_of(process)
+    assert (process.returncode, err.count("\n")) == (2, 1)
+    assert "--memory" in err and "--checkpoint" in err and not Path("photo-dream.png").exists()
+
+
+def test_another_death_is_passed_on(folder: Path) -> None:
+    process = start(*RUN, "--steps", "9999", *KEPT)
+    kill_worker(process, signal.SIGUSR1)
+    assert rest_of(process)[1] == "" and process.returncode == -signal.SIGUSR1
+
+
+def test_who_kills_the_guardian_kills_the_work(folder: Path) -> None:
+    process = start(*RUN, "--steps", "9999", *KEPT)
+    assert after_steps(process, 1)
+    worker = Path(f"/proc/{worker_of(process)}")
+    process.kill()
+    deadline = time.monotonic() + 20
+    while worker.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not worker.exists()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_ctrl_c_on_a_terminal_comes_once(folder: Path) -> None:
+    """The terminal asks both processes to stop; the second would be asked twice if the first passed it on."""
+    mine, its = pty.openpty()
+    code = "import sys; from reverie.cli import main; sys.exit(main())"
+    words = [sys.executable, "-c", code, *RUN, "--steps", "9999", "-o", "o.png", "--save-every", "3"]
+    terminal = {"stdin": its, "stdout": its, "stderr": its, "start_new_session": True}
+    process = subprocess.Popen(words, preexec_fn=_take_terminal, **terminal)  # type: ignore[call-overload]
+    os.close(its)
+    deadline = time.monotonic() + 60
+    while not Path("o-0003.png").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.write(mine, b"\x03")
+    said = _all_said(mine)
+    assert process.wait(timeout=60) == 130
+    assert "stopped at stage 1, step" in said and "Traceback" not in said
+    assert read_record(Path("o.png")).stopped is not None
+
+
+def _take_terminal() -> None:
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _all_said(terminal: int) -> str:
+    said = b""
+    while True:
+        try:
+            said += os.read(terminal, 4096)
+        except OSError:  # nobody holds the other end
+            return said.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "long"),
+    [
+        ("dream cat.jpg", True),
+        ("--debug style cat.jpg mosaic --json", True),
+        ("resume ck", True),
+        ("dream --help", False),
+        ("style cat.jpg mosaic --dry-run", False),
+        ("batch dream cats", False),
+        ("networks", False),
+        ("--help", False),
+        ("", False),
+    ],
+)
+def test_only_what_may_be_long_is_guarded(words: str, long: bool) -> None:
+    assert makes_picture(words.split()) is long
+
+
+def test_a_process_that_has_begun_is_not_split(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not guardian.can_guard(), "PyTorch is loaded"
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("it was split"))
+    monkeypatch.setattr(sys, "argv", ["reverie", "dream", "nowhere.png"])
+    assert main() == 2
+
+
+@pytest.mark.parametrize(
+    ("tile", "size", "next_"),
+    [
+        (0, (3000, 9000), 1024),
+        (0, (1500, 2000), 512),
+        (0, (300, 200), 128),
+        (0, (129, 100), 128),
+        (0, (128, 100), None),
+        (2048, (9000, 9000), 1024),
+        (768, (9000, 9000), 384),
+        (192, (900, 900), 128),
+        (128, (900, 900), None),
+    ],
+)
+def test_smaller_tiles(tile: int, size: tuple[int, int], next_: int | None) -> None:
+    assert smaller(tile, size) == next_
+
+
+def test_every_way_down_ends() -> None:
+    tile: int | None = 0
+    for _ in range(4 + 1):  # 1024, 512, 256, 128, none
+        tile = smaller(tile or 0, (100_000, 100_000))
+    assert tile is None
+
+
+def test_without_a_guardian_nothing_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[bytes] = []
+    monkeypatch.setattr(os, "write", lambda fd, text: told.append(text))
+    guardian.leave(guardian.Will("x"))
+    assert told == []
+    monkeypatch.setattr(guardian, "_pipe", 1)
+    guardian.leave(guardian.Will("x", ("resume", "é")))
+    guardian.leave(None)
+    assert [json.loads(line) for line in told] == [["x", "resume", "é"], None]

@@ -1,0 +1,173 @@
+"""The laws of a dream's controls: masks, colours, lists by octave, seamless tiles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+import reverie as rv
+from reverie.engine import Synthesis
+from reverie.errors import PictureError, RecipeError
+from reverie.pictures import srgb_to_oklab
+from reverie.recipes.catalogue import find
+from reverie.recipes.dream import Beside, DreamSettings, dreaming
+from reverie.recipes.settings import checked
+
+QUICK = {"size": 64, "steps": 2, "octaves": 2, "precision": "float32"}
+
+
+def made(what: Synthesis) -> Tensor:
+    *_, last = what.run()
+    return last.image
+
+
+def dreamt(photo: Tensor | None, beside: Beside | None = None, **settings: object) -> Tensor:
+    return made(dreaming(photo, DreamSettings(**{**QUICK, **settings}), beside=beside))
+
+
+@pytest.fixture
+def photo(make_picture) -> Tensor:
+    return make_picture(8, 48, 64)
+
+
+@pytest.fixture
+def half() -> Tensor:
+    """A mask: white on the right."""
+    mask = torch.zeros(1, 3, 48, 64)
+    mask[..., 32:] = 1
+    return mask
+
+
+def test_the_photo_stays_where_the_mask_is_black(photo: Tensor, half: Tensor) -> None:
+    image = dreamt(photo, Beside(mask=half), keep_colours=0.5)
+    assert torch.equal(image[..., :32], photo[..., :32])
+    assert (image - photo)[..., 32:].abs().mean() > 0.01
+
+
+def test_a_white_mask_is_none(photo: Tensor) -> None:
+    assert torch.equal(dreamt(photo, Beside(mask=torch.ones(1, 3, 24, 32))), dreamt(photo))
+
+
+def test_masks_that_do_not_fit(photo: Tensor, half: Tensor) -> None:
+    with pytest.raises(PictureError, match="64x48 or alike; got 48x64"):
+        dreamt(photo, Beside(mask=half.mT))
+    with pytest.raises(RecipeError, match="noise has none"):
+        dreamt(None, Beside(mask=half))
+
+
+def test_the_photos_colours_are_kept(photo: Tensor) -> None:
+    def away(amount: float) -> float:
+        lab = srgb_to_oklab(dreamt(photo, keep_colours=amount)) - srgb_to_oklab(photo)
+        return float(lab[:, 1:].abs().mean())
+
+    free, half, whole = map(away, (0, 0.5, 1))
+    assert whole < 0.05 * free and half < 0.8 * free
+    assert torch.equal(dreamt(photo, keep_colours=0), dreamt(photo))
+
+
+def test_lists_by_octave(photo: Tensor) -> None:
+    settings = DreamSettings(size=64, octaves=3, steps=(1, 3), strength=(2, 1, 0.5), layers="relu2_2/relu3_2:2,relu4_2")
+    stages = dreaming(photo, settings).stages
+    assert [s.steps for s in stages] == [1, 3, 3]
+    assert [s.rate for s in stages] == [2, 1, 0.5]
+    first, second, third = (s.objective for s in stages)
+    assert second is third and "relu2_2" in str(first) and "relu2_2" not in str(second)
+
+
+@pytest.mark.parametrize("given", [{"steps": "1,2,3"}, {"strength": "1,2,3"}, {"layers": "relu2_2/relu3_2/relu4_2"}])
+def test_longer_lists_than_octaves(photo: Tensor, given: dict[str, object]) -> None:
+    with pytest.raises(RecipeError, match="octaves"):
+        dreamt(photo, **given)
+
+
+def test_a_list_of_one_is_the_value(photo: Tensor) -> None:
+    assert torch.equal(dreamt(photo, steps=2, strength=0.5), dreamt(photo, steps="2,2", strength=(0.5, 0.5)))
+
+
+def test_settings_are_read_as_typed() -> None:
+    typed = checked(DreamSettings, {"class": "macaw:2, tabby", "steps": "4", "strength": "1,0.5"})
+    assert (typed.class_name, typed.steps, typed.strength) == (("macaw:2", "tabby"), (4,), (1.0, 0.5))
+    assert checked(DreamSettings, typed.model_dump(mode="json")) == typed
+    for wrong in ({"steps": "0"}, {"strength": ""}, {"strength": "30"}, {"zoom_at": "0.5"}, {"leak": 2}):
+        with pytest.raises(RecipeError):
+            checked(DreamSettings, wrong)
+
+
+def test_wishes_change_the_dream(photo: Tensor) -> None:
+    plain = dreamt(photo, layers="relu4_2")
+    others = [
+        dreamt(photo, layers="relu4_2,relu3_2:2"),
+        dreamt(photo, layers="relu4_2", class_name="castle"),
+        dreamt(photo, layers="relu4_2", channels="relu3_2:4"),
+        dreamt(photo, layers="relu4_2", avoid="animals"),
+        dreamt(photo, Beside(like=[photo.flip(1)]), layers="relu4_2"),
+        dreamt(photo, Beside(avoid_like=[photo.flip(1)]), layers="relu4_2"),
+        dreamt(photo, layers="relu4_2", leak=0.5),
+    ]
+    assert all((plain - other).abs().mean() > 1e-3 for other in others)
+
+
+def test_a_wish_with_a_place_is_not_jittered_away(photo: Tensor) -> None:
+    image = dreamt(photo, channels="relu3_2:4@0.25/0.25", jitter=24, bands=1)
+    moved = (image - photo).abs().mean((0, 1))
+    assert moved[:24, :32].mean() > 3 * moved[24:, 32:].mean()
+
+
+def test_roles_reach_the_dream(photo: Tensor, half: Tensor) -> None:
+    inputs = {"photo": [photo], "mask": [half], "like": [photo.flip(2), photo.flip(3)]}
+    what = find("dream").prepare(inputs, DreamSettings(**QUICK))
+    assert torch.equal(made(what), dreamt(photo, Beside(mask=half, like=inputs["like"])))
+
+
+# --- seamless ------------------------------------------------------------------------------------
+
+
+def seam(x: Tensor) -> float:
+    across, down = (x[..., 0] - x[..., -1]).pow(2).mean(), (x[..., 0, :] - x[..., -1, :]).pow(2).mean()
+    return float(across + down)
+
+
+def within(x: Tensor) -> float:
+    return float(x.diff(dim=3).pow(2).mean() + x.diff(dim=2).pow(2).mean())
+
+
+def test_a_seamless_dream_has_no_seam() -> None:
+    seamless, plain = (dreamt(None, seamless=s, steps=8, size=96) for s in (True, False))
+    assert seam(seamless) < 1.3 * within(seamless)
+    assert seam(plain) > 2 * within(plain)
+
+
+def test_a_photo_becomes_seamless(astronaut: Tensor) -> None:
+    assert seam(astronaut) > 5 * within(astronaut)
+    image = dreamt(astronaut, seamless=True, steps=8, size=96)
+    assert seam(image) < 2 * within(image)
+
+
+def test_seamless_sizes_are_whole_strides(photo: Tensor) -> None:
+    what = dreaming(photo, DreamSettings(seamless=True, size=100, octaves=3))
+    assert all(side % 16 == 0 for stage in what.stages for side in stage.size)
+    assert what.network.periodic and what.canvas.periodic
+
+
+def test_a_rolled_beginning_dreams_the_rolled_dream() -> None:
+    """By whole strides at every octave: nothing in the run knows where the edges are."""
+    settings = DreamSettings(size=64, octaves=2, ratio=2, steps=3, seamless=True, precision="float32")
+    what = dreaming(None, settings)
+    what = replace(what, network=what.network.with_precision(torch.float64))
+    first = what.canvas.drawn().double()
+
+    def begun(x: Tensor) -> Tensor:
+        return made(replace(what, canvas=rv.PixelCanvas(x, natural=True, periodic=True)))
+
+    assert what.stages[0].size == (32, 32)
+    rolled, plain = begun(first.roll((16, 16), (2, 3))), begun(first)
+    assert torch.allclose(rolled, plain.roll((32, 32), (2, 3)), atol=1e-9)
+    assert not torch.allclose(rolled, plain, atol=1e-2)
+
+
+def test_a_seamless_zoom_is_refused() -> None:
+    with pytest.raises(RecipeError, match="leave out one"):
+        dreaming(None, DreamSettings(seamless=True, zoom=3))

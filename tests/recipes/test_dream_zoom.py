@@ -1,0 +1,76 @@
+"""The endless zoom: frames go on where one left off, colours stay, the geometry does not drift."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from torch import Tensor
+
+import reverie as rv
+from reverie.errors import RecipeError
+from reverie.pictures import magnified
+from reverie.recipes.dream import Beside, DreamSettings, dreaming
+from reverie.recipes.zoom import following, zoom, zooming
+
+SETTINGS = DreamSettings(size=48, steps=2, octaves=2, precision="float32", zoom=4, zoom_rate=1.1, zoom_steps=1)
+
+
+def frames(steps) -> list[Tensor]:
+    return [step.image for step in steps if step.image is not None]
+
+
+@pytest.fixture
+def photo(make_picture) -> Tensor:
+    return make_picture(8, 36, 48)
+
+
+def test_the_first_frame_is_the_dream(photo: Tensor) -> None:
+    *_, last = dreaming(photo, SETTINGS).run()
+    first, *rest = frames(zoom(photo, SETTINGS))
+    assert torch.equal(first, last.image) and len(rest) == 3
+
+
+def test_going_on_is_never_having_stopped(photo: Tensor) -> None:
+    whole = frames(zoom(photo, SETTINGS))
+    what = dreaming(photo, SETTINGS)
+    for number in range(3):
+        done = (number, whole[number], whole[0])
+        left = frames(zooming(what, SETTINGS, beside=Beside(), executor=rv.WholeExecutor(), done=done))
+        assert all(torch.equal(a, b) for a, b in zip(left, whole[number + 1 :], strict=True))
+
+
+def test_progress(photo: Tensor) -> None:
+    steps = list(zoom(photo, SETTINGS))
+    assert [s.done for s in steps] == sorted(s.done for s in steps) and steps[-1].done == 1
+    assert [s.number for s in steps if s.image is not None] == [0, 1, 2, 3]
+
+
+def test_frames_begin_where_the_rate_says(photo: Tensor) -> None:
+    what = dreaming(photo, SETTINGS)
+    frame = following(what, photo, SETTINGS, Beside(), 1).canvas.resized((36, 48)).drawn()
+    assert torch.allclose(frame, magnified(photo, 1.1).clamp(0, 1), atol=1e-6)
+    elsewhere = SETTINGS.model_copy(update={"zoom_at": (0.2, 0.9)})
+    frame = following(what, photo, elsewhere, Beside(), 1).canvas.resized((36, 48)).drawn()
+    assert torch.allclose(frame, magnified(photo, 1.1, at=(0.2, 0.9)).clamp(0, 1), atol=1e-6)
+
+
+def test_colours_do_not_drift(photo: Tensor) -> None:
+    long = SETTINGS.model_copy(update={"zoom": 12})
+    first, *rest = frames(zoom(photo, long))
+    for frame in rest:
+        assert (frame.mean((2, 3)) - first.mean((2, 3))).abs().max() < 0.02
+        assert float(frame.std() / first.std()) == pytest.approx(1, abs=0.1)
+
+
+def test_frames_are_of_their_seed(photo: Tensor) -> None:
+    one, same = (frames(itertools.islice(zoom(photo, SETTINGS), 7)) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
+    other = frames(zoom(photo, SETTINGS.model_copy(update={"seed": 1})))
+    assert not torch.equal(one[1], other[1])
+
+
+def test_no_frames(photo: Tensor) -> None:
+    with pytest.raises(RecipeError, match="one frame or more"):
+        list(zoom(photo, SETTINGS.model_copy(update={"zoom": 0})))

@@ -1,0 +1,204 @@
+"""What a painting must do whatever the pictures: laws, at 48 and 64 pixels in a few steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+import reverie as rv
+from reverie.engine import Synthesis
+from reverie.errors import PictureError, RecipeError
+from reverie.pictures import Picture, periodic_part, scaled, srgb_to_oklab
+from reverie.recipes.catalogue import find
+from reverie.recipes.style import Guides, StyleSettings, painting
+
+MakePicture = Callable[..., Tensor]
+
+
+@pytest.fixture
+def photo(make_picture: MakePicture) -> Tensor:
+    return make_picture(1, 36, 48)
+
+
+@pytest.fixture
+def model(make_picture: MakePicture) -> Tensor:
+    return make_picture(2, 40, 40)
+
+
+def settings(**more: object) -> StyleSettings:
+    return StyleSettings.model_validate({"size": 48, "steps": 2, "precision": "float32", **more})
+
+
+def made(what: Synthesis) -> Tensor:
+    *_, last = what.run()
+    return last.image
+
+
+def painted(photo: Tensor, models: Sequence[Tensor], *, guides: Guides | None = None, **more: object) -> Tensor:
+    return made(painting(photo, list(models), settings(**more), guides=guides))
+
+
+def test_two_equal_paintings_half_and_half_are_one(photo: Tensor, model: Tensor) -> None:
+    one, two = painted(photo, [model]), painted(photo, [model, model.clone()])
+    assert (one - two).abs().max() < 1e-5
+    assert (one - painted(photo, [model, model], weights=(3, 1))).abs().max() < 1e-5
+
+
+def test_a_painting_of_weight_nothing_is_not_there(photo: Tensor, model: Tensor, make_picture: MakePicture) -> None:
+    other = make_picture(3, 40, 30)
+    one, both = painted(photo, [model]), painted(photo, [model, other], weights=(1, 0))
+    assert (one - both).abs().max() < 1e-5
+    assert (one - painted(photo, [other])).abs().mean() > 0.005
+
+
+def test_a_mask_of_ones_is_none(photo: Tensor, model: Tensor) -> None:
+    plain = painting(photo, [model], settings())
+    masked = replace(plain, canvas=rv.PixelCanvas(photo, base=photo, mask=torch.ones(1, 1, 36, 48)))
+    assert (made(plain) - made(masked)).abs().max() < 1e-4
+
+
+def test_where_the_mask_is_black_the_photo_stays_to_the_bit(photo: Tensor, model: Tensor) -> None:
+    mask = torch.zeros(1, 1, 36, 48)
+    mask[..., 24:] = 1
+    for colour in ("painting", "photo", "palette"):
+        result = painted(photo, [model], guides=Guides(mask=mask), colour=colour)
+        assert torch.equal(result[..., :24], photo[..., :24])
+        assert (result - photo)[..., 24:].abs().mean() > 0.005
+
+
+def test_the_photos_colours_are_kept(photo: Tensor, model: Tensor) -> None:
+    own = srgb_to_oklab(photo)
+    kept = srgb_to_oklab(painted(photo, [model], colour="photo"))
+    assert (kept - own)[:, 1:].abs().max() < 1 / 255
+    assert (kept - own)[:, 0].abs().mean() > 0.005
+    assert (srgb_to_oklab(painted(photo, [model])) - own)[:, 1:].abs().max() > 5 / 255
+
+
+def test_no_amount_of_colour_is_no_change(photo: Tensor, model: Tensor) -> None:
+    plain = painted(photo, [model])
+    for colour in ("photo", "mean", "histogram", "palette"):
+        assert torch.equal(plain, painted(photo, [model], colour=colour, colour_amount=0))
+
+
+def test_a_painting_of_itself_changes_little(photo: Tensor, model: Tensor) -> None:
+    itself, other = (painted(photo, [like], steps=24) for like in (photo, model))
+    assert (itself - photo).abs().mean() < 0.5 * (other - photo).abs().mean()
+
+
+def test_seamless_goes_round_with_the_photo(model: Tensor, make_picture: MakePicture) -> None:
+    """Of a photo in which rows and columns are equal in pairs, so that no place to cut it has a seam to be removed."""
+    pairs = make_picture(1, 24, 32).repeat_interleave(2, 2).repeat_interleave(2, 3).roll((1, 1), (2, 3))
+    here = painted(pairs, [model], seamless=True, size=64, loss="gram")
+    for shift in ((16, 0), (0, 32), (-16, 16)):
+        there = painted(pairs.roll(shift, (2, 3)), [model], seamless=True, size=64, loss="gram")
+        assert (here.roll(shift, (2, 3)) - there).abs().mean() < 1e-4
+
+
+def test_what_a_mask_keeps_of_a_seamless_painting_has_no_edge(photo: Tensor, model: Tensor) -> None:
+    mask = torch.zeros(1, 1, 36, 48)
+    mask[..., 18:30] = 1
+    out = painted(photo, [model], guides=Guides(mask=mask), seamless=True, size=60, strength=5)
+    kept = periodic_part(scaled(photo, (48, 64))).clamp(0, 1)
+    assert (out - kept)[..., :16].abs().max() < 1e-4
+    assert (out - kept)[..., 28:36].abs().mean() > 0.005
+
+
+def test_a_seamless_result_has_whole_strides(photo: Tensor, model: Tensor) -> None:
+    assert painted(photo, [model], seamless=True, size=60).shape == (1, 3, 48, 64)
+
+
+def test_what_lies_under_transparency_does_not_matter(photo: Tensor, model: Tensor, make_picture: MakePicture) -> None:
+    alpha = torch.ones(1, 1, 36, 48)
+    alpha[..., :20] = 0
+    recipe, hidden = find("style"), torch.where(alpha > 0, photo, make_picture(9, 36, 48))
+    style = (Picture(model, None, 8, "model.png"),)
+    results = []
+    for pixels in (photo, hidden):
+        inputs = recipe.inputs({"photo": (Picture(pixels, alpha, 8, "photo.png"),), "painting": style})
+        results.append(made(recipe.prepare(inputs, settings())))
+    assert torch.equal(*results)
+
+
+def test_parts_of_the_painting_that_are_transparent_are_filled(photo: Tensor, model: Tensor) -> None:
+    alpha = torch.ones(1, 1, 40, 40)
+    alpha[..., :8, :] = 0
+    results = []
+    for under in (0.0, 1.0):
+        pixels = torch.where(alpha > 0, model, torch.full_like(model, under))
+        pictures = {
+            "photo": (Picture(photo, None, 8, "photo.png"),),
+            "painting": (Picture(pixels, alpha, 8, "m.png"),),
+        }
+        recipe = find("style")
+        results.append(made(recipe.prepare(recipe.inputs(pictures), settings())))
+    assert torch.equal(*results)
+
+
+def test_strength_goes_from_the_photo_to_the_painting(photo: Tensor, model: Tensor) -> None:
+    far = [(painted(photo, [model], strength=s, steps=12) - photo).abs().mean() for s in (0.01, 0.3, 10)]
+    assert far == sorted(far)
+
+
+def test_regions_have_strengths_of_their_own(photo: Tensor, model: Tensor) -> None:
+    halves = torch.zeros(1, 3, 36, 48)
+    halves[..., 24:] = 1
+    guides = Guides(photo_map=halves)
+    drawn = painted(photo, [model], guides=guides)
+    assert torch.equal(drawn, painted(photo, [model], guides=guides, region_strengths=(1, 1), region_strokes=(1,)))
+    ratios = []
+    for strengths in ((9, 0.01), (0.01, 9)):
+        result = painted(photo, [model], guides=guides, region_strengths=strengths, steps=8)
+        moved = (result - photo).abs().mean((0, 1, 2))
+        ratios.append(moved[30:].mean() / moved[:18].mean())
+    assert ratios[0] > 1.3 * ratios[1], "white, the lightest, is the first region"
+
+
+def test_noise_in_the_paintings_colours(photo: Tensor, model: Tensor) -> None:
+    what = painting(photo, [model], settings(start="colours"))
+    first = srgb_to_oklab(what.canvas.drawn())
+    assert (first.mean((2, 3)) - srgb_to_oklab(model).mean((2, 3))).abs().max() < 0.03
+    grey = painting(photo, [model], settings(start="noise")).canvas.drawn()
+    assert (grey.mean((2, 3)) - 0.5).abs().max() < 0.02
+
+
+def test_each_loss_paints_another_picture(photo: Tensor, model: Tensor) -> None:
+    losses = ("wasserstein", "gram", "sliced", "histogram", "neighbours")
+    pictures = [painted(photo, [model], loss=loss, size=64, steps=3) for loss in losses]
+    for i, one in enumerate(pictures):
+        assert one.isfinite().all() and one.min() >= 0 and one.max() <= 1
+        assert all(not torch.equal(one, other) for other in pictures[:i])
+
+
+@pytest.mark.parametrize(
+    ("more", "guides", "error", "said"),
+    [
+        ({"weights": (1, 2)}, {}, RecipeError, "got 2 for 1"),
+        ({"weights": (0,)}, {}, RecipeError, "sum to more than 0"),
+        ({"auto_regions": 1}, {}, RecipeError, "2 to 8; got 1"),
+        ({"auto_regions": 2, "map": True}, {}, RecipeError, "drawn or found"),
+        ({"start": "noise", "begin": True}, {}, PictureError, "begins with"),
+        ({"region_strokes": (1, 2)}, {}, RecipeError, "1 regions"),
+        ({"region_strengths": (0,)}, {}, RecipeError, "above 0"),
+    ],
+)
+def test_what_is_refused(
+    photo: Tensor, model: Tensor, more: dict[str, object], guides: dict[str, Tensor], error: type[Exception], said: str
+) -> None:
+    halves = torch.zeros(1, 3, 36, 48)
+    halves[..., 24:] = 1
+    if more.pop("map", None):
+        guides = {"photo_map": halves}
+    if more.pop("begin", None):
+        guides = {"begin": photo}
+    with pytest.raises(error, match=said):
+        painting(photo, [model], settings(**more), guides=Guides(**guides))
+
+
+def test_a_library_call_is_the_same_picture(photo: Tensor, model: Tensor) -> None:
+    *_, last = rv.recipes.style(photo, model, settings())
+    assert torch.equal(last.image, painted(photo, [model]))
+    assert torch.equal(scaled(photo, (36, 48)), photo)

@@ -1,0 +1,411 @@
+"""Train instant, the embedded decoder that paints a photo in any painting's manner at once.
+
+    python training/train_instant.py --photos DIR [DIR ...] --paintings DIR [DIR ...] --out RUN
+
+Dreamnet is the encoder and the judge, and stays as it is. A step draws some styles (paintings, the project's own
+painted pictures, photographs) and two photos for each, and lowers what ``reverie style`` lowers:
+``content("relu4_2") + 10 style + 2 total variation``, style being relative Wasserstein-2 of moments at five layers.
+The two deepest take turns, each doubled: their square roots cost most. One style in eight is the photo itself:
+then the photo is to be given back, and nothing of the noise. The judge's grid of pools lies elsewhere at every step:
+patterns that one grid is blind to are seen by another.
+
+Every random choice is drawn from (seed, step): a resumed run repeats the uninterrupted one. The schedule is warm-up,
+constant, square-root decay: a run can be lengthened, or ended early, from any checkpoint before its decay: run the
+same command with other ``--steps`` and ``--decay-from``. The moving average of the weights is exported as
+``instant.safetensors`` at every checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from reverie.networks import Network, load
+from reverie.networks.instant import HALOS, LAYERS, Instant
+from reverie.networks.matching import (
+    COLOUR_RIDGE,
+    Gaussian,
+    Target,
+    moments,
+    moved,
+    recoloured,
+    target_of,
+    transported,
+    whitened,
+)
+from reverie.objectives.distances import RIDGE, roots
+
+WIDTHS = {"0_a": (256, 256), "0_b": (256, 128), "0_c": (128, 128), "0_d": (128, 128)}
+WIDTHS |= {"1_a": (128, 64), "1_c": (64, 64), "1_d": (64, 64)}
+WIDTHS |= {"2_a": (64, 32), "2_c": (32, 16), "2_d": (16, 16), "2_out": (16, 3)}
+BLOCKS, CHANNELS = 2, (256, 128, 64)
+JUDGED = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_1")
+HELD_OUT = ("feathers", "fauvism", "udnie", "wave")  # paintings whose names begin so are not trained on
+SHAPES = (0.7, 1.4)  # range of a crop's aspect
+
+
+class Decoder(nn.Module):
+    """The weights of the decoder under the names of the exported file; what they do is ``Instant``'s."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.ModuleDict({name: nn.Conv2d(i, o, 3) for name, (i, o) in WIDTHS.items()})
+        for block in range(BLOCKS):
+            self.stages[f"0_wide{block}"] = nn.Conv2d(CHANNELS[0], CHANNELS[0], 7, groups=CHANNELS[0])
+            self.stages[f"0_wide{block}_in"] = nn.Conv2d(CHANNELS[0], CHANNELS[0], 1)
+            self.stages[f"0_wide{block}_out"] = nn.Conv2d(CHANNELS[0], CHANNELS[0], 1)
+        gains = {str(k): nn.Parameter(torch.full((1, c, 1, 1), 0.1)) for k, c in enumerate(CHANNELS)}
+        self.noise = nn.ParameterDict(gains)
+        for name, conv in self.stages.items():
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+            nn.init.zeros_(conv.bias)
+            if "wide" in name and name.endswith("_out"):
+                nn.init.zeros_(conv.weight)
+
+    def forward(self, number: int, x: Tensor, noise: Tensor) -> Tensor:
+        names = dict(self.named_parameters())
+        with torch.autocast("cpu", torch.bfloat16):
+            pad = (HALOS[number],) * 4
+            layout = torch.channels_last
+            window = F.pad(x.to(torch.bfloat16, memory_format=layout), pad, mode="replicate")
+            return Instant(names).stage(number, window, F.pad(noise, pad, mode="replicate")).float()
+
+
+# --- pictures --------------------------------------------------------------------------------------------------
+
+
+def uniform(g: torch.Generator, low: float, high: float) -> float:
+    return low + (high - low) * float(torch.rand((), generator=g))
+
+
+def pick(files: list[Any], g: torch.Generator) -> Any:
+    return files[int(torch.randint(len(files), (), generator=g))]
+
+
+def find(folders: list[Path], prefixes: tuple[str, ...] = ()) -> list[Path]:
+    files = sorted(p for f in folders for p in f.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"})
+    return [p for p in files if not prefixes or p.name.startswith(prefixes)]
+
+
+def crop_of(path: Path, side: int, g: torch.Generator, scale: tuple[float, float]) -> Tensor:
+    """A square crop of a picture brought to a random scale: (1, 3, side, side) in [0, 1]."""
+    picture = Image.open(path).convert("RGB")
+    width, height = picture.size
+    shorter = max(side, min(uniform(g, *scale), 1.2 * min(width, height)))
+    reach = min(width, height) * side / shorter
+    left, top = uniform(g, 0, width - reach), uniform(g, 0, height - reach)
+    box = (left, top, left + reach, top + reach)
+    small = picture.resize((side, side), Image.Resampling.LANCZOS if reach > side else Image.Resampling.BICUBIC, box)
+    x = torch.frombuffer(bytearray(small.tobytes()), dtype=torch.uint8).view(side, side, 3).permute(2, 0, 1)[None] / 255
+    return x.flip(-1) if uniform(g, 0, 1) < 0.5 else x
+
+
+def rehued(x: Tensor, g: torch.Generator) -> Tensor:
+    """The picture with other hues, contrast and lightness: a turn of the colours about grey, and a curve."""
+    angle, axis = uniform(g, -math.pi, math.pi), torch.full((3,), 3**-0.5)
+    cross = torch.linalg.cross(torch.eye(3), axis.expand(3, 3))
+    turn = math.cos(angle) * torch.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * torch.outer(axis, axis)
+    grey = x.mean(1, keepdim=True)
+    vivid = grey + (torch.einsum("ij,bjhw->bihw", turn, x) - grey) * uniform(g, 0.7, 1.3)
+    return vivid.clamp(0, 1) ** math.exp(uniform(g, -0.3, 0.3))
+
+
+class Material:
+    """Photos and styles, read when they are drawn."""
+
+    def __init__(self, a: argparse.Namespace) -> None:
+        self.photos = find(a.photos, tuple(a.prefixes))
+        paintings = find(a.paintings)
+        self.paintings = [p for p in paintings if not p.name.startswith(HELD_OUT)]
+        self.painted = find(a.painted)
+        self.side = a.side
+
+    def photo(self, g: torch.Generator) -> Tensor:
+        return crop_of(pick(self.photos, g), self.side, g, (self.side, 2 * self.side))
+
+    def style(self, g: torch.Generator) -> Tensor:
+        draw = uniform(g, 0, 1)
+        files = self.paintings if draw < 0.6 else self.painted if draw < 0.8 and self.painted else self.photos
+        x = crop_of(pick(files, g), self.side, g, (self.side, 3.5 * self.side))
+        return rehued(x, g) if uniform(g, 0, 1) < 0.35 else x
+
+    def batch(self, styles: int, each: int, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Photos (styles * each), some styles, and which of them each photo takes; from ``styles`` on, itself."""
+        photos = [self.photo(g) for _ in range(styles * each)]
+        like = [self.style(g) for _ in range(styles)]
+        taken = []
+        for i, photo in enumerate(photos):
+            itself = uniform(g, 0, 1) < 0.12
+            taken.append(len(like) if itself else i // each)
+            like += [photo] if itself else []
+        return torch.cat(photos), torch.cat(like), torch.tensor(taken)
+
+
+# --- the loss --------------------------------------------------------------------------------------------------
+
+
+class TraceOfRoot(torch.autograd.Function):
+    """tr(M^1/2), (B,); its gradient is M^-1/2 / 2."""
+
+    @staticmethod
+    def forward(ctx: Any, m: Tensor) -> Tensor:
+        root, inverse = roots(m)
+        ctx.save_for_backward(inverse)
+        return root.diagonal(dim1=-2, dim2=-1).sum(-1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0][:, None, None] * ctx.saved_tensors[0] / 2
+
+
+def trace(m: Tensor) -> Tensor:
+    return m.diagonal(dim1=-2, dim2=-1).sum(-1)
+
+
+def style_distance(came: Gaussian, wanted: Gaussian) -> Tensor:
+    """Squared Wasserstein-2 distance of a Gaussian from another, over the other's size: (B,).
+
+    tr((C*^1/2 C C*^1/2)^1/2) by any factor L of C*: that of L^T C L is the same.
+    """
+    covariance, target = came.covariance, wanted.covariance
+    ridge = (RIDGE * trace(target) / target.shape[-1]).clamp_min(1e-7)[:, None, None] * torch.eye(target.shape[-1])
+    factor = torch.linalg.cholesky(target + ridge)
+    middle = factor.mT @ (covariance + ridge) @ factor
+    overlap = TraceOfRoot.apply((middle + middle.mT) / 2)
+    apart = (came.mean - wanted.mean).pow(2).sum(1) + trace(covariance) + trace(target) + 2 * trace(ridge) - 2 * overlap
+    return apart / (wanted.mean.pow(2).sum(1) + 0.85 * trace(target))
+
+
+def seen_along(g: Gaussian, directions: Tensor) -> Gaussian:
+    """The Gaussian of what features are along some directions (C, D) at right angles."""
+    return Gaussian(g.mean @ directions, directions.mT @ g.covariance @ directions)
+
+
+def directions(channels: int, g: torch.Generator) -> Tensor:
+    """Half as many directions as channels, at random: the square roots of wide layers cost most."""
+    return torch.linalg.qr(torch.randn(channels, channels // 2, generator=g))[0]
+
+
+def roughness(x: Tensor) -> Tensor:
+    right, down = ((x.diff(dim=d)).pow(2).mean() for d in (3, 2))
+    falling = (x[..., 1:, 1:] - x[..., :-1, :-1]).pow(2).mean()
+    rising = (x[..., 1:, :-1] - x[..., :-1, 1:]).pow(2).mean()
+    return 2 * ((right + down) / 3 + (falling + rising) / 12)
+
+
+def encoded(encoder: Network, x: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
+    return {name: m.float() for name, m in encoder(x, layers).items()}
+
+
+class Style:
+    """What some styles are to the decoder and to the loss, and which of them each photo takes."""
+
+    def __init__(self, encoder: Network, styles: Tensor, judged: tuple[str, ...], taken: Tensor) -> None:
+        maps = encoded(encoder, styles, tuple(dict.fromkeys((*judged, *LAYERS))))
+        self.taken, self.seen = taken, {name: moments(m) for name, m in maps.items()}
+        self.targets = {layer: target_of(self.seen[layer]) for layer in LAYERS}
+        self.targets["picture"] = target_of(moments(styles), COLOUR_RIDGE)
+
+    def target(self, layer: str) -> Target:
+        return Target(*(x[self.taken] for x in self.targets[layer]))
+
+    def gaussian(self, layer: str) -> Gaussian:
+        return Gaussian(*(x[self.taken] for x in self.seen[layer]))
+
+
+def painted(decoder: Decoder, deep: Tensor, style: Style, quiet: Tensor, g: torch.Generator) -> Tensor:
+    """The picture that the decoder makes of the deepest map, its colours those of the style."""
+    x = deep
+    for number, layer in enumerate(LAYERS):
+        match = transported if number == 0 else whitened
+        x = moved(x, match(moments(x), style.target(layer))).relu()
+        noise = torch.randn(len(x), 1, *x.shape[2:], generator=g) * (~quiet).float().view(-1, 1, 1, 1)
+        x = decoder(number, x, noise)
+    return moved(x, recoloured(moments(x), style.target("picture")))
+
+
+def losses(
+    decoder: Decoder,
+    encoder: Network,
+    photos: Tensor,
+    styles: Tensor,
+    taken: Tensor,
+    others: int,
+    step: int,
+    g: torch.Generator,
+) -> dict[str, Tensor]:
+    judged = JUDGED[:3] + (JUDGED[3 + step % 2],)
+    with torch.no_grad():
+        style = Style(encoder, styles, judged, taken)
+        deep = encoded(encoder, photos, ("relu4_2",))["relu4_2"]
+    same = taken >= others
+    result = painted(decoder, deep, style, same, g)
+    shown = result.clamp(0, 1)
+    top, left = torch.randint(8, (2,), generator=g).tolist()
+    seen, true = (x[..., top : top + x.shape[2] - 8, left : left + x.shape[3] - 8] for x in (shown, photos))
+    maps = encoded(encoder, seen, tuple(dict.fromkeys((*judged, "relu4_2"))))
+    with torch.no_grad():
+        kept = encoded(encoder, true, ("relu4_2",))["relu4_2"]
+    distances = {}
+    for name in judged:
+        came, wanted = moments(maps[name]), style.gaussian(name)
+        if came.mean.shape[1] == 256:
+            along = directions(256, g)
+            came, wanted = seen_along(came, along), seen_along(wanted, along)
+        distances[name] = style_distance(came, wanted).mean()
+    content = ((maps["relu4_2"] - kept).pow(2).mean((1, 2, 3)) / kept.pow(2).mean((1, 2, 3)).clamp_min(1e-6)).mean()
+    back = (shown - photos).pow(2).mean((1, 2, 3))[same].sum() / len(same)
+    whole = sum(d * (1 if name in JUDGED[:3] else 2) / 5 for name, d in distances.items())
+    return {
+        "content": content,
+        "style": whole,
+        "tv": roughness(shown),
+        "back": back,
+        "beyond": (result - shown).pow(2).mean(),
+    } | distances
+
+
+def total(parts: dict[str, Tensor], a: argparse.Namespace) -> Tensor:
+    return parts["content"] + a.style * parts["style"] + 2 * parts["tv"] + 20 * parts["back"] + 2 * parts["beyond"]
+
+
+# --- the loop --------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def preview(decoder: Decoder, encoder: Network, a: argparse.Namespace, path: Path) -> None:
+    """Photos down, paintings across, as the moving average paints them."""
+    photos = [fitted(p, 256) for p in a.preview_photos]
+    styles = [fitted(p, 256) for p in a.preview_paintings]
+    rows = [torch.cat([torch.ones(1, 3, 256, 256), *styles], 3)]
+    for photo in photos:
+        row = [photo]
+        for style in styles:
+            like = Style(encoder, style, (), torch.zeros(1, dtype=torch.long))
+            deep, g = encoded(encoder, photo, ("relu4_2",))["relu4_2"], torch.Generator().manual_seed(0)
+            row.append(painted(decoder, deep, like, torch.zeros(1, dtype=torch.bool), g).clamp(0, 1))
+        rows.append(torch.cat(row, 3))
+    sheet = (torch.cat(rows, 2)[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+    Image.fromarray(sheet).save(path)
+
+
+def fitted(path: Path, side: int) -> Tensor:
+    picture = Image.open(path).convert("RGB")
+    k = min(picture.size)
+    left, top = (picture.width - k) // 2, (picture.height - k) // 2
+    small = picture.resize((side, side), Image.Resampling.LANCZOS, (left, top, left + k, top + k))
+    return (
+        torch.frombuffer(bytearray(small.tobytes()), dtype=torch.uint8).view(1, side, side, 3).permute(0, 3, 1, 2) / 255
+    )
+
+
+def learning_rate(step: int, steps: int, decay_from: int, peak: float) -> float:
+    if step < 300:
+        return peak * (step + 1) / 300
+    if step < decay_from:
+        return peak
+    return peak * (1 - math.sqrt((step - decay_from) / (steps - decay_from)))
+
+
+def save_atomic(state: object, path: Path) -> None:
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+def export(decoder: Decoder, encoder: Network, path: Path, step: int, seed: int) -> None:
+    tensors = {k: v.detach().half().contiguous() for k, v in decoder.state_dict().items()}
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, metadata={"encoder": encoder.sha256, "step": str(step), "seed": str(seed)})
+    os.replace(partial, path)
+
+
+def train(a: argparse.Namespace) -> None:
+    a.out.mkdir(parents=True, exist_ok=True)
+    material = Material(a)
+    encoder = load("dreamnet", pooling="average", padding="replicate").with_precision(
+        torch.bfloat16, channels_last=True
+    )
+    torch.manual_seed(a.seed)
+    decoder = Decoder().to(memory_format=torch.channels_last)
+    average = copy.deepcopy(decoder).eval().requires_grad_(False)
+    optimizer = torch.optim.Adam(decoder.parameters(), lr=a.rate, betas=(0.9, 0.99))
+    g, start, checkpoint = torch.Generator(), 0, a.out / "checkpoint.pt"
+    if checkpoint.exists():
+        s = torch.load(checkpoint, weights_only=True)
+        decoder.load_state_dict(s["decoder"])
+        average.load_state_dict(s["average"])
+        optimizer.load_state_dict(s["optimizer"])
+        start = s["step"]
+    log = (a.out / "log.jsonl").open("a")
+    saved = began = time.monotonic()
+    sums: dict[str, list[float]] = {}
+    for step in range(start, a.steps):
+        g.manual_seed(a.seed * 1_000_003 + step)
+        photos, styles, taken = material.batch(a.styles, 2, g)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, a.steps, a.decay_from, a.rate)
+        parts = losses(decoder, encoder, photos, styles, taken, a.styles, step, g)
+        loss = total(parts, a)
+        optimizer.zero_grad(set_to_none=True)
+        if not torch.isfinite(loss):
+            print(json.dumps({"step": step + 1, "skipped": "not finite"}), file=log, flush=True)
+            continue
+        loss.backward()
+        nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
+        optimizer.step()
+        for name, value in parts.items():
+            sums.setdefault(name, []).append(value.item())
+        decay = min(0.999, (step + 1) / (step + 20))
+        with torch.no_grad():
+            for mine, its in zip(average.parameters(), decoder.parameters()):
+                mine.lerp_(its, 1 - decay)
+        if step % 100 == 99:
+            pace = round((step + 1 - start) / (time.monotonic() - began), 2)
+            row = {"step": step + 1, "steps_per_s": pace} | {k: round(sum(v) / len(v), 4) for k, v in sums.items()}
+            print(json.dumps(row), file=log, flush=True)
+            sums.clear()
+        if (step + 1) % a.preview_every == 0 or step + 1 in (50, 200):
+            preview(average, encoder, a, a.out / f"preview-{step + 1:06d}.png")
+        if step in (a.steps - 1, a.decay_from - 1) or time.monotonic() - saved > 180:
+            saved = time.monotonic()
+            state = {"decoder": decoder.state_dict(), "average": average.state_dict()}
+            state |= {"optimizer": optimizer.state_dict(), "step": step + 1}
+            save_atomic(state, checkpoint)
+            if step == a.decay_from - 1:
+                save_atomic(state, a.out / "before-decay.pt")
+            export(average, encoder, a.out / "instant.safetensors", step + 1, a.seed)
+
+
+if __name__ == "__main__":
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--photos", type=Path, nargs="+", required=True)
+    p.add_argument(
+        "--prefixes", nargs="*", default=["in_", "cd_", "bs_", "im_"], help="of the photos' names; none: all"
+    )
+    p.add_argument("--paintings", type=Path, nargs="+", required=True)
+    p.add_argument("--painted", type=Path, nargs="*", default=[], help="folders of the project's own painted pictures")
+    p.add_argument("--out", type=Path, required=True)
+    p.add_argument("--steps", type=int, default=40_000)
+    p.add_argument("--decay-from", type=int, default=30_000)
+    p.add_argument("--side", type=int, default=176, help="of the crops, in pixels, a multiple of 8")
+    p.add_argument("--styles", type=int, default=2, help="in a step, with two photos each")
+    p.add_argument("--style", type=float, default=10.0, help="weight of the style against the content")
+    p.add_argument("--rate", type=float, default=1e-3)
+    p.add_argument("--preview-every", type=int, default=500)
+    p.add_argument("--preview-photos", type=Path, nargs="*", default=[])
+    p.add_argument("--preview-paintings", type=Path, nargs="*", default=[])
+    p.add_argument("--seed", type=int, default=0)
+    train(p.parse_args())
