@@ -30,6 +30,7 @@ docs: $(READY)  ## the pictures of the README, made anew
 
 gallery: $(READY)  ## a picture for each control, made anew where its commands have changed
 	$(BIN)/python examples/gallery.py docs/gallery
+	$(BIN)/python examples/presets.py docs/presets
 
 styles: $(READY)  ## paint the sample styles anew
 	$(BIN)/python -m painting src/reverie/styles
