@@ -8,7 +8,7 @@ from reverie.cli.outputs import Wishes
 from reverie.engine import Executor, Plan, RayExecutor, Synthesis, parse_memory, plan
 from reverie.engine.joining import leave, the_ray
 from reverie.engine.memory import free_memory, resident
-from reverie.engine.plan import TILES
+from reverie.engine.plan import BOUNDLESS, TILES
 from reverie.errors import RecipeError
 from reverie.jobs.crew import workers_here
 from reverie.jobs.spread import Share, share_out
@@ -45,10 +45,10 @@ class Machines:
         if self._address is None or settings.tile == 0:
             return settings.plan(what)
         if settings.tile is not None:
-            return plan(what, memory=2**62, tile=settings.tile)
+            return plan(what, memory=BOUNDLESS, tile=settings.tile)
         chosen = plan(what, memory=self._memory(settings))
         tile = min(chosen.tile or max(chosen.size), _for_each(self._workers(), chosen.size))
-        return replace(plan(what, memory=2**62, tile=tile), limit=chosen.limit)
+        return replace(plan(what, memory=BOUNDLESS, tile=tile), limit=chosen.limit)
 
     def executor(self, chosen: Plan) -> Executor:
         """What runs a plan."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from reverie.engine.grids import Grid, grid_for, owned, window_of
+from reverie.engine.pieces import part
 from reverie.networks import Network
 from reverie.networks.instant import HALOS, LAYERS, STRIDE, Instant
 from reverie.networks.matching import (
@@ -94,8 +95,7 @@ def encode(network: Network, picture: Tensor, layers: Iterable[str], tile: int, 
             total.add(maps[layer][(..., *owned(network, layer, size, place)[1])])
         if deep:
             window, region = owned(network, LAYERS[0], size, place)
-            rows, columns = (slice(a, a + n) for a, n in ((window.top, window.height), (window.left, window.width)))
-            kept[..., rows, columns] = maps[LAYERS[0]][(..., *region)]
+            part(kept, window).copy_(maps[LAYERS[0]][(..., *region)])
     return Encoded(kept, {layer: total.gaussian() for layer, total in sums.items()})
 
 
@@ -140,11 +140,11 @@ def _stage(
     out: Tensor | None = None
     for place in Grid((height, width), step=1, halo=halo, tile=tile or max(height, width)):
         window = moved(window_of(x, place, halo), change).relu_().to(x.dtype)
-        part = decoder.stage(number, window, window_of(noise, place, halo))
-        sums.add(part)
-        out = _empty(number, part, (2 * height, 2 * width)) if out is None else out
+        made = decoder.stage(number, window, window_of(noise, place, halo))
+        sums.add(made)
+        out = _empty(number, made, (2 * height, 2 * width)) if out is None else out
         rows, columns = (slice(2 * span.own[0], 2 * span.own[1]) for span in place)
-        out[..., rows, columns] = part
+        out[..., rows, columns] = made
     return torch.empty(0) if out is None else out, sums.gaussian()
 
 

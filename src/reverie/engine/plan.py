@@ -21,6 +21,7 @@ from reverie.objectives import PICTURE, Bound
 from reverie.pictures import size_of
 
 TILES = (2048, 1536, 1024, 768, 512, 384, 256, SMALLEST)
+BOUNDLESS = 2**62  # bytes: a limit that is none, as where the tile is given
 OWN = 100 * 2**20  # bytes that libraries come to hold for themselves during a run
 SLACK = 1.3  # measured peaks over the sum of the maps, over networks and sizes
 
@@ -57,9 +58,10 @@ class Plan:
     def __str__(self) -> str:
         how = f"in tiles of {self.tile} px" if self.tile else "whole"
         disk = f", {_spoken(self.disk)} of disk" if self.disk else ""
+        allowed = f" ({_spoken(self.limit)} allowed)" if self.limit < BOUNDLESS else ""
         return (
             f"{self.size[0]}x{self.size[1]} {how}: {_spoken(self.peak)} of memory at most"
-            f" ({_spoken(self.limit)} allowed){disk}; {self.step_seconds:.2g} s a step at full size,"
+            f"{allowed}{disk}; {self.step_seconds:.2g} s a step at full size,"
             f" about {_clock(self.seconds)} in all"
         )
 

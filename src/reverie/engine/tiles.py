@@ -22,7 +22,6 @@ from torch import Tensor
 
 from reverie.engine.executors import Executor, Slopes, Statistics, WholeExecutor
 from reverie.engine.grids import Size, grid_for, owned
-from reverie.engine.memory import release
 from reverie.engine.pieces import Known, Piece, part, pieces, pulled, shares, work
 from reverie.errors import OutOfMemory, RecipeError
 from reverie.networks import Network
@@ -32,7 +31,6 @@ from reverie.pictures import size_of
 MAPPED = 256 * 2**20  # bytes of a reference's features above which they lie on disk
 SMALLEST = 128  # pixels; a tile that does not fit at this size will not fit smaller
 TWICE = 1.45  # an evaluation with its forward pass done twice, over one evaluation
-TIDY = 12  # tiles after which freed memory goes back to the system: maps of many sizes leave it in pieces
 T = TypeVar("T")
 
 
@@ -231,13 +229,11 @@ class _Run:
         """A piece's way back: the gradient in the map before it."""
         grid = piece.grid(size_of(before), self.tile)
         gradient = torch.zeros_like(before)
-        for number, place in enumerate(grid):
+        for place in grid:
             found, own = pulled(piece, grid.crop(before, place), grid, place, self.beside, known, above)
             grid.add(gradient, place, own)
             if collect:
                 self._add(found)
-            if number % TIDY == TIDY - 1:
-                release()
         return gradient
 
     def _add(self, found: Mapping[Statistic, Tensor]) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from reverie.engine import Plan, Synthesis, parse_memory, plan
 from reverie.engine.memory import free_memory, resident
+from reverie.engine.plan import BOUNDLESS
 from reverie.errors import ReverieError
 from reverie.jobs.items import Item
 from reverie.jobs.smaller import smaller
@@ -53,7 +54,7 @@ def make(item: Item, *, share: float = 1.0) -> Iterator[Made]:
         pictures.setdefault(role, []).append(read_picture(path))
     settings = item.settings.resolved()
     what = recipe.prepare(recipe.inputs(pictures), settings)
-    chosen = _planned(settings, what, share) if item.tile is None else plan(what, memory=2**62, tile=item.tile)
+    chosen = _planned(settings, what, share) if item.tile is None else plan(what, memory=BOUNDLESS, tile=item.tile)
     next_ = None if what.network.periodic else smaller(chosen.tile, chosen.size)
     record = record_of(recipe, settings.planned(chosen), inputs=item.inputs, output=item.output)
     yield Made(0.0, next_)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from reverie.engine import Plan, Synthesis, parse_memory, plan
+from reverie.engine.plan import BOUNDLESS
 from reverie.engine.precision import Precision, fastest
 from reverie.errors import RecipeError, suggestion
 from reverie.networks import Network, load
@@ -62,7 +63,7 @@ class Settings(BaseModel):
         """How a run under these settings will be done."""
         memory = None if self.memory is None else parse_memory(self.memory)
         if self.tile is not None and memory is None:
-            memory = 2**62  # as asked for, whatever it takes
+            memory = BOUNDLESS  # as asked for, whatever it takes
         return plan(what, memory=memory, tile=self.tile)
 
     def resolved(self) -> Self:
