@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import reverie as rv
+from reverie import styles
 from reverie.engine import Synthesis
 from reverie.errors import PictureError, RecipeError
 from reverie.pictures import Picture, periodic_part, scaled, srgb_to_oklab
@@ -56,7 +57,7 @@ def test_a_painting_of_weight_nothing_is_not_there(photo: Tensor, model: Tensor,
 
 
 def test_a_mask_of_ones_is_none(photo: Tensor, model: Tensor) -> None:
-    plain = painting(photo, [model], settings())
+    plain = painting(photo, [model], settings(start="photo"))
     masked = replace(plain, canvas=rv.PixelCanvas(photo, base=photo, mask=torch.ones(1, 1, 36, 48)))
     assert (made(plain) - made(masked)).abs().max() < 1e-4
 
@@ -85,7 +86,7 @@ def test_no_amount_of_colour_is_no_change(photo: Tensor, model: Tensor) -> None:
 
 
 def test_a_painting_of_itself_changes_little(photo: Tensor, model: Tensor) -> None:
-    itself, other = (painted(photo, [like], steps=24) for like in (photo, model))
+    itself, other = (painted(photo, [like], steps=24, start="photo") for like in (photo, model))
     assert (itself - photo).abs().mean() < 0.5 * (other - photo).abs().mean()
 
 
@@ -202,3 +203,35 @@ def test_a_library_call_is_the_same_picture(photo: Tensor, model: Tensor) -> Non
     *_, last = rv.recipes.style(photo, model, settings())
     assert torch.equal(last.image, painted(photo, [model]))
     assert torch.equal(scaled(photo, (36, 48)), photo)
+
+
+def test_it_begins_with_what_instant_paints_at_the_first_scale(photo: Tensor, model: Tensor) -> None:
+    begun = painting(photo, [model], settings()).canvas.drawn()
+    assert (
+        begun - rv.recipes.instant(photo, model, rv.InstantSettings(precision="float32", tile=0))
+    ).abs().max() < 1e-6
+    large = painting(photo, [model], settings(size=700, steps=None))
+    assert [max(s.size) for s in large.stages] == [350, 495, 700], "the coarser scales are left out"
+    assert [s.steps for s in large.stages] == [24, 18, 14]
+
+
+def test_regions_and_seamless_results_begin_with_the_photo(photo: Tensor, model: Tensor) -> None:
+    halves = torch.zeros(1, 3, 36, 48)
+    halves[..., 24:] = 1
+    guides = Guides(photo_map=halves, painting_maps=[halves[..., 4:44].repeat(1, 1, 2, 1)[..., :40, :]])
+    assert torch.equal(painting(photo, [model], settings(), guides=guides).canvas.drawn(), photo)
+    seamless = painting(photo, [model], settings(seamless=True, steps=None))
+    assert seamless.stages[0].steps == 60
+    asked = painting(photo, [model], settings(start="instant"), guides=guides).canvas.drawn()
+    assert (asked - photo).abs().mean() > 0.02, "unless it is asked for"
+
+
+def test_from_instant_a_third_of_the_steps_reach_further(astronaut: Tensor) -> None:
+    """A photograph and a painting at one scale; the objective is that of the runs themselves."""
+    like = rv.read_image(styles.path("night-strokes"))
+    reached = {}
+    for start, steps in (("instant", 6), ("photo", 18)):
+        what = painting(astronaut, [like], settings(start=start, size=128, steps=steps))
+        what = replace(what, stages=what.stages[-1:])
+        reached[start] = float(rv.evaluate(what.objective, what.network, made(what)).total)
+    assert reached["instant"] < 0.95 * reached["photo"]

@@ -12,12 +12,11 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from reverie.canvas import PixelCanvas
-from reverie.engine import Iterate, Stage, Synthesis, pyramid
+from reverie.engine import Iterate, Stage, Synthesis
 from reverie.engine.precision import with_precision
 from reverie.errors import PictureError, RecipeError
 from reverie.networks import Network, load
@@ -39,21 +38,18 @@ from reverie.pictures import (
     coloured,
     fit,
     mask_of,
-    match_colours,
     periodic_part,
     scaled,
     size_of,
 )
 from reverie.recipes.regions import Part, drawn, found
-from reverie.recipes.settings import QUALITY, Numbers, Quality, Settings, Words, even
+from reverie.recipes.settings import Numbers, Quality, Settings, Words, even
+from reverie.recipes.starts import PACES, Start, noise, painted_at_once, scales
+from reverie.recipes.upscale import enlargement
 from reverie.recipes.wishes import parse_wish
 
 Loss = Literal["wasserstein", "gram", "sliced", "histogram", "neighbours"]
-Start = Literal["photo", "noise", "colours"]
-STEPS = 60  # at the smallest scale
-LEAST = 12  # at any
 LARGE = 3000  # pixels of the longer side, from which the optimiser's memory is halved
-GROWTH = 0.75  # of the steps, from scale to scale
 
 
 class StyleSettings(Settings):
@@ -76,7 +72,11 @@ class StyleSettings(Settings):
         (),
         description="layers whose statistics are the style, NAME or NAME:WEIGHT; default: the network's own choice",
     )
-    start: Start = Field("photo", description="begin with the photo, noise, or noise in the paintings' colours")
+    start: Start | None = Field(
+        None,
+        description="begin with what instant paints, the photo, noise, or colours: noise in the paintings' colours;"
+        " default: instant, but the photo for regions and seamless results",
+    )
     auto_regions: int = Field(
         0, ge=0, le=8, description="paint so many kinds of places like the painting's own, found by themselves"
     )
@@ -85,7 +85,11 @@ class StyleSettings(Settings):
     seamless: bool = Field(False, description="the result tiles with itself, edge to edge")
     quality: Quality = Field("normal", description="draft, normal or fine: fewer or more steps")
     steps: int | None = Field(
-        None, ge=1, le=10_000, description=f"steps at the smallest scale; default: {STEPS} times the quality"
+        None,
+        ge=1,
+        le=10_000,
+        description=f"steps at the smallest scale; default, times the quality: {PACES['instant'].steps} from instant,"
+        f" else {PACES['photo'].steps}",
     )
     optimiser: Literal["adam", "lbfgs"] = Field(
         "adam", alias="optimizer", description="adam, or lbfgs, which keeps 48 pictures in memory where adam keeps 5"
@@ -154,14 +158,18 @@ def painting(
     if settings.seamless:  # also what is kept of the photo, and its colours, go on round the edges
         size = even(size, network)
         photo = periodic_part(scaled(photo, size)).clamp_(0, 1)
+    start = start_of(settings, guides, regions=len(parts))
+    stages = stages_of(size, network, settings, start=start)
+    first = guides.begin if guides.begin is not None else beginning(start, photo, paintings, settings, stages)
     return Synthesis(
         wish(network, photo, paintings, parts, settings),
         network,
-        canvas_of(photo, paintings, settings, guides, size=size),
-        stages_of(size, network, settings),
+        canvas_of(scaled(first, size), photo, paintings, settings, guides),
+        stages,
         optimiser_of(settings),
         average=None if settings.optimiser == "lbfgs" else 0.9,
         seed=settings.seed,
+        enlarge=enlargement(settings, seamless=settings.seamless),
     )
 
 
@@ -244,12 +252,11 @@ def parts_of(
 
 
 def canvas_of(
-    photo: Tensor, paintings: Sequence[Tensor], settings: StyleSettings, guides: Guides, *, size: tuple[int, int]
+    first: Tensor, photo: Tensor, paintings: Sequence[Tensor], settings: StyleSettings, guides: Guides
 ) -> PixelCanvas:
-    """Pixels that begin as asked, and are drawn in the colours asked for."""
-    base = scaled(photo, size)
+    """Pixels that begin as ``first``, at its size, and are drawn in the colours asked for."""
+    base = scaled(photo, size_of(first))
     finish = finishing(base, paintings, settings)
-    first = beginning(photo, paintings, settings, guides, size=size)
     if guides.mask is None:
         return PixelCanvas(first, finish=finish, periodic=settings.seamless)
     return PixelCanvas(first, base=base, mask=guides.mask, finish=finish, periodic=settings.seamless)
@@ -264,34 +271,38 @@ def finishing(
     return partial(coloured, photo=photo, paintings=paintings, mode=settings.colour, amount=settings.colour_amount)
 
 
-def beginning(
-    photo: Tensor, paintings: Sequence[Tensor], settings: StyleSettings, guides: Guides, *, size: tuple[int, int]
-) -> Tensor:
-    """The picture it begins with, at its last size.
+def start_of(settings: StyleSettings, guides: Guides, *, regions: int) -> Start:
+    """What the painting begins with, where no picture is given; one that is given is worked on as a photo is.
 
     Raises:
         PictureError: two beginnings.
     """
     if guides.begin is not None:
-        if settings.start != "photo":
+        if settings.start is not None:
             raise PictureError(f"a painting begins with a picture or with {settings.start}; give one of them.")
-        return scaled(guides.begin, size)
-    if settings.start == "photo":
-        return scaled(photo, size)
-    return noise(size, settings.seed, like=paintings if settings.start == "colours" else ())
+        return "photo"
+    if settings.start is not None:
+        return settings.start
+    return "photo" if settings.seamless or regions > 1 else "instant"  # which knows neither
 
 
-def noise(size: tuple[int, int], seed: int, *, like: Sequence[Tensor] = ()) -> Tensor:
-    """Noise (1, 3, H, W) about grey, or with the mean and covariance of some paintings' colours."""
-    drawn = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(seed)).mul_(0.15).add_(0.5).clamp_(0, 1)
-    return match_colours(drawn, list(like), method="mean-covariance") if like else drawn
+def beginning(
+    start: Start, photo: Tensor, paintings: Sequence[Tensor], settings: StyleSettings, stages: Sequence[Stage]
+) -> Tensor:
+    """The picture it begins with: the photo, what instant makes of it at the first scale, or noise at the last."""
+    if start == "photo":
+        return photo
+    if start == "instant":
+        how = {name: getattr(settings, name) for name in ("weights", "strength", "stroke", "seed", "precision")}
+        return painted_at_once(photo, paintings, size=stages[0].size, **how)
+    return noise(stages[-1].size, settings.seed, like=paintings if start == "colours" else ())
 
 
-def stages_of(size: tuple[int, int], network: Network, settings: StyleSettings) -> tuple[Stage, ...]:
+def stages_of(
+    size: tuple[int, int], network: Network, settings: StyleSettings, *, start: Start = "photo"
+) -> tuple[Stage, ...]:
     """The scales, coarse to fine."""
-    steps = settings.steps or round(STEPS * QUALITY[settings.quality])
-    least = min(round(LEAST * QUALITY[settings.quality]) or 1, steps)
-    stages = pyramid(size, steps=steps, growth=GROWTH, least=least)
+    stages = scales(size, start=start, quality=settings.quality, steps=settings.steps)
     return tuple(replace(s, size=even(s.size, network)) for s in stages) if settings.seamless else stages
 
 

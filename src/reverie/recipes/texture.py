@@ -18,7 +18,9 @@ from reverie.networks import Padding, load
 from reverie.objectives import Objective, total_variation
 from reverie.pictures import ColourMode, check_colour_mode, size_of
 from reverie.recipes.settings import Numbers, Quality, Settings, Words, even
-from reverie.recipes.style import LOSSES, Loss, StyleSettings, finishing, noise, optimiser_of, stages_of, weighted
+from reverie.recipes.starts import noise
+from reverie.recipes.style import LOSSES, Loss, StyleSettings, finishing, optimiser_of, stages_of, weighted
+from reverie.recipes.upscale import enlargement
 from reverie.recipes.wishes import parse_wish
 
 
@@ -82,6 +84,7 @@ def weaving(pictures: list[Tensor], settings: TextureSettings) -> Synthesis:
         optimiser_of(how),
         average=0.9,
         seed=settings.seed,
+        enlarge=enlargement(settings, seamless=settings.seamless),
     )
 
 

@@ -1,0 +1,87 @@
+"""What a painting begins with, and the scales it then goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from reverie.engine import Stage, pyramid
+from reverie.engine.precision import Precision
+from reverie.pictures import match_colours, scaled
+from reverie.recipes.instant import InstantSettings, instant
+from reverie.recipes.settings import QUALITY, Quality
+
+Start = Literal["instant", "photo", "noise", "colours"]
+GROWTH = 0.75  # of the steps, from scale to scale
+LEAST = 12  # steps at any scale
+SETTLED = 6  # steps in which Adam finds its pace: no scale of a draft has fewer
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a run begins.
+
+    Attributes:
+        steps: at the smallest scale, at normal quality.
+        smallest: pixels of the longer side at that scale, at least.
+    """
+
+    steps: int
+    smallest: int
+
+
+_SLOW = Pace(60, 128)
+PACES: Mapping[Start, Pace] = MappingProxyType(
+    {"instant": Pace(24, 256), "photo": _SLOW, "noise": _SLOW, "colours": _SLOW}
+)
+"""By what it begins with: the coarser scales are laid out already where instant has painted."""
+
+
+def scales(size: tuple[int, int], *, start: Start, quality: Quality, steps: int | None = None) -> tuple[Stage, ...]:
+    """The scales of a painting, coarse to fine.
+
+    Args:
+        size: (H, W) of the last.
+        start: what the first begins with.
+        quality: how many steps.
+        steps: at the first scale, where that is not left to the quality.
+    """
+    pace, share = PACES[start], QUALITY[quality]
+    first = steps or round(pace.steps * share)
+    least = min(max(SETTLED, round(LEAST * share)), first)
+    return pyramid(size, smallest=pace.smallest, steps=first, growth=GROWTH, least=least)
+
+
+def painted_at_once(
+    photo: Tensor,
+    paintings: Sequence[Tensor],
+    *,
+    size: tuple[int, int],
+    weights: Sequence[float] = (),
+    strength: float = 1.0,
+    stroke: float = 1.0,
+    seed: int = 0,
+    precision: Precision = "auto",
+) -> Tensor:
+    """What instant makes of a photo (1, 3, H, W) at some size (h, w): a painting's first scale, in one pass.
+
+    Args:
+        photo, paintings: sRGB in [0, 1].
+        size: (h, w).
+        weights, strength, stroke, seed, precision: as of a style; instant goes no further than strength 1.
+    """
+    how = InstantSettings(
+        weights=tuple(weights), strength=min(1.0, strength), stroke=stroke, seed=seed, precision=precision, tile=0
+    )
+    return instant(scaled(photo, size).clamp(0, 1), paintings, how)
+
+
+def noise(size: tuple[int, int], seed: int, *, like: Sequence[Tensor] = ()) -> Tensor:
+    """Noise (1, 3, H, W) about grey, or with the mean and covariance of some paintings' colours."""
+    drawn = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(seed)).mul_(0.15).add_(0.5).clamp_(0, 1)
+    return match_colours(drawn, list(like), method="mean-covariance") if like else drawn
