@@ -24,6 +24,7 @@ from reverie.objectives.statistics import (
     Means,
     MeanSquares,
     Moments,
+    ReferenceSquares,
     Samples,
     SquaredError,
     spread,
@@ -70,8 +71,13 @@ def test_squared_error(size: tuple[int, int]) -> None:
 
 def test_squared_error_wants_its_reference() -> None:
     x = features(3, 3)
-    with pytest.raises(ValueError, match="reference"):
-        SquaredError("a", x).measure(x, Window.whole(x), None)
+    with pytest.raises(RecipeError, match="the picture 'photo' is compared with and not known here"):
+        SquaredError("a", None, named="photo").measure(x, Window.whole(x), None)
+
+
+def test_reference_squares() -> None:
+    x, reference = features(3, 5), features(3, 5, seed=8)
+    close(whole(ReferenceSquares("a", "photo"), x, reference), (reference.numpy() ** 2).mean((2, 3)))
 
 
 def slow_roughness(x: np.ndarray) -> np.ndarray:
@@ -140,6 +146,7 @@ def statistics(x: Tensor) -> list[Statistic]:
         Means("a"),
         MeanSquares("a"),
         SquaredError("a", features(h, w, batch=1, channels=channels, seed=6)),
+        ReferenceSquares("a", "", reference=features(h, w, batch=1, channels=channels, seed=6)),
         *regional(channels, x.dtype),
     ]
     places = torch.tensor([h // 2, 0, h - 1]), torch.tensor([w // 3, 0, w - 1])
@@ -205,6 +212,9 @@ def test_gradients_of_windows_add_up(h: int, w: int, ys: list[int], xs: list[int
     x = features(h, w, channels=4).requires_grad_(True)
     for s in statistics(x.detach()):
         value = s.measure(x, Window.whole(x), s.reference).pow(2).sum()
+        if isinstance(s, ReferenceSquares):
+            assert not value.requires_grad
+            continue
         (expected,) = torch.autograd.grad(value, x)
         windows = [(rows, columns) for rows in cuts(h, ys) for columns in cuts(w, xs)]
         parts = [share(s, x, rows, columns) for rows, columns in windows]

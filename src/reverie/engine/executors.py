@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 import torch
@@ -37,10 +37,16 @@ class Executor(ABC):
 
 
 class WholeExecutor(Executor):
-    """The whole picture at once: fastest where it fits."""
+    """The whole picture at once: fastest where it fits.
 
-    def __init__(self) -> None:
+    Args:
+        named: pictures by the names that an objective knows them by, as batches like the pictures to be measured.
+    """
+
+    def __init__(self, named: Mapping[str, Tensor] | None = None) -> None:
+        self._named = dict(named or {})
         self._references: WeakKeyDictionary[Statistic, Tensor] = WeakKeyDictionary()
+        self._maps: dict[tuple[str, str], Tensor] = {}
 
     def measure(
         self, network: Network, picture: Tensor, wanted: Statistics, slopes: Slopes | None = None
@@ -52,6 +58,8 @@ class WholeExecutor(Executor):
         )
 
     def _reference(self, network: Network, statistic: Statistic) -> Tensor | None:
+        if statistic.named in self._named:
+            return self._map(network, statistic.named, statistic.layer)
         if statistic.reference is None:
             return None
         if statistic not in self._references:
@@ -59,6 +67,13 @@ class WholeExecutor(Executor):
                 maps = read(network, statistic.reference, (statistic.layer,))
             self._references[statistic] = maps[statistic.layer]
         return self._references[statistic]
+
+    def _map(self, network: Network, name: str, layer: str) -> Tensor:
+        """A layer of a named picture, computed once."""
+        if (name, layer) not in self._maps:
+            with torch.no_grad():
+                self._maps[name, layer] = read(network, self._named[name], (layer,))[layer]
+        return self._maps[name, layer]
 
 
 def _beyond(features: Tensor, statistic: Statistic, network: Network) -> Tensor:

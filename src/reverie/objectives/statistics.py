@@ -79,12 +79,14 @@ class Statistic(ABC):
     Attributes:
         layer: the network's layer, or PICTURE.
         reference: a picture of the same size whose features at that layer the executor lays beside, or None.
+        named: the name of such a picture, or of a batch of them, that the executor knows; it stands for a reference.
         reach: how many positions to the right and below a window the statistic looks at.
         beside: float32 numbers for each position that it keeps for the way back, besides the features.
     """
 
     layer: str
     reference: Tensor | None = None
+    named: str = ""
     reach: int = 0
     beside: int = 0
 
@@ -140,14 +142,26 @@ class SquaredError(Statistic):
     """Mean squared difference from the reference's features at the same positions: (B,)."""
 
     layer: str
-    reference: Tensor
+    reference: Tensor | None
     region: Region | None = None
+    named: str = ""
 
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
-        if reference is None:
-            raise ValueError("SquaredError needs the features of its reference")
-        error = features - reference.to(features)
+        error = features - _found(reference, self).to(features)
         return share(full(error).pow(2).mean(1, keepdim=True), window, self.region)[:, 0]
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceSquares(Statistic):
+    """Mean square of each channel of a reference, here mostly a named one: (B, C); the same whatever the picture is."""
+
+    layer: str
+    named: str
+    region: Region | None = None
+    reference: Tensor | None = None
+
+    def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
+        return share(full(_found(reference, self)).pow(2), window, self.region)
 
 
 @dataclass(frozen=True)
@@ -182,6 +196,16 @@ class Samples(Statistic):
         (here,) = ((row >= 0) & (row < window.height) & (column >= 0) & (column < window.width)).nonzero(as_tuple=True)
         found = full(features[:, :, row[here], column[here]]).mT
         return found.new_zeros(len(features), len(row), features.shape[1]).index_add(1, here, found)
+
+
+def _found(reference: Tensor | None, statistic: Statistic) -> Tensor:
+    """A reference's features, refused where nobody knows the picture."""
+    if reference is None:
+        raise RecipeError(
+            f"the picture '{statistic.named}' is compared with and not known here: names stand for pictures where a"
+            " network is fitted to batches; elsewhere give the picture itself, like=picture."
+        )
+    return reference
 
 
 def spread(extent: tuple[int, int], count: int, region: Region | None = None) -> tuple[Tensor, Tensor]:

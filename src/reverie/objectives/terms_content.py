@@ -12,27 +12,37 @@ from torch import Tensor
 from reverie.errors import RecipeError
 from reverie.objectives.algebra import Binding, Size, Term
 from reverie.objectives.inputs import Mask, map_of, mask, picture, region
-from reverie.objectives.statistics import MeanSquares, Measure, Samples, SquaredError, Statistic, spread
+from reverie.objectives.statistics import (
+    MeanSquares,
+    Measure,
+    ReferenceSquares,
+    Region,
+    Samples,
+    SquaredError,
+    Statistic,
+    spread,
+)
 from reverie.pictures import scaled
 
 if TYPE_CHECKING:
     from reverie.networks import Network
 
 
-def content(layer: str, *, like: Tensor, where: Tensor | None = None) -> Term:
+def content(layer: str, *, like: Tensor | str, where: Tensor | None = None) -> Term:
     """How far the features of one layer are from those of a picture, place by place.
 
     Mean squared difference over the mean square of the picture's own features: 0 is the same, 1 is nothing in common.
 
     Args:
         layer: a layer of the network, e.g. "relu4_2".
-        like: (1, 3, H, W) sRGB in [0, 1]; resized to each stage.
+        like: (1, 3, H, W) sRGB in [0, 1]; resized to each stage. Or a name, e.g. "photo": where a network is fitted
+            to batches it stands for each batch's own pictures, and is looked up in the executor at every evaluation.
         where: a soft mask (1, 1, H, W) of the region to keep; the mean is over it. Times the mask's own mean it is a
             map of strengths.
     Source: Gatys, Ecker & Bethge (2016), eq. 1. We differ: divided by the target's mean square, so that one weight
         suits every network and size.
     """
-    return Content(layer, picture(like), mask(where))
+    return Content(layer, like if isinstance(like, str) else picture(like), mask(where))
 
 
 def self_similarity(layer: str, *, like: Tensor, samples: int = 256, where: Tensor | None = None) -> Term:
@@ -58,16 +68,28 @@ def self_similarity(layer: str, *, like: Tensor, samples: int = 256, where: Tens
 @dataclass(frozen=True, eq=False)
 class Content(Term):
     layer: str
-    like: Tensor
+    like: Tensor | str
     where: Mask | None
     name: str = field(default="content", init=False)
 
+    @property
+    def linear(self) -> bool:  # type: ignore[override]  # of a named picture the scale is a statistic, too
+        return not isinstance(self.like, str)
+
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
-        reference, within = scaled(self.like, size), region(self.where, network, self.layer, size)
+        within = region(self.where, network, self.layer, size)
+        if isinstance(self.like, str):
+            return self._relative(SquaredError(self.layer, None, within, self.like), within, self.like)
+        reference = scaled(self.like, size)
         (squares,) = measure(reference, (MeanSquares(self.layer, within),))
         scale = squares.mean(1).clamp_min(1e-12)
         statistic = SquaredError(self.layer, reference, within)
         return (statistic,), lambda m: (m[statistic] / scale).mean()
+
+    def _relative(self, error: SquaredError, within: Region | None, name: str) -> Binding:
+        """The same where the picture is only known once the statistics are measured."""
+        size = ReferenceSquares(self.layer, name, within)
+        return (error, size), lambda m: (m[error] / m[size].mean(1).clamp_min(1e-12)).mean()
 
     def __str__(self) -> str:
         return f"content({self.layer})"

@@ -1,0 +1,143 @@
+"""Pieces of many photos, drawn at random: what networks are trained on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from reverie.errors import PictureError
+from reverie.pictures.raster import check_size, quiet_pillow
+
+SMALLEST = 48
+"""Pixels of a photo's shorter side, at least: of less there is nothing to learn."""
+_MOST = 200_000_000  # pixels of a photo
+_AHEAD = 3  # batches that are read while a step is worked on
+_TRIES = 64  # photos that are tried for one crop
+
+
+class Crops:
+    """Square pieces of photos at random places, scales and sides.
+
+    A photo that cannot be read is left out, and noted; another one takes its place.
+
+    Args:
+        paths: of the photos; JPEG, PNG, WebP and what else Pillow reads.
+        side: of the pieces, in pixels.
+        scale: how many pixels a photo's longer side has before a piece is cut out: from and to.
+    Raises:
+        PictureError: there is none.
+
+    Example:
+        >>> Crops(sorted(Path("photos").iterdir()), 224, (300, 700)).batch(4, torch.Generator().manual_seed(1)).shape
+        torch.Size([4, 3, 224, 224])
+    """
+
+    def __init__(self, paths: Sequence[Path], side: int, scale: tuple[float, float]) -> None:
+        if not paths:
+            raise PictureError("a network learns from photos, and none came; name a folder with --photos.")
+        self.paths, self.side, self.scale = tuple(paths), side, scale
+        self.left_out: dict[Path, str] = {}
+
+    def batch(self, count: int, generator: torch.Generator) -> Tensor:
+        """So many pieces, (count, 3, side, side) in [0, 1]: what they are depends on the generator alone.
+
+        Raises:
+            PictureError: one photo after another cannot be read.
+        """
+        return torch.cat([self._piece(generator) for _ in range(count)])
+
+    def whole(self, number: int, longer: int) -> Tensor:
+        """The photo of a number, or the next that can be read, its longer side so many pixels: (1, 3, H, W)."""
+        photo = self._readable(number)
+        scale = longer / max(photo.size)
+        size = max(16, round(photo.width * scale)), max(16, round(photo.height * scale))
+        return _tensor(photo.resize(size, Image.Resampling.LANCZOS))
+
+    def _piece(self, generator: torch.Generator) -> Tensor:
+        """One piece; all that is random is drawn before a file is opened."""
+        number = int(torch.randint(len(self.paths), (), generator=generator))
+        size, left, top, turned = torch.rand(4, generator=generator).tolist()
+        photo = self._readable(number)
+        low, high = (math.log(bound) for bound in self.scale)
+        scale = max(math.exp(low + (high - low) * size) / max(photo.size), self.side / min(photo.size))
+        reach = self.side / scale  # pixels of the photo
+        x, y = max(0.0, left * (photo.width - reach)), max(0.0, top * (photo.height - reach))
+        box = (x, y, min(x + reach, photo.width), min(y + reach, photo.height))
+        way = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC
+        piece = _tensor(photo.resize((self.side, self.side), way, box))
+        return piece.flip(-1) if turned < 0.5 else piece
+
+    def _readable(self, number: int) -> Image.Image:
+        """The photo of a number, or the next one that can be read."""
+        for tried in range(min(_TRIES, len(self.paths))):
+            path = self.paths[(number + tried) % len(self.paths)]
+            if path in self.left_out:
+                continue
+            try:
+                return _opened(path, int(self.scale[1]))
+            except MemoryError:
+                raise
+            except Exception as error:  # whatever a decoder makes of a damaged file
+                self.left_out[path] = " ".join(str(error).split()) or type(error).__name__
+        path, reason = next(iter(self.left_out.items()))
+        raise PictureError(f"none of the photos can be read: '{path}': {reason:.150}; name another folder.")
+
+
+class Reader:
+    """Reads the batches of the steps to come while one is worked on.
+
+    Args:
+        crops: what to read from.
+        count: pieces in a batch.
+        seed: a batch is drawn from this and its step alone.
+    """
+
+    def __init__(self, crops: Crops, count: int, seed: int) -> None:
+        self._crops, self._count, self._seed = crops, count, seed
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="photos")
+        self._coming: dict[int, Future[Tensor]] = {}
+
+    def batch(self, step: int) -> Tensor:
+        """The batch of a step, (count, 3, side, side) in [0, 1].
+
+        Raises:
+            PictureError: one photo after another cannot be read.
+        """
+        for number in range(step, step + 1 + _AHEAD):
+            if number not in self._coming:
+                generator = generator_of(self._seed, number)
+                self._coming[number] = self._pool.submit(self._crops.batch, self._count, generator)
+        return self._coming.pop(step).result()
+
+    def close(self) -> None:
+        """Read no more."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def generator_of(seed: int, step: int) -> torch.Generator:
+    """All that is random in a step of a training: the same however often it was stopped before."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
+
+
+def _opened(path: Path, longer: int) -> Image.Image:
+    """A photo, upright, in RGB; a JPEG no larger than needed, which is read several times as fast."""
+    with quiet_pillow(), Image.open(path) as file:
+        check_size(file.height, file.width, max_pixels=_MOST)
+        if file.format == "JPEG":
+            file.draft("RGB", (longer, longer))
+        photo = ImageOps.exif_transpose(file).convert("RGB")
+    if min(photo.size) < SMALLEST:
+        raise PictureError(f"it is {photo.width}x{photo.height}, and {SMALLEST} pixels each way are needed")
+    return photo
+
+
+def _tensor(photo: Image.Image) -> Tensor:
+    values = torch.from_numpy(np.array(photo, dtype=np.uint8))
+    return values.permute(2, 0, 1)[None].float().div_(255).contiguous()

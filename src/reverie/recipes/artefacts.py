@@ -1,0 +1,115 @@
+"""What networks that paint in one pass do wrong when they do: dots, and a grid; found before a user finds them.
+
+Such a network has learned to write bright or dark specks, or the pattern of its own strides, into calm places: its
+judge sees them as texture. Some smooth pictures are painted, and the result compared with the painting itself, which
+may well be made of dots or have a grid.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from reverie.pictures import resize, size_of
+
+SIDE = 256  # pixels of the pictures that are painted
+_COUNT = 4
+_FAR = 0.22  # of the range of lightness, from the median about it: an extreme pixel
+_DOTS = 1.5e-3  # share of pixels, above the painting's own
+_PEAK = 25.0  # times the power of the frequencies about it, and three times the painting's own
+_SEEN = 0.004  # of the range of lightness: a wave so high that it can just be seen
+_STEPS = 8  # pixels: the periods that are looked for divide it
+
+
+@dataclass(frozen=True)
+class Artefacts:
+    """What was found, beside what the painting itself has.
+
+    Attributes:
+        dots, own_dots: share of pixels that are far brighter or darker than all about them.
+        peak, own_peak: the strongest power at the network's own frequencies, as multiples of that about it.
+    """
+
+    dots: float
+    own_dots: float
+    peak: float
+    own_peak: float
+
+    @property
+    def words(self) -> str:
+        """One line for the user; empty where all is well."""
+        if self.dots > 3 * self.own_dots + _DOTS:
+            return f"the network writes dots into calm places ({100 * self.dots:.1f}% of their pixels)"
+        if self.peak > max(_PEAK, 3 * self.own_peak):
+            return f"the network writes a grid into calm places ({self.peak:.0f} times as strong as what lies about it)"
+        return ""
+
+
+@torch.no_grad()
+def artefacts(paint: Callable[[Tensor], Tensor], painting: Tensor) -> Artefacts:
+    """Paint smooth pictures and look for dots and for a grid.
+
+    Args:
+        paint: (B, 3, H, W) in [0, 1] to the same.
+        painting: (1, 3, h, w), as the network was shown it.
+
+    Example:
+        >>> artefacts(lambda x: x, painting).words
+        ''
+    """
+    made = paint(smooth_pictures()).clamp(0, 1)
+    own = _pieces(painting)
+    return Artefacts(dots_in(made), dots_in(own), grid_in(made), grid_in(own))
+
+
+def smooth_pictures() -> Tensor:
+    """Calm pictures (4, 3, 256, 256): broad waves of colour under the finest grain; the same ones every time."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(_COUNT, 3, 4, 4, generator=generator)
+    waves = F.interpolate(coarse, (SIDE, SIDE), mode="bicubic", align_corners=True)
+    return (0.15 + 0.7 * waves + 0.01 * torch.randn(_COUNT, 3, SIDE, SIDE, generator=generator)).clamp(0, 1)
+
+
+def dots_in(x: Tensor) -> float:
+    """Share of pixels (B, 3, H, W) whose lightness is far from the median of the 7x7 about them, alone or nearly so."""
+    light = x.mean(1, keepdim=True)
+    windows = F.unfold(F.pad(light, (3, 3, 3, 3), mode="reflect"), 7)
+    middle, centre = windows.median(1).values, light.flatten(1)
+    far = (centre - middle).abs() > _FAR
+    crowd = ((windows - middle[:, None]).abs() > _FAR).float().mean(1)  # strokes and edges are many
+    return float((far & (crowd < 0.2)).float().mean())
+
+
+def grid_in(x: Tensor) -> float:
+    """The strongest power (B, 3, H, W) at periods of 2, 4 and 8 pixels, over that of the frequencies about it."""
+    light = x.mean(1)
+    h, w = (side - side % _STEPS for side in light.shape[-2:])
+    shade = torch.hann_window(h, periodic=True)[:, None] * torch.hann_window(w, periodic=True)
+    power = torch.fft.fft2((light[:, :h, :w] - light.mean((1, 2), keepdim=True)) * shade).abs().pow(2).mean(0)
+    about = torch.stack([_middle(power, *size) for size in ((13, 13), (1, 13), (13, 1))]).amax(0)
+    ratio = power / about.clamp_min((_SEEN * h * w / 8) ** 2 / _PEAK)
+    places = [(i * h // _STEPS, j * w // _STEPS) for i in range(_STEPS) for j in range(_STEPS)]
+    return max(float(ratio[place]) for place in places if min(place) > 0 or max(place) > 0)
+
+
+def _middle(power: Tensor, high: int, wide: int) -> Tensor:
+    """The median of a spectrum (h, w) about each frequency: along the axes power is another than beside them."""
+    padded = F.pad(power[None, None], (wide // 2, wide // 2, high // 2, high // 2), mode="circular")
+    return F.unfold(padded, (high, wide)).view(high * wide, *power.shape).median(0).values
+
+
+def _pieces(painting: Tensor) -> Tensor:
+    """Squares of a painting, as many as are asked of it, at its own scale where it is large enough."""
+    least = min(size_of(painting))
+    if least < SIDE:
+        factor = SIDE / least
+        size = tuple(max(SIDE, math.ceil(side * factor)) for side in size_of(painting))
+        painting = resize(painting, (size[0], size[1])).clamp(0, 1)
+    down, right = (side - SIDE for side in size_of(painting))
+    places = [(0, 0), (down, 0), (0, right), (down, right)]
+    return torch.cat([painting[..., y : y + SIDE, x : x + SIDE] for y, x in places])

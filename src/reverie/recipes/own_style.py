@@ -1,0 +1,131 @@
+"""Paint photos with a style network of one's own: one pass, any size, in tiles that give what the whole gives.
+
+Source: Johnson, Alahi & Li 2016. ``recipes.train_style`` makes such networks.
+
+>>> picture = own_style(photo, read_johnson(Path("mine.safetensors")))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from reverie.engine.memory import free_memory, parse_memory, resident
+from reverie.engine.stylised import stylise
+from reverie.errors import OutOfMemory, PictureError, RecipeError
+from reverie.networks.johnson import Johnson, check_size
+from reverie.pictures import check_colour_mode, coloured, mask_of, resize, scaled, size_of
+from reverie.recipes.instant import InstantSettings, size_for
+
+LARGEST, SMALLEST = 1536, 96  # pixels; larger tiles are no faster, smaller ones read mostly halo
+_PICTURES = 40  # bytes per pixel of the photo, its copy, the result and what is mixed
+_KEPT = 1.25  # features per pixel and channel at full resolution, of the maps kept whole
+_TILE = 14  # the same, of a tile, while it is worked on
+_OVER = 3  # times the size a network was trained for, from which its strokes look small
+
+
+def own_style(
+    photo: Tensor, network: Johnson, settings: InstantSettings | None = None, *, mask: Tensor | None = None
+) -> Tensor:
+    """Paint a photo by a network that knows one manner.
+
+    Args:
+        photo: (1, 3, H, W) sRGB in [0, 1], 16 pixels or more each way.
+        network: in float32.
+        settings: how; no weights, and strokes of size 1. Strength mixes the result with the photo.
+        mask: (1, 1 or 3, H, W), white where to paint; the photo stays where it is black.
+    Returns:
+        (1, 3, H', W') sRGB in [0, 1], of the photo's size unless another was asked for.
+    Raises:
+        RecipeError, PictureError: settings or pictures that do not suit.
+        OutOfMemory: not even the smallest tiles fit.
+    Example:
+        >>> own_style(torch.rand(1, 3, 48, 64), draw_johnson()).shape
+        torch.Size([1, 3, 48, 64])
+    """
+    return own_painter(network, settings).paint(photo, mask=mask)
+
+
+def own_painter(network: Johnson, settings: InstantSettings | None = None) -> OwnPainter:
+    """What paints photo after photo by one network.
+
+    Raises:
+        RecipeError, PictureError: settings that do not suit.
+    """
+    settings = (settings or InstantSettings()).resolved()
+    if settings.weights:
+        raise RecipeError("weights mix paintings, and a network of one's own knows one manner; leave --weights out.")
+    if settings.stroke != 1:
+        raise RecipeError(
+            "a network's strokes are of the size it was trained with; ask for another --size, or train one with"
+            " another --stroke."
+        )
+    check_colour_mode(settings.colour, photo=True, paintings=0)
+    dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
+    return OwnPainter(network.with_precision(dtype), settings)
+
+
+@dataclass(frozen=True, eq=False)
+class OwnPainter:
+    """A network, ready to paint.
+
+    Attributes:
+        network: in the settings' precision.
+        settings: how, with no automatic precision.
+    """
+
+    network: Johnson
+    settings: InstantSettings
+
+    def paint(self, photo: Tensor, *, mask: Tensor | None = None) -> Tensor:
+        """A photo in this manner; see `own_style`."""
+        if photo.shape[:1] != (1,) or photo.dtype != torch.float32:
+            raise PictureError(
+                f"a photo is a float32 (1, 3, H, W) tensor, and {tuple(photo.shape)} of {photo.dtype} came;"
+                " read it with read_image."
+            )
+        check_size(photo, self.network.least)
+        settings, size = self.settings, size_for(photo, self.settings)
+        own = scaled(photo, size)
+        image = stylise(self.network, own, self.tile(size))
+        if settings.strength < 1:
+            image = torch.lerp(own, image, settings.strength)
+        if settings.colour != "painting" and settings.colour_amount:
+            image = coloured(image, photo=own, mode=settings.colour, amount=settings.colour_amount)
+        if mask is None:
+            return image
+        return torch.lerp(own, image, resize(mask_of(mask, size=size_of(photo)), size).clamp(0, 1))
+
+    def tile(self, size: tuple[int, int]) -> int:
+        """The side of the tiles: as asked for, or the largest that fits beside the maps kept whole.
+
+        Raises:
+            OutOfMemory: not even the smallest does.
+        """
+        settings = self.settings
+        if settings.tile is not None and settings.memory is None:
+            return settings.tile
+        allowed = free_memory() if settings.memory is None else parse_memory(settings.memory)
+        channels = int(self.network.tensors["down.0.weight"].shape[0])
+        held = resident() + (_PICTURES + _KEPT * channels * self.network.dtype.itemsize) * size[0] * size[1]
+        side = min(settings.tile or LARGEST, LARGEST)
+        while (needed := held + 4 * _TILE * channels * min(side, size[0]) * min(side, size[1])) > allowed:
+            if side <= SMALLEST:
+                raise OutOfMemory(
+                    f"painting {size[1]}x{size[0]} px takes {needed / 2**30:.1f} GB, and {allowed / 2**30:.1f} GB may"
+                    " be used; ask for a smaller --size, or allow more."
+                )
+            side = max(SMALLEST, side // 2)
+        return side
+
+    def advice(self, size: tuple[int, int]) -> str:
+        """What to tell who asks for a size far from the one the network was trained for; empty where all is well."""
+        trained = self.network.facts.get("settings", {}).get("size")
+        if not isinstance(trained, int) or max(size) <= _OVER * trained:
+            return ""
+        return (
+            f"the network was trained for {trained} px, and {max(size)} px are painted: its strokes will look small;"
+            f" --size {2 * trained} shows them larger."
+        )

@@ -1,0 +1,65 @@
+"""Johnson's network in tiles: what the whole picture gives, to rounding."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from reverie.engine.stylised import Reading, reading, size_after, stylise
+from reverie.errors import PictureError
+from reverie.networks.johnson import Johnson, Layer, draw_johnson
+
+
+def network(widths: tuple[int, ...], blocks: int) -> Johnson:
+    """Random weights, norms that are anything but neutral."""
+    drawn, generator = draw_johnson(widths=widths, blocks=blocks, seed=4).tensors, torch.Generator().manual_seed(2)
+    for key, x in drawn.items():
+        if key.endswith((".gain", ".shift")):
+            x.add_(0.5 * torch.randn(x.shape, generator=generator))
+    return Johnson(drawn)
+
+
+@pytest.mark.parametrize(("widths", "blocks"), [((6, 8, 10), 2), ((6,), 1), ((4, 6), 0), ((4, 5, 6, 7), 1)])
+@pytest.mark.parametrize("size", [(67, 93), (64, 64), (33, 130)])
+def test_tiles_give_what_the_whole_gives(widths: tuple[int, ...], blocks: int, size: tuple[int, int]) -> None:
+    johnson = network(widths, blocks)
+    x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        whole = johnson(x).clamp(0, 1)
+    assert whole.std() > 0.01
+    for tile in (16, 21, 40):
+        assert torch.allclose(stylise(johnson, x, tile), whole, atol=1e-4)
+    assert torch.equal(stylise(johnson, x, 0), whole) and torch.equal(stylise(johnson, x, 200), whole)
+
+
+def test_tiles_in_low_precision_are_near() -> None:
+    johnson, x = network((6, 8, 10), 2).with_precision(torch.bfloat16), torch.rand(1, 3, 50, 70)
+    made, whole = stylise(johnson, x, 24), stylise(johnson, x, 0)
+    assert made.dtype == torch.float32 and float((made - whole).abs().max()) < 0.03
+
+
+def test_a_far_corner_matters_by_statistics_alone() -> None:
+    """Tiles see no further than their halo; what lies beyond enters by the norms."""
+    johnson, x = network((4, 6), 1), torch.rand(1, 3, 96, 96)
+    y = x.clone()
+    y[..., :8, :8] = 1 - y[..., :8, :8]
+    near, far = stylise(johnson, x, 32), stylise(johnson, y, 32)
+    change = (near - far).abs()
+    assert 0 < float(change[..., 60:, 60:].mean()) < 0.3 * float(change[..., :8, :8].mean())
+
+
+def test_what_a_layer_reads() -> None:
+    up, down = Layer("up.0", 3, factor=2), Layer("down.1", 3, stride=2)
+    assert reading(up, (0, 6), 10) == Reading((0, 4), slice(0, 7), (1, 0))
+    assert reading(up, (5, 20), 10) == Reading((2, 10), slice(0, 16), (0, 1))
+    assert reading(down, (0, 5), 9) == Reading((0, 9), slice(0, 9), (1, 1))
+    assert size_after(down, (9, 10)) == (5, 5) and size_after(up, (9, 10)) == (18, 20)
+
+
+def test_small_pictures_are_refused() -> None:
+    with pytest.raises(PictureError, match="16 pixels or more"):
+        stylise(network((4, 6), 1), torch.rand(1, 3, 10, 90), 32)
+    deep = network((4, 4, 4, 4, 4, 4), 1)
+    assert deep.least == 64
+    with pytest.raises(PictureError, match="64 pixels or more"):
+        stylise(deep, torch.rand(1, 3, 60, 90), 32)

@@ -1,0 +1,79 @@
+"""Pieces of photos: the same from the same generator, and none from what is no photo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from reverie.errors import PictureError
+from reverie.pictures.crops import Crops, Reader, generator_of
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    """A wide, a tall and a small photo, each of one colour with a bright left half."""
+    sizes = {"wide.jpg": (200, 100), "tall.png": (60, 150), "small.png": (50, 50)}
+    for name, (width, height) in sizes.items():
+        values = np.full((height, width, 3), (40, 80, 120), dtype=np.uint8)
+        values[:, : width // 2] += 100
+        Image.fromarray(values).save(tmp_path / name)
+    return [tmp_path / name for name in sizes]
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_pieces_depend_on_the_generator_alone(photos: list[Path]) -> None:
+    one, two = Crops(photos, 64, (64, 160)), Crops(photos, 64, (64, 160))
+    batch = one.batch(5, generator(1))
+    assert batch.shape == (5, 3, 64, 64) and batch.dtype == torch.float32
+    two.batch(3, generator(9))
+    assert torch.equal(two.batch(5, generator(1)), batch)
+    assert not torch.equal(one.batch(5, generator(2)), batch)
+    assert float(batch.min()) > 0.1 and float(batch.max()) < 0.9
+
+
+def test_both_sides_are_seen(photos: list[Path]) -> None:
+    batch = Crops(photos[:1], 32, (60, 70)).batch(40, generator(0))
+    falls = batch[..., :8].mean((1, 2, 3)) - batch[..., -8:].mean((1, 2, 3))
+    assert (falls > 0.1).any() and (falls < -0.1).any(), "some pieces are mirrored"
+
+
+def test_turned_photos_are_upright(tmp_path: Path) -> None:
+    values = np.zeros((100, 200, 3), dtype=np.uint8)
+    values[:, 100:] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(values).save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    whole = Crops([tmp_path / "turned.jpg"], 64, (64, 200)).whole(0, 200)
+    assert whole.shape == (1, 3, 200, 100)
+    assert whole[..., :80, :].mean() < 0.1 and whole[..., 120:, :].mean() > 0.9
+
+
+def test_what_cannot_be_read_is_left_out(tmp_path: Path, photos: list[Path]) -> None:
+    (tmp_path / "damaged.jpg").write_bytes(photos[0].read_bytes()[:300])
+    (tmp_path / "text.png").write_text("no picture")
+    Image.new("RGB", (20, 400)).save(tmp_path / "thin.png")
+    bad = [tmp_path / "damaged.jpg", tmp_path / "text.png", tmp_path / "thin.png"]
+    crops = Crops([*bad, *photos], 48, (64, 128))
+    assert crops.batch(12, generator(4)).shape == (12, 3, 48, 48)
+    assert set(crops.left_out) == set(bad) and "48 pixels each way" in crops.left_out[bad[2]]
+    with pytest.raises(PictureError, match="none of the photos can be read"):
+        Crops(bad, 48, (64, 128)).batch(1, generator(0))
+    with pytest.raises(PictureError, match="none came"):
+        Crops([], 48, (64, 128))
+
+
+def test_batches_are_read_ahead_and_the_same(photos: list[Path]) -> None:
+    crops = Crops(photos, 32, (40, 80))
+    reader = Reader(crops, 3, seed=5)
+    batches = [reader.batch(step) for step in (0, 1, 2, 7)]
+    reader.close()
+    for step, batch in zip((0, 1, 2, 7), batches, strict=True):
+        assert torch.equal(batch, crops.batch(3, generator_of(5, step)))
+    assert not torch.equal(batches[0], batches[1])
