@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-slow check bench docs gallery styles dreamnet dreamnet-report clean
+.PHONY: demo test test-slow test-web check bench docs gallery styles dreamnet dreamnet-report clean
 
 demo: $(READY)  ## set up, and make real pictures with the embedded network
 	$(BIN)/python examples/demo.py demo
@@ -13,6 +13,9 @@ test: $(READY)  ## offline, on a CPU, in minutes
 
 test-slow: $(READY)  ## everything
 	$(BIN)/pytest
+
+test-web: $(READY)  ## exported pages in a real Chromium (Debian: chromium, chromium-driver), with npm
+	$(BIN)/pytest -rs tests/export/test_pages.py
 
 check: $(READY)  ## style and types
 	$(BIN)/ruff check .

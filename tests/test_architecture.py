@@ -25,7 +25,7 @@ ORDER = (
     {"objectives"},
     {"engine"},
     {"recipes"},
-    {"jobs"},
+    {"jobs", "export"},
     {"cli", "studio"},
 )
 ROOMS = sorted(room for row in ORDER for room in row if (ROOT / room / "__init__.py").exists())

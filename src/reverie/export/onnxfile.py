@@ -1,0 +1,223 @@
+"""A network as an ONNX file, which is compared with Python before it takes its place."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reverie import __version__
+from reverie.errors import RecipeError
+from reverie.export.quantise import Quantised, calibration, quantise
+from reverie.export.subjects import Shape, Subject, subject_of
+from reverie.pictures import atomic_path, size_of
+from reverie.pictures.formats import AnyPath
+
+OPSET = 20
+_NEEDED = ("onnx", "onnxscript", "onnxruntime")
+_LEVELS = 255
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far ONNX Runtime's result is from Python's, for one size of picture.
+
+    Attributes:
+        size: (H, W) of the picture.
+        most, mean: of the differences: of pictures in steps of 1/255, of maps as a share of their largest number.
+    """
+
+    size: tuple[int, int]
+    most: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written.
+
+    Attributes:
+        path: where.
+        name: of the network.
+        bytes: of the file.
+        inputs, outputs: shape by name; words are sides of any length.
+        parity: for each size that was compared.
+        pictures: whether the outputs are pictures.
+        quantised: what int8 changed; None where nothing was quantised.
+    """
+
+    path: Path
+    name: str
+    bytes: int
+    inputs: Mapping[str, tuple[int | str, ...]]
+    outputs: tuple[str, ...]
+    parity: tuple[Parity, ...]
+    pictures: bool
+    quantised: Quantised | None = None
+
+
+def export_onnx(
+    network: str | Path,
+    output: AnyPath,
+    *,
+    factor: int | None = None,
+    painting: Tensor | None = None,
+    size: int | None = None,
+    layers: Sequence[str] = (),
+    int8: bool = False,
+    calibrate: Path | None = None,
+) -> Exported:
+    """Write a network as one .onnx file that runs without Reverie, compared with Python first.
+
+    Args:
+        network: ``superres``, ``superres-sharp``, ``instant``, a feature network, or the file of your own style.
+        output: a path that ends in .onnx.
+        factor: 2, 3 or 4 times larger; of the networks that enlarge.
+        painting: (1, 3, h, w) sRGB in [0, 1], kept inside ``instant``, which then takes none.
+        size: pixels of the square photo at whose scale that painting is looked at.
+        layers: of a feature network.
+        int8: whether to quantise the convolutions.
+        calibrate: a folder of photos to quantise by; the sample styles by default.
+
+    Raises:
+        RecipeError: no such network or setting; the extra is missing; the file's results are not Python's.
+        WeightsError: weights cannot be had or read.
+        PictureError: the file cannot be written.
+
+    Example:
+        >>> export_onnx("superres", "superres.onnx", factor=2).parity[0].most < 0.5
+        True
+    """
+    output = Path(output)
+    if output.suffix.lower() != ".onnx":
+        raise RecipeError(f"an export is an .onnx file, and '{output.name}' came; name one with -o model.onnx.")
+    if calibrate is not None and not int8:
+        raise RecipeError("photos to calibrate by are for --int8; give both, or leave --calibrate out.")
+    check_extra()
+    subject = subject_of(network, factor=factor, painting=painting, size=size, layers=layers)
+    return write_onnx(subject, output, int8=int8, calibrate=calibrate)
+
+
+def write_onnx(subject: Subject, output: Path, *, int8: bool = False, calibrate: Path | None = None) -> Exported:
+    """Write a subject as one file, compared with Python first.
+
+    Raises:
+        RecipeError: its results are not Python's; no file is left.
+        PictureError: it cannot be written.
+    """
+    pictures = calibration(calibrate) if int8 else []
+    quantised = None
+    with atomic_path(output) as partial:
+        with _quietly():
+            _follow(subject).save(str(partial), external_data=False)
+        parity = compare(subject, partial)
+        if int8:
+            quantised = quantise(partial, [_feed(subject, subject.given(x)) for x in pictures])
+        size = partial.stat().st_size
+    return Exported(output, subject.name, size, subject.inputs, subject.outputs, parity, subject.pictures, quantised)
+
+
+def compare(subject: Subject, path: Path) -> tuple[Parity, ...]:
+    """How far ONNX Runtime's results are from Python's.
+
+    Raises:
+        RecipeError: further than is allowed.
+    """
+    session, found = session_for(path), []
+    for size in subject.sizes:
+        given = subject.example(size)
+        made = session.run(None, _feed(subject, given))
+        with torch.no_grad():
+            wanted = [x.numpy() for x in subject.expected(*given)]
+        found.append(_difference(size_of(given[0]), made, wanted, pictures=subject.pictures))
+        if not found[-1].most <= subject.limit:
+            unit = "steps of 1/255" if subject.pictures else "of the largest number"
+            raise RecipeError(
+                f"the exported {subject.name} differs from Python's by {found[-1].most:.3g} {unit}, and"
+                f" {subject.limit:g} are allowed; no file is kept. Please report it."
+            )
+    return tuple(found)
+
+
+def session_for(path: Path) -> Any:
+    """The file, ready to run on this machine's CPU, in as many threads as PyTorch uses."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = torch.get_num_threads()
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def check_extra() -> None:
+    """Refuse where what exports is not installed.
+
+    Raises:
+        RecipeError: it is not.
+    """
+    if any(importlib.util.find_spec(name) is None for name in _NEEDED):
+        raise RecipeError("exporting needs ONNX; install it with: pip install 'reverie-dream[export]'.")
+
+
+def _follow(subject: Subject) -> Any:
+    """The module as an ONNX program, with what it is written into it."""
+    given = subject.traced
+    with torch.no_grad():
+        subject.module(*_arguments(subject, given))  # what is remembered must be, before tracing begins
+        program = torch.onnx.export(
+            subject.module,
+            _arguments(subject, given),
+            dynamo=True,
+            dynamic_shapes=_arguments(subject, [_sides(shape) for shape in subject.inputs.values()]),
+            input_names=list(subject.inputs),
+            output_names=list(subject.outputs),
+            opset_version=OPSET,
+            verbose=False,
+        )
+    about = {"name": subject.name, "sha256": subject.sha256, "reverie": __version__, **subject.facts}
+    about["pictures"] = "float32 (B, 3, H, W), sRGB in [0, 1]"
+    if program is None:
+        raise RecipeError(f"PyTorch could not follow {subject.name}; please report it.")
+    program.model.metadata_props.update(about)
+    return program
+
+
+def _feed(subject: Subject, given: Sequence[Tensor]) -> dict[str, Any]:
+    return {name: x.numpy() for name, x in zip(subject.inputs, given, strict=True)}
+
+
+def _arguments(subject: Subject, each: Sequence[Any]) -> tuple[Any, ...]:
+    """What the module is called with: what makes up a manner goes in as one."""
+    return (*each[:2], list(each[2:])) if subject.many else tuple(each)
+
+
+def _sides(shape: Shape) -> dict[int, str]:
+    return {axis: side for axis, side in enumerate(shape) if isinstance(side, str)}
+
+
+def _difference(size: tuple[int, int], made: Sequence[Any], wanted: Sequence[Any], *, pictures: bool) -> Parity:
+    scales = [_LEVELS if pictures else 1 / max(float(np.abs(b).max()), 1e-12) for b in wanted]
+    gaps = [np.abs(a - b) * scale for a, b, scale in zip(made, wanted, scales, strict=True)]
+    return Parity(size, max(float(g.max()) for g in gaps), float(np.mean([g.mean() for g in gaps])))
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """What the exporter says to its own programmers is not for users."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

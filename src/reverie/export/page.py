@@ -1,0 +1,178 @@
+"""A network as a page for browsers: a folder of files that any web server can show, and that asks nobody else."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reverie import __version__, styles
+from reverie.errors import PictureError, RecipeError
+from reverie.export.onnxfile import Exported, check_extra, session_for, write_onnx
+from reverie.export.runtime import runtime_files
+from reverie.export.subjects import Subject, grain_for, instant_halves, subject_of
+from reverie.pictures import write_bytes
+
+ABOUT = "reverie.json"
+"""What the page reads first; a folder that has it may be written again."""
+ASSETS = ("page.css", "main.js", "engine.js", "worker.js", "sources.js", "noise.js", "index.html")
+SIDES = {"enlarge": (384, 768), "paint": (512, 1536), "instant": (384, 1024)}
+"""Pixels of the longer side that a page begins with, and the most it offers."""
+
+_CHECKED, _GRID = (48, 64), 4
+_FACTORS = ((5, 9), (11, 3))
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that was written.
+
+    Attributes:
+        folder: where.
+        bytes: of all its files.
+        networks: its .onnx files, as they were compared.
+    """
+
+    folder: Path
+    bytes: int
+    networks: tuple[Exported, ...]
+
+
+def export_page(
+    network: str | Path,
+    folder: Path,
+    *,
+    factor: int | None = None,
+    int8: bool = False,
+    calibrate: Path | None = None,
+    runtime: Path | None = None,
+) -> Page:
+    """Write a page that runs a network in the browser.
+
+    Args:
+        network: ``superres``, ``superres-sharp``, ``instant``, or the file of your own style.
+        folder: a new or empty one, or that of an earlier page.
+        factor: 2, 3 or 4 times larger; of the networks that enlarge.
+        int8: whether to quantise the convolutions.
+        calibrate: a folder of photos to quantise by.
+        runtime: the .tgz of onnxruntime-web, or a folder with it; None asks npm, once.
+
+    Raises:
+        RecipeError: no such network or setting; the extra or npm is missing.
+        PictureError: the folder holds other things, or cannot be written.
+
+    Example:
+        >>> export_page("superres", Path("site")).folder
+        PosixPath('site')
+    """
+    _check_folder(folder)
+    check_extra()
+    subjects = subjects_for(network, factor)
+    files = dict(runtime_files(runtime))
+    with tempfile.TemporaryDirectory(prefix="reverie-") as temporary:
+        made = [
+            write_onnx(s, Path(temporary) / f"{_role(s)}.onnx", int8=int8 and s.pictures, calibrate=calibrate)
+            for s in subjects
+        ]
+        check = check_of(subjects, [each.path for each in made])
+        models = {f"model/{each.path.name}": each.path.read_bytes() for each in made}
+    parts = {f"runtime/{name}": data for name, data in files.items()} | models | _pictures(subjects[-1])
+    parts |= {ABOUT: json.dumps({**about(subjects, models), "check": check}, indent=1).encode()}
+    parts |= {name: (resources.files("reverie.export") / "web" / name).read_bytes() for name in ASSETS}
+    _write(folder, parts)
+    return Page(folder, sum(map(len, parts.values())), tuple(made))
+
+
+def subjects_for(network: str | Path, factor: int | None) -> tuple[Subject, ...]:
+    """What a page runs: one file, or two for ``instant``, which looks at a painting once.
+
+    Raises:
+        RecipeError: no page can be made of it.
+    """
+    subject = subject_of(network, factor=factor)
+    if subject.kind == "maps":
+        raise RecipeError(f"a page shows pictures, and '{subject.name}' makes maps; export it as an .onnx file.")
+    return instant_halves() if subject.kind == "instant" else (subject,)
+
+
+def about(subjects: tuple[Subject, ...], models: Mapping[str, bytes]) -> dict[str, object]:
+    """What the page is told of its network."""
+    last = subjects[-1]
+    begin, most = SIDES[last.kind]
+    return {
+        "name": last.name,
+        "kind": last.kind,
+        "factor": int(last.facts.get("factor", "1")),
+        "models": {Path(path).stem: {"path": path, "bytes": len(data)} for path, data in models.items()},
+        "styles": list(styles.names()) if last.kind == "instant" else [],
+        "style": "night-strokes",
+        "side": {"begin": begin, "most": most, "least": 64},
+        "reverie": __version__,
+        "sha256": last.sha256,
+    }
+
+
+def check_of(subjects: Sequence[Subject], paths: Sequence[Path]) -> dict[str, object]:
+    """A made-up picture and what comes out of it, by which the page knows that a browser computes right.
+
+    Means over the blocks of a grid, channel by channel, of the result in [0, 1]; there is no noise.
+    """
+    height, width = _CHECKED
+    feeds: dict[str, Any] = {}
+    for subject, path in zip(subjects, paths, strict=True):
+        first = next(iter(subject.inputs))
+        feeds[first] = pattern(height, width, _FACTORS[1 if first == "painting" else 0])
+        if "noise" in subject.inputs:
+            feeds["noise"] = np.zeros_like(grain_for(_CHECKED).numpy())
+        made = session_for(path).run(None, {name: feeds[name] for name in subject.inputs})
+        feeds |= dict(zip(subject.outputs, made, strict=True))
+    result = made[0][0]
+    rows, columns = (np.arange(n) * _GRID // n for n in result.shape[1:])
+    blocks = [result[c][np.ix_(rows == y, columns == x)] for c in range(3) for y in range(_GRID) for x in range(_GRID)]
+    means = [round(float(block.mean()), 6) for block in blocks]
+    return {"width": width, "height": height, "factors": _FACTORS, "grid": _GRID, "means": means}
+
+
+def pattern(height: int, width: int, factors: tuple[int, int]) -> Any:
+    """A picture (1, 3, H, W) of float32 in [0, 1] that the page makes up in the same way."""
+    y, x = np.mgrid[:height, :width]
+    channels = [(x * factors[0] + y * factors[1] + 60 * c) % 256 for c in range(3)]
+    return np.stack(channels)[None].astype(np.float32) / 255
+
+
+def _role(subject: Subject) -> str:
+    """What a file is in the page."""
+    return "manner" if subject.name == "manner" else "paint"
+
+
+def _pictures(subject: Subject) -> dict[str, bytes]:
+    """The sample styles, where a painting is chosen."""
+    if subject.kind != "instant":
+        return {}
+    return {f"styles/{name}.jpg": styles.path(name).read_bytes() for name in styles.names()}
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise PictureError(f"cannot look into '{folder}': {error.strerror}; name another.") from None
+    if taken and not (folder / ABOUT).is_file():
+        raise PictureError(f"a page has a folder of its own, and '{folder}' holds other things; name a new one.")
+
+
+def _write(folder: Path, parts: Mapping[str, bytes]) -> None:
+    """Every file whole, the page itself last."""
+    for name, data in parts.items():
+        path = folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PictureError(f"cannot make the folder '{path.parent}': {error.strerror}; name another.") from None
+        write_bytes(path, data)
