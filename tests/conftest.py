@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -17,6 +18,9 @@ from reverie.networks.superres import Superres
 
 settings.register_profile("reverie", deadline=None, derandomize=True, database=None)
 settings.load_profile("reverie")
+
+if TYPE_CHECKING:
+    from reverie.export import Exported
 
 CLASSES = ("cat", "dog", "tree frog", "night sky", "teapot", "espresso")
 
@@ -99,6 +103,14 @@ def tiny_instant() -> Instant:
     biases = {f"stages.{name}.bias": 0.01 * torch.randn(s[0], generator=generator) for name, s in shapes.items()}
     gains = {f"noise.{k}": torch.full((1, c, 1, 1), 0.1) for k, c in enumerate((256, 128, 64))}
     return Instant(weights | biases | gains, encoder=rv.networks.load("dreamnet").sha256)
+
+
+@pytest.fixture(scope="session")
+def enlarging(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """superres that enlarges twice, as an ONNX file."""
+    from reverie.export import export_onnx
+
+    return export_onnx("superres", tmp_path_factory.mktemp("onnx") / "superres.onnx")
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         ReverieError,
         WeightsError,
     )
+    from reverie.export import export_onnx, export_page
     from reverie.objectives import (
         Objective,
         channel,
@@ -66,7 +67,7 @@ if TYPE_CHECKING:
     )
     from reverie.optimisers import LBFGS, Adam, Normalised
     from reverie.pictures import read_image, write_image
-    from reverie.recipes import DreamSettings, InstantSettings, StyleSettings, UpscaleSettings
+    from reverie.recipes import DreamSettings, InstantSettings, StyleSettings, TrainStyleSettings, UpscaleSettings
 
 __version__ = "0.1.0"
 
@@ -96,6 +97,7 @@ __all__ = [
     "StyleSettings",
     "Synthesis",
     "TiledExecutor",
+    "TrainStyleSettings",
     "UpscaleSettings",
     "WeightsError",
     "WholeExecutor",
@@ -106,6 +108,8 @@ __all__ = [
     "energy",
     "engine",
     "evaluate",
+    "export_onnx",
+    "export_page",
     "guide",
     "histograms",
     "likeness",
@@ -167,6 +171,10 @@ _HOMES = {
         "ReverieError",
         "WeightsError",
     ),
+    "reverie.export": (
+        "export_onnx",
+        "export_page",
+    ),
     "reverie.objectives": (
         "Objective",
         "channel",
@@ -202,6 +210,7 @@ _HOMES = {
         "DreamSettings",
         "InstantSettings",
         "StyleSettings",
+        "TrainStyleSettings",
         "UpscaleSettings",
     ),
 }

@@ -44,6 +44,14 @@ def test_alpha_and_sixteen_bits(reverie: Run) -> None:
     assert read_picture("o.jpg").alpha is None
 
 
+def test_a_seamless_picture(reverie: Run) -> None:
+    assert reverie("upscale", "photo.png", "--seamless", "-o", "o.png").code == 0
+    write_image("rolled.png", read_image("photo.png").roll(30, 3))
+    assert reverie("upscale", "rolled.png", "--seamless", "--tile", 32, "-o", "r.png").code == 0
+    assert (read_image("r.png").roll(-60, 3) - read_image("o.png")).abs().max() < 1.5 / 255
+    assert "same pixels" in reverie("replay", "r.png").out
+
+
 def test_progress_for_a_machine(reverie: Run) -> None:
     ended = reverie("upscale", "photo.png", "--tile", 40, "--json")
     events = [json.loads(line) for line in ended.out.splitlines()]

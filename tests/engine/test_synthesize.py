@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 import reverie as rv
 from reverie.canvas import Canvas
-from reverie.engine import Iterate
+from reverie.engine import Enlargement, Iterate
 from reverie.errors import Diverged, RecipeError
 from reverie.networks import Network
 from reverie.objectives import PICTURE, Term
@@ -158,6 +158,14 @@ def test_images_are_pictures_and_copies(tiny: Network, start: Tensor) -> None:
         assert not image.requires_grad
         image.fill_(0.5)
         assert not torch.equal(step.image, image)
+
+
+def test_only_the_last_image_is_enlarged(tiny: Network, start: Tensor) -> None:
+    twice = Enlargement(2, 0, lambda x: x.repeat_interleave(2, 2).repeat_interleave(2, 3))
+    plain = rv.Synthesis(OBJECTIVE, tiny, rv.PixelCanvas(start), STAGES)
+    images = [[step.image for step in replace(plain, enlarge=how).run()] for how in (None, twice)]
+    assert all(torch.equal(a, b) for a, b in zip(images[0][:-1], images[1][:-1], strict=True))
+    assert torch.equal(images[1][-1], twice.draw(images[0][-1])) and twice.size(SIZE) == images[1][-1].shape[2:]
 
 
 def test_an_iterate_says_where_it_is(tiny: Network, start: Tensor) -> None:

@@ -25,6 +25,7 @@ PROGRAM = (
 RUNS = {
     "dream whole": ("dream", "photo.png", "--size", "96", "--steps", "8"),
     "dream tiled": ("dream", "photo.png", "--size", "96", "--steps", "6", "--tile", "32"),
+    "dream enlarged": ("dream", "photo.png", "--size", "96", "--steps", "7", "--upscale", "2"),
     "style whole": ("style", "photo.png", "night.jpg", "--size", "184", "--steps", "10"),
     "style tiled": ("style", "photo.png", "night.jpg", "--size", "184", "--steps", "8", "--tile", "64"),
     "style lbfgs": ("style", "photo.png", "night.jpg", "--size", "96", "--steps", "16", "--optimiser", "lbfgs"),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from kept_runs import after_steps, prepared, start, uninterrupted
+from PIL import Image
 
 from reverie.cli import guardian, main
 from reverie.cli.app import makes_picture
@@ -56,7 +57,8 @@ def notes(events: list[dict[str, object]]) -> list[str]:
 
 
 def test_killed_for_want_of_memory_it_goes_on_in_tiles(folder: Path) -> None:
-    process = start(*RUN, "--steps", "8", *KEPT)
+    words = (*RUN, "--steps", "20", "--strength", "0.2")  # many short steps: time to kill it, and little chaos
+    process = start(*words, *KEPT)
     kill_worker(process)
     events, err = rest_of(process)
     assert (process.returncode, err) == (0, "")
@@ -64,7 +66,7 @@ def test_killed_for_want_of_memory_it_goes_on_in_tiles(folder: Path) -> None:
     assert killed.endswith("for want of memory; going on in tiles of 128 px.")
     assert gone_on.startswith("going on after stage 1, step ")
     assert next(e for e in events if e["event"] == "step")["step"] >= 3, "not from the beginning"
-    uninterrupted((*RUN, "--steps", "8"))
+    uninterrupted(words)
     assert (read_image("o.png") - read_image("whole.png")).abs().mean() < 1e-3, "to rounding"
     assert read_record(Path("o.png")).settings["tile"] == 128
 
@@ -88,6 +90,20 @@ def test_an_unkept_run_ends_in_one_line(folder: Path) -> None:
     _, err = rest_of(process)
     assert (process.returncode, err.count("\n")) == (2, 1)
     assert "--memory" in err and "--checkpoint" in err and not Path("photo-dream.png").exists()
+
+
+@pytest.mark.parametrize("words", [("upscale", "photo.png"), ("instant", "photo.png", "night.jpg")])
+def test_what_takes_moments_begins_anew_in_smaller_tiles(folder: Path, words: tuple[str, ...]) -> None:
+    Image.open("photo.png").resize((1600, 1200)).save("photo.png")
+    process = start(*words, "--json", "--tile", "800", "--")
+    assert after_steps(process, 0), "it has begun"
+    os.kill(worker_of(process), signal.SIGKILL)
+    events, err = rest_of(process)
+    assert (process.returncode, err) == (0, "")
+    assert notes(events) == ["the system ended this run by SIGKILL, most likely for want of memory; once more in"
+                             " tiles of 400 px."]  # fmt: skip
+    (made,) = (p for p in Path().glob("photo-*.png"))
+    assert read_record(made).settings["tile"] == 400
 
 
 def test_another_death_is_passed_on(folder: Path) -> None:
@@ -152,6 +168,8 @@ def _all_said(terminal: int) -> str:
         ("dream --help", False),
         ("style cat.jpg mosaic --dry-run", False),
         ("batch dream cats", False),
+        ("upscale cat.jpg", True),
+        ("instant cat.jpg mosaic", True),
         ("networks", False),
         ("--help", False),
         ("", False),
@@ -179,6 +197,7 @@ def test_a_process_that_has_begun_is_not_split(folder: Path, monkeypatch: pytest
         (2048, (9000, 9000), 1024),
         (768, (9000, 9000), 384),
         (192, (900, 900), 128),
+        (1024, (300, 200), 128),
         (128, (900, 900), None),
     ],
 )
@@ -201,4 +220,6 @@ def test_without_a_guardian_nothing_is_left_to_it(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(guardian, "_pipe", 1)
     guardian.leave(guardian.Will("x", ("resume", "é")))
     guardian.leave(None)
-    assert [json.loads(line) for line in told] == [["x", "resume", "é"], None]
+    guardian.leave(guardian.again_in(64))
+    left = [json.loads(line) for line in told]
+    assert left[:2] == [["x", ["resume", "é"], []], None] and left[2][1:] == [[], ["--tile", "64"]]

@@ -11,8 +11,8 @@ from torch import Tensor
 from reverie.engine.memory import resident
 from reverie.errors import OutOfMemory, PictureError, RecipeError
 from reverie.networks.superres import Superres
-from reverie.recipes import UpscaleSettings, checked, upscale
-from reverie.recipes.upscale import LARGEST, SMALLEST, tile_bytes, tile_for, upscaling
+from reverie.recipes import Settings, UpscaleSettings, checked, upscale
+from reverie.recipes.upscale import LARGEST, LAST, SMALLEST, enlargement, tile_bytes, tile_for, upscaling
 
 Make = Callable[..., Tensor]
 
@@ -39,6 +39,24 @@ def test_tiles_of_the_packaged_network(make_picture: Make) -> None:
     whole = upscale(x, UpscaleSettings(factor=3, tile=128))
     tiled = upscale(x, UpscaleSettings(factor=3, tile=32))
     assert (whole - tiled).abs().max() <= 1e-6
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 50), (5, 7), (1, 3)])
+def test_a_seamless_picture_stays_seamless(make_picture: Make, height: int, width: int) -> None:
+    """Rolling what comes in rolls what comes out, also where the network sees further than the picture is wide."""
+    x, shift = make_picture(5, height, width), (height // 3, width // 2)
+    how = UpscaleSettings(factor=2, seamless=True, tile=32)
+    rolled = upscale(x.roll(shift, (2, 3)), how).roll((-2 * shift[0], -2 * shift[1]), (2, 3))
+    assert (rolled - upscale(x, how)).abs().max() <= 1e-6
+    assert (upscale(x, how) - upscale(x, how.model_copy(update={"seamless": False}))).abs().max() > 0.01
+
+
+def test_what_a_craft_asks_for(make_picture: Make) -> None:
+    assert enlargement(Settings()) is None
+    last = enlargement(Settings(upscale=3), seamless=True)
+    assert last is not None and last.size((10, 20)) == (30, 60) and last.working > 2**20
+    x = make_picture(6, 10, 20)
+    assert torch.equal(last.draw(x), upscale(x, UpscaleSettings(factor=3, seamless=True, tile=LAST)))
 
 
 def test_it_stays_in_range_and_leaves_the_photo_alone(tiny_superres: Superres) -> None:

@@ -25,8 +25,10 @@ _GENERATED = {
     "upscale": "Enlarge a picture twice, three or four times, its edges crisp.",
     "remix": "Make a saved result weaker, stronger or of other colours, at once.",
     "replay": "Make a picture again from the recipe inside it.",
+    "train": "Train a network of your own: to paint like one painting, at once.",
     "resume": "Go on with a run that was stopped or killed.",
     "batch": "Make many pictures: a folder, a list or a grid of settings.",
+    "export": "Take a network along: as an ONNX file, or as a page that any browser runs.",
 }
 
 _MAKE, _SEE = "Make a picture", "Look around"
@@ -93,7 +95,8 @@ def run(words: Sequence[str]) -> int:
 def makes_picture(words: Sequence[str]) -> bool:
     """Whether the words after ``reverie`` make one picture, which may take long."""
     command = next((word for word in words if not word.startswith("-")), None)
-    return command in (*CRAFTS, "replay", "resume") and not {"--help", "-h", "--dry-run"} & set(words)
+    guarded = (*CRAFTS, "upscale", "instant", "replay", "resume")
+    return command in guarded and not {"--help", "-h", "--dry-run"} & set(words)
 
 
 @app.callback(invoke_without_command=True)
@@ -130,9 +133,9 @@ for _name, _summary in _GENERATED.items():
 
 @app.command("networks", rich_help_panel=_SEE)
 def networks(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="one network: its layers")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="one network, or a file of your own")] = None,
 ) -> int:
-    """List the networks, or the layers of one: channels, strides, sizes, licence."""
+    """List the networks, your own among them, or show one: its layers, or how it was trained."""
     from reverie.cli.networks import show, show_all
 
     return show_all() if name is None else show(name)
@@ -156,17 +159,19 @@ def presets() -> int:
 
 def _whole(name: str) -> Any:
     """A craft's command with everything it takes."""
-    from reverie.cli import batch, crafts
+    from reverie.cli import batch, crafts, export, train
 
-    single = batch.group() if name == "batch" else typer.Typer(add_completion=False, rich_markup_mode="rich")
+    groups = {"batch": batch.group, "train": train.group}
+    single = groups[name]() if name in groups else typer.Typer(add_completion=False, rich_markup_mode="rich")
     made = {
         "instant": crafts.instant_command,
         "upscale": crafts.upscale_command,
         "remix": crafts.remix_command,
         "replay": crafts.replay_command,
         "resume": crafts.resume_command,
+        "export": export.export_command,
     }
-    if name != "batch":
+    if name not in groups:
         single.command(name, cls=Craft)(made[name]() if name in made else crafts.command_of(name))
     command = typer.main.get_command(single)
     command.name = name

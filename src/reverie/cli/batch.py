@@ -12,13 +12,15 @@ from typing import Any
 import typer
 
 from reverie.cli.codes import DONE, REFUSED
-from reverie.cli.crafts import preset_of, with_parameters
+from reverie.cli.crafts import preset_of, sharpness, sharpness_given, with_parameters
 from reverie.cli.interrupt import listening
 from reverie.cli.options import (
     BESIDE,
     DIALS,
     MACHINE,
+    OF_THE_MACHINE,
     WRITING,
+    options_of,
     parameter,
     preset_parameter,
     role_flag,
@@ -34,7 +36,9 @@ from reverie.jobs.items import Item, gather, items_of, parse_grid
 from reverie.jobs.spread import Spread
 from reverie.networks import download
 from reverie.pictures import FORMATS
-from reverie.recipes.catalogue import CATALOGUE, Recipe, Role, find
+from reverie.recipes.catalogue import CATALOGUE, ONE_PASS, OnePass, Recipe, Role
+from reverie.recipes.presets import Preset
+from reverie.recipes.settings import Settings
 
 HELP = """Make many pictures: a folder, a list or a grid of settings.
 
@@ -42,6 +46,10 @@ HELP = """Make many pictures: a folder, a list or a grid of settings.
 
 Every photo with every painting and every value; what fails is tried again and does not stop the others;
 what is made already is not made again. The output folder gets a manifest and a contact sheet."""
+
+Craft = Recipe[Any] | OnePass
+CRAFTS: Mapping[str, Craft] = {**CATALOGUE, **ONE_PASS}
+_NO_PRESET = Preset(recipe="", summary="none")
 
 
 def group() -> typer.Typer:
@@ -54,32 +62,31 @@ def group() -> typer.Typer:
             print(ctx.get_help())
         return DONE
 
-    for name, recipe in CATALOGUE.items():
-        many.command(name, help=recipe.summary)(command_of(name))
+    for name, craft in CRAFTS.items():
+        many.command(name, help=craft.summary)(command_of(name))
     return many
 
 
 def command_of(name: str) -> Callable[..., int]:
-    """The batch command of a recipe, with a signature that typer reads."""
-    recipe = find(name)
+    """The batch command of a craft, with a signature that typer reads."""
+    craft = CRAFTS[name]
 
     def command(**given: Any) -> int:
-        items, folder = ordered(recipe, given)
+        items, folder = ordered(craft, given)
         told = tally(machine=given["json"], folder=folder)
         if given["dry_run"]:
             told.planned(items)
             return DONE
         return perform(items, folder, _crew(given), told, machine=given["json"])
 
-    command.__doc__ = recipe.summary
+    command.__doc__ = craft.summary
     pictures = typer.Argument(metavar="INPUT...", help="pictures, folders of them, or .txt lists", show_default=False)
     first = parameter("inputs", list[str], inspect.Parameter.empty, pictures)
-    others = [_role_option(role) for role in recipe.roles[1:]]
-    words = [first, *others, *_batch_options(), preset_parameter(recipe), *settings_parameters(recipe)]
-    return with_parameters(command, words)
+    others = [_role_option(role) for role in craft.roles[1:]]
+    return with_parameters(command, [first, *others, *_batch_options(), *_settings_options(craft)])
 
 
-def ordered(recipe: Recipe[Any], given: Mapping[str, Any]) -> tuple[tuple[Item, ...], Path]:
+def ordered(recipe: Craft, given: Mapping[str, Any]) -> tuple[tuple[Item, ...], Path]:
     """The items that the words mean, and their folder.
 
     Raises:
@@ -88,16 +95,17 @@ def ordered(recipe: Recipe[Any], given: Mapping[str, Any]) -> tuple[tuple[Item, 
     """
     main, *others = recipe.roles
     files = {main.name: gather(given["inputs"], noise=recipe.noise is not None)}
-    preset = preset_of(recipe, given)
+    preset = preset_of(recipe, given) if isinstance(recipe, Recipe) else _NO_PRESET
     files |= {r.name: gather(given[r.name] or (), samples=True) or preset.pictures(r.name) for r in others}
     folder = given["output"] or Path(f"{_name_of(given['inputs'])}-{recipe.name}")
     for role in others:
         if role.required and not files[role.name]:
-            way = f"name them with {role_flag(role)}, or a --preset that brings them"
+            preset_too = ", or a --preset that brings them" if isinstance(recipe, Recipe) else ""
+            way = f"name them with {role_flag(role)}{preset_too}"
             raise RecipeError(f"{recipe.name} needs a {role.name}: {role.description}; {way}.")
     if any(path is not None and path.resolve().parent == folder.resolve() for path in files[main.name]):
         raise RecipeError(f"'{folder}' is the folder of the inputs; name another --output.")
-    settings = {**preset.given(), **settings_given(recipe.settings, given)}
+    settings = {**preset.given(), **settings_given(recipe.settings, given), **sharpness_given(given)}
     grid = parse_grid(given["grid"] or (), recipe.settings)
     if settings.get("zoom"):
         raise RecipeError("a batch makes pictures; zoom into one at a time, by reverie dream --zoom.")
@@ -110,7 +118,7 @@ def perform(
 ) -> int:
     """Make the items; the exit code is 2 if any failed, and a signal's if one stopped it."""
     with contextlib.closing(reporter(machine=machine)) as follower:
-        for network in dict.fromkeys(item.settings.network for item in items):
+        for network in dict.fromkeys(i.settings.network for i in items if isinstance(i.settings, Settings)):
             for fetched in download(network):
                 follower.downloaded(network, fetched)
     statuses: Counter[str] = Counter()
@@ -152,6 +160,17 @@ def _role_option(role: Role) -> inspect.Parameter:
     words = f"{role.description}; a folder or list of them; give several times: each is used by itself"
     info = typer.Option(*flags, metavar="PICTURE", help=words, rich_help_panel=DIALS if role.required else BESIDE)
     return parameter(role.name, list[str] | None, None, info)
+
+
+def _settings_options(craft: Craft) -> list[inspect.Parameter]:
+    """The craft's settings, those of the machine under their own heading."""
+    if isinstance(craft, Recipe):
+        return [preset_parameter(craft), *settings_parameters(craft)]
+    names = [name for name in craft.settings.model_fields if name not in (*OF_THE_MACHINE, "variant")]
+    machine = [name for name in craft.settings.model_fields if name in OF_THE_MACHINE]
+    words = [sharpness()] if "variant" in craft.settings.model_fields else []
+    words += options_of(craft.settings, names, panel=DIALS)
+    return words + options_of(craft.settings, machine, panel=MACHINE)
 
 
 def _batch_options() -> list[inspect.Parameter]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from reverie.cli.upscale import enlarge
 from reverie.cli.zoom import make
 from reverie.errors import RecipeError
 from reverie.jobs.items import gather
+from reverie.networks.own import own_style
 from reverie.recipes.catalogue import Recipe, find
 from reverie.recipes.instant import InstantSettings
 from reverie.recipes.presets import Preset, find_preset
@@ -70,21 +72,29 @@ def upscale_command() -> Callable[..., int]:
 
         [dim]reverie upscale cat.jpg --factor 4 -o large.png[/]
         """
-        typed = settings_given(UpscaleSettings, given)
-        typed |= {} if given["sharp"] is None else {"variant": "sharp" if given["sharp"] else "faithful"}
+        typed = {**settings_given(UpscaleSettings, given), **sharpness_given(given)}
         settings, photo = checked(UpscaleSettings, typed), given["photo"]
         order = Enlargement(photo, settings, f"{photo.stem}-x{settings.factor}.png")
         return enlarge(order, Wishes(output=given["output"], json=given["json"]))
 
-    variant = UpscaleSettings.model_fields["variant"]
     photo = typer.Argument(metavar="PHOTO", help="the picture to enlarge", show_default=False)
-    sharp = typer.Option(
-        "--sharp/--faithful", metavar="", help=variant.description, rich_help_panel=DIALS, show_default=False
-    )
-    words = [parameter("photo", Path, inspect.Parameter.empty, photo), parameter("sharp", bool | None, None, sharp)]
-    words += options_of(UpscaleSettings, ["factor"], panel=DIALS)
+    words = [parameter("photo", Path, inspect.Parameter.empty, photo), sharpness()]
+    words += options_of(UpscaleSettings, ["factor", "seamless"], panel=DIALS)
     words += options_of(UpscaleSettings, ["memory", "tile"], panel=MACHINE)
     return with_parameters(command, [*words, *(p for p in wish_parameters() if p.name in ("output", "json"))])
+
+
+def sharpness() -> inspect.Parameter:
+    """The option that chooses between the networks that enlarge."""
+    words = UpscaleSettings.model_fields["variant"].description
+    info = typer.Option("--sharp/--faithful", metavar="", help=words, rich_help_panel=DIALS, show_default=False)
+    return parameter("sharp", bool | None, None, info)
+
+
+def sharpness_given(given: Mapping[str, Any]) -> dict[str, object]:
+    """The setting that `sharpness` means, where it was typed."""
+    sharp = given.get("sharp")
+    return {} if sharp is None else {"variant": "sharp" if sharp else "faithful"}
 
 
 def instant_command() -> Callable[..., int]:
@@ -95,17 +105,33 @@ def instant_command() -> Callable[..., int]:
 
         [dim]reverie instant cat.jpg night-strokes --strength 0.8[/]
 
-        Of a folder of photos --output names a folder, too.
+        Of a folder of photos --output names a folder, too. A network of your own, see 'reverie train style',
+        takes the paintings' place.
         """
-        paintings = tuple(map(samples.painting, given["painting"]))
+        paintings = tuple(map(samples.painting, given["painting"] or ()))
+        network = None if given["network"] is None else own_style(given["network"])
+        if bool(paintings) == (network is not None):
+            raise RecipeError(
+                "instant paints like a PAINTING, or by a --network of your own; give one of the two."
+                " 'reverie instant --help' shows more."
+            )
         settings, photo = checked(InstantSettings, settings_given(InstantSettings, given)), given["photo"]
-        name = "-".join([photo.stem, *(path.stem for path in paintings[:3])]) + ".png"
-        order = InstantOrder(photo, paintings, settings, name, mask=given["mask"])
+        order = InstantOrder(photo, paintings, settings, "", mask=given["mask"], network=network)
+        order = replace(order, name="-".join([photo.stem, *order.manner]) + ".png")
         return paint(order, Wishes(output=given["output"], json=given["json"]))
 
     photo = typer.Argument(metavar="PHOTO", help="the picture to paint, or a folder of them", show_default=False)
     painting = typer.Argument(
-        metavar="PAINTING", help="a picture to paint like, or a sample style's name; several are mixed"
+        metavar="PAINTING",
+        help="a picture to paint like, or a sample style's name; several are mixed",
+        show_default=False,
+    )
+    network = typer.Option(
+        "--network",
+        metavar="FILE",
+        help="instead of paintings: a style network of your own, a file or its name",
+        rich_help_panel=DIALS,
+        show_default=False,
     )
     mask = typer.Option(
         "--mask", metavar="PICTURE", help="where to paint: white; where it is black the photo stays",
@@ -114,9 +140,10 @@ def instant_command() -> Callable[..., int]:
     machine = ["precision", "memory", "tile"]
     words = [
         parameter("photo", Path, inspect.Parameter.empty, photo),
-        parameter("painting", list[str], inspect.Parameter.empty, painting),
+        parameter("painting", list[str] | None, None, painting),
         *options_of(InstantSettings, [k for k in InstantSettings.model_fields if k not in machine], panel=DIALS),
         parameter("mask", Path | None, None, mask),
+        parameter("network", str | None, None, network),
         *options_of(InstantSettings, machine, panel=MACHINE),
     ]
     return with_parameters(command, [*words, *(p for p in wish_parameters() if p.name in ("output", "json"))])

@@ -28,23 +28,34 @@ class Will:
 
     Attributes:
         line: what it tells the user.
-        words: the command with which the work goes on; none ends it.
+        words: the command with which the work goes on.
+        more: words to put after the command's own, with which it begins anew. Neither ends it.
     """
 
     line: str
     words: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
 
 
-_UNKEPT = Will(
-    "the system ended this run by SIGKILL, most likely for want of memory. Allow it less with --memory, or keep it"
-    " with --checkpoint DIR so that it can go on."
-)
+_KILLED = "the system ended this run by SIGKILL, most likely for want of memory"
+_UNKEPT = Will(f"{_KILLED}. Allow it less with --memory, or keep it with --checkpoint DIR so that it can go on.")
+
+
+def again_in(tile: int | None) -> Will:
+    """What is done when the system kills a command that takes only moments: it begins anew in smaller tiles.
+
+    Args:
+        tile: their side, pixels; None where they cannot be smaller.
+    """
+    if tile is None:
+        return Will(f"{_KILLED}, though it cannot be cut smaller; free some memory, and try again.")
+    return Will(f"{_KILLED}; once more in tiles of {tile} px.", more=("--tile", str(tile)))
 
 
 def leave(will: Will | None) -> None:
     """Tell the guardian, if there is one, what to do when this process is killed; None: nothing can go on."""
     if _pipe is not None:
-        told = None if will is None else [will.line, *will.words]
+        told = None if will is None else [will.line, will.words, will.more]
         with suppress(OSError):
             os.write(_pipe, json.dumps(told).encode() + b"\n")
 
@@ -83,10 +94,10 @@ def guarded(work: Callable[[Sequence[str]], int], words: Sequence[str], *, note:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             return code if code >= 0 else _end_alike(-code)
         _mend_terminal()
-        if not will.words:
+        if not will.words and not will.more:
             raise OutOfMemory(will.line)
         note(will.line)
-        words = will.words
+        words = will.words or _with(words, will.more)
 
 
 def _heard() -> set[signal.Signals]:
@@ -126,7 +137,13 @@ def _last(reader: int) -> Will:
     os.close(reader)
     whole = said.split(b"\n")[:-1]
     told = json.loads(whole[-1]) if whole else None
-    return _UNKEPT if told is None else Will(told[0], tuple(told[1:]))
+    return _UNKEPT if told is None else Will(told[0], tuple(told[1]), tuple(told[2]))
+
+
+def _with(words: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:
+    """A command's words with some options more; the last of a name counts."""
+    end = words.index("--") if "--" in words else len(words)
+    return (*words[:end], *more, *words[end:])
 
 
 def _end_alike(number: int) -> int:

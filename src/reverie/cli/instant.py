@@ -10,18 +10,25 @@ from pathlib import Path
 
 from reverie import styles
 from reverie.cli.codes import DONE
+from reverie.cli.guardian import Will, again_in, leave
 from reverie.cli.outputs import Wishes, depth_for, plan
 from reverie.cli.perform import check_network, same_pixels
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.errors import PictureError
 from reverie.jobs.items import gather
+from reverie.jobs.smaller import smaller
 from reverie.networks.instant import Instant, load_instant
+from reverie.networks.johnson import read_johnson
+from reverie.networks.own import own_styles
 from reverie.pictures import Picture, check_output, filled, read_mask, read_picture, resize, size_of, write_image
-from reverie.recipes.instant import InstantSettings, Painter, painter, size_for, tile_for
+from reverie.recipes.instant import SMALLEST, InstantSettings, Painter, painter, size_for, tile_for
+from reverie.recipes.own_style import OwnPainter, own_painter
 from reverie.recipes.record import Input, NetworkUsed, Record, locate, record_as
 from reverie.recipes.settings import checked
 
 NAME = "instant"
+OWN = "own style"
+"""What a record calls the network where it is one's own."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +37,13 @@ class Order:
 
     Attributes:
         photo: its file.
-        paintings: theirs.
+        paintings: theirs; none where a network knows its one manner.
         settings: how.
         name: of the output where the user names none.
         mask: a file, white where to paint.
         same_as: a file whose pixels should come out again.
         notes: what the user should know.
+        network: the file of a style network of one's own.
     """
 
     photo: Path
@@ -45,12 +53,19 @@ class Order:
     mask: Path | None = None
     same_as: Path | None = None
     notes: tuple[str, ...] = ()
+    network: Path | None = None
 
     @property
     def inputs(self) -> list[tuple[str, Path]]:
         """Role and file of all that goes in."""
         painted = [("painting", path) for path in self.paintings]
-        return [("photo", self.photo), *painted, *([("mask", self.mask)] if self.mask else [])]
+        beside = [(role, path) for role, path in (("mask", self.mask), ("network", self.network)) if path]
+        return [("photo", self.photo), *painted, *beside]
+
+    @property
+    def manner(self) -> tuple[str, ...]:
+        """What a name says of how it is painted."""
+        return tuple(path.stem for path in (*self.paintings[:3], *([self.network] if self.network else [])))
 
 
 def paint(order: Order, wishes: Wishes) -> int:
@@ -65,9 +80,9 @@ def paint(order: Order, wishes: Wishes) -> int:
         for line in order.notes:
             follower.note(line)
         works = _works(order, wishes)
-        manner = painter([_opaque(path).pixels for path in order.paintings], order.settings)
+        manner = _manner(order)
         for each, its in works:
-            _paint_one(each, its, manner, follower)
+            _paint_one(each, its, manner, follower, many=order.photo.is_dir())
     return DONE
 
 
@@ -85,10 +100,11 @@ def again(
         notes: what the user should know.
     """
     settings = checked(InstantSettings, dict(record.settings))
-    by_role: dict[str, list[Path]] = {"photo": [], "painting": [], "mask": []}
+    by_role: dict[str, list[Path]] = {"photo": [], "painting": [], "mask": [], "network": []}
     for wanted in record.inputs:
-        by_role.setdefault(wanted.role, []).append(locate(wanted, places, also=_samples(wanted)))
-    check_network(None if anyway else record.network, _network_used(load_instant()))
+        by_role.setdefault(wanted.role, []).append(locate(wanted, places, also=_known(wanted)))
+    if not by_role["network"]:
+        check_network(None if anyway else record.network, _network_used(load_instant()))
     order = Order(
         by_role["photo"][0],
         tuple(by_role["painting"]),
@@ -97,6 +113,7 @@ def again(
         mask=next(iter(by_role["mask"]), None),
         same_as=file,
         notes=notes,
+        network=next(iter(by_role["network"]), None),
     )
     return paint(order, wishes)
 
@@ -111,32 +128,50 @@ def _works(order: Order, wishes: Wishes) -> list[tuple[Order, Wishes]]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PictureError(f"cannot make the folder '{folder}': {error.strerror}; name another --output.") from None
-    made, own = "-".join(path.stem for path in order.paintings[:3]), replace(wishes, output=None)
+    made, own = "-".join(order.manner), replace(wishes, output=None)
     return [(replace(order, photo=p, name=str(folder / f"{p.stem}-{made}.png")), own) for p in photos]
 
 
-def _paint_one(order: Order, wishes: Wishes, manner: Painter, follower: Reporter) -> None:
+def _manner(order: Order) -> Painter | OwnPainter:
+    """What paints."""
+    if order.network is not None:
+        return own_painter(read_johnson(order.network), order.settings)
+    return painter([_opaque(path).pixels for path in order.paintings], order.settings)
+
+
+def _will(order: Order, tile: int, size: tuple[int, int], *, many: bool) -> Will:
+    """What happens when the system kills this process: the photo is painted anew in tiles of half the side."""
+    if many:
+        return Will(
+            "the system ended this by SIGKILL, most likely for want of memory; smaller tiles by --tile take less, and"
+            " 'reverie batch instant' sees to that by itself."
+        )
+    return again_in(None if order.same_as else smaller(tile, size, least=SMALLEST))
+
+
+def _paint_one(order: Order, wishes: Wishes, manner: Painter | OwnPainter, follower: Reporter, *, many: bool) -> None:
     """One photo painted and written, with its alpha, its depth and its record."""
     began = time.perf_counter()
     output = plan(wishes, name=order.name, inputs=[path for _, path in order.inputs]).picture
     photo = _opaque(order.photo)
     size = size_for(photo.pixels, manner.settings)
     check_output(output, size=size)
-    manner = replace(manner, settings=_settled(manner.settings, size))
-    used = _network_used(manner.decoder)
+    if isinstance(manner, OwnPainter):
+        tile, used = manner.tile(size), NetworkUsed(name=OWN, sha256=manner.network.sha256)
+        if advice := manner.advice(size):
+            follower.note(advice)
+    else:
+        tile, used = tile_for(size, manner.settings), _network_used(manner.decoder)
+    manner = replace(manner, settings=manner.settings.model_copy(update={"tile": tile, "memory": None}))
     record = record_as(NAME, manner.settings, network=used, inputs=order.inputs, output=output)
     follower.began(record, output)
+    leave(_will(order, tile, size, many=many))
     image = manner.paint(photo.pixels, mask=None if order.mask is None else read_mask(order.mask))
     alpha = None if photo.alpha is None else resize(photo.alpha, size_of(image)).clamp_(0, 1)
     write_image(output, image, alpha=alpha, recipe=record.to_json(), depth=depth_for(output, photo))
     same = same_pixels(order.same_as, output)
     follower.close()
     follower.ended(Outcome((output,), size_of(image), seconds=time.perf_counter() - began, stopped=None, same=same))
-
-
-def _settled(settings: InstantSettings, size: tuple[int, int]) -> InstantSettings:
-    """The settings with the tile chosen."""
-    return settings.model_copy(update={"tile": tile_for(size, settings), "memory": None})
 
 
 def _network_used(decoder: Instant) -> NetworkUsed:
@@ -149,6 +184,7 @@ def _opaque(path: Path) -> Picture:
     return replace(picture, pixels=filled(picture.pixels, picture.alpha))
 
 
-def _samples(wanted: Input) -> list[Path]:
-    """The sample style that an input may be."""
-    return [path for path in map(styles.path, styles.names()) if path.name == Path(wanted.path).name]
+def _known(wanted: Input) -> list[Path]:
+    """The sample style, or the network of one's own, that an input may be."""
+    known = own_styles().values() if wanted.role == "network" else map(styles.path, styles.names())
+    return [path for path in known if path.name == Path(wanted.path).name]

@@ -48,7 +48,7 @@ class Keeper:
     @property
     def way(self) -> str:
         """The command that goes on."""
-        return _way(self.folder.path)
+        return way_on(self.folder.path)
 
     def take(self) -> dict[str, Any] | None:
         """Where the run was; handed out once, so that it is not kept in memory beside the run."""
@@ -89,13 +89,13 @@ def with_disk(job: Job) -> Job:
     folder, result = kept_in(job), job.outputs.picture
     depth = depth_for(result, job.photo)
     needs = [
-        ("the picture", result, disk.result_bytes(result, job.plan.size, depth=depth)),
+        ("the picture", result, disk.result_bytes(result, job.plan.result, depth=depth)),
         ("references", disk.references_in(), job.plan.disk),
     ]
     if folder is not None:
         kept = disk.kept_bytes(job.synthesis, job.sources, folder=folder)
         needs.append((f"{disk.AT_ONCE} checkpoints", folder, kept))
-    disk.check(needs, job.plan.size)
+    disk.check(needs, job.plan.result)
     return replace(job, plan=replace(job.plan, disk=sum(amount for _, _, amount in needs)))
 
 
@@ -113,7 +113,7 @@ def keeping(job: Job, follower: Reporter) -> Iterator[Keeper | None]:
         if folder is None:
             folder = stack.enter_context(begin(path, _described(job, passing=passing), job.sources))
             if passing:
-                follower.note(f"this will take a while; if it is stopped, '{_way(path)}' goes on with it.")
+                follower.note(f"this will take a while; if it is stopped, '{way_on(path)}' goes on with it.")
         keeper = Keeper(folder)
         for line in keeper.notes:
             follower.note(line)
@@ -128,7 +128,7 @@ def _will(job: Job, path: Path) -> Will:
     if tile is None:
         return Will(
             "the system ended this run by SIGKILL, most likely for want of memory, though it cannot be cut smaller;"
-            f" free some memory or lower --size. '{_way(path)}' goes on with it."
+            f" free some memory or lower --size. '{way_on(path)}' goes on with it."
         )
     words = ("resume", str(path.absolute()), "--tile", str(tile), *job.wishes.again())
     line = f"the system ended this run by SIGKILL, most likely for want of memory; going on in tiles of {tile} px."
@@ -159,10 +159,11 @@ def _mention_unfinished(job: Job, follower: Reporter) -> None:
     """A fresh name was taken where an unfinished run's would have been: say so."""
     first = folder_beside(Path(job.order.name))
     if job.wishes.output is None and jobs.holds_job(first):
-        follower.note(f"an unfinished run lies in '{first}'; '{_way(first)}' goes on with it.")
+        follower.note(f"an unfinished run lies in '{first}'; '{way_on(first)}' goes on with it.")
 
 
-def _way(path: Path) -> str:
+def way_on(path: Path) -> str:
+    """The command that goes on with the run kept in a folder."""
     return f"reverie resume {shlex.quote(str(path))}"
 
 

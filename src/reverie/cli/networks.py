@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+from reverie.errors import WeightsError
 from reverie.networks import Description, LayerSummary, describe, names
+from reverie.networks.johnson import read_johnson
+from reverie.networks.own import own_style, own_styles, styles_folder
 from reverie.networks.weights import cache_folder
 from reverie.networks.zoo import EMBEDDED
 
@@ -20,6 +25,61 @@ def show_all() -> int:
         rows.append((name, str(len(known.layers)), str(known.classes or "-"), short_place(known), licence))
     print_table(rows, right=(1, 2))
     print("\n'reverie networks NAME' lists a network's layers.")
+    show_own()
+    return 0
+
+
+def show_own() -> None:
+    """Print one's own style networks, if there are any."""
+    known = own_styles()
+    if not known:
+        return
+    print(f"\nyour own styles, in {styles_folder()}:\n")
+    print_table([("style", "painting", "trained"), *((name, *_in_short(path)) for name, path in known.items())])
+    print("\n'reverie instant PHOTO --network NAME' paints with one.")
+
+
+def _in_short(path: Path) -> tuple[str, str]:
+    """A network's painting, and how long it was trained."""
+    try:
+        facts = read_johnson(path).facts
+    except WeightsError:
+        return "-", "damaged"
+    return str(facts.get("painting", "-")), _length(facts)
+
+
+def _length(facts: Mapping[str, Any]) -> str:
+    seconds = facts.get("seconds")
+    minutes = f", {seconds / 60:.0f} min" if isinstance(seconds, int | float) else ""
+    return f"{facts['steps']} steps{minutes}" if "steps" in facts else "-"
+
+
+def show_style(word: str) -> int:
+    """Print what stands in the file of one's own style network.
+
+    Raises:
+        WeightsError: there is no such file, or it is no such network.
+    """
+    path = own_style(word)
+    network = read_johnson(path)
+    facts, settings = network.facts, network.facts.get("settings", {})
+    settings = settings if isinstance(settings, dict) else {}
+    widths = [int(network.tensors[f"{layer.name}.weight"].shape[0]) for layer in network.layers]
+    print_table(
+        [
+            ("file", str(path)),
+            ("sha256", network.sha256),
+            ("painting", str(facts.get("painting", "-"))),
+            ("trained", _length(facts)),
+            ("for", f"{settings['size']} px" if "size" in settings else "-"),
+            ("style weight", str(facts.get("style_weight", "-"))),
+            ("judge", str(facts.get("judge", "-"))),
+            ("layers", f"{len(network.layers)}, up to {max(widths)} channels"),
+            ("made with", f"Reverie {facts['reverie']}" if "reverie" in facts else "-"),
+        ]
+    )
+    if settings:
+        print("\n" + "\n".join(f"{name.replace('_', '-')}={value}" for name, value in sorted(settings.items())))
     return 0
 
 
@@ -28,7 +88,10 @@ def show(name: str) -> int:
 
     Raises:
         RecipeError: there is no such network.
+        WeightsError: the file of one's own cannot be read.
     """
+    if name not in names() and (Path(name).suffix or name in own_styles()):
+        return show_style(name)
     known = describe(name)
     print_table(
         [

@@ -18,7 +18,8 @@ from reverie.recipes.presets import presets
 DIALS, BESIDE, FINER, MACHINE, WRITING = "Dials", "Pictures beside", "Finer", "Machine", "Writing"
 """The headings under which options stand; a recipe's own come before the finer ones."""
 
-_OF_THE_MACHINE = ("precision", "memory", "tile")
+OF_THE_MACHINE = ("precision", "memory", "tile")
+"""Settings that change no more than rounding, under the heading of the machine."""
 
 
 def role_parameters(recipe: Recipe[Any]) -> list[inspect.Parameter]:
@@ -35,7 +36,7 @@ def preset_parameter(recipe: Recipe[Any]) -> inspect.Parameter:
 
 def settings_parameters(recipe: Recipe[Any]) -> list[inspect.Parameter]:
     """An option for each setting of a recipe, each under its heading."""
-    panels = {DIALS: recipe.dials, **recipe.panels, MACHINE: _OF_THE_MACHINE}
+    panels = {DIALS: recipe.dials, **recipe.panels, MACHINE: OF_THE_MACHINE}
     placed = {name for names in panels.values() for name in names}
     panels[FINER] = tuple(name for name in recipe.settings.model_fields if name not in placed)
     return [option for panel, names in panels.items() for option in options_of(recipe.settings, names, panel=panel)]

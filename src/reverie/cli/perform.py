@@ -144,8 +144,8 @@ def prepare(order: Order, wishes: Wishes, follower: Reporter, machines: Machines
     files = [(role, path) for role, paths in order.files.items() for path in paths]
     outputs = plan(wishes, name=order.name, inputs=[path for _, path in files])
     pictures = {role: tuple(map(read_picture, paths)) for role, paths in order.files.items()}
-    longer = getattr(order.settings, "size", None)
-    check_output(outputs.picture, size=longer and (longer, longer))
+    longer = order.settings.longer
+    check_output(outputs.picture, size=None if longer is None else (longer, longer))
     photo = next(iter(pictures.get(order.recipe.roles[0].name, ())), None)
     check_result(outputs.picture, None if photo is None else photo.size, longer)
     for progress in download(order.settings.network):

@@ -26,6 +26,7 @@ from reverie.engine import Iterate, Plan
 from reverie.networks import Progress as Downloaded
 from reverie.pictures.formats import AnyPath
 from reverie.recipes.record import Record, Stop
+from reverie.recipes.train_style import Lesson
 from reverie.recipes.upscale import Enlarged
 
 Size = tuple[int, int]
@@ -42,6 +43,9 @@ class Reporter(Protocol):
 
     def stepped(self, iterate: Iterate) -> None:
         """A step is done."""
+
+    def learned(self, lesson: Lesson) -> None:
+        """A step of a training is done."""
 
     def enlarged(self, part: Enlarged) -> None:
         """One more tile of an enlarged picture is done."""
@@ -63,24 +67,29 @@ class Reporter(Protocol):
 
 
 class Outcome:
-    """What a run wrote: the picture, its (H, W), the seconds it took, where it was stopped, the way to go on."""
+    """What a run wrote: the picture, its (H, W), the seconds it took, where it was stopped, the way to go on.
+
+    What is no picture has no size, and ``steps`` instead.
+    """
 
     def __init__(
         self,
         written: tuple[Path, ...],
-        size: Size,
+        size: Size | None,
         *,
         seconds: float,
         stopped: Stop | None,
         same: bool | None = None,
         way: str | None = None,
+        steps: int | None = None,
     ) -> None:
         self.written, self.size, self.seconds = written, size, seconds
-        self.stopped, self.same, self.way = stopped, same, way
+        self.stopped, self.same, self.way, self.steps = stopped, same, way, steps
 
     def __str__(self) -> str:
         picture, *rest = self.written
-        words = [str(picture), f"{self.size[1]}x{self.size[0]}", f"{self.seconds:.1f} s"]
+        what = f"{self.steps} steps" if self.size is None else f"{self.size[1]}x{self.size[0]}"
+        words = [str(picture), what, f"{self.seconds:.1f} s"]
         if self.stopped:
             words.append(f"stopped at stage {self.stopped.stage}, step {self.stopped.step}")
         if self.same is not None:
@@ -109,6 +118,9 @@ class Silent:
         """Nothing."""
 
     def stepped(self, iterate: Iterate) -> None:
+        """Nothing."""
+
+    def learned(self, lesson: Lesson) -> None:
         """Nothing."""
 
     def enlarged(self, part: Enlarged) -> None:
@@ -155,15 +167,14 @@ class Screen(Silent):
 
     def stepped(self, iterate: Iterate) -> None:
         """Move the bar: where the run is, its losses, the time left."""
-        bar = self._bar
-        if bar is None:
-            place, losses = Column(no_wrap=True), Column(no_wrap=True, ratio=1, overflow="ellipsis")
-            bar = self._start(
-                TextColumn("{task.fields[place]}", markup=False, table_column=place),
-                TextColumn("{task.fields[losses]}", "dim", markup=False, table_column=losses),
-                title=self._title,
-            )
+        bar = self._bar or self._of_steps()
         bar.update(self._task, completed=iterate.done, place=place_of(iterate), losses=losses_of(iterate))
+
+    def learned(self, lesson: Lesson) -> None:
+        """Move the bar: the step, the losses, the time left."""
+        bar = self._bar or self._of_steps()
+        terms = "  ".join(f"{name} {value:.3g}" for name, value in lesson.losses.items())
+        bar.update(self._task, completed=lesson.done, place=f"step {lesson.step}", losses=terms)
 
     def enlarged(self, part: Enlarged) -> None:
         """Move the bar."""
@@ -179,6 +190,15 @@ class Screen(Silent):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+    def _of_steps(self) -> Progress:
+        """A bar with a place and losses."""
+        place, losses = Column(no_wrap=True), Column(no_wrap=True, ratio=1, overflow="ellipsis")
+        return self._start(
+            TextColumn("{task.fields[place]}", markup=False, table_column=place),
+            TextColumn("{task.fields[losses]}", "dim", markup=False, table_column=losses),
+            title=self._title,
+        )
 
     def _start(self, *columns: ProgressColumn, title: str) -> Progress:
         bar = self._bar = Progress(
@@ -224,6 +244,16 @@ class Lines(Silent):
             losses=iterate.losses,
         )
 
+    def learned(self, lesson: Lesson) -> None:
+        """``{"event": "step", "step": …, "done": …, "losses": {…}}``."""
+        _emit(
+            "step",
+            step=lesson.step,
+            done=round(lesson.done, 6),
+            seconds=round(lesson.seconds, 3),
+            losses=dict(lesson.losses),
+        )
+
     def enlarged(self, part: Enlarged) -> None:
         """``{"event": "tile", "tile": …, "tiles": …, "done": …}``."""
         _emit("tile", tile=part.tile, tiles=part.tiles, done=round(part.done, 6))
@@ -247,8 +277,8 @@ class Lines(Silent):
             "stopped" if outcome.stopped else "ended",
             output=picture,
             also=[str(path) for path in rest],
-            width=outcome.size[1],
-            height=outcome.size[0],
+            **({} if outcome.size is None else {"width": outcome.size[1], "height": outcome.size[0]}),
+            **({} if outcome.steps is None else {"steps": outcome.steps}),
             seconds=round(outcome.seconds, 3),
             **({} if outcome.same is None else {"same": outcome.same}),
             **({} if outcome.way is None else {"resume": outcome.way}),

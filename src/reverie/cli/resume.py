@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from reverie.cli import train
 from reverie.cli.outputs import Wishes
 from reverie.cli.perform import Order
 from reverie.cli.replay import differences
@@ -35,11 +36,14 @@ def resume(path: Path, wishes: Wishes, *, tile: int | None = None) -> int:
         if folder.job.finished:
             return _say_finished(folder, machine=wishes.json)
         files = folder.inputs()
-        folder = folder if wishes.output is None else _redirected(folder, wishes.output)
+        trained = folder.job.record.recipe == train.NAME
+        folder = folder if wishes.output is None or trained else _redirected(folder, wishes.output)
         folder = folder if tile is None else folder.changed(tile=tile)
         threads = torch.get_num_threads()
         torch.set_num_threads(folder.job.record.threads)
         try:
+            if trained:
+                return train.go_on(folder, files, json=wishes.json, output=wishes.output)
             return make(_order(folder, files), _wishes(folder, wishes))
         finally:
             torch.set_num_threads(threads)

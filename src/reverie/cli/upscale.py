@@ -9,15 +9,18 @@ from pathlib import Path
 
 from torch import Tensor
 
+from reverie.cli import guardian
 from reverie.cli.codes import DONE
 from reverie.cli.outputs import Wishes, depth_for, plan
 from reverie.cli.perform import check_network, same_pixels
 from reverie.cli.progress import Outcome, Reporter, reporter
+from reverie.jobs.passes import superres_used
+from reverie.jobs.smaller import smaller
 from reverie.networks.superres import load_superres
 from reverie.pictures import Picture, check_output, read_picture, resize, size_of, write_image
 from reverie.recipes.record import NetworkUsed, Record, record_as
 from reverie.recipes.settings import checked
-from reverie.recipes.upscale import UpscaleSettings, tile_for, upscaling
+from reverie.recipes.upscale import SMALLEST, UpscaleSettings, tile_for, upscaling
 
 NAME = "upscale"
 
@@ -59,6 +62,8 @@ def enlarge(order: Order, wishes: Wishes) -> int:
         check_output(output, size=(height, width))
         record, settings = _recorded(order, photo, output)
         follower.began(record, output)
+        less = smaller(settings.tile or 0, photo.size, least=SMALLEST)
+        guardian.leave(guardian.again_in(None if order.same_as else less))
         image = _followed(photo.pixels, settings, follower)
         write_image(
             output,
@@ -93,10 +98,9 @@ def again(record: Record, photo: Path, wishes: Wishes, *, file: Path, anyway: bo
 
 def _recorded(order: Order, photo: Picture, output: Path) -> tuple[Record, UpscaleSettings]:
     """What is kept inside the picture, and the settings with every automatic choice made."""
-    network = load_superres(order.settings.variant)
-    used = NetworkUsed(name=f"superres-{order.settings.variant}", sha256=network.sha256)
+    used = superres_used(order.settings.variant)
     check_network(order.network, used)
-    tile = tile_for(photo.pixels, order.settings, network)
+    tile = tile_for(photo.pixels, order.settings, load_superres(order.settings.variant))
     settings = order.settings.model_copy(update={"tile": tile, "memory": None})
     return record_as(NAME, settings, network=used, inputs=[("photo", order.photo)], output=output), settings
 

@@ -6,10 +6,11 @@ from reverie.engine.executors import Executor, WholeExecutor
 from reverie.engine.memory import parse_memory
 from reverie.engine.plan import Plan, plan
 from reverie.engine.stages import Stage, octaves, pyramid
-from reverie.engine.synthesize import Iterate, State, Synthesis, synthesize
+from reverie.engine.synthesize import Enlargement, Iterate, State, Synthesis, synthesize
 from reverie.engine.tiles import TiledExecutor
 
 __all__ = [
+    "Enlargement",
     "Evaluation",
     "Executor",
     "Iterate",

@@ -14,7 +14,7 @@ from reverie.engine.grids import Grid, grid_for
 from reverie.engine.memory import be_frugal, free_memory, resident
 from reverie.engine.pieces import Piece, grids, pieces, work
 from reverie.engine.stages import Size
-from reverie.engine.synthesize import Synthesis
+from reverie.engine.synthesize import Enlargement, Synthesis
 from reverie.engine.tiles import SMALLEST, TWICE, TiledExecutor
 from reverie.errors import OutOfMemory
 from reverie.objectives import PICTURE, Bound
@@ -23,6 +23,7 @@ from reverie.pictures import size_of
 TILES = (2048, 1536, 1024, 768, 512, 384, 256, SMALLEST)
 BOUNDLESS = 2**62  # bytes: a limit that is none, as where the tile is given
 OWN = 100 * 2**20  # bytes that libraries come to hold for themselves during a run
+WRITTEN = 4 * 3 + 8  # bytes per pixel of a result that is written: the picture, its alpha, an encoder's copy
 SLACK = 1.3  # measured peaks over the sum of the maps, over networks and sizes
 
 
@@ -31,7 +32,8 @@ class Plan:
     """How a run will be done.
 
     Attributes:
-        size: (H, W) of the result.
+        size: (H, W) it is computed at in the end.
+        result: (H, W) of the result, which may be enlarged.
         tile: side of the tiles, pixels; 0 where the picture is done whole.
         peak: bytes of memory expected at the worst moment, this process as it is now included.
         limit: bytes it may use.
@@ -41,6 +43,7 @@ class Plan:
     """
 
     size: Size
+    result: Size
     tile: int
     peak: int
     limit: int
@@ -57,6 +60,7 @@ class Plan:
 
     def __str__(self) -> str:
         how = f"in tiles of {self.tile} px" if self.tile else "whole"
+        how += "" if self.result == self.size else f", enlarged to {self.result[0]}x{self.result[1]}"
         disk = f", {_spoken(self.disk)} of disk" if self.disk else ""
         allowed = f" ({_spoken(self.limit)} allowed)" if self.limit < BOUNDLESS else ""
         return (
@@ -82,14 +86,12 @@ def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None)
     cuts = [_Cut(what, bound, last.size, t) for t in ((0, *TILES) if tile is None else (tile,))]
     fitting = [c for c in cuts if c.peak <= limit and c.counts] or (cuts if tile is not None else [])
     if not fitting:
-        raise OutOfMemory(
-            f"{last.size[0]}x{last.size[1]} px needs {_spoken(cuts[-1].peak)} of memory even in tiles of {SMALLEST} px;"
-            f" {_spoken(limit)} are allowed. Raise --memory or lower --size."
-        )
+        raise OutOfMemory(_too_much(cuts[-1], last.size, limit))
     chosen = fitting[0]
     pixels = sum(s.steps * s.size[0] * s.size[1] for s in what.stages)
     return Plan(
         size=last.size,
+        result=last.size if what.enlarge is None else what.enlarge.size(last.size),
         tile=0 if chosen.whole else chosen.tile,
         peak=chosen.peak,
         limit=limit,
@@ -99,11 +101,22 @@ def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None)
     )
 
 
+def _too_much(least: _Cut, size: Size, limit: int) -> str:
+    """That not even the smallest tiles fit, in words."""
+    enlarged = least.enlarging == least.peak
+    how = "once it is enlarged" if enlarged else f"even in tiles of {SMALLEST} px"
+    return (
+        f"{size[0]}x{size[1]} px needs {_spoken(least.peak)} of memory {how}; {_spoken(limit)} are allowed."
+        f" Raise --memory or lower {'--upscale' if enlarged else '--size'}."
+    )
+
+
 class _Cut:
     """One way to cut a run's largest picture, and what that costs.
 
     Attributes:
         whole: whether it is not cut at all.
+        enlarging: bytes while the last picture is enlarged and written: then a tile's maps are gone.
         peak: bytes at the worst moment: the process now, what is as large as the picture, and one tile's maps.
         overhead: time of an evaluation over that of the whole picture at once.
         references: bytes of the features of references.
@@ -124,7 +137,9 @@ class _Cut:
         between = sum(_between(piece, grid) for piece, grid in cut) * what.network.dtype.itemsize
         maps = max(SLACK * grid.seen[0] * _map_bytes(piece) for piece, grid in cut)
         kept = self.references if self.whole else 0
-        self.peak = int(resident() + OWN + pixels * _picture_bytes(what, size) + kept + between + maps)
+        held = resident() + OWN + pixels * _picture_bytes(what, size) + kept
+        self.enlarging = 0 if what.enlarge is None else int(held + _enlarging_bytes(what.enlarge, size))
+        self.peak = max(int(held + between + maps), self.enlarging)
         most = max(grid.seen[0] * max(piece.density.values(), default=3.0) for piece, grid in cut)
         self.counts = most < 2**31
 
@@ -155,6 +170,12 @@ def _picture_bytes(what: Synthesis, size: Size) -> float:
     likes = {id(p): p for _, t in what.objective.parts if (p := getattr(t, "like", None)) is not None}
     references = sum(isinstance(p, Tensor) and size_of(p) != size for p in likes.values())
     return 4.0 * 3 * (4 + what.optimiser.buffers + references + (1 if what.average is not None else 0))
+
+
+def _enlarging_bytes(enlarge: Enlargement, size: Size) -> float:
+    """Bytes that enlarging the last picture takes, and writing it."""
+    height, width = enlarge.size(size)
+    return WRITTEN * height * width + enlarge.working
 
 
 def _map_bytes(piece: Piece) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -78,6 +79,25 @@ class Iterate:
         return f"{where}  loss {self.total:.4g}  {terms}"
 
 
+@dataclass(frozen=True)
+class Enlargement:
+    """How a run's last picture is made larger once everything else is done.
+
+    Attributes:
+        factor: times as wide and high.
+        working: bytes it takes beside the picture and the enlarged one.
+        draw: from (B, 3, H, W) to (B, 3, factor H, factor W), both in [0, 1].
+    """
+
+    factor: int
+    working: int
+    draw: Callable[[Tensor], Tensor]
+
+    def size(self, size: Size) -> Size:
+        """The (H, W) that a picture of this size comes to."""
+        return size[0] * self.factor, size[1] * self.factor
+
+
 class Average:
     """Exponential moving average of the parameters, corrected for its short memory at the start."""
 
@@ -126,6 +146,7 @@ class Synthesis:
         projection: onto a set of allowed pictures, after each step, at every size.
         average: decay of a moving average of the iterates, e.g. .99; pictures are then the average. None: none.
         seed: of all randomness; same seed, device and version, same picture.
+        enlarge: what the last iterate's image comes through; None: it stays as large as it was computed.
     """
 
     objective: Objective
@@ -137,6 +158,7 @@ class Synthesis:
     projection: Projection | None = None
     average: float | None = None
     seed: int = 0
+    enlarge: Enlargement | None = None
 
     def __post_init__(self) -> None:
         if not self.stages or sum(s.steps for s in self.stages) == 0:
@@ -203,9 +225,10 @@ class _Scale:
         picture = self.canvas.picture()
         return picture if self.what.view is None else self.what.view(picture, self.machine.generator)
 
-    def image(self) -> Tensor:
+    def image(self, enlarge: Enlargement | None = None) -> Tensor:
         """The picture as it stands: the average's, where there is one."""
-        return self.canvas.drawn(self.mean.values() if self.mean else None)
+        picture = self.canvas.drawn(self.mean.values() if self.mean else None)
+        return picture if enlarge is None else enlarge.draw(picture)
 
     def _parameters(self) -> list[Tensor]:
         return [p.detach().clone() for p in self.canvas.parameters]
@@ -268,8 +291,13 @@ def synthesize(
     return what.run(executor=executor, state=state)
 
 
+def _image(at: Sequence[_Scale], enlarge: Enlargement | None) -> Tensor:
+    """The picture of the scale at work when it is asked for."""
+    return at[0].image(enlarge)
+
+
 def _iterates(machine: _Machine, state: State | None) -> Iterator[Iterate]:
-    canvas, stages = machine.synthesis.canvas, machine.synthesis.stages
+    canvas, stages, enlarge = machine.synthesis.canvas, machine.synthesis.stages, machine.synthesis.enlarge
     work = [s.steps * s.size[0] * s.size[1] for s in stages]
     began = time.monotonic() - (state["seconds"] if state else 0)
     run: Run | None = None
@@ -287,8 +315,9 @@ def _iterates(machine: _Machine, state: State | None) -> Iterator[Iterate]:
         for step in range(past + 1, stage.steps + 1):
             total, terms = at[0].step()
             done = (sum(work[:number]) + work[number] * step / stage.steps) / sum(work)
+            large = enlarge if (number + 1, step) == (len(stages), stage.steps) else None
             yield Iterate(
                 number + 1, len(stages), step, stage.steps, stage.size, done, time.monotonic() - began,
-                total, terms, lambda: at[0].image(), lambda: at[0].state(),
+                total, terms, partial(_image, at, large), lambda: at[0].state(),
             )  # fmt: skip
         canvas, run = at[0].finish(), at[0].run  # noqa: F841  # for the next scale

@@ -18,7 +18,8 @@ import torch
 
 from reverie.errors import ReverieError
 from reverie.jobs.items import Item
-from reverie.jobs.making import Made, make
+from reverie.jobs.made import Made
+from reverie.jobs.making import make
 from reverie.networks.zoo import keep_loaded
 
 OFTEN = 0.25  # seconds between what a worker says of its progress

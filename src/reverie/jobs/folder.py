@@ -21,7 +21,7 @@ from reverie.pictures import atomic_path, write_bytes
 from reverie.recipes.record import Record, hash_of
 
 FORMAT: Literal[1] = 1
-_JOB, _LOCK, _INPUTS = "job.json", "lock", "inputs"
+_JOB, _LOCK, _INPUTS, _PREVIEW = "job.json", "lock", "inputs", "preview.png"
 
 
 def _bare(name: str) -> str:
@@ -54,6 +54,7 @@ class Job(_Part):
         save_every, compare, report: what else is to be written: every so many steps' picture, both pictures side by
             side, the losses.
         every: seconds between checkpoints.
+        photos: a folder of pictures, or a list, that are read where they lie; None: all that goes in is copied.
         tile: side of the tiles since larger ones were too large for the memory, pixels; None: the record's.
         same_as: a picture that should come out again.
         passing: whether the folder is removed with the job's end.
@@ -68,6 +69,7 @@ class Job(_Part):
     compare: bool = False
     report: bool = False
     every: float = Field(30.0, ge=0)
+    photos: str | None = None
     tile: int | None = Field(None, ge=0)
     same_as: str | None = None
     passing: bool = False
@@ -244,7 +246,7 @@ def _make(path: Path) -> None:
 
 def _is_ours(path: Path) -> bool:
     name = path.name
-    return name in (_JOB, _LOCK, _INPUTS) or name.startswith("checkpoint-") or ".partial" in name
+    return name in (_JOB, _LOCK, _INPUTS, _PREVIEW) or name.startswith("checkpoint-") or ".partial" in name
 
 
 def _cannot(verb: str, path: Path, error: OSError) -> PictureError:

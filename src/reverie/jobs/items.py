@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_origin
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 from reverie import styles
 from reverie.errors import PictureError, RecipeError, suggestion
-from reverie.recipes.catalogue import Recipe
-from reverie.recipes.settings import Settings, checked
+from reverie.recipes.catalogue import OnePass, Recipe
+from reverie.recipes.settings import checked
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 LISTS = (".txt", ".lst", ".list")
@@ -37,7 +37,7 @@ class Item:
     """
 
     recipe: str
-    settings: Settings
+    settings: BaseModel
     inputs: tuple[tuple[str, Path], ...]
     output: Path
     tile: int | None = None
@@ -69,7 +69,7 @@ def gather(words: Iterable[str], *, samples: bool = False, noise: bool = False) 
     return tuple(found.values())
 
 
-def parse_grid(words: Iterable[str], kind: type[Settings]) -> dict[str, tuple[str, ...]]:
+def parse_grid(words: Iterable[str], kind: type[BaseModel]) -> dict[str, tuple[str, ...]]:
     """The settings to go through, from words such as ``strength=0.5,1,2``.
 
     Raises:
@@ -94,7 +94,7 @@ def parse_grid(words: Iterable[str], kind: type[Settings]) -> dict[str, tuple[st
 
 
 def items_of(
-    recipe: Recipe[Any],
+    recipe: Recipe[Any] | OnePass,
     files: Mapping[str, Sequence[Path | None]],
     given: Mapping[str, object],
     *,
@@ -168,8 +168,8 @@ def _listed(path: Path) -> list[Path | None]:
 
 
 def _settings(
-    kind: type[Settings], given: Mapping[str, object], grid: Grid, values: Sequence[str]
-) -> tuple[Settings, list[str]]:
+    kind: type[BaseModel], given: Mapping[str, object], grid: Grid, values: Sequence[str]
+) -> tuple[BaseModel, list[str]]:
     """Settings with one value for each key of the grid, and what a name says of them."""
     fields = {field.alias or name: field for name, field in kind.model_fields.items()}
     picked: dict[str, object] = {

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import torch
-
-from reverie.engine import Plan, Synthesis, parse_memory, plan
-from reverie.engine.memory import free_memory, resident
+from reverie.engine import Plan, Synthesis, plan
 from reverie.engine.plan import BOUNDLESS
 from reverie.errors import ReverieError
 from reverie.jobs.items import Item
+from reverie.jobs.made import Made, memory_for, write_item
+from reverie.jobs.passes import PASSES
 from reverie.jobs.smaller import smaller
 from reverie.networks import load
-from reverie.pictures import Picture, check_output, format_of, read_picture, resize, size_of, write_image
+from reverie.pictures import Picture, check_output, read_picture
 from reverie.recipes.catalogue import find
 from reverie.recipes.record import hash_of, read_record, record_of
-from reverie.recipes.settings import Settings
-
-
-@dataclass(frozen=True)
-class Made:
-    """How far an item is.
-
-    Attributes:
-        done: share of its run, in [0, 1].
-        smaller: side of the tiles to try if its worker is killed now, pixels; None where they cannot be smaller.
-    """
-
-    done: float
-    smaller: int | None
+from reverie.recipes.settings import Settings, checked
 
 
 def make(item: Item, *, share: float = 1.0) -> Iterator[Made]:
@@ -46,13 +31,20 @@ def make(item: Item, *, share: float = 1.0) -> Iterator[Made]:
     Raises:
         ReverieError: anything refused; an older output is as it was.
     """
+    way = PASSES[item.recipe].make if item.recipe in PASSES else _run
+    yield from way(item, share)
+
+
+def _run(item: Item, share: float) -> Iterator[Made]:
+    """Make an item by a run."""
     recipe = find(item.recipe)
-    longer = getattr(item.settings, "size", None)
-    check_output(item.output, size=longer and (longer, longer))
+    settings: Settings = checked(recipe.settings, item.settings.model_dump())
+    longer = settings.longer
+    check_output(item.output, size=None if longer is None else (longer, longer))
     pictures: dict[str, list[Picture]] = {}
     for role, path in item.inputs:
         pictures.setdefault(role, []).append(read_picture(path))
-    settings = item.settings.resolved()
+    settings = settings.resolved()
     what = recipe.prepare(recipe.inputs(pictures), settings)
     chosen = _planned(settings, what, share) if item.tile is None else plan(what, memory=BOUNDLESS, tile=item.tile)
     next_ = None if what.network.periodic else smaller(chosen.tile, chosen.size)
@@ -61,7 +53,7 @@ def make(item: Item, *, share: float = 1.0) -> Iterator[Made]:
     for iterate in what.run(executor=chosen.executor()):
         yield Made(iterate.done, next_)
     photo = next(iter(pictures.get(recipe.roles[0].name, ())), None)
-    _write(item, iterate.image, photo, record.to_json())
+    write_item(item, iterate.image, photo, record)
 
 
 def is_made(item: Item) -> bool:
@@ -73,7 +65,7 @@ def is_made(item: Item) -> bool:
     try:
         record = read_record(item.output)
         inputs = [(role, hash_of(path)) for role, path in item.inputs]
-        network = _weights_of(item.settings.network)
+        network = _weights_of(item)
     except ReverieError:
         return False
     wished, made = _wishes(item.settings.model_dump(mode="json"), record.settings)
@@ -102,21 +94,18 @@ def _planned(settings: Settings, what: Synthesis, share: float) -> Plan:
     """How to run within this process's share of the memory."""
     if settings.memory is None and settings.tile is not None:
         return settings.plan(what)
-    most = free_memory() - resident() if settings.memory is None else parse_memory(settings.memory)
-    own = resident() if settings.memory is None else 0
-    return plan(what, memory=int(most * share) + own, tile=settings.tile)
+    return plan(what, memory=memory_for(settings.memory, share), tile=settings.tile)
 
 
-def _write(item: Item, image: torch.Tensor, photo: Picture | None, recipe: str) -> None:
-    """Write the picture with its photo's alpha and depth."""
-    format_ = format_of(item.output)
-    deep = photo is not None and photo.depth == 16 and 16 in format_.depths
-    alpha = None if photo is None or photo.alpha is None else resize(photo.alpha, size_of(image)).clamp(0, 1)
-    write_image(item.output, image, alpha=alpha, recipe=recipe, depth=16 if deep else 8)
+def _weights_of(item: Item) -> str:
+    """The sha256 of the network that an item would be made with."""
+    if item.recipe in PASSES:
+        return PASSES[item.recipe].network(item.settings).sha256
+    return _weights(item.settings.model_dump()["network"])
 
 
 @lru_cache(maxsize=8)
-def _weights_of(network: str) -> str:
+def _weights(network: str) -> str:
     return load(network).sha256
 
 

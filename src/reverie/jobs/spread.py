@@ -13,7 +13,7 @@ import torch
 from reverie.engine.joining import check_room, join, leave, the_ray
 from reverie.jobs.crew import Crew, Ended, Event, Stepped, telling, workers_here
 from reverie.jobs.items import Item
-from reverie.jobs.making import Made
+from reverie.jobs.made import Made
 from reverie.networks.zoo import keep_loaded
 
 CORES = 2  # of each worker on a cluster of other machines

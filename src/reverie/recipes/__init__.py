@@ -2,8 +2,10 @@
 
 from reverie.recipes.dream import Beside, DreamSettings, dream
 from reverie.recipes.instant import InstantSettings, instant
+from reverie.recipes.own_style import own_style
 from reverie.recipes.settings import Settings, checked
 from reverie.recipes.style import StyleSettings, style
+from reverie.recipes.train_style import TrainStyleSettings, train_style
 from reverie.recipes.upscale import UpscaleSettings, upscale
 from reverie.recipes.zoom import ZoomStep, zoom
 
@@ -13,12 +15,15 @@ __all__ = [
     "InstantSettings",
     "Settings",
     "StyleSettings",
+    "TrainStyleSettings",
     "UpscaleSettings",
     "ZoomStep",
     "checked",
     "dream",
     "instant",
+    "own_style",
     "style",
+    "train_style",
     "upscale",
     "zoom",
 ]

@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from pydantic import BaseModel
 from torch import Tensor
 
 from reverie.engine import Synthesis
 from reverie.errors import RecipeError, suggestion
 from reverie.pictures import Picture, filled
 from reverie.recipes.dream import Beside, DreamSettings, dreaming, noise
+from reverie.recipes.instant import InstantSettings
 from reverie.recipes.settings import Settings
 from reverie.recipes.style import Guides, StyleSettings, painting
 from reverie.recipes.texture import TextureSettings, weaving
+from reverie.recipes.upscale import UpscaleSettings
 
 OPAQUE = "opaque"
 """The role of the first picture's alpha, (1, 1, H, W), where it has one."""
@@ -92,6 +95,21 @@ class Recipe(Generic[S]):
         found = {role: [filled(p.pixels, p.alpha) for p in many] for role, many in pictures.items()}
         alpha = next((p.alpha for p in pictures.get(self.roles[0].name, ())), None)
         return found if alpha is None else {**found, OPAQUE: [alpha]}
+
+
+@dataclass(frozen=True)
+class OnePass:
+    """A craft that is no run but one pass through a network of its own, as a batch needs it.
+
+    Attributes:
+        name, summary, settings, roles, noise: as of a `Recipe`.
+    """
+
+    name: str
+    summary: str
+    settings: type[BaseModel]
+    roles: tuple[Role, ...]
+    noise: None = None
 
 
 def find(name: str) -> Recipe[Any]:
@@ -210,3 +228,25 @@ CATALOGUE: Mapping[str, Recipe[Any]] = MappingProxyType(
         ),
     }
 )
+
+ONE_PASS: Mapping[str, OnePass] = MappingProxyType(
+    {
+        "upscale": OnePass(
+            name="upscale",
+            summary="Enlarge a picture twice, three or four times, its edges crisp.",
+            settings=UpscaleSettings,
+            roles=(Role("photo", "the picture to enlarge"),),
+        ),
+        "instant": OnePass(
+            name="instant",
+            summary="Paint a photo in the manner of any painting at once.",
+            settings=InstantSettings,
+            roles=(
+                Role("photo", "the picture to paint"),
+                Role("painting", "a picture to paint like, or a sample style's name", many=True),
+                Role("mask", "where to paint: white; where it is black the photo stays", required=False),
+            ),
+        ),
+    }
+)
+"""What batches make besides the catalogue's runs."""

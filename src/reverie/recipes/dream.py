@@ -25,6 +25,7 @@ from reverie.objectives import Objective
 from reverie.optimisers import Normalised
 from reverie.pictures import fit, keep_colours, periodic_part, resize_seamless, scaled, size_of
 from reverie.recipes.settings import QUALITY, Quality, Settings, Words, even, listed
+from reverie.recipes.upscale import enlargement
 from reverie.recipes.wishes import Subjects, by_octave, objective_of, parse_channel, parse_wish
 from reverie.views import jitter
 
@@ -153,6 +154,8 @@ def dreaming(photo: Tensor | None, settings: DreamSettings, *, beside: Beside | 
     """
     if settings.zoom and settings.seamless:
         raise RecipeError("a zoom loses the edges that a seamless picture joins; leave out one of the two.")
+    if settings.zoom and settings.upscale > 1:
+        raise RecipeError("a zoom goes on from each frame as it is, so none is enlarged; leave out --upscale.")
     beside = beside or Beside()
     network = network_of(settings)
     start = beginning(photo, settings, network)
@@ -169,6 +172,7 @@ def dreaming(photo: Tensor | None, settings: DreamSettings, *, beside: Beside | 
         Normalised(rate=pace.rate, bands=settings.bands, periodic=settings.seamless),
         view=jitter(min(settings.jitter, PLACED_JITTER) if wished[-1].placed else settings.jitter),
         seed=settings.seed,
+        enlarge=enlargement(settings, seamless=settings.seamless),
     )
 
 

@@ -39,6 +39,8 @@ class Preset(BaseModel):
         Raises:
             RecipeError: the recipe has no such setting, or not of that value.
         """
+        if not self.settings:
+            return {}
         settings: Settings = checked(find(self.recipe).settings, dict(self.settings))
         return settings.model_dump(mode="json", by_alias=True, exclude_unset=True)
 

@@ -48,6 +48,9 @@ class Settings(BaseModel):
     network: str = Field("dreamnet", description="network whose features are used; 'reverie networks' lists them")
     seed: int = Field(0, ge=0, description="of all randomness: same seed, same picture")
     precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
+    upscale: int = Field(
+        1, ge=1, le=4, description="enlarge the finished picture so many times, as 'reverie upscale' does"
+    )
 
     memory: Annotated[str | None, AfterValidator(_readable)] = Field(
         None,
@@ -58,6 +61,12 @@ class Settings(BaseModel):
         ge=0,
         description="side of the tiles, pixels; 0: the whole picture at once; default: the largest that fits",
     )
+
+    @property
+    def longer(self) -> int | None:
+        """Pixels of the finished picture's longer side, where that is known."""
+        size: int | None = getattr(self, "size", None)
+        return size and size * self.upscale
 
     def plan(self, what: Synthesis) -> Plan:
         """How a run under these settings will be done."""

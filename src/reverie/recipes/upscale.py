@@ -10,18 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from reverie.engine import Enlargement
 from reverie.engine.grids import Grid, Place, window_of
 from reverie.engine.memory import free_memory, parse_memory, resident
 from reverie.errors import OutOfMemory, PictureError
 from reverie.networks.superres import Superres, Variant, load_superres
 from reverie.pictures import size_of
+from reverie.recipes.settings import Settings
 
 LARGEST, SMALLEST = 512, 32  # pixels; larger tiles are no faster, smaller ones read mostly halo
+LAST = 256  # pixels; the tiles in which a craft's picture is enlarged, whatever is free: the same pixels each time
 _MAPS = 5  # feature maps that a tile holds at once, what convolutions rearrange counted in
 
 
@@ -31,6 +35,7 @@ class UpscaleSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     factor: int = Field(2, ge=2, le=4, description="times as wide and as high")
+    seamless: bool = Field(False, description="the picture goes on round its edges, and the result too")
     variant: Variant = Field(
         "faithful", description="faithful, with the smallest error, or sharp, which also cleans what JPEG left"
     )
@@ -38,6 +43,24 @@ class UpscaleSettings(BaseModel):
     tile: int | None = Field(
         None, ge=1, description="side of the tiles it works in, pixels of the photo; default: what fits, up to 512"
     )
+
+
+def enlargement(settings: Settings, *, seamless: bool = False) -> Enlargement | None:
+    """What a craft's settings ask for in the end; None where that is nothing.
+
+    Args:
+        settings: of any craft.
+        seamless: whether its picture goes on round its edges.
+
+    Example:
+        >>> enlargement(DreamSettings(upscale=2)).size((60, 80))
+        (120, 160)
+    """
+    if settings.upscale == 1:
+        return None
+    how = UpscaleSettings(factor=settings.upscale, seamless=seamless, tile=LAST)
+    working = tile_bytes(LAST, how.factor, load_superres(how.variant))
+    return Enlargement(how.factor, working, partial(upscale, settings=how))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +113,8 @@ def upscaling(
     """Enlarge a picture tile by tile; see ``upscale``.
 
     A tile reads as far into its neighbours as the network sees (12 pixels), so that the tiles give
-    what the whole picture gives, to rounding. Beyond its borders the picture's outermost pixels go on.
+    what the whole picture gives, to rounding. Beyond its borders the picture's outermost pixels go on,
+    or, where it is seamless, its other side.
 
     Yields:
         The picture after every tile; the last is the whole.
@@ -102,20 +126,22 @@ def upscaling(
             f"a picture is a float32 (B, 3, H, W) tensor, and {tuple(picture.shape)} of {picture.dtype} came;"
             " read it with read_image."
         )
-    grid = Grid(size_of(picture), step=1, halo=network.halo, tile=tile_for(picture, settings, network))
+    tile = tile_for(picture, settings, network)
+    grid = Grid(size_of(picture), step=1, halo=network.halo, tile=tile, periodic=settings.seamless)
     height, width = (side * settings.factor for side in grid.size)
     image = torch.full((picture.shape[0], 3, height, width), 0.5)
     for number, place in enumerate(grid, 1):
-        _enlarge_tile(picture, image, place, network)
+        _enlarge_tile(picture, image, grid, place, network)
         yield Enlarged(number, len(grid), image)
 
 
 @torch.inference_mode()
-def _enlarge_tile(picture: Tensor, image: Tensor, place: Place, network: Superres) -> None:
+def _enlarge_tile(picture: Tensor, image: Tensor, grid: Grid, place: Place, network: Superres) -> None:
     """Write one tile of the enlarged picture."""
     factor = image.shape[-1] // picture.shape[-1]
     rows, columns = (slice(span.own[0] * factor, span.own[1] * factor) for span in place)
-    image[..., rows, columns] = network.enlarge(window_of(picture, place, network.halo), factor).clamp_(0, 1)
+    window = grid.crop(picture, place) if grid.periodic else window_of(picture, place, grid.halo)
+    image[..., rows, columns] = network.enlarge(window, factor).clamp_(0, 1)
 
 
 def tile_for(picture: Tensor, settings: UpscaleSettings, network: Superres) -> int:

@@ -1,0 +1,96 @@
+"""``--upscale``: the finished picture of a craft, enlarged before it is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import QUICK, Run
+
+from reverie.pictures import read_image, read_picture, write_image
+from reverie.recipes import UpscaleSettings, presets, upscale
+from reverie.recipes.presets import Preset
+from reverie.recipes.record import read_record
+
+DREAM, STYLE = ("dream", "photo.png", *QUICK), ("style", "photo.png", "night.jpg", *QUICK)
+TEXTURE = ("texture", "night.jpg", "--seamless", *QUICK)
+
+
+@pytest.mark.parametrize("words", [DREAM, STYLE, TEXTURE], ids=lambda words: words[0])
+def test_it_is_the_same_picture_enlarged(reverie: Run, words: tuple[str, ...]) -> None:
+    assert reverie(*words, "-o", "plain.npy").code == 0
+    assert reverie(*words, "--upscale", 3, "-o", "large.npy").code == 0
+    seamless = words is TEXTURE
+    expected = upscale(read_image("plain.npy"), UpscaleSettings(factor=3, seamless=seamless, tile=256))
+    assert torch.equal(read_image("large.npy"), expected)
+
+
+@pytest.mark.parametrize("words", [DREAM, STYLE, TEXTURE], ids=lambda words: words[0])
+def test_the_record_says_it_and_a_replay_gives_the_same_pixels(reverie: Run, words: tuple[str, ...]) -> None:
+    ended = reverie(*words, "--upscale", 2, "-o", "o.png")
+    assert ended.code == 0 and ended.out.startswith("o.png  128x")
+    assert read_record(Path("o.png")).settings["upscale"] == 2
+    ended = reverie("replay", "o.png")
+    assert ended.out.startswith("o-replay.png  128x") and "same pixels" in ended.out
+
+
+def test_alpha_and_sixteen_bits(reverie: Run) -> None:
+    alpha = torch.linspace(0, 1, 80).expand(1, 1, 60, 80)
+    write_image("deep.png", read_image("photo.png"), alpha=alpha, depth=16)
+    assert reverie("style", "deep.png", "night.jpg", *QUICK, "--upscale", 2, "--compare", "-o", "o.tif").code == 0
+    large = read_picture("o.tif")
+    assert large.depth == 16 and large.size == (96, 128) and large.alpha is not None
+    assert (large.alpha - torch.linspace(0, 1, 128)).abs().max() < 0.02
+
+
+def test_pictures_on_the_way_stay_as_they_are(reverie: Run) -> None:
+    assert reverie(*STYLE, "--upscale", 2, "--save-every", 1, "-o", "o.png").code == 0
+    assert read_image("o-0001.png").shape == (1, 3, 48, 64)
+    ended = reverie("replay", "o-0001.png")
+    assert ended.out.startswith("o-0001-replay.png  64x48") and "same pixels" in ended.out
+
+
+def test_a_remix_of_it(reverie: Run) -> None:
+    assert reverie(*STYLE, "--upscale", 2, "-o", "o.png").code == 0
+    assert reverie("remix", "o.png", "--strength", 0.5, "-o", "softer.png").out.startswith("softer.png  128x96")
+
+
+def test_a_plan_counts_it(reverie: Run) -> None:
+    plan = json.loads(reverie(*DREAM, "--upscale", 4, "--dry-run", "--json", "-o", "o.png").out)
+    assert (plan["size"], plan["result"], plan["disk"]) == ([48, 64], [192, 256], 3 * 192 * 256)
+    said = reverie(*DREAM, "--upscale", 4, "--dry-run").out
+    assert said.startswith("48x64 whole, enlarged to 192x256: ")
+    large = ("dream", "noise", "--size", 1024, "--steps", 1, "--octaves", 1, "--dry-run", "--json")
+    peaks = [json.loads(reverie(*large, *more).out)["peak"] for more in ((), ("--upscale", 4))]
+    assert peaks[1] > 4096**2 * 20 and peaks[1] > peaks[0]
+
+
+def test_a_preset_and_a_grid_may_carry_it(reverie: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    preset = Preset(recipe="dream", summary="large", settings={"upscale": 2})
+    monkeypatch.setattr("reverie.cli.crafts.find_preset", lambda name, recipe: preset)
+    assert reverie(*DREAM, "--preset", "large").out.startswith("photo-large.png  128x96")
+    words = ("batch", *DREAM, "--octaves", 1, "--grid", "upscale=1,3", "--workers", 1, "-o", "made")
+    assert reverie(*words).code == 0
+    assert [read_image(f"made/photo-upscale{n}.png").shape[3] for n in (1, 3)] == [64, 192]
+    assert "2 there already" in reverie(*words).out
+    assert presets.presets(), "the others are as they were"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((*DREAM, "--upscale", 5), "upscale: "),
+        ((*DREAM, "--upscale", 0), "upscale: "),
+        ((*STYLE, "--upscale", "two"), "upscale: "),
+        ((*DREAM, "--upscale", 2, "--zoom", 3), "leave out --upscale"),
+        (("dream", "photo.png", "--size", 20_000, "--upscale", 4, "-o", "o.jpg"), "80000x80000"),
+        (("dream", "noise", "--size", 512, "--upscale", 4, "--memory", "400MB"), "lower --upscale"),
+    ],
+)
+def test_what_is_refused_before_any_work(reverie: Run, words: tuple[object, ...], said: str) -> None:
+    before = sorted(p.name for p in Path().iterdir())
+    ended = reverie(*words)
+    assert (ended.code, ended.err.count("\n")) == (2, 1) and said in ended.err, ended.err
+    assert sorted(p.name for p in Path().iterdir()) == before

@@ -1,0 +1,207 @@
+"""Batches of photos enlarged, and painted at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from kept_runs import PROGRAM, prepared
+from PIL import Image
+
+from reverie.cli import main
+from reverie.cli.app import _GENERATED
+from reverie.jobs import batch, passes
+from reverie.jobs.crew import Processes
+from reverie.jobs.items import Item, gather, items_of, parse_grid
+from reverie.jobs.making import is_made, make
+from reverie.pictures import read_image, read_picture, write_image
+from reverie.recipes.catalogue import ONE_PASS
+from reverie.recipes.record import read_record
+
+WORDS = {
+    "upscale": ("batch", "upscale", "photos", "--workers", "1"),
+    "instant": ("batch", "instant", "photos", "--painting", "night.jpg", "--precision", "float32", "--workers", "1"),
+}
+MADE = {"upscale": ("ape", "cat"), "instant": ("ape-night", "cat-night")}
+SIZE = {"upscale": (60, 80), "instant": (30, 40)}
+each = pytest.mark.parametrize("name", WORDS)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder, with a folder of two photos and a broken file between them, and a painting."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    for path in prepared(tmp_path, monkeypatch):
+        Path("photos").mkdir()
+        y, x = np.mgrid[:30, :40] / 40
+        for number, name in enumerate(("ape", "cat")):
+            pixels = np.stack([x, y, 0.5 + 0.5 * np.sin(20 * x * y + number)], axis=2)
+            Image.fromarray((pixels * 255).astype(np.uint8)).save(f"photos/{name}.png")
+        Path("photos/bad.jpg").write_bytes(b"this is no picture")
+        yield path
+
+
+def item(name: str, photo: str = "photos/cat.png", **given: object) -> Item:
+    """One item, into the folder `out`."""
+    Path("out").mkdir(exist_ok=True)
+    files = {"photo": gather([photo]), **({"painting": gather(["night.jpg"])} if name == "instant" else {})}
+    given |= {"precision": "float32"} if name == "instant" else {}
+    (only,) = items_of(ONE_PASS[name], files, given, grid={}, folder=Path("out"))
+    return only
+
+
+def rows() -> list[dict[str, object]]:
+    return [json.loads(line) for line in Path("out/manifest.jsonl").read_text().splitlines()]
+
+
+@each
+def test_a_bad_photo_fails_alone_and_nothing_is_made_twice(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*WORDS[name], "-o", "out"]) == 2
+    ended = capsys.readouterr()
+    assert ended.out.startswith("out  2 made, 1 failed  ") and ended.err.count("\n") == 1
+    assert "bad" in ended.err and "cannot read" in ended.err
+    made = [Path(f"out/{stem}.png") for stem in MADE[name]]
+    assert [tuple(read_image(path).shape[2:]) for path in made] == [SIZE[name]] * 2
+    before = {path: path.stat().st_mtime_ns for path in made}
+    Path("photos/bad.jpg").unlink()
+    assert main([*WORDS[name], "-o", "out"]) == 0
+    assert capsys.readouterr().out.startswith("out  2 there already")
+    assert before == {path: path.stat().st_mtime_ns for path in made}
+    assert read_image("out/contact-sheet.jpg").shape[3] > 100
+
+
+@each
+def test_the_single_command_gives_the_same_pixels_and_so_does_a_replay(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    list(make(item(name)))
+    single = {"upscale": ["upscale", "photos/cat.png"], "instant": ["instant", "photos/cat.png", "night.jpg"]}[name]
+    assert main([*single, *(["--precision", "float32"] if name == "instant" else []), "-o", "single.png"]) == 0
+    (made,) = Path("out").glob("*.png")
+    assert torch.equal(read_image(made), read_image("single.png"))
+    assert read_record(made).settings == read_record(Path("single.png")).settings
+    assert main(["replay", str(made)]) == 0
+    assert "same pixels" in capsys.readouterr().out
+
+
+@each
+def test_an_item_is_made_once_and_again_where_a_wish_differs(name: str) -> None:
+    mine = item(name)
+    assert not is_made(mine)
+    shares = list(make(mine))
+    assert shares[0].done == 0 and is_made(mine)
+    assert is_made(item(name, memory="3GB"))
+    assert not is_made(item(name, **({"factor": 3} if name == "upscale" else {"strength": 0.5})))
+    Image.new("RGB", (40, 30)).save("photos/cat.png")
+    assert not is_made(mine)
+
+
+def test_alpha_depth_and_mask_are_as_in_the_single_command() -> None:
+    alpha = torch.linspace(0, 1, 40).expand(1, 1, 30, 40)
+    write_image("photos/deep.png", read_image("photos/cat.png"), alpha=alpha, depth=16)
+    for name in WORDS:
+        mine = item(name, "photos/deep.png")
+        list(make(mine))
+        made = read_picture(mine.output)
+        assert made.depth == 16 and made.alpha is not None and made.size == SIZE[name]
+    mask = torch.zeros(1, 3, 30, 40)
+    mask[..., 20:] = 1
+    write_image("mask.png", mask)
+    assert main([*WORDS["instant"], "--mask", "mask.png", "-o", "masked"]) == 2
+    kept, photo = read_image("masked/cat-night-mask.png"), read_image("photos/cat.png")
+    assert torch.equal(kept[..., :20], photo[..., :20]) and not torch.equal(kept[..., 20:], photo[..., 20:])
+
+
+def test_a_grid_and_the_sharp_network() -> None:
+    Path("photos/bad.jpg").unlink()
+    assert main([*WORDS["upscale"], "--sharp", "--grid", "factor=2,3", "-o", "out"]) == 0
+    assert [read_image(f"out/cat-factor{n}.png").shape[3] for n in (2, 3)] == [80, 120]
+    assert read_record(Path("out/cat-factor3.png")).network.name == "superres-sharp"
+
+
+def test_a_worker_looks_at_a_painting_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    paint = passes.painter
+    monkeypatch.setattr(passes, "painter", lambda pictures, settings: looked.append(1) or paint(pictures, settings))
+    passes._manner.cache_clear()
+    for photo in ("photos/ape.png", "photos/cat.png"):
+        list(make(item("instant", photo)))
+    assert looked == [1]
+    Image.new("RGB", (50, 50), (200, 30, 30)).save("night.jpg")
+    list(make(item("instant")))
+    assert looked == [1, 1], "another picture of that name"
+
+
+@each
+def test_killed_for_want_of_memory_it_is_made_in_smaller_tiles(name: str) -> None:
+    """The worker is killed while it is at the item, then makes it in half the tile."""
+    Image.open("photos/cat.png").resize((1200, 900)).save("photos/cat.png")
+    mine, crew, said, killed = item(name), Processes(1, threads=1), list[str](), False
+    with closing(batch.run([mine], Path("out"), lambda most: crew)) as course:
+        for progress in course:
+            if progress.item is not None and not killed:
+                killed, process = True, crew._workers[0]._process
+                assert process is not None and process.pid is not None
+                os.kill(process.pid, signal.SIGKILL)
+            said += [progress.retry] if progress.retry else []
+    tile = {"upscale": 256, "instant": 512}[name]
+    assert "SIGKILL" in said[0] and said[0].endswith(f"Next in tiles of {tile} px.")
+    assert rows()[0]["status"] == "made" and read_record(mine.output).settings["tile"] == tile
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+@each
+def test_a_batch_that_is_killed_goes_on(name: str) -> None:
+    """SIGKILL to the batch when the first is made; the same command makes the others only."""
+    Path("photos/bad.jpg").unlink()
+    for number in range(12):
+        Image.open("photos/cat.png").resize((320, 240)).save(f"photos/dog{number:02d}.png")
+    words = [sys.executable, "-c", PROGRAM, *WORDS[name], "-o", "out", "--json"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert any(json.loads(line).get("status") == "made" for line in process.stdout)
+    process.kill()
+    process.communicate()
+    before = {path: path.stat().st_mtime_ns for path in Path("out").glob("[!.c]*.png")}
+    assert process.returncode == -signal.SIGKILL and 0 < len(before) < 14, "killed in the middle"
+    assert main([*WORDS[name], "-o", "out"]) == 0
+    assert before.items() <= {path: path.stat().st_mtime_ns for path in Path("out").glob("*.png")}.items()
+    statuses = [row["status"] for row in rows()]
+    assert len(statuses) == 14 and set(statuses) == {"made", "there"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("upscale", "photos", "--factor", "5"), "factor"),
+        (("upscale", "photos", "--preset", "gentle"), "--preset"),
+        (("upscale", "photos", "--grid", "strenght=1"), "strenght"),
+        (("instant", "photos"), "--painting"),
+        (("instant", "photos", "--styles", "mosaik"), "mosaic"),
+        (("instant", "photos", "--painting", "mosaic", "--strength", "2"), "strength"),
+    ],
+)
+def test_what_is_refused(words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["batch", *words]) == 2
+    ended = capsys.readouterr()
+    assert said in ended.err and ended.err.count("\n") == 1
+
+
+def test_the_first_page_tells_what_batches_tell(capsys: pytest.CaptureFixture[str]) -> None:
+    assert {name: craft.summary for name, craft in ONE_PASS.items()} == {name: _GENERATED[name] for name in ONE_PASS}
+    assert main(["batch"]) == 0
+    out = capsys.readouterr().out
+    assert all(craft.summary in out for craft in ONE_PASS.values())
+    assert parse_grid(["factor=2"], ONE_PASS["upscale"].settings) == {"factor": ("2",)}
+    for name in ONE_PASS:
+        assert main(["batch", name, "--help"]) == 0
+        assert "--grid" in capsys.readouterr().out
