@@ -1,9 +1,10 @@
-"""Measure superres: the luma PSNR of benchmark pictures, against bicubic enlargement.
+"""Measure superres: luma PSNR and perceptual distance of benchmark pictures, against bicubic enlargement.
 
-    python training/report_sr.py --pictures DIR [--weights FILE] [--variant sharp] [--write]
+    python training/report_sr.py --pictures DIR [--weights FILE] [--write]
 
 Each picture is cut to a multiple of the factor, reduced by antialiased bicubic, rounded to 8 bits, enlarged, and
-rounded again. Error is of the luma (BT.601, 16 to 235), as many pixels of the border left out as the factor.
+rounded again. Error is of the luma (BT.601, 16 to 235), as many pixels of the border left out as the factor. The
+perceptual distance is also that of small pictures saved as JPEG, which is what people have.
 """
 
 from __future__ import annotations
@@ -12,16 +13,23 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
+from statistics import mean
 
 import torch
+import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
+from reverie.networks import load
 from reverie.networks.superres import FACTORS, Superres, load_superres, read_superres
 from reverie.pictures import read_image, resize
 from reverie.recipes.upscale import UpscaleSettings, upscale
 
 CARD = Path(__file__).parents[1] / "src/reverie/networks/superres.md"
+QUALITY = 75  # of the JPEG files
 LUMA = torch.tensor((65.481, 128.553, 24.966))
 
 
@@ -44,18 +52,47 @@ def reduced(large: Tensor, factor: int) -> tuple[Tensor, Tensor]:
     return large, rounded(resize(large, (height, width)))
 
 
-def figures(pictures: list[Tensor], network: Superres) -> dict[str, dict[str, float]]:
-    """The mean PSNR of each factor: ours, and bicubic's."""
-    table = {}
+def perceptual(result: Tensor, truth: Tensor) -> float:
+    """How far dreamnet's features are apart, each position's brought to length 1: the mean over its style layers.
+
+    Source: Zhang et al. 2018, LPIPS, without weights learned from people's answers.
+    """
+    network = load("dreamnet")
+    ours, its = (network(x, network.style_layers) for x in (rounded(result), truth))
+    apart = [(F.normalize(ours[k]) - F.normalize(its[k])).pow(2).sum(1).mean() for k in network.style_layers]
+    return float(torch.stack(apart).mean())
+
+
+def compressed(small: Tensor) -> Tensor:
+    """As a JPEG file of usual quality gives it back."""
+    file = BytesIO()
+    pixels = (small[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+    Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY)
+    back = torch.frombuffer(bytearray(Image.open(file).tobytes()), dtype=torch.uint8)
+    return back.view(1, *small.shape[2:], 3).permute(0, 3, 1, 2) / 255
+
+
+def enlarged(small: Tensor, factor: int, network: Superres | None) -> Tensor:
+    """By a network, or by bicubic interpolation."""
+    if network is None:
+        return resize(small, (small.shape[2] * factor, small.shape[3] * factor)).clamp(0, 1)
+    return upscale(small, UpscaleSettings(factor=factor), network=network)
+
+
+@torch.no_grad()
+def figures(pictures: list[Tensor], networks: Mapping[str, Superres | None]) -> dict[str, dict[str, dict[str, float]]]:
+    """The means of each factor and each way: PSNR, perceptual distance, and that of compressed pictures."""
+    table: dict[str, dict[str, dict[str, float]]] = {}
     for factor in FACTORS:
         pairs = [reduced(picture, factor) for picture in pictures]
-        settings = UpscaleSettings(factor=factor)
-        ours = [psnr(upscale(small, settings, network=network), large, factor) for large, small in pairs]
-        bicubic = [psnr(resize(small, (large.shape[2], large.shape[3])), large, factor) for large, small in pairs]
-        table[f"x{factor}"] = {
-            "ours": round(sum(ours) / len(ours), 2),
-            "bicubic": round(sum(bicubic) / len(bicubic), 2),
-        }
+        for name, network in networks.items():
+            clean = [(enlarged(small, factor, network), large) for large, small in pairs]
+            coarse = [(enlarged(compressed(small), factor, network), large) for large, small in pairs]
+            table.setdefault(f"x{factor}", {})[name] = {
+                "psnr_luma_db": round(mean(psnr(result, large, factor) for result, large in clean), 2),
+                "perceptual": round(mean(perceptual(*pair) for pair in clean), 4),
+                "perceptual_of_jpeg": round(mean(perceptual(*pair) for pair in coarse), 4),
+            }
     return table
 
 
@@ -64,17 +101,15 @@ def main() -> int:
     material = Path(__file__).parents[2] / "shared"
     parser.add_argument("--pictures", type=Path, default=material / "benchmarks/set5")
     parser.add_argument("--weights", type=Path, help="other weights of superres's shape")
-    parser.add_argument("--variant", choices=("faithful", "sharp"), default="faithful")
     parser.add_argument("--write", action="store_true", help="into the card")
     a = parser.parse_args()
     if not a.pictures.is_dir():
         print(f"SKIPPED: there are no pictures at {a.pictures}", file=sys.stderr)
         return 0
     files = sorted(p for p in a.pictures.iterdir() if p.suffix.lower() in {".png", ".bmp"})
-    network = load_superres(a.variant) if a.weights is None else read_superres(a.weights)
-    text = json.dumps(
-        {"pictures": len(files), "psnr_luma_db": figures([read_image(p) for p in files], network)}, indent=1
-    )
+    networks = {"bicubic": None, "faithful": load_superres("faithful"), "sharp": load_superres("sharp")}
+    networks |= {} if a.weights is None else {a.weights.stem: read_superres(a.weights)}
+    text = json.dumps({"pictures": len(files), **figures([read_image(p) for p in files], networks)}, indent=1)
     print(text)
     if a.write:
         head, _, _ = CARD.read_text(encoding="utf8").partition("<!-- figures -->")
