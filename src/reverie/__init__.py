@@ -67,7 +67,14 @@ if TYPE_CHECKING:
     )
     from reverie.optimisers import LBFGS, Adam, Normalised
     from reverie.pictures import read_image, write_image
-    from reverie.recipes import DreamSettings, InstantSettings, StyleSettings, TrainStyleSettings, UpscaleSettings
+    from reverie.recipes import (
+        DreamSettings,
+        InstantSettings,
+        StyleSettings,
+        TextureSettings,
+        TrainStyleSettings,
+        UpscaleSettings,
+    )
 
 __version__ = "0.1.0"
 
@@ -96,6 +103,7 @@ __all__ = [
     "Stage",
     "StyleSettings",
     "Synthesis",
+    "TextureSettings",
     "TiledExecutor",
     "TrainStyleSettings",
     "UpscaleSettings",
@@ -210,6 +218,7 @@ _HOMES = {
         "DreamSettings",
         "InstantSettings",
         "StyleSettings",
+        "TextureSettings",
         "TrainStyleSettings",
         "UpscaleSettings",
     ),

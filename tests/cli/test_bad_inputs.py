@@ -52,6 +52,9 @@ def test_no_picture_is_one_line_and_exit_2(reverie: Run, kind: str) -> None:
     assert bad.name in refused(reverie, "style", "photo.png", "night.jpg", bad, *QUICK)
     assert bad.name in refused(reverie, "dream", "photo.png", "--guide", bad, *QUICK)
     assert bad.name in refused(reverie, "replay", bad)
+    for words in (("upscale", bad), ("instant", "photo.png", bad)):
+        line = refused(reverie, *words)
+        assert bad.name in line and line.count(";") <= 1, "one way out, not two"
 
 
 def test_a_truncated_jpeg(reverie: Run) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import QUICK, Run
+from rich.console import Console
 
+from reverie.cli.progress import Screen
+from reverie.networks import load_superres
 from reverie.pictures import read_image, read_picture, write_image
 from reverie.recipes import UpscaleSettings, presets, upscale
 from reverie.recipes.presets import Preset
@@ -34,6 +38,40 @@ def test_the_record_says_it_and_a_replay_gives_the_same_pixels(reverie: Run, wor
     assert read_record(Path("o.png")).settings["upscale"] == 2
     ended = reverie("replay", "o.png")
     assert ended.out.startswith("o-replay.png  128x") and "same pixels" in ended.out
+
+
+def test_the_record_names_what_enlarged_it_and_a_replay_checks_it(reverie: Run) -> None:
+    assert reverie(*DREAM, "--upscale", 2, "--save-every", 1, "-o", "o.png").code == 0
+    assert reverie(*DREAM, "-o", "plain.png").code == 0
+    record = read_record(Path("o.png"))
+    assert record.enlarger is not None and record.enlarger.name == "superres-faithful"
+    assert record.enlarger.sha256 == load_superres().sha256
+    assert read_record(Path("plain.png")).enlarger is None, "nothing enlarges it"
+    assert read_record(Path("o-0001.png")).enlarger is None, "nothing has enlarged it yet"
+    older = record.model_copy(update={"enlarger": record.enlarger.model_copy(update={"sha256": "0" * 64})})
+    write_image("older.png", read_image("o.png"), recipe=older.to_json())
+    ended = reverie("replay", "older.png")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "weights of superres-faithful have changed" in ended.err and "--anyway" in ended.err
+    assert "same pixels" in reverie("replay", "older.png", "--anyway").out
+    assert "same pixels" in reverie("replay", "o-0001.png").out
+
+
+def test_it_is_said_that_the_picture_is_enlarged(reverie: Run) -> None:
+    """After the last step, before the end; and not where nothing is."""
+    for more, expected in ((("--upscale", 3), [{"event": "enlarging", "width": 192, "height": 144}]), ((), [])):
+        events = [json.loads(line) for line in reverie(*DREAM, *more, "--json", "-o", "o.png").out.splitlines()]
+        kinds = [event["event"] for event in events]
+        assert kinds[-1] == "ended" and kinds[-2 if not more else -3] == "step"
+        assert [event for event in events if event["event"] == "enlarging"] == expected
+
+
+def test_the_bar_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, text = Screen(), StringIO()
+    monkeypatch.setattr(screen, "_console", Console(file=text, force_terminal=True, width=100))
+    screen.enlarging((480, 640))
+    screen.close()
+    assert "enlarging to 640x480" in text.getvalue()
 
 
 def test_alpha_and_sixteen_bits(reverie: Run) -> None:
@@ -76,6 +114,11 @@ def test_a_preset_and_a_grid_may_carry_it(reverie: Run, monkeypatch: pytest.Monk
     assert [read_image(f"made/photo-upscale{n}.png").shape[3] for n in (1, 3)] == [64, 192]
     assert "2 there already" in reverie(*words).out
     assert presets.presets(), "the others are as they were"
+    other = read_record(Path("made/photo-upscale3.png")).enlarger
+    assert other is not None
+    changed = other.model_copy(update={"sha256": "1" * 64})
+    monkeypatch.setattr("reverie.jobs.making.enlarger_of", lambda s: s.upscale > 1 and changed)
+    assert "1 made, 1 there already" in reverie(*words).out, "other weights enlarge it anew, and only it"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ import pytest
 import torch
 from conftest import Run
 
-from reverie.pictures import read_image, read_picture, write_image
+from reverie.pictures import filled, read_image, read_picture, write_image
+from reverie.recipes import InstantSettings
+from reverie.recipes.instant import painter
 from reverie.recipes.record import read_record
 
 
@@ -42,6 +44,25 @@ def test_alpha_and_sixteen_bits(reverie: Run) -> None:
     assert (small.alpha - torch.linspace(0, 1, 40)).abs().max() < 0.02
 
 
+def test_alpha_weighs_the_photo_and_the_painting(reverie: Run) -> None:
+    """The command gives what the library gives with both alphas, and not what it gives without."""
+    for name, source, (height, width) in (("cut.png", "photo.png", (60, 80)), ("half.png", "night.jpg", (64, 64))):
+        alpha = torch.ones(1, 1, height, width)
+        alpha[..., 30:] = 0
+        write_image(name, read_picture(source).pixels, alpha=alpha)
+    photo, like = (read_picture(name) for name in ("cut.png", "half.png"))
+    assert reverie("instant", "cut.png", "half.png", "--precision", "float32", "--tile", 0, "-o", "o.png").code == 0
+    made = read_picture("o.png").pixels[..., :30]
+    settings = InstantSettings(precision="float32", tile=0)
+    pixels, painting = filled(photo.pixels, photo.alpha), filled(like.pixels, like.alpha)
+    expected = painter([painting], settings, opaque=[like.alpha]).paint(pixels, opaque=photo.alpha)[..., :30]
+    assert (made - expected).abs().max() < 1 / 250
+    for alphas, opaque in (([like.alpha], None), ([None], photo.alpha)):
+        other = painter([painting], settings, opaque=alphas).paint(pixels, opaque=opaque)[..., :30]
+        assert (made - other).abs().max() > 0.02
+    assert "same pixels" in reverie("replay", "o.png").out
+
+
 def test_a_folder_of_photos(reverie: Run) -> None:
     Path("photos").mkdir()
     for name in ("a", "b"):
@@ -53,6 +74,15 @@ def test_a_folder_of_photos(reverie: Run) -> None:
     assert made == ["photos-night/a-night.png", "photos-night/b-night.png"]
     assert torch.equal(read_image(made[0]), read_image(made[1]))
     assert reverie("instant", "photos", "night.jpg", "-o", "mine").code == 0 and len(list(Path("mine").iterdir())) == 2
+
+
+def test_a_broken_photo_of_a_folder_is_named_and_the_others_go_on(reverie: Run) -> None:
+    Path("photos").mkdir()
+    Path("photos/a.png").write_bytes(b"no picture")
+    write_image("photos/b.png", read_image("photo.png"))
+    ended = reverie("instant", "photos", "night.jpg")
+    assert ended.code == 2 and ended.err.count("a.png") == 1
+    assert [p.name for p in Path("photos-night").iterdir()] == ["b-night.png"]
 
 
 @pytest.mark.parametrize(

@@ -116,8 +116,13 @@ def test_a_file_without_a_record(reverie: Run) -> None:
     assert reverie("replay", "o.npy").code == 2
 
 
-def test_the_threads_of_the_record_are_used_and_put_back(reverie: Run) -> None:
-    assert reverie("dream", "noise", *QUICK, "-o", "o.png").code == 0
+@pytest.mark.parametrize(
+    "words",
+    [("dream", "noise", *QUICK), ("instant", "photo.png", "night.jpg", "--size", "64"), ("upscale", "photo.png")],
+    ids=lambda words: words[0],
+)
+def test_the_threads_of_the_record_are_used_and_put_back(reverie: Run, words: tuple[object, ...]) -> None:
+    assert reverie(*words, "-o", "o.png").code == 0
     assert read_record(Path("o.png")).threads == 1
     torch.set_num_threads(2)
     assert "same pixels" in reverie("replay", "o.png").out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -149,10 +150,13 @@ def test_photos_that_cannot_be_read_are_noted(reverie: Run) -> None:
     [
         (("--minutes", "0"), "minutes: input should be greater than 0"),
         (("--steps", "0"), "steps: input should be greater than or equal to 1"),
-        (("--style-weight", "much"), "style_weight"),
+        (("--style-weight", "much"), "style_weight: input should be a valid number"),
+        (("--style-weight", "-3"), "style_weight: input should be greater than 0"),
+        (("--style-weight", "nan"), "style_weight: input should be"),
+        (("--style-weight", "1e30"), "style_weight: input should be less than or equal to 100000"),
         (("--photos", "empty"), "the folder 'empty' holds no picture"),
         (("--photos", "nowhere"), "there is no file or folder 'nowhere'"),
-        (("--photos", "bad"), "none of the photos can be read"),
+        (("--photos", "bad"), "none of the photos can be read: 'bad/x.jpg': it is damaged, or no picture; name"),
         (("-o", "mine.png"), "a network is written as .safetensors"),
         (("-o", "no/mine.safetensors"), "there is no folder"),
         (("--network", "vgg"), "there is no network 'vgg'"),
@@ -164,7 +168,25 @@ def test_bad_words_are_refused_in_one_line(reverie: Run, more: tuple[str, ...], 
     Path("bad/x.jpg").write_bytes(b"nothing")
     ended = reverie(*words("--steps", 1, *more))
     assert ended.code == 2 and line in ended.err and ended.err.count("\n") == 1 and ended.out == ""
-    assert not list(Path().glob("*.reverie"))
+    assert not list(Path().rglob("*.reverie")), "nothing is kept of what was refused, among one's own styles neither"
+
+
+def test_photos_lie_in_folders_of_folders(reverie: Run) -> None:
+    for name in ("album/2024/summer", "album/.thumbnails", "album/old.reverie/inputs"):
+        Path(name).mkdir(parents=True)
+    Path("photos/0.png").rename("album/2024/summer/0.png")
+    for name in (".thumbnails/x.png", "old.reverie/inputs/x.png"):
+        shutil.copy("photos/1.png", f"album/{name}")
+    ended = reverie("train", "style", "night.jpg", "--photos", "album", *TINY, "--steps", 1, "-o", "o.safetensors")
+    assert ended.code == 0 and "o.safetensors  1 step  " in ended.out
+    assert read_johnson(Path("o.safetensors")).facts["photos"] == 1, "hidden folders and kept runs are no albums"
+
+
+def test_a_training_that_is_gone_on_with_has_no_tiles(reverie: Run, start: Start) -> None:
+    assert killed_after(start(*words("--steps", 500, "-o", "o.safetensors", "--checkpoint-every", 0), "--json"), 3)
+    ended = reverie("resume", "o.reverie", "--tile", 64)
+    assert ended.code == 2 and ended.err.count("\n") == 1 and "a training has no tiles" in ended.err
+    assert Path("o.reverie/job.json").exists()
 
 
 def test_a_missing_painting_is_refused(reverie: Run) -> None:
@@ -222,6 +244,18 @@ def test_a_size_far_from_the_trained_is_noted(reverie: Run) -> None:
 def test_what_does_not_suit_a_network_is_refused(reverie: Run, more: tuple[str, ...], line: str) -> None:
     ended = reverie("instant", "photo.png", *more)
     assert ended.code == 2 and line in ended.err and ended.err.count("\n") == 1
+
+
+def test_the_size_that_is_painted_must_suit_not_the_photos(reverie: Run) -> None:
+    Image.new("RGB", (10, 8), (90, 120, 60)).save("small.png")
+    Image.new("RGB", (400, 3)).save("line.png")
+    ended = reverie("instant", "small.png", "--network", "mine.safetensors", "--size", 40, "-o", "o.png")
+    assert ended.code == 0 and ended.out.startswith("o.png  40x32")
+    for photo in ("small.png", "line.png"):
+        ended = reverie("instant", photo, "--network", "mine.safetensors", "-o", "no.png")
+        assert ended.code == 2 and "16 pixels or more each way" in ended.err
+        assert ended.err.count("\n") == 1, "no advice for what is refused"
+        assert not Path("no.png").exists()
 
 
 def test_another_network_is_not_replayed(reverie: Run) -> None:

@@ -63,3 +63,25 @@ def test_small_pictures_are_refused() -> None:
     assert deep.least == 64
     with pytest.raises(PictureError, match="64 pixels or more"):
         stylise(deep, torch.rand(1, 3, 60, 90), 32)
+
+
+@pytest.mark.parametrize("size", [(67, 93), (33, 130)])
+def test_weights_in_tiles_and_weights_of_one(size: tuple[int, int]) -> None:
+    johnson, x = network((6, 8, 10), 2), torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(5))
+    alpha = torch.linspace(-1, 2, size[1]).clamp(0, 1).expand(1, 1, *size)
+    whole = stylise(johnson, x, 0, opaque=alpha)
+    assert torch.allclose(stylise(johnson, x, 21, opaque=alpha), whole, atol=1e-4)
+    assert torch.allclose(stylise(johnson, x, 0, opaque=torch.ones_like(alpha)), stylise(johnson, x, 0), atol=1e-4)
+    assert (whole - stylise(johnson, x, 0)).abs().max() > 0.01
+
+
+def test_transparent_places_have_no_say_far_away() -> None:
+    """What lies deep inside the transparent half changes nothing in the opaque one."""
+    johnson, x = network((4, 6), 1), torch.rand(1, 3, 48, 160, generator=torch.Generator().manual_seed(6))
+    y, alpha = x.clone(), torch.ones(1, 1, 48, 160)
+    y[..., 120:] = 1 - y[..., 120:]
+    alpha[..., 80:] = 0
+    one, other = (stylise(johnson, picture, 0, opaque=alpha)[..., :80] for picture in (x, y))
+    assert torch.allclose(one, other, atol=1e-5)
+    one, other = (stylise(johnson, picture, 0)[..., :80] for picture in (x, y))
+    assert (one - other).abs().max() > 1e-3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -166,6 +167,20 @@ def test_only_the_last_image_is_enlarged(tiny: Network, start: Tensor) -> None:
     images = [[step.image for step in replace(plain, enlarge=how).run()] for how in (None, twice)]
     assert all(torch.equal(a, b) for a, b in zip(images[0][:-1], images[1][:-1], strict=True))
     assert torch.equal(images[1][-1], twice.draw(images[0][-1])) and twice.size(SIZE) == images[1][-1].shape[2:]
+
+
+def test_a_plan_counts_the_seconds_of_enlarging(tiny: Network, start: Tensor) -> None:
+    """A quarter of the picture is tried, and takes 50 ms at least."""
+
+    def draw(x: Tensor) -> Tensor:
+        tried.append(tuple(x.shape[2:]))
+        time.sleep(0.05)
+        return x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+    tried: list[tuple[int, ...]] = []
+    what = rv.Synthesis(OBJECTIVE, tiny, rv.PixelCanvas(start), rv.octaves((256, 256), count=1, steps=1))
+    planned = rv.plan(replace(what, enlarge=Enlargement(2, 0, draw)))
+    assert set(tried) == {(128, 128)} and planned.seconds - planned.step_seconds > 0.19
 
 
 def test_an_iterate_says_where_it_is(tiny: Network, start: Tensor) -> None:

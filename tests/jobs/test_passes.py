@@ -23,6 +23,7 @@ from reverie.jobs import batch, passes
 from reverie.jobs.crew import Processes
 from reverie.jobs.items import Item, gather, items_of, parse_grid
 from reverie.jobs.making import is_made, make
+from reverie.networks.johnson import draw_johnson, write_johnson
 from reverie.pictures import read_image, read_picture, write_image
 from reverie.recipes.catalogue import ONE_PASS
 from reverie.recipes.record import read_record
@@ -57,6 +58,11 @@ def item(name: str, photo: str = "photos/cat.png", **given: object) -> Item:
     given |= {"precision": "float32"} if name == "instant" else {}
     (only,) = items_of(ONE_PASS[name], files, given, grid={}, folder=Path("out"))
     return only
+
+
+def own_network(path: str, seed: int = 1) -> None:
+    """A small style network of one's own, drawn at random."""
+    write_johnson(Path(path), draw_johnson(widths=(4, 6), blocks=1, seed=seed))
 
 
 def rows() -> list[dict[str, object]]:
@@ -131,7 +137,7 @@ def test_a_grid_and_the_sharp_network() -> None:
 def test_a_worker_looks_at_a_painting_once(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int] = []
     paint = passes.painter
-    monkeypatch.setattr(passes, "painter", lambda pictures, settings: looked.append(1) or paint(pictures, settings))
+    monkeypatch.setattr(passes, "painter", lambda *given, **more: looked.append(1) or paint(*given, **more))
     passes._manner.cache_clear()
     for photo in ("photos/ape.png", "photos/cat.png"):
         list(make(item("instant", photo)))
@@ -139,6 +145,27 @@ def test_a_worker_looks_at_a_painting_once(monkeypatch: pytest.MonkeyPatch) -> N
     Image.new("RGB", (50, 50), (200, 30, 30)).save("night.jpg")
     list(make(item("instant")))
     assert looked == [1, 1], "another picture of that name"
+
+
+def test_networks_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each by itself; as by the single command; made anew only where the network has changed."""
+    for seed, name in enumerate(("mine", "hers")):
+        own_network(f"{name}.safetensors", seed)
+    networks = ("--network", "mine.safetensors", "--network", "hers.safetensors")
+    words = ["batch", "instant", "photos", *networks, "--precision", "float32", "--workers", "1", "-o", "out"]
+    assert main(words) == 2 and capsys.readouterr().out.startswith("out  4 made, 2 failed  ")
+    own, mine = ["--network", "mine.safetensors", "--precision", "float32"], Path("out/cat-mine.png")
+    assert main(["instant", "photos/cat.png", *own, "-o", "single.png"]) == 0
+    assert torch.equal(read_image(mine), read_image("single.png"))
+    record, single = read_record(mine), read_record(Path("single.png"))
+    assert (record.network, record.settings) == (single.network, single.settings)
+    assert [i.role for i in record.inputs] == [i.role for i in single.inputs] == ["photo", "network"]
+    assert not torch.equal(read_image(mine), read_image("out/cat-hers.png"))
+    capsys.readouterr()
+    assert main(["replay", str(mine)]) == 0 and "same pixels" in capsys.readouterr().out
+    Path("photos/bad.jpg").unlink()
+    own_network("hers.safetensors", seed=7)
+    assert main(words) == 0 and capsys.readouterr().out.startswith("out  2 made, 2 there already")
 
 
 @each
@@ -185,15 +212,20 @@ def test_a_batch_that_is_killed_goes_on(name: str) -> None:
         (("upscale", "photos", "--factor", "5"), "factor"),
         (("upscale", "photos", "--preset", "gentle"), "--preset"),
         (("upscale", "photos", "--grid", "strenght=1"), "strenght"),
-        (("instant", "photos"), "--painting"),
+        (("instant", "photos"), "--painting or --network"),
+        (("instant", "photos", "--painting", "mosaic", "--network", "mine.safetensors"), "one of the two"),
+        (("instant", "photos", "--network", "nobodys"), "no file or style network 'nobodys'"),
+        (("instant", "photos", "--network", "night.jpg"), "night.jpg"),
+        (("instant", "photos", "--network", "mine.safetensors", "--grid", "network=a,b"), "network"),
         (("instant", "photos", "--styles", "mosaik"), "mosaic"),
         (("instant", "photos", "--painting", "mosaic", "--strength", "2"), "strength"),
     ],
 )
 def test_what_is_refused(words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    own_network("mine.safetensors")
     assert main(["batch", *words]) == 2
     ended = capsys.readouterr()
-    assert said in ended.err and ended.err.count("\n") == 1
+    assert said in ended.err and ended.err.count("\n") == 1, ended.err
 
 
 def test_the_first_page_tells_what_batches_tell(capsys: pytest.CaptureFixture[str]) -> None:

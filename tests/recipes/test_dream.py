@@ -171,3 +171,10 @@ def test_a_rolled_beginning_dreams_the_rolled_dream() -> None:
 def test_a_seamless_zoom_is_refused() -> None:
     with pytest.raises(RecipeError, match="leave out one"):
         dreaming(None, DreamSettings(seamless=True, zoom=3))
+
+
+def test_a_panorama_is_narrow_and_still_dreamt_on() -> None:
+    wide = torch.rand(1, 3, 20, 1200, generator=torch.Generator().manual_seed(3))
+    two = rv.DreamSettings(size=1200, layers=("relu4_2", "relu5_2"), octaves=1, steps=(1,), precision="float32")
+    *_, last = rv.recipes.dream(wide, two)
+    assert last.image.shape == wide.shape and not torch.equal(last.image, wide)

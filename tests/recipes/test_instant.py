@@ -12,7 +12,7 @@ from reverie.networks import Instant, load
 from reverie.networks.matching import moments
 from reverie.pictures import resize
 from reverie.recipes import InstantSettings, checked, instant
-from reverie.recipes.instant import LARGEST, LONGEST, painter, painting_size, size_for, tile_for
+from reverie.recipes.instant import LARGEST, LONGEST, counted, painter, painting_size, size_for, tile_for
 
 Make = Callable[..., Tensor]
 EXACT = {"precision": "float32", "tile": 0}
@@ -163,3 +163,71 @@ def test_tiny_and_narrow_photos(tiny_instant: Instant, make_picture: Make) -> No
 def test_the_automatic_precision_is_settled() -> None:
     assert InstantSettings().resolved().precision in ("float32", "bfloat16")
     assert load("dreamnet").name == "dreamnet"
+
+
+def right_half_transparent(height: int, width: int) -> Tensor:
+    alpha = torch.ones(1, 1, height, width)
+    alpha[..., width // 2 :] = 0
+    return alpha
+
+
+def test_what_is_transparent_has_no_say(tiny_instant: Instant, make_picture: Make) -> None:
+    """Far inside the transparent half anything may lie; without its alpha it would count."""
+    manner = painter([make_picture(20, 64, 64)], settings(), decoder=tiny_instant)
+    photo, alpha = make_picture(21, 40, 404), right_half_transparent(40, 404)
+    other = photo.clone()
+    other[..., 330:] = 0.5
+    one, two = (manner.paint(p, opaque=alpha)[..., :202] for p in (photo, other))
+    assert torch.allclose(one, two, atol=1e-4)
+    assert (manner.paint(photo)[..., :202] - manner.paint(other)[..., :202]).abs().max() > 0.01
+
+
+def test_the_opaque_part_has_the_paintings_colours(tiny_instant: Instant, make_picture: Make) -> None:
+    like = 0.35 + 0.3 * make_picture(22, 80, 80)
+    photo, alpha = make_picture(23, 80, 120), right_half_transparent(80, 120)
+    photo[..., 60:] = 0.9
+    got = moments(painter([like], settings(), decoder=tiny_instant).paint(photo, opaque=alpha)[..., :60])
+    assert torch.allclose(got.mean, moments(like).mean, atol=0.02)
+    assert torch.allclose(got.covariance, moments(like).covariance, atol=0.005)
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.5])
+def test_alpha_in_tiles(tiny_instant: Instant, make_picture: Make, strength: float) -> None:
+    photo, like, alpha = make_picture(24, 75, 101), [make_picture(25, 90, 70)], make_picture(26, 75, 101)[:, :1]
+    halves = [right_half_transparent(90, 70)]
+    whole, tiled = (
+        painter(like, settings(strength=strength, tile=t), opaque=halves, decoder=tiny_instant).paint(
+            photo, opaque=alpha
+        )
+        for t in (0, 32)
+    )
+    assert (whole - tiled).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_an_alpha_of_one_value_changes_nothing(tiny_instant: Instant, make_picture: Make, share: float) -> None:
+    photo, like, alpha = make_picture(27, 50, 70), make_picture(28, 64, 64), torch.full((1, 1, 50, 70), share)
+    plain = painter([like], settings(size=44), decoder=tiny_instant).paint(photo)
+    manner = painter([like], settings(size=44), opaque=[torch.full((1, 1, 64, 64), share)], decoder=tiny_instant)
+    assert torch.equal(manner.paint(photo, opaque=alpha), plain)
+
+
+def test_a_paintings_own_alpha(tiny_instant: Instant, make_picture: Make) -> None:
+    """Its transparent half is no part of the manner; pictures of one half each would mix."""
+    photo, like = make_picture(29, 64, 64), make_picture(30, 64, 256)
+    other, alpha = like.clone(), right_half_transparent(64, 256)
+    other[..., 200:] = 0.1
+    one, two = (painter([p], settings(), opaque=[alpha], decoder=tiny_instant).paint(photo) for p in (like, other))
+    assert torch.allclose(one, two, atol=1e-3)
+    plain = [painter([p], settings(), decoder=tiny_instant).paint(photo) for p in (like, other)]
+    assert (plain[0] - plain[1]).abs().max() > 0.02
+
+
+def test_alpha_that_does_not_belong(tiny_instant: Instant, make_picture: Make) -> None:
+    photo, like = make_picture(31, 40, 50), [make_picture(32, 40, 40)]
+    with pytest.raises(PictureError, match="alpha is"):
+        painter(like, settings(), decoder=tiny_instant).paint(photo, opaque=torch.ones(1, 1, 50, 40))
+    with pytest.raises(RecipeError, match="one for each painting"):
+        painter(like, settings(), opaque=[None, None], decoder=tiny_instant)
+    half = counted(right_half_transparent(40, 50), of=photo, size=(20, 24))
+    assert half is not None and half.shape == (1, 1, 20, 24) and half.mean() == pytest.approx(0.5, abs=0.02)

@@ -15,6 +15,7 @@ from reverie.engine import Synthesis
 from reverie.errors import PictureError, RecipeError
 from reverie.pictures import Picture, periodic_part, scaled, srgb_to_oklab
 from reverie.recipes.catalogue import find
+from reverie.recipes.starts import Start, scales
 from reverie.recipes.style import Guides, StyleSettings, painting
 
 MakePicture = Callable[..., Tensor]
@@ -197,6 +198,13 @@ def test_what_is_refused(
         guides = {"begin": photo}
     with pytest.raises(error, match=said):
         painting(photo, [model], settings(**more), guides=Guides(**guides))
+
+
+@pytest.mark.parametrize("start", ["instant", "photo"])
+def test_scales_of_a_panorama_are_wide_enough_for_the_deepest_layer(start: Start) -> None:
+    sides = [min(s.size) for s in scales((40, 2000), start=start, quality="normal")]
+    assert 16 <= sides[0] < 24 and sides[-1] == 40
+    assert [s.size for s in scales((12, 900), start=start, quality="normal")] == [(12, 900)], "refused by its own size"
 
 
 def test_a_library_call_is_the_same_picture(photo: Tensor, model: Tensor) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,10 @@ from reverie.jobs.crew import Crew, Processes, workers_here
 from reverie.jobs.items import Item, gather, items_of, parse_grid
 from reverie.jobs.spread import Spread
 from reverie.networks import download
+from reverie.networks.johnson import read_johnson
+from reverie.networks.own import own_style
 from reverie.pictures import FORMATS
-from reverie.recipes.catalogue import CATALOGUE, ONE_PASS, OnePass, Recipe, Role
+from reverie.recipes.catalogue import CATALOGUE, NETWORK, ONE_PASS, OnePass, Recipe, Role
 from reverie.recipes.presets import Preset
 from reverie.recipes.settings import Settings
 
@@ -49,6 +51,7 @@ what is made already is not made again. The output folder gets a manifest and a 
 
 Craft = Recipe[Any] | OnePass
 CRAFTS: Mapping[str, Craft] = {**CATALOGUE, **ONE_PASS}
+_EITHER = {name for craft in ONE_PASS.values() for name in craft.either}
 _NO_PRESET = Preset(recipe="", summary="none")
 
 
@@ -92,11 +95,12 @@ def ordered(recipe: Craft, given: Mapping[str, Any]) -> tuple[tuple[Item, ...], 
     Raises:
         RecipeError: settings, a format or a folder that make no sense.
         PictureError: a word that means no picture.
+        WeightsError: a word that means no style network.
     """
     main, *others = recipe.roles
     files = {main.name: gather(given["inputs"], noise=recipe.noise is not None)}
     preset = preset_of(recipe, given) if isinstance(recipe, Recipe) else _NO_PRESET
-    files |= {r.name: gather(given[r.name] or (), samples=True) or preset.pictures(r.name) for r in others}
+    files |= {r.name: _files_of(r, given[r.name] or ()) or preset.pictures(r.name) for r in others}
     folder = given["output"] or Path(f"{_name_of(given['inputs'])}-{recipe.name}")
     for role in others:
         if role.required and not files[role.name]:
@@ -155,10 +159,23 @@ def _suffix(word: str | None) -> str:
     return suffix
 
 
+def _files_of(role: Role, words: Sequence[str]) -> tuple[Path | None, ...]:
+    """The pictures that words mean, or the networks: those are read once, so that none fails item by item."""
+    if role.name != NETWORK:
+        return gather(words, samples=True)
+    paths = tuple(dict.fromkeys(map(own_style, words)))
+    for path in paths:
+        read_johnson(path)
+    return paths
+
+
 def _role_option(role: Role) -> inspect.Parameter:
     flags = [role_flag(role), *(["--styles"] if role.name == "painting" else [])]
-    words = f"{role.description}; a folder or list of them; give several times: each is used by itself"
-    info = typer.Option(*flags, metavar="PICTURE", help=words, rich_help_panel=DIALS if role.required else BESIDE)
+    network = role.name == NETWORK
+    words = f"{role.description}; {'' if network else 'a folder or list of them; '}give several times: each is used by"
+    panel = DIALS if role.required or role.name in _EITHER else BESIDE
+    metavar = "FILE" if network else "PICTURE"
+    info = typer.Option(*flags, metavar=metavar, help=f"{words} itself", rich_help_panel=panel)
     return parameter(role.name, list[str] | None, None, info)
 
 

@@ -108,17 +108,7 @@ def instant_command() -> Callable[..., int]:
         Of a folder of photos --output names a folder, too. A network of your own, see 'reverie train style',
         takes the paintings' place.
         """
-        paintings = tuple(map(samples.painting, given["painting"] or ()))
-        network = None if given["network"] is None else own_style(given["network"])
-        if bool(paintings) == (network is not None):
-            raise RecipeError(
-                "instant paints like a PAINTING, or by a --network of your own; give one of the two."
-                " 'reverie instant --help' shows more."
-            )
-        settings, photo = checked(InstantSettings, settings_given(InstantSettings, given)), given["photo"]
-        order = InstantOrder(photo, paintings, settings, "", mask=given["mask"], network=network)
-        order = replace(order, name="-".join([photo.stem, *order.manner]) + ".png")
-        return paint(order, Wishes(output=given["output"], json=given["json"]))
+        return paint(instant_order(given), Wishes(output=given["output"], json=given["json"]))
 
     photo = typer.Argument(metavar="PHOTO", help="the picture to paint, or a folder of them", show_default=False)
     painting = typer.Argument(
@@ -147,6 +137,24 @@ def instant_command() -> Callable[..., int]:
         *options_of(InstantSettings, machine, panel=MACHINE),
     ]
     return with_parameters(command, [*words, *(p for p in wish_parameters() if p.name in ("output", "json"))])
+
+
+def instant_order(given: Mapping[str, Any]) -> InstantOrder:
+    """What to paint at once, from the words typed.
+
+    Raises:
+        RecipeError: neither a painting nor a network of one's own, or both.
+    """
+    paintings = tuple(map(samples.painting, given["painting"] or ()))
+    network = None if given["network"] is None else own_style(given["network"])
+    if bool(paintings) == (network is not None):
+        raise RecipeError(
+            "instant paints like a PAINTING, or by a --network of your own; give one of the two."
+            " 'reverie instant --help' shows more."
+        )
+    settings, photo = checked(InstantSettings, settings_given(InstantSettings, given)), given["photo"]
+    order = InstantOrder(photo, paintings, settings, "", mask=given["mask"], network=network)
+    return replace(order, name="-".join([photo.stem, *order.manner]) + ".png")
 
 
 def replay_command() -> Callable[..., int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def to_page(given: dict[str, Any]) -> int:
     for each in made.networks:
         told(each, f"{made.folder}/model/{each.path.name}")
     print(f"{made.folder}  {made.bytes / 1e6:.1f} MB")
-    print(f"  show it: python -m http.server --directory {made.folder}")
+    print(f"  show it: python -m http.server --directory {shlex.quote(str(made.folder))}")
     return DONE
 
 

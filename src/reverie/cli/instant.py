@@ -9,26 +9,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reverie import styles
-from reverie.cli.codes import DONE
+from reverie.cli.codes import DONE, REFUSED
 from reverie.cli.guardian import Will, again_in, leave
 from reverie.cli.outputs import Wishes, depth_for, plan
 from reverie.cli.perform import check_network, same_pixels
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.errors import PictureError
 from reverie.jobs.items import gather
+from reverie.jobs.passes import instant_used
 from reverie.jobs.smaller import smaller
-from reverie.networks.instant import Instant, load_instant
+from reverie.networks.instant import load_instant
 from reverie.networks.johnson import read_johnson
 from reverie.networks.own import own_styles
 from reverie.pictures import Picture, check_output, filled, read_mask, read_picture, resize, size_of, write_image
-from reverie.recipes.instant import SMALLEST, InstantSettings, Painter, painter, size_for, tile_for
+from reverie.recipes.instant import SMALLEST, InstantSettings, Painter, painter, size_for
 from reverie.recipes.own_style import OwnPainter, own_painter
 from reverie.recipes.record import Input, NetworkUsed, Record, locate, record_as
 from reverie.recipes.settings import checked
 
 NAME = "instant"
-OWN = "own style"
-"""What a record calls the network where it is one's own."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,8 @@ class Order:
 def paint(order: Order, wishes: Wishes) -> int:
     """Paint a photo, or all of a folder, and write what comes out; return the exit code.
 
-    Of a folder, the wished output is a folder too; the paintings are looked at once.
+    Of a folder, the wished output is a folder too; the paintings are looked at once, and a photo that cannot be read
+    is left out.
 
     Raises:
         ReverieError: anything refused; older outputs are as they were.
@@ -80,10 +80,21 @@ def paint(order: Order, wishes: Wishes) -> int:
         for line in order.notes:
             follower.note(line)
         works = _works(order, wishes)
-        manner = _manner(order)
-        for each, its in works:
-            _paint_one(each, its, manner, follower, many=order.photo.is_dir())
-    return DONE
+        manner, many = _manner(order), order.photo.is_dir()
+        painted = [_painted(each, its, manner, follower, many=many) for each, its in works]
+    return DONE if all(painted) else REFUSED
+
+
+def _painted(order: Order, wishes: Wishes, manner: Painter | OwnPainter, follower: Reporter, *, many: bool) -> bool:
+    """Whether a photo was painted: of many, one that cannot be is named, and the others go on."""
+    try:
+        _paint_one(order, wishes, manner, follower, many=many)
+    except PictureError as error:
+        if not many:
+            raise
+        follower.note(str(error))
+        return False
+    return True
 
 
 def again(
@@ -104,7 +115,7 @@ def again(
     for wanted in record.inputs:
         by_role.setdefault(wanted.role, []).append(locate(wanted, places, also=_known(wanted)))
     if not by_role["network"]:
-        check_network(None if anyway else record.network, _network_used(load_instant()))
+        check_network(None if anyway else record.network, NetworkUsed(name=NAME, sha256=load_instant().sha256))
     order = Order(
         by_role["photo"][0],
         tuple(by_role["painting"]),
@@ -136,7 +147,8 @@ def _manner(order: Order) -> Painter | OwnPainter:
     """What paints."""
     if order.network is not None:
         return own_painter(read_johnson(order.network), order.settings)
-    return painter([_opaque(path).pixels for path in order.paintings], order.settings)
+    pictures = [_opaque(path) for path in order.paintings]
+    return painter([p.pixels for p in pictures], order.settings, opaque=[p.alpha for p in pictures])
 
 
 def _will(order: Order, tile: int, size: tuple[int, int], *, many: bool) -> Will:
@@ -156,26 +168,20 @@ def _paint_one(order: Order, wishes: Wishes, manner: Painter | OwnPainter, follo
     photo = _opaque(order.photo)
     size = size_for(photo.pixels, manner.settings)
     check_output(output, size=size)
-    if isinstance(manner, OwnPainter):
-        tile, used = manner.tile(size), NetworkUsed(name=OWN, sha256=manner.network.sha256)
-        if advice := manner.advice(size):
-            follower.note(advice)
-    else:
-        tile, used = tile_for(size, manner.settings), _network_used(manner.decoder)
+    tile = manner.tile(size)
+    if isinstance(manner, OwnPainter) and (advice := manner.advice(size)):
+        follower.note(advice)
     manner = replace(manner, settings=manner.settings.model_copy(update={"tile": tile, "memory": None}))
-    record = record_as(NAME, manner.settings, network=used, inputs=order.inputs, output=output)
+    record = record_as(NAME, manner.settings, network=instant_used(manner), inputs=order.inputs, output=output)
     follower.began(record, output)
     leave(_will(order, tile, size, many=many))
-    image = manner.paint(photo.pixels, mask=None if order.mask is None else read_mask(order.mask))
+    mask = None if order.mask is None else read_mask(order.mask)
+    image = manner.paint(photo.pixels, mask=mask, opaque=photo.alpha)
     alpha = None if photo.alpha is None else resize(photo.alpha, size_of(image)).clamp_(0, 1)
     write_image(output, image, alpha=alpha, recipe=record.to_json(), depth=depth_for(output, photo))
     same = same_pixels(order.same_as, output)
     follower.close()
     follower.ended(Outcome((output,), size_of(image), seconds=time.perf_counter() - began, stopped=None, same=same))
-
-
-def _network_used(decoder: Instant) -> NetworkUsed:
-    return NetworkUsed(name=NAME, sha256=decoder.sha256)
 
 
 def _opaque(path: Path) -> Picture:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reverie.errors import PictureError
+from reverie.jobs.items import KEPT
 from reverie.pictures import Picture, atomic_path, check_output, format_of
 
 
@@ -72,7 +73,7 @@ def beside(picture: Path, word: str, suffix: str | None = None) -> Path:
 
 def folder_beside(picture: Path) -> Path:
     """Where a long run is kept when no folder was named: ``cat.png`` has ``cat.reverie``."""
-    return picture.with_name(f"{picture.stem}.reverie")
+    return picture.with_name(picture.stem + KEPT)
 
 
 def depth_for(picture: Path, photo: Picture | None) -> int:

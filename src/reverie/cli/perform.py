@@ -52,6 +52,7 @@ class Order:
         until: where to stop before the end, as the replay of a stopped run does.
         same_as: a file whose pixels should come out again.
         network: the one it must be, weights included; None takes what is here.
+        enlarger: the same of the network that enlarges the finished picture.
         notes: what the user should know.
         folder: of an earlier process's run, to go on with.
     """
@@ -63,6 +64,7 @@ class Order:
     until: Stop | None = None
     same_as: Path | None = None
     network: NetworkUsed | None = None
+    enlarger: NetworkUsed | None = None
     notes: tuple[str, ...] = ()
     folder: Folder | None = None
 
@@ -156,7 +158,10 @@ def prepare(order: Order, wishes: Wishes, follower: Reporter, machines: Machines
     chosen = machines.plan(settings, synthesis)
     settings = settings.planned(chosen)
     record = record_of(order.recipe, settings, inputs=files, output=outputs.picture)
-    check_network(order.network, record.network, way="" if order.folder else "; --anyway uses them")
+    way = "" if order.folder else "; --anyway uses them"
+    check_network(order.network, record.network, way=way)
+    if record.enlarger is not None:
+        check_network(order.enlarger, record.enlarger, way=way)
     record = order.folder.job.record_now if order.folder else record
     for line in order.notes:
         follower.note(line)
@@ -188,6 +193,8 @@ def follow(job: Job, follower: Reporter, wish: Wish, executor: Executor, keeper:
     del state  # the run lets go of it once it is used
     for iterate in steps:
         follower.stepped(iterate)
+        if iterate.last and job.synthesis.enlarge is not None:
+            follower.enlarging(job.plan.result)
         if job.wishes.report:
             moments.append(Moment.of(iterate))
         count = _count(job, iterate)
@@ -213,7 +220,8 @@ def _count(job: Job, iterate: Iterate) -> int:
 def save(job: Job, path: Path, iterate: Iterate) -> Tensor:
     """Write the picture as it stands, with its alpha, its depth and its record; return it."""
     image = iterate.image
-    record = job.record.model_copy(update={"stopped": None if iterate.last else _stop(iterate)})
+    on_the_way = {"stopped": _stop(iterate), "enlarger": None}  # nothing has enlarged it yet
+    record = job.record.model_copy(update={"stopped": None} if iterate.last else on_the_way)
     photo = job.photo
     write_image(
         path,

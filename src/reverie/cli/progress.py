@@ -50,6 +50,9 @@ class Reporter(Protocol):
     def enlarged(self, part: Enlarged) -> None:
         """One more tile of an enlarged picture is done."""
 
+    def enlarging(self, size: Size) -> None:
+        """Every step is done, and the last picture is being enlarged to this (H, W)."""
+
     def planned(self, plan: Plan) -> None:
         """How the run would be done."""
 
@@ -88,7 +91,8 @@ class Outcome:
 
     def __str__(self) -> str:
         picture, *rest = self.written
-        what = f"{self.steps} steps" if self.size is None else f"{self.size[1]}x{self.size[0]}"
+        steps = "1 step" if self.steps == 1 else f"{self.steps} steps"
+        what = steps if self.size is None else f"{self.size[1]}x{self.size[0]}"
         words = [str(picture), what, f"{self.seconds:.1f} s"]
         if self.stopped:
             words.append(f"stopped at stage {self.stopped.stage}, step {self.stopped.step}")
@@ -124,6 +128,9 @@ class Silent:
         """Nothing."""
 
     def enlarged(self, part: Enlarged) -> None:
+        """Nothing."""
+
+    def enlarging(self, size: Size) -> None:
         """Nothing."""
 
     def planned(self, plan: Plan) -> None:
@@ -180,6 +187,11 @@ class Screen(Silent):
         """Move the bar."""
         bar = self._bar or self._start(title=self._title)
         bar.update(self._task, completed=part.done)
+
+    def enlarging(self, size: Size) -> None:
+        """Say so where the place and the losses were."""
+        bar = self._bar or self._of_steps()
+        bar.update(self._task, completed=1.0, place=f"enlarging to {size[1]}x{size[0]}", losses="", refresh=True)
 
     def note(self, line: str) -> None:
         """A line above the bar."""
@@ -257,6 +269,10 @@ class Lines(Silent):
     def enlarged(self, part: Enlarged) -> None:
         """``{"event": "tile", "tile": …, "tiles": …, "done": …}``."""
         _emit("tile", tile=part.tile, tiles=part.tiles, done=round(part.done, 6))
+
+    def enlarging(self, size: Size) -> None:
+        """``{"event": "enlarging", "width": …, "height": …}``."""
+        _emit("enlarging", width=size[1], height=size[0])
 
     def planned(self, plan: Plan) -> None:
         """``{"event": "plan", "tile": …, "peak": …, "seconds": …}``."""

@@ -29,7 +29,16 @@ def replay(file: Path, wishes: Wishes, *, folders: Sequence[Path], anyway: bool)
         RecipeError: no record, or its inputs or network are not here.
     """
     record = read_record(file)
-    places = [file.parent, Path(), *folders]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(record.threads)  # the order of sums depends on them
+    try:
+        return _made_again(record, file, wishes, places=[file.parent, Path(), *folders], anyway=anyway)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _made_again(record: Record, file: Path, wishes: Wishes, *, places: Sequence[Path], anyway: bool) -> int:
+    """By the craft that made it."""
     if record.remixed:
         return remix.again(record, wishes, file=file, folders=places)
     if record.recipe == upscale.NAME:
@@ -46,14 +55,10 @@ def replay(file: Path, wishes: Wishes, *, folders: Sequence[Path], anyway: bool)
         until=record.stopped,
         same_as=file,
         network=None if anyway else record.network,
+        enlarger=None if anyway else record.enlarger,
         notes=differences(record),
     )
-    threads = torch.get_num_threads()
-    torch.set_num_threads(record.threads)
-    try:
-        return make(order, wishes)
-    finally:
-        torch.set_num_threads(threads)
+    return make(order, wishes)
 
 
 def differences(record: Record) -> tuple[str, ...]:

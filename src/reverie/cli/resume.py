@@ -14,6 +14,7 @@ from reverie.cli.outputs import Wishes
 from reverie.cli.perform import Order
 from reverie.cli.replay import differences
 from reverie.cli.zoom import make
+from reverie.errors import RecipeError
 from reverie.jobs import Folder, reopen
 from reverie.recipes.record import relative
 
@@ -37,6 +38,8 @@ def resume(path: Path, wishes: Wishes, *, tile: int | None = None) -> int:
             return _say_finished(folder, machine=wishes.json)
         files = folder.inputs()
         trained = folder.job.record.recipe == train.NAME
+        if trained and (tile is not None or wishes.cluster is not None):
+            raise RecipeError("a training has no tiles and runs on one machine; leave out --tile and --cluster.")
         folder = folder if wishes.output is None or trained else _redirected(folder, wishes.output)
         folder = folder if tile is None else folder.changed(tile=tile)
         threads = torch.get_num_threads()
@@ -60,6 +63,7 @@ def _order(folder: Folder, files: dict[str, tuple[Path, ...]]) -> Order:
         until=job.record.stopped,
         same_as=None if job.same_as is None else _existing(Path(job.same_as)),
         network=job.record.network,
+        enlarger=job.record.enlarger,
         notes=differences(job.record),
         folder=folder,
     )

@@ -26,7 +26,7 @@ from reverie.cli.keeping import way_on
 from reverie.cli.options import DIALS, FINER, MACHINE, WRITING, options_of, parameter, settings_given
 from reverie.cli.outputs import beside, check_writable, folder_beside
 from reverie.cli.progress import Outcome, Reporter, reporter
-from reverie.errors import PictureError, RecipeError
+from reverie.errors import PictureError, RecipeError, ReverieError
 from reverie.jobs import Folder, Pace, begin, holds_job, reopen
 from reverie.jobs.items import gather
 from reverie.networks import download, load
@@ -50,7 +50,7 @@ class Order:
 
     Attributes:
         painting: its file.
-        photos: a folder of them, or a list.
+        photos: a folder of them, folders inside included, or a list.
         settings: how.
         output: the network's file; None: in the folder of one's own styles, under the painting's name.
         json: whether progress is JSON on stdout.
@@ -99,7 +99,7 @@ def style_command() -> Any:
     finer = [name for name in TrainStyleSettings.model_fields if name not in (*first, *machine)]
     painting = typer.Argument(metavar="PAINTING", help="a picture, or a sample style's name", show_default=False)
     photos = typer.Option(
-        "--photos", metavar="FOLDER", help="photos to learn from: some hundreds, of anything",
+        "--photos", metavar="FOLDER", help="photos to learn from: some hundreds, of anything; sub-folders count",
         rich_help_panel=DIALS, show_default=False,
     )  # fmt: skip
     output = typer.Option(
@@ -277,7 +277,12 @@ def _opened(output: Path, job: jobs.Job, painting: Path) -> Iterator[Folder]:
             folder.inputs()
         else:
             folder = stack.enter_context(begin(path, job, [painting]))
-        yield folder
+        try:
+            yield folder
+        except ReverieError:
+            if folder.checkpoints.newest()[0] is None:  # refused before there was anything to go on from
+                folder.retire()
+            raise
 
 
 def _is_same(path: Path, job: jobs.Job) -> bool:
@@ -305,7 +310,7 @@ def _own_folder() -> Path:
 
 
 def _photos(place: Path) -> tuple[Path, ...]:
-    return tuple(path for path in gather([str(place)]) if path)
+    return tuple(path for path in gather([str(place)], deep=True) if path)
 
 
 def _painting(path: Path) -> Tensor:

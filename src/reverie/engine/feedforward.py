@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from reverie.engine.grids import Grid, grid_for, owned, window_of
+from reverie.engine.grids import Grid, grid_for, owned, weights_at, window_of
 from reverie.engine.pieces import part
 from reverie.networks import Network
 from reverie.networks.instant import HALOS, LAYERS, STRIDE, Instant
@@ -49,14 +49,15 @@ class Sums:
         """Nothing summed yet."""
         self._first: Tensor | float = 0.0
         self._second: Tensor | float = 0.0
-        self._count = 0
+        self._count = 0.0
 
-    def add(self, x: Tensor) -> None:
-        """What one tile owns, (1, C, h, w)."""
+    def add(self, x: Tensor, weights: Tensor | None = None) -> None:
+        """What one tile owns, (1, C, h, w), and how much each position counts, (1, 1, h, w): once, without."""
         rows = rows_of(x)
-        self._first = self._first + rows.sum(1).double()
-        self._second = self._second + (rows.mT @ rows).double()
-        self._count += rows.shape[1]
+        counted = rows if weights is None else rows * rows_of(weights)
+        self._first = self._first + counted.sum(1).double()
+        self._second = self._second + (counted.mT @ rows).double()
+        self._count += rows.shape[1] if weights is None else float(weights.sum(dtype=torch.float64))
 
     def gaussian(self) -> Gaussian:
         """The statistics of the whole map, in float64: inverse roots multiply their rounding."""
@@ -72,7 +73,15 @@ class Encoded:
 
 
 @torch.no_grad()
-def encode(network: Network, picture: Tensor, layers: Iterable[str], tile: int, *, deep: bool = True) -> Encoded:
+def encode(
+    network: Network,
+    picture: Tensor,
+    layers: Iterable[str],
+    tile: int,
+    *,
+    deep: bool = True,
+    opaque: Tensor | None = None,
+) -> Encoded:
     """Statistics of a picture's layers, and its map of the deepest.
 
     Args:
@@ -81,18 +90,23 @@ def encode(network: Network, picture: Tensor, layers: Iterable[str], tile: int, 
         layers: names; ``PICTURE`` are the colours.
         tile: side of the tiles, in pixels; 0 takes the picture whole.
         deep: whether the map is wanted.
+        opaque: (1, 1, H, W) in [0, 1], how much each pixel counts; None: all alike.
     """
     asked = tuple(dict.fromkeys(layers))
     run = tuple(dict.fromkeys([layer for layer in asked if layer != PICTURE] + [LAYERS[0]] * deep))
     size, sums = size_of(picture), {layer: Sums() for layer in asked}
     shape = network.extent(LAYERS[0], size)
     kept = picture.new_empty(1, network.channels(LAYERS[0]), *shape, dtype=network.dtype) if deep else picture[..., :0]
+    extents = {layer: size if layer == PICTURE else network.extent(layer, size) for layer in asked}
+    weights = {layer: weights_at(opaque, extent) for layer, extent in extents.items()}
     grid = grid_for(network, tuple(map(Moments, run)), size, tile or max(size))
     for place in grid:
         crop = grid.crop(picture, place)
         maps = {PICTURE: crop, **(network(crop, run) if run else {})}
         for layer, total in sums.items():
-            total.add(maps[layer][(..., *owned(network, layer, size, place)[1])])
+            window, region = owned(network, layer, size, place)
+            counts = weights[layer]
+            total.add(maps[layer][(..., *region)], None if counts is None else part(counts, window))
         if deep:
             window, region = owned(network, LAYERS[0], size, place)
             part(kept, window).copy_(maps[LAYERS[0]][(..., *region)])
@@ -105,7 +119,16 @@ def goal_of(manner: Manner) -> Goal:
 
 
 @torch.no_grad()
-def decode(decoder: Instant, deep: Tensor, seen: Gaussian, goal: Goal, noises: Sequence[Tensor], tile: int) -> Tensor:
+def decode(
+    decoder: Instant,
+    deep: Tensor,
+    seen: Gaussian,
+    goal: Goal,
+    noises: Sequence[Tensor],
+    tile: int,
+    *,
+    opaque: Tensor | None = None,
+) -> Tensor:
     """The picture that the decoder makes of the deepest map, in the colours of its goal; clamped.
 
     Args:
@@ -115,10 +138,11 @@ def decode(decoder: Instant, deep: Tensor, seen: Gaussian, goal: Goal, noises: S
         goal: what the maps and colours are given.
         noises: (1, 1, h, w), (1, 1, 2 h, 2 w) and (1, 1, 4 h, 4 w).
         tile: side of the tiles, in pixels of the picture; 0 takes the maps whole.
+        opaque: (1, 1, 8 h, 8 w) in [0, 1], how much each pixel counts; None: all alike.
     """
     x, change = deep, transported(seen, goal[LAYERS[0]])
     for number in range(len(LAYERS)):
-        x, seen = _stage(decoder, number, x, change, noises[number], tile * 2**number // STRIDE)
+        x, seen = _stage(decoder, number, x, change, noises[number], tile * 2**number // STRIDE, opaque)
         if number + 1 < len(LAYERS):
             change = whitened(seen, goal[LAYERS[number + 1]])
     return _changed(x, recoloured(seen, goal[PICTURE]))
@@ -132,18 +156,18 @@ def noises_for(shape: tuple[int, int], seed: int, amount: float) -> list[Tensor]
 
 
 def _stage(
-    decoder: Instant, number: int, x: Tensor, change: Affine, noise: Tensor, tile: int
+    decoder: Instant, number: int, x: Tensor, change: Affine, noise: Tensor, tile: int, opaque: Tensor | None
 ) -> tuple[Tensor, Gaussian]:
     """One stage over a whole map that is changed first: the map it makes, and its statistics."""
     height, width = size_of(x)
-    halo, sums = HALOS[number], Sums()
+    halo, sums, weights = HALOS[number], Sums(), weights_at(opaque, (2 * height, 2 * width))
     out: Tensor | None = None
     for place in Grid((height, width), step=1, halo=halo, tile=tile or max(height, width)):
         window = moved(window_of(x, place, halo), change).relu_().to(x.dtype)
         made = decoder.stage(number, window, window_of(noise, place, halo))
-        sums.add(made)
-        out = _empty(number, made, (2 * height, 2 * width)) if out is None else out
         rows, columns = (slice(2 * span.own[0], 2 * span.own[1]) for span in place)
+        sums.add(made, None if weights is None else weights[..., rows, columns])
+        out = _empty(number, made, (2 * height, 2 * width)) if out is None else out
         out[..., rows, columns] = made
     return torch.empty(0) if out is None else out, sums.gaussian()
 

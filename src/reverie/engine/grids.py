@@ -142,6 +142,16 @@ def owned(network: Network, layer: str, size: Size, place: Place, *, reach: int 
     return Window(top, left, bottom - top, right - left, whole), region
 
 
+def weights_at(opaque: Tensor | None, size: Size) -> Tensor | None:
+    """How much each position of a map of this (h, w) counts: the opaque share of the pixels it stands for.
+
+    Args:
+        opaque: (1, 1, H, W) in [0, 1], of the picture; None where all of it counts alike.
+        size: of the map.
+    """
+    return None if opaque is None else F.interpolate(opaque, size=size, mode="area")
+
+
 def window_of(pixels: Tensor, place: Place, halo: int) -> Tensor:
     """A tile of a map with its halo; where the map ends its outermost positions are repeated."""
     rows, columns = place

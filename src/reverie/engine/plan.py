@@ -24,6 +24,7 @@ TILES = (2048, 1536, 1024, 768, 512, 384, 256, SMALLEST)
 BOUNDLESS = 2**62  # bytes: a limit that is none, as where the tile is given
 OWN = 100 * 2**20  # bytes that libraries come to hold for themselves during a run
 WRITTEN = 4 * 3 + 8  # bytes per pixel of a result that is written: the picture, its alpha, an encoder's copy
+_TRIED = 128  # pixels of the side on which enlarging is timed
 SLACK = 1.3  # measured peaks over the sum of the maps, over networks and sizes
 
 
@@ -38,7 +39,7 @@ class Plan:
         peak: bytes of memory expected at the worst moment, this process as it is now included.
         limit: bytes it may use.
         step_seconds: expected for a step at the largest size.
-        seconds: expected for the whole run.
+        seconds: expected for the whole run, the last picture's enlargement included.
         disk: bytes of references kept in temporary files.
     """
 
@@ -96,7 +97,7 @@ def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None)
         peak=chosen.peak,
         limit=limit,
         step_seconds=pace * chosen.overhead * last.size[0] * last.size[1],
-        seconds=pace * chosen.overhead * pixels,
+        seconds=pace * chosen.overhead * pixels + _enlarging_seconds(what.enlarge, last.size),
         disk=0 if chosen.whole else chosen.references,
     )
 
@@ -176,6 +177,20 @@ def _enlarging_bytes(enlarge: Enlargement, size: Size) -> float:
     """Bytes that enlarging the last picture takes, and writing it."""
     height, width = enlarge.size(size)
     return WRITTEN * height * width + enlarge.working
+
+
+def _enlarging_seconds(enlarge: Enlargement | None, size: Size) -> float:
+    """How long enlarging the last picture will take, by a small one's time."""
+    if enlarge is None:
+        return 0.0
+    height, width = (min(side, _TRIED) for side in size)
+    picture = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    spent = []
+    for _ in range(2):
+        began = time.perf_counter()
+        enlarge.draw(picture)
+        spent.append(time.perf_counter() - began)
+    return min(spent) * size[0] * size[1] / (height * width)
 
 
 def _map_bytes(piece: Piece) -> float:

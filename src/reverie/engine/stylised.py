@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from reverie.engine.grids import Grid, Size
+from reverie.engine.grids import Grid, Size, weights_at
 from reverie.networks.johnson import EPSILON, Johnson, Layer, check_size
 from reverie.pictures import size_of
 
@@ -26,13 +26,14 @@ Ranges = tuple[Range, Range]
 
 
 @torch.inference_mode()
-def stylise(network: Johnson, picture: Tensor, tile: int) -> Tensor:
+def stylise(network: Johnson, picture: Tensor, tile: int, *, opaque: Tensor | None = None) -> Tensor:
     """A picture of any size painted by a network.
 
     Args:
         network: in any precision.
         picture: (1, 3, H, W) sRGB in [0, 1], 16 pixels or more each way.
         tile: side of the tiles, in pixels; 0 takes the picture whole.
+        opaque: (1, 1, H, W) in [0, 1], how much each pixel counts in the statistics; None: all alike.
 
     Returns:
         (1, 3, H, W) float32 sRGB in [0, 1].
@@ -45,9 +46,10 @@ def stylise(network: Johnson, picture: Tensor, tile: int) -> Tensor:
         torch.Size([1, 3, 600, 800])
     """
     check_size(picture, network.least)
-    if not tile or tile >= max(size_of(picture)):
+    whole = not tile or tile >= max(size_of(picture))
+    if whole and opaque is None:
         return network(picture).clamp_(0, 1)
-    maps = _Maps(network, picture, tile)
+    maps = _Maps(network, picture, max(size_of(picture)) if whole else tile, opaque)
     for number, layer in enumerate(network.layers[:-1], 1):
         maps.advance(number, layer)
     return maps.end(network.layers[-1])
@@ -107,12 +109,13 @@ class _Sums:
     def __init__(self) -> None:
         self._first: Tensor | float = 0.0
         self._second: Tensor | float = 0.0
-        self._count = 0
+        self._count = 0.0
 
-    def add(self, x: Tensor) -> None:
-        self._first = self._first + x.sum((0, 2, 3), dtype=torch.float64)
-        self._second = self._second + x.float().pow(2).sum((0, 2, 3), dtype=torch.float64)
-        self._count += x.shape[2] * x.shape[3]
+    def add(self, x: Tensor, weights: Tensor | None = None) -> None:
+        counted = x.float() if weights is None else x.float() * weights
+        self._first = self._first + counted.sum((0, 2, 3), dtype=torch.float64)
+        self._second = self._second + (counted * x).sum((0, 2, 3), dtype=torch.float64)
+        self._count += x.shape[2] * x.shape[3] if weights is None else float(weights.sum(dtype=torch.float64))
 
     def change(self, network: Johnson, layer: Layer) -> Change:
         """What the network makes of a map with these sums."""
@@ -128,8 +131,8 @@ class _Sums:
 class _Maps:
     """How far the network has come: the last map kept whole, and the layers since, whose statistics are known."""
 
-    def __init__(self, network: Johnson, picture: Tensor, tile: int) -> None:
-        self.network, self.tile = network, tile
+    def __init__(self, network: Johnson, picture: Tensor, tile: int, opaque: Tensor | None) -> None:
+        self.network, self.tile, self.opaque = network, tile, opaque
         self.picture = self.base = picture
         self.added: dict[int, Tensor] = {}  # by number, the maps that a layer may still add
         self.chain: list[tuple[Layer, Size, Change]] = []  # layers, their maps' sizes, what follows them
@@ -151,9 +154,10 @@ class _Maps:
         size, sums = size_after(layer, self.size), _Sums()
         channels = self.network.tensors[f"{layer.name}.weight"].shape[0]
         out = self._room(int(channels), size) if kept else None
+        weights = weights_at(self.opaque, size)
         for rows, columns in self._places(size):
             made = self._made(layer, (rows, columns))
-            sums.add(made)
+            sums.add(made, None if weights is None else weights[..., slice(*rows), slice(*columns)])
             if out is not None:
                 out[..., slice(*rows), slice(*columns)] = made
         change = sums.change(self.network, layer)

@@ -196,7 +196,7 @@ def begin(path: Path, job: Job, files: Sequence[Path]) -> Iterator[Folder]:
         if holds_job(path) and not _read(path / _JOB).finished:
             raise RecipeError(
                 f"'{path}' holds an unfinished run; go on with it by 'reverie resume', remove it, or name another"
-                " folder with --checkpoint."
+                " --output or --checkpoint."
             )
         folder = Folder(path, job)
         try:

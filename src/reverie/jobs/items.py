@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_origin
@@ -20,6 +21,8 @@ from reverie.recipes.settings import checked
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 LISTS = (".txt", ".lst", ".list")
 NOISE = "noise"
+KEPT = ".reverie"
+"""Suffix of the folders in which runs are kept."""
 _LONGEST = 150  # letters of a name
 Grid = Mapping[str, Sequence[str]]
 
@@ -52,19 +55,22 @@ class Item:
         return self.settings.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
-def gather(words: Iterable[str], *, samples: bool = False, noise: bool = False) -> tuple[Path | None, ...]:
+def gather(
+    words: Iterable[str], *, samples: bool = False, noise: bool = False, deep: bool = False
+) -> tuple[Path | None, ...]:
     """The pictures that words mean: files, all of a folder, the lines of a list; each file once, folders by name.
 
     Args:
         words: paths; a list is a ``.txt`` file of paths, from its own folder, and ``#`` begins a comment.
         samples: whether a word may also name a sample style.
         noise: whether the word ``noise`` stands for no picture, None.
+        deep: whether a folder's folders count, too; hidden ones and those of kept runs never do.
     Raises:
         PictureError: a word means nothing, a folder holds no picture, or a list cannot be read.
     """
     found: dict[Path | None, Path | None] = {}
     for word in words:
-        for path in _meant(word, samples=samples, noise=noise):
+        for path in _meant(word, samples=samples, noise=noise, deep=deep):
             found.setdefault(path and path.resolve(), path)
     return tuple(found.values())
 
@@ -112,11 +118,16 @@ def items_of(
         folder: of the outputs.
         suffix: of the outputs.
     Raises:
-        RecipeError: a setting that makes no sense, or a role without a picture.
+        RecipeError: a setting that makes no sense, a role without a picture, or two of which only one is taken.
     """
     for role in recipe.roles:
         if role.required and not files.get(role.name):
             raise RecipeError(f"{recipe.name} needs a {role.name}: {role.description}.")
+    if isinstance(recipe, OnePass) and recipe.either and sum(bool(files.get(name)) for name in recipe.either) != 1:
+        raise RecipeError(
+            f"{recipe.name} paints like a painting, or by a network of your own; give --painting or --network, one of"
+            " the two."
+        )
     roles = [role.name for role in recipe.roles if files.get(role.name)]
     labels = {role: _labels(files[role]) for role in roles}
     chosen = [_settings(recipe.settings, given, grid, values) for values in itertools.product(*grid.values())]
@@ -133,11 +144,23 @@ def items_of(
     )
 
 
-def _meant(word: str, *, samples: bool, noise: bool) -> list[Path | None]:
+def _pictures(folder: Path, *, deep: bool) -> Iterator[Path]:
+    """What may be a picture in a folder, by its suffix."""
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        if path.suffix.lower() in PICTURES:
+            yield path
+        elif deep and path.is_dir() and not path.is_symlink() and path.suffix != KEPT:
+            with contextlib.suppress(PermissionError):  # one folder of many
+                yield from _pictures(path, deep=True)
+
+
+def _meant(word: str, *, samples: bool, noise: bool, deep: bool) -> list[Path | None]:
     path = Path(word)
     try:
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES and not p.name.startswith("."))
+            inside = sorted(_pictures(path, deep=deep))
             if not inside:
                 raise PictureError(f"the folder '{word}' holds no picture ({', '.join(PICTURES)}).")
             return list(inside)

@@ -16,7 +16,7 @@ from reverie.jobs.smaller import smaller
 from reverie.networks import load
 from reverie.pictures import Picture, check_output, read_picture
 from reverie.recipes.catalogue import find
-from reverie.recipes.record import hash_of, read_record, record_of
+from reverie.recipes.record import enlarger_of, hash_of, read_record, record_of
 from reverie.recipes.settings import Settings, checked
 
 
@@ -65,14 +65,14 @@ def is_made(item: Item) -> bool:
     try:
         record = read_record(item.output)
         inputs = [(role, hash_of(path)) for role, path in item.inputs]
-        network = _weights_of(item)
+        weights = _weights_of(item)
     except ReverieError:
         return False
     wished, made = _wishes(item.settings.model_dump(mode="json"), record.settings)
     return (
         (record.recipe, record.reverie, record.stopped) == (item.recipe, _version(), None)
         and [(i.role, i.sha256) for i in record.inputs] == inputs
-        and record.network.sha256 == network
+        and [used.sha256 for used in (record.network, record.enlarger) if used] == weights
         and wished == made
     )
 
@@ -97,11 +97,13 @@ def _planned(settings: Settings, what: Synthesis, share: float) -> Plan:
     return plan(what, memory=memory_for(settings.memory, share), tile=settings.tile)
 
 
-def _weights_of(item: Item) -> str:
-    """The sha256 of the network that an item would be made with."""
+def _weights_of(item: Item) -> list[str]:
+    """The sha256 of the network that an item would be made with, and of the one that would enlarge it."""
     if item.recipe in PASSES:
-        return PASSES[item.recipe].network(item.settings).sha256
-    return _weights(item.settings.model_dump()["network"])
+        return [PASSES[item.recipe].network(item).sha256]
+    settings = checked(find(item.recipe).settings, item.settings.model_dump())
+    enlarger = enlarger_of(settings)
+    return [_weights(settings.network), *([enlarger.sha256] if enlarger else [])]
 
 
 @lru_cache(maxsize=8)

@@ -7,25 +7,28 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from reverie.jobs.items import Item
 from reverie.jobs.made import Made, memory_for, write_item
 from reverie.jobs.smaller import smaller
 from reverie.networks.instant import load_instant
-from reverie.networks.superres import Variant, load_superres
+from reverie.networks.johnson import read_johnson
+from reverie.networks.superres import load_superres
 from reverie.pictures import Picture, check_output, filled, read_mask, read_picture
 from reverie.recipes.instant import SMALLEST as LEAST_PAINTED
 from reverie.recipes.instant import InstantSettings, Painter, painter, size_for
-from reverie.recipes.instant import tile_for as tile_to_paint
-from reverie.recipes.record import NetworkUsed, hash_of, record_as
+from reverie.recipes.own_style import OwnPainter, own_painter
+from reverie.recipes.record import NetworkUsed, hash_of, record_as, superres_used
 from reverie.recipes.settings import checked
 from reverie.recipes.upscale import SMALLEST as LEAST_ENLARGED
 from reverie.recipes.upscale import UpscaleSettings, upscaling
 from reverie.recipes.upscale import tile_for as tile_to_enlarge
 
 T = TypeVar("T", UpscaleSettings, InstantSettings)
-_MANNERS = 4  # paintings that a worker remembers
+_MANNERS = 4  # paintings, and networks of one's own, that a worker remembers
+OWN = "own style"
+"""What a record calls the network where it is one's own."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,18 @@ class Pass:
 
     Attributes:
         make: from an item and the share of the memory to how far it is.
-        network: from its settings to what it would be made with.
+        network: from an item to what it would be made with.
     """
 
     make: Callable[[Item, float], Iterator[Made]]
-    network: Callable[[Any], NetworkUsed]
+    network: Callable[[Item], NetworkUsed]
 
 
-def superres_used(variant: Variant) -> NetworkUsed:
-    """The network that enlarges, as a record names it."""
-    return NetworkUsed(name=f"superres-{variant}", sha256=load_superres(variant).sha256)
+def instant_used(manner: Painter | OwnPainter) -> NetworkUsed:
+    """The network that paints at once, as a record names it."""
+    if isinstance(manner, OwnPainter):
+        return NetworkUsed(name=OWN, sha256=manner.network.sha256)
+    return NetworkUsed(name="instant", sha256=manner.decoder.sha256)
 
 
 def enlarge(item: Item, share: float) -> Iterator[Made]:
@@ -68,33 +73,47 @@ def paint(item: Item, share: float) -> Iterator[Made]:
     files = dict(item.inputs)
     photo = _opaque(files["photo"])
     wished = checked(InstantSettings, item.settings.model_dump())
-    painting, bare = files["painting"], wished.model_copy(update={"memory": None, "tile": None})
-    manner = _manner(painting, hash_of(painting), bare)
+    bare = wished.model_copy(update={"memory": None, "tile": None})
+    paths = (files.get("painting"), files.get("network"))
+    manner = _manner(*paths, tuple(hash_of(path) for path in paths if path), bare)
     settings = manner.settings.model_copy(update={"memory": wished.memory, "tile": wished.tile})
     settings, size = _within(settings, item, share), size_for(photo.pixels, settings)
     check_output(item.output, size=size)
-    settings = settings.model_copy(update={"tile": tile_to_paint(size, settings), "memory": None})
-    used = NetworkUsed(name=item.recipe, sha256=manner.decoder.sha256)
-    record = record_as(item.recipe, settings, network=used, inputs=item.inputs, output=item.output)
-    yield Made(0.0, smaller(settings.tile or 0, size, least=LEAST_PAINTED))
+    tile = replace(manner, settings=settings).tile(size)
+    settings = settings.model_copy(update={"tile": tile, "memory": None})
+    record = record_as(item.recipe, settings, network=instant_used(manner), inputs=item.inputs, output=item.output)
+    yield Made(0.0, smaller(tile, size, least=LEAST_PAINTED))
     mask = read_mask(files["mask"]) if "mask" in files else None
-    image = replace(manner, settings=settings).paint(photo.pixels, mask=mask)
+    image = replace(manner, settings=settings).paint(photo.pixels, mask=mask, opaque=photo.alpha)
     write_item(item, image, photo, record)
+
+
+def _painted_with(item: Item) -> NetworkUsed:
+    """The network that an item would be painted with."""
+    own = dict(item.inputs).get("network")
+    if own is not None:
+        return NetworkUsed(name=OWN, sha256=hash_of(own))
+    return NetworkUsed(name="instant", sha256=load_instant().sha256)
 
 
 PASSES: Mapping[str, Pass] = MappingProxyType(
     {
-        "upscale": Pass(enlarge, lambda settings: superres_used(settings.variant)),
-        "instant": Pass(paint, lambda settings: NetworkUsed(name="instant", sha256=load_instant().sha256)),
+        "upscale": Pass(enlarge, lambda item: superres_used(item.settings.model_dump()["variant"])),
+        "instant": Pass(paint, _painted_with),
     }
 )
 """By the names of the catalogue."""
 
 
 @lru_cache(maxsize=_MANNERS)
-def _manner(painting: Path, sha256: str, settings: InstantSettings) -> Painter:
-    """What paints like a painting; a worker looks at it once."""
-    return painter([_opaque(painting).pixels], settings)
+def _manner(
+    painting: Path | None, network: Path | None, sha256: tuple[str, ...], settings: InstantSettings
+) -> Painter | OwnPainter:
+    """What paints like a painting, or by a network of one's own; a worker looks at it once."""
+    if network is not None:
+        return own_painter(read_johnson(network), settings)
+    pictures = [_opaque(painting)] if painting else []
+    return painter([p.pixels for p in pictures], settings, opaque=[p.alpha for p in pictures])
 
 
 def _within(settings: T, item: Item, share: float) -> T:

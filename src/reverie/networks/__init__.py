@@ -10,6 +10,7 @@ from reverie.networks.classes import find_class, find_classes
 from reverie.networks.fetch import Progress
 from reverie.networks.graph import AVERAGE_SCALE, Geometry
 from reverie.networks.instant import Instant, load_instant
+from reverie.networks.johnson import Johnson, read_johnson
 from reverie.networks.network import Network
 from reverie.networks.ops import Padding, Pooling
 from reverie.networks.superres import Superres, load_superres
@@ -21,6 +22,7 @@ __all__ = [
     "Description",
     "Geometry",
     "Instant",
+    "Johnson",
     "LayerSummary",
     "Network",
     "Padding",
@@ -35,5 +37,6 @@ __all__ = [
     "load_instant",
     "load_superres",
     "names",
+    "read_johnson",
     "wrap",
 ]

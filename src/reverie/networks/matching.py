@@ -46,8 +46,8 @@ def moments(x: Tensor) -> Gaussian:
     return gaussian(rows.sum(1), rows.mT @ rows, rows.shape[1])
 
 
-def gaussian(first: Tensor, second: Tensor, positions: int) -> Gaussian:
-    """From sums over positions: of the features (B, C), and of their products (B, C, C).
+def gaussian(first: Tensor, second: Tensor, positions: float) -> Gaussian:
+    """From sums over positions, or over shares of them: of the features (B, C), and of their products (B, C, C).
 
     Example:
         >>> rows = torch.rand(1, 50, 4)

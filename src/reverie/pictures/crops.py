@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from reverie.errors import PictureError
@@ -85,7 +85,7 @@ class Crops:
             except MemoryError:
                 raise
             except Exception as error:  # whatever a decoder makes of a damaged file
-                self.left_out[path] = " ".join(str(error).split()) or type(error).__name__
+                self.left_out[path] = _reason(error)
         path, reason = next(iter(self.left_out.items()))
         raise PictureError(f"none of the photos can be read: '{path}': {reason:.150}; name another folder.")
 
@@ -124,6 +124,14 @@ class Reader:
 def generator_of(seed: int, step: int) -> torch.Generator:
     """All that is random in a step of a training: the same however often it was stopped before."""
     return torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be read, without its name."""
+    if isinstance(error, UnidentifiedImageError):
+        return "it is damaged, or no picture"
+    words = getattr(error, "strerror", None) or str(error)
+    return " ".join(words.split()) or type(error).__name__
 
 
 def _opened(path: Path, longer: int) -> Image.Image:

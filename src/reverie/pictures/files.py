@@ -90,6 +90,8 @@ def open_picture(path: AnyPath) -> Iterator[BinaryIO]:
             kind = "a folder" if stat.S_ISDIR(mode) else "not a plain file"
             raise PictureError(f"a picture is a file, and '{path}' is {kind}; name the file itself")
         file = Path(path).open("rb")  # noqa: SIM115 (closed below; only opening is guarded here)
+    except PictureError:  # which is an OSError, too
+        raise
     except FileNotFoundError as error:
         raise PictureError(f"there is no file '{path}'; check the spelling and folder") from error
     except (OSError, ValueError) as error:

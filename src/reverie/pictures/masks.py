@@ -66,7 +66,7 @@ def read_mask(path: AnyPath, *, size: tuple[int, int] | None = None, max_pixels:
     return mask_of(pixels, size=size, name=picture.name)
 
 
-def mask_of(pixels: Tensor, *, size: tuple[int, int] | None = None, name: str = "the map") -> Tensor:
+def mask_of(pixels: Tensor, *, size: tuple[int, int] | None = None, name: str = "the mask") -> Tensor:
     """A picture (1, 3, H, W) or (1, 1, H, W) taken as a soft mask; as ``read_mask``."""
     weights = torch.tensor(_LUMA)[None, :, None, None].to(pixels)
     mask = pixels if pixels.shape[1] == 1 else (pixels * weights).sum(dim=1, keepdim=True)

@@ -5,6 +5,7 @@ from reverie.recipes.instant import InstantSettings, instant
 from reverie.recipes.own_style import own_style
 from reverie.recipes.settings import Settings, checked
 from reverie.recipes.style import StyleSettings, style
+from reverie.recipes.texture import TextureSettings, texture
 from reverie.recipes.train_style import TrainStyleSettings, train_style
 from reverie.recipes.upscale import UpscaleSettings, upscale
 from reverie.recipes.zoom import ZoomStep, zoom
@@ -15,6 +16,7 @@ __all__ = [
     "InstantSettings",
     "Settings",
     "StyleSettings",
+    "TextureSettings",
     "TrainStyleSettings",
     "UpscaleSettings",
     "ZoomStep",
@@ -23,6 +25,7 @@ __all__ = [
     "instant",
     "own_style",
     "style",
+    "texture",
     "train_style",
     "upscale",
     "zoom",

@@ -20,6 +20,8 @@ from reverie.recipes.style import Guides, StyleSettings, painting
 from reverie.recipes.texture import TextureSettings, weaving
 from reverie.recipes.upscale import UpscaleSettings
 
+NETWORK = "network"
+"""The role of a style network of one's own."""
 OPAQUE = "opaque"
 """The role of the first picture's alpha, (1, 1, H, W), where it has one."""
 
@@ -103,6 +105,7 @@ class OnePass:
 
     Attributes:
         name, summary, settings, roles, noise: as of a `Recipe`.
+        either: names of roles of which it takes exactly one.
     """
 
     name: str
@@ -110,6 +113,7 @@ class OnePass:
     settings: type[BaseModel]
     roles: tuple[Role, ...]
     noise: None = None
+    either: tuple[str, ...] = ()
 
 
 def find(name: str) -> Recipe[Any]:
@@ -243,9 +247,11 @@ ONE_PASS: Mapping[str, OnePass] = MappingProxyType(
             settings=InstantSettings,
             roles=(
                 Role("photo", "the picture to paint"),
-                Role("painting", "a picture to paint like, or a sample style's name", many=True),
+                Role("painting", "a picture to paint like, or a sample style's name", required=False, many=True),
                 Role("mask", "where to paint: white; where it is black the photo stays", required=False),
+                Role(NETWORK, "instead of paintings: a style network of your own, a file or its name", required=False),
             ),
+            either=("painting", NETWORK),
         ),
     }
 )

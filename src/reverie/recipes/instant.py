@@ -34,6 +34,7 @@ LONGEST = 3840  # pixels of the longer side, where no size was asked for
 LARGEST, SMALLEST = 1024, 64  # pixels; larger tiles are no faster, smaller ones read mostly halo
 _MAPS, _PICTURES = 24, 28  # per pixel at once: features of the two maps kept whole, bytes of pictures and noise
 _TILE = 150  # features per pixel of a tile, while it is worked on
+_OPAQUE = 1e-4  # of alpha; less is the rounding of a resize
 _READ = (PICTURE, *LAYERS)
 
 
@@ -83,6 +84,7 @@ def instant(
     settings: InstantSettings | None = None,
     *,
     mask: Tensor | None = None,
+    opaque: Tensor | None = None,
 ) -> Tensor:
     """Paint a photo like one or several paintings, at once.
 
@@ -91,11 +93,12 @@ def instant(
         paintings: one or several pictures, any sizes.
         settings: how; the defaults suit any photo.
         mask: (1, 1 or 3, H, W), white where to paint; the photo stays where it is black.
+        opaque: (1, 1, H, W) in [0, 1], the photo's alpha: transparent places have no say in the statistics.
     Returns:
         (1, 3, H', W') sRGB in [0, 1], of the photo's size unless another was asked for.
     Raises:
         RecipeError: as many weights as paintings are needed.
-        PictureError: the photo or a painting is no such tensor.
+        PictureError: the photo, its alpha or a painting is no such tensor.
         OutOfMemory: not even the smallest tiles fit.
         WeightsError: the decoder was trained with another dreamnet.
     Example:
@@ -103,17 +106,22 @@ def instant(
         torch.Size([1, 3, 48, 64])
     """
     many = [paintings] if isinstance(paintings, Tensor) else list(paintings)
-    return painter(many, settings).paint(photo, mask=mask)
+    return painter(many, settings).paint(photo, mask=mask, opaque=opaque)
 
 
 def painter(
-    paintings: Sequence[Tensor], settings: InstantSettings | None = None, *, decoder: Instant | None = None
+    paintings: Sequence[Tensor],
+    settings: InstantSettings | None = None,
+    *,
+    opaque: Sequence[Tensor | None] = (),
+    decoder: Instant | None = None,
 ) -> Painter:
     """What paints photo after photo in one manner: the paintings are looked at once for each scale.
 
     Args:
         paintings: (1, 3, h, w) each.
         settings: as for `instant`.
+        opaque: each painting's alpha, (1, 1, h, w) in [0, 1], None where it has none; empty: none has.
         decoder: another than the package's.
     Raises:
         RecipeError, PictureError, WeightsError: as `instant`.
@@ -127,7 +135,10 @@ def painter(
     check_encoder(decoder, network.sha256)
     network = with_precision(network, settings.precision)
     shares = _shares(settings.weights, len(paintings))
-    return Painter(network, decoder.with_precision(network.dtype), tuple(paintings), shares, settings)
+    alphas = tuple(opaque) or (None,) * len(paintings)
+    if len(alphas) != len(paintings):
+        raise RecipeError(f"alpha is one for each painting, or none at all; got {len(alphas)} for {len(paintings)}.")
+    return Painter(network, decoder.with_precision(network.dtype), tuple(paintings), alphas, shares, settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +149,7 @@ class Painter:
         network: the encoder.
         decoder: in the same precision.
         paintings: (1, 3, h, w) each.
+        opaque: the alpha of each, None where it has none.
         shares: of each painting; they sum to 1.
         settings: how, with no automatic precision.
     """
@@ -145,17 +157,17 @@ class Painter:
     network: Network
     decoder: Instant
     paintings: tuple[Tensor, ...]
+    opaque: tuple[Tensor | None, ...]
     shares: tuple[float, ...]
     settings: InstantSettings
     _known: dict[tuple[tuple[int, int], ...], tuple[Manner, Goal]] = field(default_factory=dict, repr=False)
 
-    def paint(self, photo: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    def paint(self, photo: Tensor, *, mask: Tensor | None = None, opaque: Tensor | None = None) -> Tensor:
         """A photo in this manner; see `instant`."""
         _check(photo, "photo")
         settings, size = self.settings, size_for(photo, self.settings)
         own = scaled(photo, size)
-        tile = tile_for(size, settings)
-        image = self._painted(own, tile)
+        image = self._painted(own, self.tile(size), counted(opaque, of=photo, size=size))
         if settings.colour != "painting" and settings.colour_amount:
             many = list(self.paintings)
             image = coloured(image, photo=own, paintings=many, mode=settings.colour, amount=settings.colour_amount)
@@ -164,16 +176,21 @@ class Painter:
         where = resize(mask_of(mask, size=size_of(photo)), size).clamp(0, 1)
         return torch.lerp(own, image, where)
 
-    def _painted(self, photo: Tensor, tile: int) -> Tensor:
+    def tile(self, size: tuple[int, int]) -> int:
+        """The side of the tiles for a result of this size; see `tile_for`."""
+        return tile_for(size, self.settings)
+
+    def _painted(self, photo: Tensor, tile: int, opaque: Tensor | None) -> Tensor:
         """The photo in the paintings' own colours."""
         height, width = size_of(photo)
         strength = self.settings.strength
         missing = (0, -width % STRIDE, 0, -height % STRIDE)
         whole = F.pad(photo, missing, mode="replicate") if any(missing) else photo
-        found = encode(self.network, whole, _READ if strength < 1 else LAYERS[:1], tile)
+        opaque = F.pad(opaque, missing, mode="replicate") if opaque is not None and any(missing) else opaque
+        found = encode(self.network, whole, _READ if strength < 1 else LAYERS[:1], tile, opaque=opaque)
         noises = noises_for(size_of(found.deep), self.settings.seed, strength)
         goal = self._goal(found, height * width, tile)
-        image = decode(self.decoder, found.deep, found.seen[LAYERS[0]], goal, noises, tile)
+        image = decode(self.decoder, found.deep, found.seen[LAYERS[0]], goal, noises, tile, opaque=opaque)
         return image[..., :height, :width]
 
     def _goal(self, found: Encoded, area: int, tile: int) -> Goal:
@@ -189,7 +206,10 @@ class Painter:
         sizes = tuple(painting_size(size_of(p), area, self.settings.stroke) for p in self.paintings)
         if sizes not in self._known:
             measure = partial(encode, self.network, layers=_READ, tile=tile, deep=False)
-            each = [measure(resize(p, s).clamp(0, 1)).seen for p, s in zip(self.paintings, sizes, strict=True)]
+            each = [
+                measure(resize(p, s).clamp(0, 1), opaque=counted(alpha, of=p, size=s)).seen
+                for p, alpha, s in zip(self.paintings, self.opaque, sizes, strict=True)
+            ]
             mixed = {k: blended([(m[k], w) for m, w in zip(each, self.shares, strict=True)]) for k in _READ}
             self._known[sizes] = mixed, goal_of(mixed)
         return self._known[sizes]
@@ -201,6 +221,27 @@ def size_for(photo: Tensor, settings: InstantSettings) -> tuple[int, int]:
     if settings.size is None and max(size) <= LONGEST:
         return size
     return fit(size, longer=settings.size or LONGEST)
+
+
+def counted(opaque: Tensor | None, *, of: Tensor, size: tuple[int, int]) -> Tensor | None:
+    """How much each pixel of a picture counts once it has this size; None where all do alike, or none is opaque.
+
+    Args:
+        opaque: (1, 1, H, W) in [0, 1].
+        of: the picture, (1, 3, H, W).
+        size: (h, w).
+    Raises:
+        PictureError: their sizes differ.
+    """
+    if opaque is None:
+        return None
+    if opaque.shape != (1, 1, *size_of(of)):
+        raise PictureError(
+            f"alpha is (1, 1, H, W) of its picture's size, and {tuple(opaque.shape)} came for {size_of(of)}; resize it."
+        )
+    own = scaled(opaque, size)
+    least, most = (float(bound) for bound in own.aminmax())
+    return own if least < 1 - _OPAQUE and most > _OPAQUE else None
 
 
 def painting_size(size: tuple[int, int], area: int, stroke: float) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from reverie.engine.stylised import stylise
 from reverie.errors import OutOfMemory, PictureError, RecipeError
 from reverie.networks.johnson import Johnson, check_size
 from reverie.pictures import check_colour_mode, coloured, mask_of, resize, scaled, size_of
-from reverie.recipes.instant import InstantSettings, size_for
+from reverie.recipes.instant import InstantSettings, counted, size_for
 
 LARGEST, SMALLEST = 1536, 96  # pixels; larger tiles are no faster, smaller ones read mostly halo
 _PICTURES = 40  # bytes per pixel of the photo, its copy, the result and what is mixed
@@ -27,15 +27,21 @@ _OVER = 3  # times the size a network was trained for, from which its strokes lo
 
 
 def own_style(
-    photo: Tensor, network: Johnson, settings: InstantSettings | None = None, *, mask: Tensor | None = None
+    photo: Tensor,
+    network: Johnson,
+    settings: InstantSettings | None = None,
+    *,
+    mask: Tensor | None = None,
+    opaque: Tensor | None = None,
 ) -> Tensor:
     """Paint a photo by a network that knows one manner.
 
     Args:
-        photo: (1, 3, H, W) sRGB in [0, 1], 16 pixels or more each way.
+        photo: (1, 3, H, W) sRGB in [0, 1]; 16 pixels or more each way, in the size in which it is painted.
         network: in float32.
         settings: how; no weights, and strokes of size 1. Strength mixes the result with the photo.
         mask: (1, 1 or 3, H, W), white where to paint; the photo stays where it is black.
+        opaque: (1, 1, H, W) in [0, 1], the photo's alpha: transparent places have no say in the statistics.
     Returns:
         (1, 3, H', W') sRGB in [0, 1], of the photo's size unless another was asked for.
     Raises:
@@ -45,7 +51,7 @@ def own_style(
         >>> own_style(torch.rand(1, 3, 48, 64), draw_johnson()).shape
         torch.Size([1, 3, 48, 64])
     """
-    return own_painter(network, settings).paint(photo, mask=mask)
+    return own_painter(network, settings).paint(photo, mask=mask, opaque=opaque)
 
 
 def own_painter(network: Johnson, settings: InstantSettings | None = None) -> OwnPainter:
@@ -79,17 +85,17 @@ class OwnPainter:
     network: Johnson
     settings: InstantSettings
 
-    def paint(self, photo: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    def paint(self, photo: Tensor, *, mask: Tensor | None = None, opaque: Tensor | None = None) -> Tensor:
         """A photo in this manner; see `own_style`."""
         if photo.shape[:1] != (1,) or photo.dtype != torch.float32:
             raise PictureError(
                 f"a photo is a float32 (1, 3, H, W) tensor, and {tuple(photo.shape)} of {photo.dtype} came;"
                 " read it with read_image."
             )
-        check_size(photo, self.network.least)
+        check_size(photo, 1)  # what is painted, which may be larger, is checked by its own size
         settings, size = self.settings, size_for(photo, self.settings)
         own = scaled(photo, size)
-        image = stylise(self.network, own, self.tile(size))
+        image = stylise(self.network, own, self.tile(size), opaque=counted(opaque, of=photo, size=size))
         if settings.strength < 1:
             image = torch.lerp(own, image, settings.strength)
         if settings.colour != "painting" and settings.colour_amount:
@@ -123,7 +129,8 @@ class OwnPainter:
     def advice(self, size: tuple[int, int]) -> str:
         """What to tell who asks for a size far from the one the network was trained for; empty where all is well."""
         trained = self.network.facts.get("settings", {}).get("size")
-        if not isinstance(trained, int) or max(size) <= _OVER * trained:
+        small = min(size) < self.network.least  # which is refused
+        if not isinstance(trained, int) or small or max(size) <= _OVER * trained:
             return ""
         return (
             f"the network was trained for {trained} px, and {max(size)} px are painted: its strokes will look small;"

@@ -14,9 +14,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 
 from reverie.errors import PictureError, RecipeError
 from reverie.networks import load
+from reverie.networks.superres import Variant, load_superres
 from reverie.pictures import read_recipe
 from reverie.recipes.catalogue import Recipe, S, find
 from reverie.recipes.settings import Settings, checked
+from reverie.recipes.upscale import FINISHER
 
 SCHEMA: Literal[1] = 1
 _CLIMB = 2  # folders a recorded path may go up before it is kept as a name only
@@ -51,7 +53,7 @@ class Input(_Part):
 
 
 class NetworkUsed(_Part):
-    """The network whose features a run read, and the sha256 that identifies its weights."""
+    """A network that a run used, and the sha256 that identifies its weights."""
 
     name: str
     sha256: str
@@ -87,6 +89,7 @@ class Record(_Part):
         settings: all of them, every automatic choice made.
         inputs: the pictures that went in; none for a dream from noise.
         network: whose features were used.
+        enlarger: what enlarged the finished picture; None where nothing did.
         stopped: where the run was when the picture was taken; None at its end.
         remixed: what was done to the result since, in turn.
     """
@@ -99,6 +102,7 @@ class Record(_Part):
     settings: dict[str, JsonValue]
     inputs: tuple[Input, ...]
     network: NetworkUsed
+    enlarger: NetworkUsed | None = None
     stopped: Stop | None = None
     remixed: tuple[Remixed, ...] = ()
 
@@ -162,13 +166,30 @@ def record_of(recipe: Recipe[S], settings: S, *, inputs: Iterable[tuple[str, Pat
         >>> record = record_of(find("dream"), settings, inputs=[("photo", cat)], output=dream)
     """
     network = NetworkUsed(name=settings.network, sha256=load(settings.network).sha256)
-    return record_as(recipe.name, settings, network=network, inputs=inputs, output=output)
+    enlarger = enlarger_of(settings)
+    return record_as(recipe.name, settings, network=network, enlarger=enlarger, inputs=inputs, output=output)
+
+
+def enlarger_of(settings: Settings) -> NetworkUsed | None:
+    """The network that enlarges the finished picture under these settings; None where they ask for none."""
+    return superres_used(FINISHER) if settings.upscale > 1 else None
+
+
+def superres_used(variant: Variant) -> NetworkUsed:
+    """The network that enlarges, as a record names it."""
+    return NetworkUsed(name=f"superres-{variant}", sha256=load_superres(variant).sha256)
 
 
 def record_as(
-    name: str, settings: BaseModel, *, network: NetworkUsed, inputs: Iterable[tuple[str, Path]], output: Path
+    name: str,
+    settings: BaseModel,
+    *,
+    network: NetworkUsed,
+    enlarger: NetworkUsed | None = None,
+    inputs: Iterable[tuple[str, Path]],
+    output: Path,
 ) -> Record:
-    """The record of a run of that name, with that network; see ``record_of``."""
+    """The record of a run of that name, with these networks; see ``record_of``."""
     import reverie  # the package is whole only once this module is
 
     return Record(
@@ -181,6 +202,7 @@ def record_as(
             Input(role=role, path=relative(path, output.parent), sha256=hash_of(path)) for role, path in inputs
         ),
         network=network,
+        enlarger=enlarger,
     )
 
 

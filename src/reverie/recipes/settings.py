@@ -96,7 +96,7 @@ def checked(kind: type[S], values: dict[str, object]) -> S:
         return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
+        name = ".".join(str(part) for part in (*first["loc"][:1], *(i for i in first["loc"][1:] if isinstance(i, int))))
         if first["type"] == "extra_forbidden":
             raise RecipeError(f"there is no setting '{name}'.{suggestion(name, kind.model_fields)}") from None
         ours = first.get("ctx", {}).get("error")

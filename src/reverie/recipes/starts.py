@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -18,6 +19,7 @@ from reverie.recipes.settings import QUALITY, Quality
 
 Start = Literal["instant", "photo", "noise", "colours"]
 GROWTH = 0.75  # of the steps, from scale to scale
+NARROWEST = 16  # pixels of the shorter side at any scale: the deepest layers of style see nothing in less
 LEAST = 12  # steps at any scale
 SETTLED = 6  # steps in which Adam finds its pace: no scale of a draft has fewer
 
@@ -54,7 +56,8 @@ def scales(size: tuple[int, int], *, start: Start, quality: Quality, steps: int 
     pace, share = PACES[start], QUALITY[quality]
     first = steps or round(pace.steps * share)
     least = min(max(SETTLED, round(LEAST * share)), first)
-    return pyramid(size, smallest=pace.smallest, steps=first, growth=GROWTH, least=least)
+    narrow = math.ceil(NARROWEST * max(size) / min(size))
+    return pyramid(size, smallest=max(pace.smallest, narrow), steps=first, growth=GROWTH, least=least)
 
 
 def painted_at_once(
@@ -67,6 +70,7 @@ def painted_at_once(
     stroke: float = 1.0,
     seed: int = 0,
     precision: Precision = "auto",
+    opaque: Tensor | None = None,
 ) -> Tensor:
     """What instant makes of a photo (1, 3, H, W) at some size (h, w): a painting's first scale, in one pass.
 
@@ -74,11 +78,13 @@ def painted_at_once(
         photo, paintings: sRGB in [0, 1].
         size: (h, w).
         weights, strength, stroke, seed, precision: as of a style; instant goes no further than strength 1.
+        opaque: (1, 1, H, W), the photo's alpha; None where all of it is opaque.
     """
     how = InstantSettings(
         weights=tuple(weights), strength=min(1.0, strength), stroke=stroke, seed=seed, precision=precision, tile=0
     )
-    return instant(scaled(photo, size).clamp(0, 1), paintings, how)
+    alpha = None if opaque is None else scaled(opaque, size)
+    return instant(scaled(photo, size).clamp(0, 1), paintings, how, opaque=alpha)
 
 
 def noise(size: tuple[int, int], seed: int, *, like: Sequence[Tensor] = ()) -> Tensor:

@@ -160,7 +160,9 @@ def painting(
         photo = periodic_part(scaled(photo, size)).clamp_(0, 1)
     start = start_of(settings, guides, regions=len(parts))
     stages = stages_of(size, network, settings, start=start)
-    first = guides.begin if guides.begin is not None else beginning(start, photo, paintings, settings, stages)
+    first = guides.begin
+    if first is None:
+        first = beginning(start, photo, paintings, settings, stages, guides.opaque)
     return Synthesis(
         wish(network, photo, paintings, parts, settings),
         network,
@@ -287,14 +289,19 @@ def start_of(settings: StyleSettings, guides: Guides, *, regions: int) -> Start:
 
 
 def beginning(
-    start: Start, photo: Tensor, paintings: Sequence[Tensor], settings: StyleSettings, stages: Sequence[Stage]
+    start: Start,
+    photo: Tensor,
+    paintings: Sequence[Tensor],
+    settings: StyleSettings,
+    stages: Sequence[Stage],
+    opaque: Tensor | None,
 ) -> Tensor:
     """The picture it begins with: the photo, what instant makes of it at the first scale, or noise at the last."""
     if start == "photo":
         return photo
     if start == "instant":
         how = {name: getattr(settings, name) for name in ("weights", "strength", "stroke", "seed", "precision")}
-        return painted_at_once(photo, paintings, size=stages[0].size, **how)
+        return painted_at_once(photo, paintings, size=stages[0].size, opaque=opaque, **how)
     return noise(stages[-1].size, settings.seed, like=paintings if start == "colours" else ())
 
 

@@ -17,7 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -56,7 +56,7 @@ class TrainStyleSettings(BaseModel):
     steps: int | None = Field(
         None, ge=1, le=10_000_000, description="train so many steps instead: repeatable, bit for bit"
     )
-    style_weight: float | Literal["auto"] = Field(
+    style_weight: Annotated[float, Field(gt=0, le=100_000)] | Literal["auto"] = Field(
         "auto", description="of the style against the photo; auto: found by a short probe; 10 is usual"
     )
     stroke: float = Field(1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting")

@@ -25,6 +25,8 @@ from reverie.pictures import size_of
 from reverie.recipes.settings import Settings
 
 LARGEST, SMALLEST = 512, 32  # pixels; larger tiles are no faster, smaller ones read mostly halo
+FINISHER: Variant = "faithful"
+"""What enlarges a craft's picture in the end."""
 LAST = 256  # pixels; the tiles in which a craft's picture is enlarged, whatever is free: the same pixels each time
 _MAPS = 5  # feature maps that a tile holds at once, what convolutions rearrange counted in
 
@@ -58,7 +60,7 @@ def enlargement(settings: Settings, *, seamless: bool = False) -> Enlargement | 
     """
     if settings.upscale == 1:
         return None
-    how = UpscaleSettings(factor=settings.upscale, seamless=seamless, tile=LAST)
+    how = UpscaleSettings(factor=settings.upscale, seamless=seamless, variant=FINISHER, tile=LAST)
     working = tile_bytes(LAST, how.factor, load_superres(how.variant))
     return Enlargement(how.factor, working, partial(upscale, settings=how))
 

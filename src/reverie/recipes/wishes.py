@@ -23,6 +23,7 @@ AGAINST = 0.2  # of the other classes' scores: the class itself grows, not only 
 CLASS_SAY = 2.0  # a class is the whole picture's, and agrees less from place to place than a layer
 AVOID_SAY = 4.0  # times a class's: it is heard only where the class shows
 _MEASURED = 512  # pixels; wishes are weighed on a picture no larger
+_NARROWEST = 32  # pixels of its shorter side, all the same: deep layers see nothing in less
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 _WISH = re.compile(rf"(?P<name>.+?)(?::(?P<weight>{_NUMBER}))?")
 _CHANNEL = re.compile(
@@ -197,7 +198,9 @@ def objective_of(subjects: Subjects, network: Network, picture: Tensor) -> Objec
     unwished = _unwished(subjects, network)
     if len(wishes) == 1 and not unwished:
         return -wishes[0].term
-    small = scaled(picture, fit(size_of(picture), longer=min(_MEASURED, max(size_of(picture)))))
+    size = size_of(picture)
+    measured = max(_MEASURED, _NARROWEST * max(size) // min(size))
+    small = scaled(picture, fit(size, longer=min(measured, max(size))))
     each = [(w.say / _strength(w.ruler, network, small)) * w.term for w in (*wishes, *unwished)]
     return -sum(each, start=0 * each[0])
 
