@@ -22,6 +22,7 @@ from reverie.recipes.instant import InstantSettings, counted, size_for
 LARGEST, SMALLEST = 1536, 96  # pixels; larger tiles are no faster, smaller ones read mostly halo
 _PICTURES = 40  # bytes per pixel of the photo, its copy, the result and what is mixed
 _KEPT = 1.25  # features per pixel and channel at full resolution, of the maps kept whole
+_WHOLE = 9.5  # the same, where the picture is painted whole: two to three times as fast, as no map is made twice
 _TILE = 14  # the same, of a tile, while it is worked on
 _OVER = 3  # times the size a network was trained for, from which its strokes look small
 
@@ -105,7 +106,7 @@ class OwnPainter:
         return torch.lerp(own, image, resize(mask_of(mask, size=size_of(photo)), size).clamp(0, 1))
 
     def tile(self, size: tuple[int, int]) -> int:
-        """The side of the tiles: as asked for, or the largest that fits beside the maps kept whole.
+        """The side of the tiles: as asked for, 0 where the whole fits, or the largest that fits beside the maps kept.
 
         Raises:
             OutOfMemory: not even the smallest does.
@@ -115,7 +116,10 @@ class OwnPainter:
             return settings.tile
         allowed = free_memory() if settings.memory is None else parse_memory(settings.memory)
         channels = int(self.network.tensors["down.0.weight"].shape[0])
-        held = resident() + (_PICTURES + _KEPT * channels * self.network.dtype.itemsize) * size[0] * size[1]
+        width, pixels = channels * self.network.dtype.itemsize, size[0] * size[1]
+        if not settings.tile and resident() + (_PICTURES + _WHOLE * width) * pixels <= allowed:
+            return 0
+        held = resident() + (_PICTURES + _KEPT * width) * pixels
         side = min(settings.tile or LARGEST, LARGEST)
         while (needed := held + 4 * _TILE * channels * min(side, size[0]) * min(side, size[1])) > allowed:
             if side <= SMALLEST:
