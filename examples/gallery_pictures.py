@@ -88,7 +88,7 @@ PAINTING = [
         "How features are compared: moments (wasserstein), Gram matrices, sliced distributions, histograms, nearest"
         " neighbours.",
         each(
-            f"reverie style {COFFEE} watercolour --size 256 --loss",
+            f"reverie style {COFFEE} watercolour --size 256 --start photo --loss",
             ["wasserstein", "gram", "sliced", "histogram", "neighbours"],
         ),
         ("the photo", "wasserstein", "gram", "sliced", "histogram", "neighbours"),
@@ -180,10 +180,10 @@ PAINTING = [
     ),
     Entry(
         "Painting", "start", "--start",
-        "Begun with the photo, with grey noise, with noise in the painting's colours.",
-        each(f"reverie style {CAT} marbled-paper --size 256 --start", ["photo", "noise", "colours"]),
-        ("photo", "noise", "colours"),
-        grid,
+        "Begun with what instant paints, with the photo, with grey noise, with noise in the painting's colours.",
+        each(f"reverie style {CAT} marbled-paper --size 320 --start", ["instant", "photo", "noise", "colours"]),
+        ("instant", "photo", "noise", "colours"),
+        partial(grid, columns=2, width=800),
     ),
     Entry(
         "Painting", "seamless", "--seamless",
@@ -317,4 +317,29 @@ DREAM = [
     ),
 ]  # fmt: skip
 
-GALLERY = [*PAINTING, *TEXTURE, *DREAM]
+AT_ONCE = [
+    Entry(
+        "At once", "instant", "reverie instant",
+        "One pass of a network for any painting, a tenth of a second each.",
+        tuple(
+            f"reverie instant {photo} {name} --size 384 -o {i}.png"
+            for i, photo, name in [
+                (1, CAT, "night-strokes"),
+                (2, ASTRONAUT, "woodcut-wave"),
+                (3, COFFEE, "stained-glass"),
+                (4, ROCKET, "ink-wash"),
+            ]
+        ),
+        ("night-strokes", "woodcut-wave", "stained-glass", "ink-wash"),
+        partial(grid, columns=2, width=800),
+    ),
+    Entry(
+        "At once", "instant-strength", "--strength",
+        "A little of the painting, half, and all.",
+        each(f"reverie instant {COFFEE} palette-knife --size 320 --strength", ["0.2", "0.5", "1"]),
+        ("0.2", "0.5", "1"),
+        grid,
+    ),
+]  # fmt: skip
+
+GALLERY = [*PAINTING, *AT_ONCE, *TEXTURE, *DREAM]

@@ -223,13 +223,13 @@ def test_it_begins_with_what_instant_paints_at_the_first_scale(photo: Tensor, mo
     assert [s.steps for s in large.stages] == [24, 18, 14]
 
 
-def test_regions_and_seamless_results_begin_with_the_photo(photo: Tensor, model: Tensor) -> None:
+def test_what_instant_knows_nothing_of_begins_with_the_photo(photo: Tensor, model: Tensor) -> None:
     halves = torch.zeros(1, 3, 36, 48)
     halves[..., 24:] = 1
     guides = Guides(photo_map=halves, painting_maps=[halves[..., 4:44].repeat(1, 1, 2, 1)[..., :40, :]])
     assert torch.equal(painting(photo, [model], settings(), guides=guides).canvas.drawn(), photo)
-    seamless = painting(photo, [model], settings(seamless=True, steps=None))
-    assert seamless.stages[0].steps == 60
+    for control in ("seamless", "structure"):
+        assert painting(photo, [model], settings(steps=None, **{control: True})).stages[0].steps == 60
     asked = painting(photo, [model], settings(start="instant"), guides=guides).canvas.drawn()
     assert (asked - photo).abs().mean() > 0.02, "unless it is asked for"
 

@@ -173,8 +173,8 @@ def _perform(folder: Folder, painting: Tensor, photos: Sequence[Path], follower:
     names = _fingerprint(photos)
     for line in (*notes, *_news(found, names)):
         follower.note(line)
-    follower.began(record, output)
     guardian.leave(Will(f"the system ended this training by SIGKILL; '{way_on(folder.path)}' goes on with it."))
+    follower.began(record, output)
     with listening() as wish:
         pace, looked = Pace(folder.job.every), time.monotonic()
         for lesson in train_style(painting, photos, settings, state=found and found["run"]):

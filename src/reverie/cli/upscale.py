@@ -60,9 +60,9 @@ def enlarge(order: Order, wishes: Wishes) -> int:
         height, width = (side * order.settings.factor for side in photo.size)
         check_output(output, size=(height, width))
         record, settings = _recorded(order, photo, output)
-        follower.began(record, output)
         less = smaller(settings.tile or 0, photo.size, least=SMALLEST)
         guardian.leave(guardian.again_in(None if order.same_as else less))
+        follower.began(record, output)
         image = _followed(photo.pixels, settings, follower)
         write_image(
             output,

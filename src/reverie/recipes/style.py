@@ -75,7 +75,7 @@ class StyleSettings(Settings):
     start: Start | None = Field(
         None,
         description="begin with what instant paints, the photo, noise, or colours: noise in the paintings' colours;"
-        " default: instant, but the photo for regions and seamless results",
+        " default: instant, but the photo for regions, structure and seamless results",
     )
     auto_regions: int = Field(
         0, ge=0, le=8, description="paint so many kinds of places like the painting's own, found by themselves"
@@ -285,7 +285,7 @@ def start_of(settings: StyleSettings, guides: Guides, *, regions: int) -> Start:
         return "photo"
     if settings.start is not None:
         return settings.start
-    return "photo" if settings.seamless or regions > 1 else "instant"  # which knows neither
+    return "photo" if settings.seamless or settings.structure or regions > 1 else "instant"  # which knows none of them
 
 
 def beginning(
