@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from reverie.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from reverie import canvas, engine, networks, objectives, optimisers, pictures, recipes, views
     from reverie.canvas import FourierCanvas, PixelCanvas, PyramidCanvas
@@ -75,8 +77,6 @@ if TYPE_CHECKING:
         TrainStyleSettings,
         UpscaleSettings,
     )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "LBFGS",

@@ -20,8 +20,9 @@ from torch import Tensor
 from reverie import __version__, styles
 from reverie.errors import PictureError, RecipeError
 from reverie.export import Exported, export_onnx, subject_of
-from reverie.export.onnxfile import session_for, write_onnx
+from reverie.export.onnxfile import write_onnx
 from reverie.export.quantise import calibration, wide_convolutions
+from reverie.export.sessions import session_for
 from reverie.export.subjects import grain_for
 from reverie.networks.johnson import draw_johnson, read_johnson, write_johnson
 from reverie.pictures import read_image

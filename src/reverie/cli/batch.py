@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from reverie.cli.codes import DONE, REFUSED
-from reverie.cli.crafts import preset_of, sharpness, sharpness_given, with_parameters
+from reverie.cli.crafts import preset_of, sharpness, sharpness_given
 from reverie.cli.interrupt import listening
 from reverie.cli.options import (
     BESIDE,
@@ -26,6 +26,7 @@ from reverie.cli.options import (
     role_flag,
     settings_given,
     settings_parameters,
+    with_parameters,
 )
 from reverie.cli.progress import reporter
 from reverie.cli.tally import Tally, tally

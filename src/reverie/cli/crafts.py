@@ -17,16 +17,16 @@ from reverie.cli.options import (
     DIALS,
     MACHINE,
     WRITING,
-    in_panels,
     options_of,
     parameter,
     preset_parameter,
     role_parameters,
     settings_given,
     settings_parameters,
+    with_parameters,
 )
+from reverie.cli.order import Order
 from reverie.cli.outputs import Wishes
-from reverie.cli.perform import Order
 from reverie.cli.remix import remix
 from reverie.cli.replay import replay
 from reverie.cli.resume import resume
@@ -286,13 +286,6 @@ def wishes_of(given: Mapping[str, Any]) -> Wishes:
         cluster=given["cluster"],
         workers=given["workers"],
     )
-
-
-def with_parameters(command: Callable[..., int], parameters: list[inspect.Parameter]) -> Callable[..., int]:
-    """The same function, introduced to typer as taking these parameters."""
-    vars(command)["__signature__"] = inspect.Signature(in_panels(parameters))
-    command.__annotations__ = {p.name: p.annotation for p in parameters}
-    return command
 
 
 def preset_of(recipe: Recipe[Any], given: Mapping[str, Any]) -> Preset:

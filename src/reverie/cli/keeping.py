@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reverie import jobs
 from reverie.cli import disk, guardian
 from reverie.cli.guardian import Will
+from reverie.cli.order import Job
 from reverie.cli.outputs import depth_for, folder_beside
 from reverie.cli.progress import Reporter
 from reverie.cli.report import Moment
@@ -19,9 +20,6 @@ from reverie.engine import Iterate
 from reverie.errors import PictureError, RecipeError
 from reverie.jobs import Folder, Pace, begin
 from reverie.jobs.smaller import smaller
-
-if TYPE_CHECKING:
-    from reverie.cli.perform import Job
 
 LONG = 120.0
 """Seconds; runs expected to take longer are kept without being asked to."""

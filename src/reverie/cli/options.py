@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import keyword
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -53,6 +53,13 @@ def in_panels(parameters: Iterable[inspect.Parameter]) -> list[inspect.Parameter
         return len(first) + 1 + last.index(panel) if panel in last else len(first)
 
     return sorted(parameters, key=rank)
+
+
+def with_parameters(command: Callable[..., int], parameters: list[inspect.Parameter]) -> Callable[..., int]:
+    """The same function, introduced to typer as taking these parameters."""
+    vars(command)["__signature__"] = inspect.Signature(in_panels(parameters))
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command
 
 
 def options_of(kind: type[BaseModel], names: Iterable[str], *, panel: str) -> list[inspect.Parameter]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,15 +15,14 @@ from reverie.cli.disk import check_result
 from reverie.cli.interrupt import Wish, listening
 from reverie.cli.keeping import Keeper, keeping, pausing, with_disk
 from reverie.cli.machines import Machines
-from reverie.cli.outputs import Outputs, Wishes, depth_for, plan
+from reverie.cli.order import Job, Order
+from reverie.cli.outputs import Wishes, depth_for, plan
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.cli.report import Moment, write_report
-from reverie.engine import Executor, Iterate, Plan, Synthesis
+from reverie.engine import Executor, Iterate
 from reverie.errors import RecipeError
-from reverie.jobs import Folder
 from reverie.networks import download
 from reverie.pictures import (
-    Picture,
     check_output,
     read_image,
     read_picture,
@@ -33,64 +30,10 @@ from reverie.pictures import (
     side_by_side,
     write_image,
 )
-from reverie.recipes.catalogue import Recipe
-from reverie.recipes.record import NetworkUsed, Record, Stop, record_of
-from reverie.recipes.settings import Settings
+from reverie.recipes.record import NetworkUsed, Stop, record_of
 
 _LOSSLESS = {".png", ".tif", ".tiff"}
 _TALLEST = 1024  # pixels, of a picture in a comparison
-
-
-@dataclass(frozen=True)
-class Order:
-    """What to make.
-
-    Attributes:
-        recipe, settings: how.
-        files: by role; none in the first role begins with noise.
-        name: of the output where the user names none.
-        until: where to stop before the end, as the replay of a stopped run does.
-        same_as: a file whose pixels should come out again.
-        network: the one it must be, weights included; None takes what is here.
-        enlarger: the same of the network that enlarges the finished picture.
-        notes: what the user should know.
-        folder: of an earlier process's run, to go on with.
-    """
-
-    recipe: Recipe[Any]
-    settings: Settings
-    files: Mapping[str, tuple[Path, ...]]
-    name: str
-    until: Stop | None = None
-    same_as: Path | None = None
-    network: NetworkUsed | None = None
-    enlarger: NetworkUsed | None = None
-    notes: tuple[str, ...] = ()
-    folder: Folder | None = None
-
-
-@dataclass(frozen=True)
-class Job:
-    """An order made ready: files checked, pictures read, every automatic choice made."""
-
-    order: Order
-    wishes: Wishes
-    outputs: Outputs
-    pictures: Mapping[str, tuple[Picture, ...]]
-    settings: Settings
-    record: Record
-    synthesis: Synthesis
-    plan: Plan
-
-    @property
-    def sources(self) -> tuple[Path, ...]:
-        """The files that go in, in the order of the record."""
-        return tuple(path for paths in self.order.files.values() for path in paths)
-
-    @property
-    def photo(self) -> Picture | None:
-        """The picture it begins with; None when that is noise."""
-        return next(iter(self.pictures.get(self.order.recipe.roles[0].name, ())), None)
 
 
 @dataclass(frozen=True)

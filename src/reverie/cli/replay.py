@@ -9,8 +9,8 @@ import torch
 
 from reverie import styles
 from reverie.cli import instant, remix, upscale
+from reverie.cli.order import Order
 from reverie.cli.outputs import Wishes
-from reverie.cli.perform import Order
 from reverie.cli.zoom import make
 from reverie.errors import RecipeError
 from reverie.recipes.record import Record, locate, read_record

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from reverie.cli import train
+from reverie.cli.order import Order
 from reverie.cli.outputs import Wishes
-from reverie.cli.perform import Order
 from reverie.cli.replay import differences
 from reverie.cli.zoom import make
 from reverie.errors import RecipeError

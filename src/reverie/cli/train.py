@@ -23,7 +23,7 @@ from reverie.cli.codes import DONE
 from reverie.cli.guardian import Will
 from reverie.cli.interrupt import listening
 from reverie.cli.keeping import way_on
-from reverie.cli.options import DIALS, FINER, MACHINE, WRITING, options_of, parameter, settings_given
+from reverie.cli.options import DIALS, FINER, MACHINE, WRITING, options_of, parameter, settings_given, with_parameters
 from reverie.cli.outputs import beside, check_writable, folder_beside
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.errors import PictureError, RecipeError, ReverieError
@@ -81,7 +81,6 @@ def group() -> typer.Typer:
 
 def style_command() -> Any:
     """The command, with a signature that typer reads."""
-    from reverie.cli.crafts import with_parameters
 
     def command(**given: Any) -> int:
         """Train a network that paints any photo like one painting, at once.

@@ -18,8 +18,9 @@ from reverie.cli.codes import DONE
 from reverie.cli.film import FILMS, can_join, check_film, join
 from reverie.cli.interrupt import Wish, listening
 from reverie.cli.machines import Machines
+from reverie.cli.order import Job, Order
 from reverie.cli.outputs import Wishes, folder_beside, fresh
-from reverie.cli.perform import Job, Order, perform, prepare, same_pixels
+from reverie.cli.perform import perform, prepare, same_pixels
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.errors import PictureError, RecipeError
 from reverie.jobs import Folder, begin, holds_job, reopen

@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reverie import __version__
 from reverie.errors import RecipeError
 from reverie.export.quantise import Quantised, calibration, quantise
+from reverie.export.sessions import session_for
 from reverie.export.subjects import Shape, Subject, subject_of
 from reverie.pictures import atomic_path, size_of
 from reverie.pictures.formats import AnyPath
+from reverie.version import __version__
 
 OPSET = 20
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -146,16 +147,6 @@ def compare(subject: Subject, path: Path) -> tuple[Parity, ...]:
                 f" {subject.limit:g} are allowed; no file is kept. Please report it."
             )
     return tuple(found)
-
-
-def session_for(path: Path) -> Any:
-    """The file, ready to run on this machine's CPU, in as many threads as PyTorch uses."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = torch.get_num_threads()
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def check_extra() -> None:

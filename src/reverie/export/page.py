@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from reverie import __version__, styles
+from reverie import styles
 from reverie.errors import PictureError, RecipeError
-from reverie.export.onnxfile import Exported, check_extra, session_for, write_onnx
+from reverie.export.onnxfile import Exported, check_extra, write_onnx
 from reverie.export.runtime import runtime_files
+from reverie.export.sessions import session_for
 from reverie.export.subjects import Subject, grain_for, instant_halves, subject_of
 from reverie.pictures import write_bytes
+from reverie.version import __version__
 
 ABOUT = "reverie.json"
 """What the page reads first; a folder that has it may be written again."""

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from reverie import styles
 from reverie.errors import PictureError, RecipeError
+from reverie.export.sessions import session_for
 from reverie.pictures import fit, read_image, resize, size_of, suffixes
 
 SIDE = 192
@@ -163,8 +164,6 @@ def _to_int8(path: Path, target: Path, convolutions: Sequence[str], feeds: Feeds
 
 
 def _side_by_side(path: Path, small: Path, feed: Mapping[str, Any], count: tuple[int, int]) -> Quantised:
-    from reverie.export.onnxfile import session_for
-
     sessions = [session_for(file) for file in (path, small)]
     first, second = (session.run(None, dict(feed)) for session in sessions)
     times = _times([lambda s=s: s.run(None, dict(feed)) for s in sessions])  # type: ignore[misc]

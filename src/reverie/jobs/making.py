@@ -18,6 +18,7 @@ from reverie.pictures import Picture, check_output, read_picture
 from reverie.recipes.catalogue import find
 from reverie.recipes.record import enlarger_of, hash_of, read_record, record_of
 from reverie.recipes.settings import Settings, checked
+from reverie.version import __version__
 
 
 def make(item: Item, *, share: float = 1.0) -> Iterator[Made]:
@@ -70,7 +71,7 @@ def is_made(item: Item) -> bool:
         return False
     wished, made = _wishes(item.settings.model_dump(mode="json"), record.settings)
     return (
-        (record.recipe, record.reverie, record.stopped) == (item.recipe, _version(), None)
+        (record.recipe, record.reverie, record.stopped) == (item.recipe, __version__, None)
         and [(i.role, i.sha256) for i in record.inputs] == inputs
         and [used.sha256 for used in (record.network, record.enlarger) if used] == weights
         and wished == made
@@ -109,9 +110,3 @@ def _weights_of(item: Item) -> list[str]:
 @lru_cache(maxsize=8)
 def _weights(network: str) -> str:
     return load(network).sha256
-
-
-def _version() -> str:
-    import reverie  # the package is whole only once this module is
-
-    return reverie.__version__

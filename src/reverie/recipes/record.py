@@ -19,6 +19,7 @@ from reverie.pictures import read_recipe
 from reverie.recipes.catalogue import Recipe, S, find
 from reverie.recipes.settings import Settings, checked
 from reverie.recipes.upscale import FINISHER
+from reverie.version import __version__
 
 SCHEMA: Literal[1] = 1
 _CLIMB = 2  # folders a recorded path may go up before it is kept as a name only
@@ -190,10 +191,8 @@ def record_as(
     output: Path,
 ) -> Record:
     """The record of a run of that name, with these networks; see ``record_of``."""
-    import reverie  # the package is whole only once this module is
-
     return Record(
-        reverie=reverie.__version__,
+        reverie=__version__,
         torch=torch.__version__,
         threads=torch.get_num_threads(),
         recipe=name,
