@@ -12,10 +12,10 @@ import typer
 from PIL import Image
 
 from reverie import styles
-from reverie.cli.crafts import command_of, remix_command
+from reverie.cli.crafts import command_of, instant_command, remix_command
 from reverie.cli.options import settings_given
 from reverie.networks import find_classes, load
-from reverie.recipes.catalogue import find
+from reverie.recipes.catalogue import ONE_PASS, find
 from reverie.recipes.dream import Beside, DreamSettings, subjects_of
 from reverie.recipes.remix import RemixSettings
 from reverie.recipes.settings import checked
@@ -37,7 +37,8 @@ def parsed(command: str) -> tuple[str, dict[str, Any]]:
     program, name, *words = shlex.split(command)
     assert program == "reverie"
     single = typer.Typer(add_completion=False)
-    single.command(name)(remix_command() if name == "remix" else command_of(name))
+    others = {"remix": remix_command, "instant": instant_command}
+    single.command(name)(others[name]() if name in others else command_of(name))
     return name, typer.main.get_command(single).make_context(name, words).params
 
 
@@ -74,7 +75,7 @@ def test_a_command_is_one_that_reverie_takes(command: str) -> None:
     if name == "remix":
         assert checked(RemixSettings, settings_given(RemixSettings, given))
         return
-    recipe = find(name)
+    recipe = ONE_PASS[name] if name in ONE_PASS else find(name)
     settings = checked(recipe.settings, settings_given(recipe.settings, given))
     assert all((FOLDER / word).exists() for word in shlex.split(command) if word.startswith(("photos/", "maps/")))
     assert set(given.get("painting", ())) <= set(styles.names())
