@@ -81,7 +81,12 @@ def upscale_command() -> Callable[..., int]:
     words = [parameter("photo", Path, inspect.Parameter.empty, photo), sharpness()]
     words += options_of(UpscaleSettings, ["factor", "seamless"], panel=DIALS)
     words += options_of(UpscaleSettings, ["memory", "tile"], panel=MACHINE)
-    return with_parameters(command, [*words, *(p for p in wish_parameters() if p.name in ("output", "json"))])
+    return with_parameters(command, [*words, *output_parameters()])
+
+
+def output_parameters() -> list[inspect.Parameter]:
+    """Where to write and how to report, for what is made in moments and neither kept nor watched."""
+    return [p for p in wish_parameters() if p.name in ("output", "json")]
 
 
 def sharpness() -> inspect.Parameter:
@@ -136,7 +141,7 @@ def instant_command() -> Callable[..., int]:
         parameter("network", str | None, None, network),
         *options_of(InstantSettings, machine, panel=MACHINE),
     ]
-    return with_parameters(command, [*words, *(p for p in wish_parameters() if p.name in ("output", "json"))])
+    return with_parameters(command, [*words, *output_parameters()])
 
 
 def instant_order(given: Mapping[str, Any]) -> InstantOrder:
@@ -206,7 +211,7 @@ def remix_command() -> Callable[..., int]:
         *options_of(RemixSettings, RemixSettings.model_fields, panel=DIALS),
         parameter("inputs", Path | None, None, inputs),
     ]
-    return with_parameters(command, [*parameters, *(p for p in wish_parameters() if p.name in ("output", "json"))])
+    return with_parameters(command, [*parameters, *output_parameters()])
 
 
 def resume_command() -> Callable[..., int]:
