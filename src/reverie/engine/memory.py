@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reverie.errors import RecipeError
+from reverie.errors import OutOfMemory, RecipeError
 
 MARGIN = 0.8  # of the free memory is taken
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
@@ -93,3 +94,36 @@ def _number(path: str) -> int | None:
         return int(Path(path).read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
+
+
+def allowed_memory(amount: str | None) -> int:
+    """Bytes that may be used: as much as was written, as in ``4GB``, or what is free."""
+    return free_memory() if amount is None else parse_memory(amount)
+
+
+def fitting_tile(
+    needed: Callable[[int], float], allowed: int, *, largest: int, smallest: int, step: int = 1, doing: str, dial: str
+) -> int:
+    """The side of the largest tiles that fit, halved from the largest until they do; pixels.
+
+    Args:
+        needed: bytes that it takes in tiles of a side.
+        allowed: bytes.
+        largest, smallest: sides.
+        step: sides are whole multiples of it, from the first that is halved.
+        doing, dial: for the message: what takes so much, and the option that would make it less.
+    Raises:
+        OutOfMemory: not even the smallest do.
+    Example:
+        >>> fitting_tile(lambda side: 4 * side**2, 300_000, largest=1024, smallest=64, doing="painting", dial="--size")
+        256
+    """
+    side = largest
+    while (bytes_ := needed(side)) > allowed:
+        if side <= smallest:
+            raise OutOfMemory(
+                f"{doing} takes {bytes_ / 2**30:.1f} GB, and {allowed / 2**30:.1f} GB may be used; ask for a smaller"
+                f" {dial}, or allow more."
+            )
+        side = max(smallest, side // 2 // step * step)
+    return side

@@ -20,9 +20,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from reverie.engine.feedforward import Encoded, Goal, Manner, decode, encode, goal_of, noises_for
-from reverie.engine.memory import free_memory, parse_memory, resident
+from reverie.engine.memory import allowed_memory, fitting_tile, parse_memory, resident
 from reverie.engine.precision import Precision, fastest, with_precision
-from reverie.errors import OutOfMemory, PictureError, RecipeError
+from reverie.errors import PictureError, RecipeError
 from reverie.networks import Network, load
 from reverie.networks.instant import LAYERS, STRIDE, Instant, check_encoder, load_instant
 from reverie.networks.matching import blended
@@ -258,18 +258,17 @@ def tile_for(size: tuple[int, int], settings: InstantSettings) -> int:
     """
     if settings.tile is not None and settings.memory is None:
         return -(-settings.tile // STRIDE) * STRIDE
-    allowed = free_memory() if settings.memory is None else parse_memory(settings.memory)
     width = 2 if settings.precision == "bfloat16" else 4
     held = resident() + (width * _MAPS + _PICTURES) * size[0] * size[1]
-    side = min(settings.tile or LARGEST, LARGEST)
-    while (needed := held + 4 * _TILE * min(side, size[0]) * min(side, size[1])) > allowed:
-        if side <= SMALLEST:
-            raise OutOfMemory(
-                f"painting {size[1]}x{size[0]} px takes {needed / 2**30:.1f} GB, and {allowed / 2**30:.1f} GB may be"
-                " used; ask for a smaller --size, or allow more."
-            )
-        side = max(SMALLEST, side // 2 // STRIDE * STRIDE)
-    return side
+    return fitting_tile(
+        lambda side: held + 4 * _TILE * min(side, size[0]) * min(side, size[1]),
+        allowed_memory(settings.memory),
+        largest=min(settings.tile or LARGEST, LARGEST),
+        smallest=SMALLEST,
+        step=STRIDE,
+        doing=f"painting {size[1]}x{size[0]} px",
+        dial="--size",
+    )
 
 
 def _shares(weights: Sequence[float], count: int) -> tuple[float, ...]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from reverie.engine.memory import free_memory, parse_memory, resident
+from reverie.engine.memory import allowed_memory, fitting_tile, resident
 from reverie.engine.stylised import stylise
-from reverie.errors import OutOfMemory, PictureError, RecipeError
+from reverie.errors import PictureError, RecipeError
 from reverie.networks.johnson import Johnson, check_size
 from reverie.pictures import check_colour_mode, coloured, mask_of, resize, scaled, size_of
 from reverie.recipes.instant import InstantSettings, counted, size_for
@@ -114,21 +114,20 @@ class OwnPainter:
         settings = self.settings
         if settings.tile is not None and settings.memory is None:
             return settings.tile
-        allowed = free_memory() if settings.memory is None else parse_memory(settings.memory)
+        allowed = allowed_memory(settings.memory)
         channels = int(self.network.tensors["down.0.weight"].shape[0])
         width, pixels = channels * self.network.dtype.itemsize, size[0] * size[1]
         if not settings.tile and resident() + (_PICTURES + _WHOLE * width) * pixels <= allowed:
             return 0
         held = resident() + (_PICTURES + _KEPT * width) * pixels
-        side = min(settings.tile or LARGEST, LARGEST)
-        while (needed := held + 4 * _TILE * channels * min(side, size[0]) * min(side, size[1])) > allowed:
-            if side <= SMALLEST:
-                raise OutOfMemory(
-                    f"painting {size[1]}x{size[0]} px takes {needed / 2**30:.1f} GB, and {allowed / 2**30:.1f} GB may"
-                    " be used; ask for a smaller --size, or allow more."
-                )
-            side = max(SMALLEST, side // 2)
-        return side
+        return fitting_tile(
+            lambda side: held + 4 * _TILE * channels * min(side, size[0]) * min(side, size[1]),
+            allowed,
+            largest=min(settings.tile or LARGEST, LARGEST),
+            smallest=SMALLEST,
+            doing=f"painting {size[1]}x{size[0]} px",
+            dial="--size",
+        )
 
     def advice(self, size: tuple[int, int]) -> str:
         """What to tell who asks for a size far from the one the network was trained for; empty where all is well."""

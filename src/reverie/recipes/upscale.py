@@ -18,8 +18,8 @@ from torch import Tensor
 
 from reverie.engine import Enlargement
 from reverie.engine.grids import Grid, Place, window_of
-from reverie.engine.memory import free_memory, parse_memory, resident
-from reverie.errors import OutOfMemory, PictureError
+from reverie.engine.memory import allowed_memory, fitting_tile, resident
+from reverie.errors import PictureError
 from reverie.networks.superres import Superres, Variant, load_superres
 from reverie.pictures import size_of
 from reverie.recipes.settings import Settings
@@ -154,17 +154,15 @@ def tile_for(picture: Tensor, settings: UpscaleSettings, network: Superres) -> i
     """
     if settings.tile is not None and settings.memory is None:
         return settings.tile
-    allowed = free_memory() if settings.memory is None else parse_memory(settings.memory)
     held = resident() + picture.nbytes * settings.factor**2
-    side = min(settings.tile or LARGEST, max(size_of(picture)))
-    while (needed := held + picture.shape[0] * tile_bytes(side, settings.factor, network)) > allowed:
-        if side <= SMALLEST:
-            raise OutOfMemory(
-                f"enlarging {settings.factor} times takes {needed / 2**30:.1f} GB, and {allowed / 2**30:.1f} GB may be"
-                " used; ask for a smaller --factor, or allow more."
-            )
-        side = max(SMALLEST, side // 2)
-    return side
+    return fitting_tile(
+        lambda side: held + picture.shape[0] * tile_bytes(side, settings.factor, network),
+        allowed_memory(settings.memory),
+        largest=min(settings.tile or LARGEST, max(size_of(picture))),
+        smallest=SMALLEST,
+        doing=f"enlarging {settings.factor} times",
+        dial="--factor",
+    )
 
 
 def tile_bytes(side: int, factor: int, network: Superres) -> int:
