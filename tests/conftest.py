@@ -88,20 +88,22 @@ def tiny_superres() -> Superres:
 def tiny_instant() -> Instant:
     """A decoder for the embedded network, few channels inside, random weights."""
     generator = torch.Generator().manual_seed(11)
-    shapes = {"0_a": (8, 256), "0_b": (8, 8), "0_c": (8, 8), "0_d": (128, 8), "1_a": (8, 128), "1_c": (8, 8)}
-    shapes |= {"1_d": (64, 8), "2_a": (8, 64), "2_c": (6, 8), "2_d": (6, 6), "2_out": (3, 6)}
+    shapes = {"1_a": (8, 256), "1_b": (8, 8), "1_c": (8, 8), "1_d": (128, 8), "2_a": (8, 128), "2_c": (8, 8)}
+    shapes |= {"2_d": (64, 8), "3_a": (8, 64), "3_c": (6, 8), "3_d": (6, 6), "3_out": (3, 6)}
     weights = {
         f"stages.{name}.weight": (2 / (9 * s[1])) ** 0.5 * torch.randn(*s, 3, 3, generator=generator)
         for name, s in shapes.items()
     }
-    wide = {f"0_wide{k}{part}": (256, n) for k in (0, 1) for part, n in (("", 7), ("_in", 1), ("_out", 1))}
+    blocks = {"0_wide0": 256, "1_wide0": 256, "1_wide1": 256, "2_wide0": 128, "3_wide0": 64}
+    wide = {f"{name}{part}": (c, n) for name, c in blocks.items() for part, n in (("", 7), ("_in", 1), ("_out", 1))}
+    wide["0_out"] = (256, 1)
     for name, (c, n) in wide.items():
         groups = c if n == 7 else 1
         scale = 0.3 * (groups / c) ** 0.5 / n
         weights[f"stages.{name}.weight"] = scale * torch.randn(c, c // groups, n, n, generator=generator)
     shapes |= wide
     biases = {f"stages.{name}.bias": 0.01 * torch.randn(s[0], generator=generator) for name, s in shapes.items()}
-    gains = {f"noise.{k}": torch.full((1, c, 1, 1), 0.1) for k, c in enumerate((256, 128, 64))}
+    gains = {f"noise.{k}": torch.full((1, c, 1, 1), 0.1) for k, c in enumerate((256, 256, 128, 64))}
     return Instant(weights | biases | gains, encoder=rv.networks.load("dreamnet").sha256)
 
 

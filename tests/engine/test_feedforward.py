@@ -9,7 +9,7 @@ from torch import Tensor
 from reverie.engine.feedforward import Sums, decode, encode, goal_of, noises_for
 from reverie.engine.grids import weights_at
 from reverie.networks import Instant, Network
-from reverie.networks.instant import LAYERS
+from reverie.networks.instant import KEPT, LAYERS
 from reverie.networks.matching import moments, rows_of
 from reverie.objectives import PICTURE
 
@@ -36,30 +36,30 @@ def test_sums_over_tiles_are_the_whole_maps_statistics(make_picture: Make) -> No
 def test_a_picture_read_in_tiles(dreamnet: Network, make_picture: Make, tile: int) -> None:
     x = make_picture(1, 104, 136)
     whole, tiled = encode(dreamnet, x, READ, 0), encode(dreamnet, x, READ, tile)
-    assert torch.allclose(whole.deep, dreamnet(x, LAYERS[:1])[LAYERS[0]], atol=1e-5)
-    assert torch.allclose(whole.deep, tiled.deep, atol=1e-5)
+    for layer, deep in dreamnet(x, KEPT).items():
+        assert torch.allclose(whole.maps[layer], deep, atol=1e-5)
+        assert torch.allclose(whole.maps[layer], tiled.maps[layer], atol=1e-5)
     for layer in READ:
         assert torch.allclose(whole.seen[layer].covariance, tiled.seen[layer].covariance, atol=1e-5)
 
 
 def test_statistics_alone_keep_no_map(dreamnet: Network, make_picture: Make) -> None:
-    assert encode(dreamnet, make_picture(2, 64, 64), READ, 0, deep=False).deep.numel() == 0
+    assert not encode(dreamnet, make_picture(2, 64, 64), READ, 0, keep=()).maps
 
 
 @pytest.mark.parametrize("tile", [32, 64, 72])
 def test_a_picture_made_in_tiles(dreamnet: Network, tiny_instant: Instant, make_picture: Make, tile: int) -> None:
-    found = encode(dreamnet, make_picture(3, 104, 136), LAYERS[:1], 0)
-    goal = goal_of(encode(dreamnet, make_picture(4, 96, 96), READ, 0, deep=False).seen)
-    noises = noises_for((13, 17), 0, 1.0)
-    seen = found.seen[LAYERS[0]]
-    whole = decode(tiny_instant, found.deep, seen, goal, noises, 0)
-    tiled = decode(tiny_instant, found.deep, seen, goal, noises, tile)
-    assert whole.shape == (1, 3, 104, 136) and (whole - tiled).abs().max() < 1e-4
+    found = encode(dreamnet, make_picture(3, 112, 144), KEPT, 0)
+    goal = goal_of(encode(dreamnet, make_picture(4, 96, 96), READ, 0, keep=()).seen)
+    noises = noises_for((7, 9), 0, 1.0)
+    whole = decode(tiny_instant, found, goal, noises, 0)
+    tiled = decode(tiny_instant, found, goal, noises, tile)
+    assert whole.shape == (1, 3, 112, 144) and (whole - tiled).abs().max() < 1e-4
 
 
 def test_noise_is_the_seeds() -> None:
     one, same, other = (noises_for((3, 4), seed, 1.0) for seed in (0, 0, 1))
-    assert [tuple(n.shape) for n in one] == [(1, 1, 3, 4), (1, 1, 6, 8), (1, 1, 12, 16)]
+    assert [tuple(n.shape) for n in one] == [(1, 1, 3, 4), (1, 1, 6, 8), (1, 1, 12, 16), (1, 1, 24, 32)]
     assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True)) and not torch.equal(one[0], other[0])
     assert not any(n.any() for n in noises_for((3, 4), 0, 0.0))
 
@@ -101,12 +101,12 @@ def test_transparent_positions_have_no_say(dreamnet: Network, make_picture: Make
 
 @pytest.mark.parametrize("tile", [32, 64])
 def test_weights_in_tiles(dreamnet: Network, tiny_instant: Instant, make_picture: Make, tile: int) -> None:
-    x, alpha = make_picture(7, 104, 136), soft(104, 136)
-    goal = goal_of(encode(dreamnet, make_picture(4, 96, 96), READ, 0, deep=False).seen)
-    noises, images = noises_for((13, 17), 0, 1.0), []
+    x, alpha = make_picture(7, 112, 144), soft(112, 144)
+    goal = goal_of(encode(dreamnet, make_picture(4, 96, 96), READ, 0, keep=()).seen)
+    noises, images = noises_for((7, 9), 0, 1.0), []
     for side in (0, tile):
         found = encode(dreamnet, x, READ, side, opaque=alpha)
-        images.append(decode(tiny_instant, found.deep, found.seen[LAYERS[0]], goal, noises, side, opaque=alpha))
+        images.append(decode(tiny_instant, found, goal, noises, side, opaque=alpha))
     assert ((images[0] - images[1]).abs() * alpha).max() < 1e-4, "nobody sees what is transparent"
-    plain = decode(tiny_instant, found.deep, found.seen[LAYERS[0]], goal, noises, 0)
+    plain = decode(tiny_instant, found, goal, noises, 0)
     assert (images[0] - plain).abs().max() > 1e-2, "the weights count between the stages too"

@@ -24,7 +24,7 @@ from reverie.export import Exported, export_page
 from reverie.export.page import ABOUT, ASSETS
 from reverie.export.runtime import FILES
 from reverie.networks import load, load_instant
-from reverie.networks.instant import LAYERS
+from reverie.networks.instant import KEPT, LAYERS
 from reverie.objectives import PICTURE
 from reverie.recipes.upscale import UpscaleSettings, upscale
 
@@ -171,12 +171,12 @@ def grain(count: int) -> torch.Tensor:
 def painted(photo: torch.Tensor, painting: torch.Tensor) -> Any:
     """What Python's engine makes with the page's noise, (H, W, 3) of 0 to 255."""
     network = load(pooling="average", padding="replicate")
-    found = encode(network, photo, LAYERS[:1], 0)
-    goal = goal_of(encode(network, painting, (PICTURE, *LAYERS), 0, deep=False).seen)
-    h, w = found.deep.shape[2:]
-    parts = grain(21 * h * w).split([h * w, 4 * h * w, 16 * h * w])
+    found = encode(network, photo, KEPT, 0)
+    goal = goal_of(encode(network, painting, (PICTURE, *LAYERS), 0, keep=()).seen)
+    h, w = found.maps[KEPT[0]].shape[2:]
+    parts = grain(85 * h * w).split([4**k * h * w for k in range(4)])
     noises = [part.view(1, 1, h * 2**k, w * 2**k) for k, part in enumerate(parts)]
-    return 255 * decode(load_instant(), found.deep, found.seen[LAYERS[0]], goal, noises, 0)[0].permute(1, 2, 0).numpy()
+    return 255 * decode(load_instant(), found, goal, noises, 0)[0].permute(1, 2, 0).numpy()
 
 
 @pytest.fixture

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from reverie.engine.grids import Grid, grid_for, owned, weights_at, window_of
+from reverie.engine.grids import Grid, Place, grid_for, owned, weights_at, window_of
 from reverie.engine.pieces import part
 from reverie.networks import Network
-from reverie.networks.instant import HALOS, LAYERS, STRIDE, Instant
+from reverie.networks.instant import HALOS, KEPT, LAYERS, STRIDE, Instant
 from reverie.networks.matching import (
     COLOUR_RIDGE,
     RIDGE,
@@ -66,9 +67,9 @@ class Sums:
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """A picture's deepest map, whole, and the statistics asked for."""
+    """A picture's maps, whole, of the layers that are painted, and the statistics of those asked for."""
 
-    deep: Tensor
+    maps: Mapping[str, Tensor]
     seen: Mapping[str, Gaussian]
 
 
@@ -79,26 +80,26 @@ def encode(
     layers: Iterable[str],
     tile: int,
     *,
-    deep: bool = True,
+    keep: Sequence[str] = KEPT,
     opaque: Tensor | None = None,
 ) -> Encoded:
-    """Statistics of a picture's layers, and its map of the deepest.
+    """Statistics of a picture's layers, and its maps of the deepest.
 
     Args:
         network: dreamnet, as the decoder was trained with it.
         picture: (1, 3, H, W) sRGB in [0, 1].
         layers: names; ``PICTURE`` are the colours.
         tile: side of the tiles, in pixels; 0 takes the picture whole.
-        deep: whether the map is wanted.
+        keep: the layers whose maps are wanted.
         opaque: (1, 1, H, W) in [0, 1], how much each pixel counts; None: all alike.
     """
-    asked = tuple(dict.fromkeys(layers))
-    run = tuple(dict.fromkeys([layer for layer in asked if layer != PICTURE] + [LAYERS[0]] * deep))
-    size, sums = size_of(picture), {layer: Sums() for layer in asked}
-    shape = network.extent(LAYERS[0], size)
-    kept = picture.new_empty(1, network.channels(LAYERS[0]), *shape, dtype=network.dtype) if deep else picture[..., :0]
-    extents = {layer: size if layer == PICTURE else network.extent(layer, size) for layer in asked}
-    weights = {layer: weights_at(opaque, extent) for layer, extent in extents.items()}
+    asked, size = tuple(dict.fromkeys(layers)), size_of(picture)
+    run = tuple(dict.fromkeys([layer for layer in asked if layer != PICTURE] + list(keep)))
+    extents = {layer: size if layer == PICTURE else network.extent(layer, size) for layer in (*asked, *keep)}
+    shapes = {layer: (1, network.channels(layer), *extents[layer]) for layer in keep}
+    kept = {layer: picture.new_empty(shape, dtype=network.dtype) for layer, shape in shapes.items()}
+    weights = {layer: weights_at(opaque, extents[layer]) for layer in asked}
+    sums = {layer: Sums() for layer in asked}
     grid = grid_for(network, tuple(map(Moments, run)), size, tile or max(size))
     for place in grid:
         crop = grid.crop(picture, place)
@@ -107,9 +108,9 @@ def encode(
             window, region = owned(network, layer, size, place)
             counts = weights[layer]
             total.add(maps[layer][(..., *region)], None if counts is None else part(counts, window))
-        if deep:
-            window, region = owned(network, LAYERS[0], size, place)
-            part(kept, window).copy_(maps[LAYERS[0]][(..., *region)])
+        for layer, whole in kept.items():
+            window, region = owned(network, layer, size, place)
+            part(whole, window).copy_(maps[layer][(..., *region)])
     return Encoded(kept, {layer: total.gaussian() for layer, total in sums.items()})
 
 
@@ -120,61 +121,70 @@ def goal_of(manner: Manner) -> Goal:
 
 @torch.no_grad()
 def decode(
-    decoder: Instant,
-    deep: Tensor,
-    seen: Gaussian,
-    goal: Goal,
-    noises: Sequence[Tensor],
-    tile: int,
-    *,
-    opaque: Tensor | None = None,
+    decoder: Instant, found: Encoded, goal: Goal, noises: Sequence[Tensor], tile: int, *, opaque: Tensor | None = None
 ) -> Tensor:
-    """The picture that the decoder makes of the deepest map, in the colours of its goal; clamped.
+    """The picture that the decoder makes of a photo's deepest maps, in the colours of its goal; clamped.
 
     Args:
-        decoder: in the map's precision.
-        deep: (1, C, h, w).
-        seen: the map's statistics.
+        decoder: in the maps' precision.
+        found: the photo's maps of ``KEPT``, of (h, w) and (2 h, 2 w), and their statistics.
         goal: what the maps and colours are given.
-        noises: (1, 1, h, w), (1, 1, 2 h, 2 w) and (1, 1, 4 h, 4 w).
+        noises: as `noises_for` makes them for (h, w).
         tile: side of the tiles, in pixels of the picture; 0 takes the maps whole.
-        opaque: (1, 1, 8 h, 8 w) in [0, 1], how much each pixel counts; None: all alike.
+        opaque: (1, 1, 16 h, 16 w) in [0, 1], how much each pixel counts; None: all alike.
     """
-    x, change = deep, transported(seen, goal[LAYERS[0]])
-    for number in range(len(LAYERS)):
-        x, seen = _stage(decoder, number, x, change, noises[number], tile * 2**number // STRIDE, opaque)
-        if number + 1 < len(LAYERS):
-            change = whitened(seen, goal[LAYERS[number + 1]])
-    return _changed(x, recoloured(seen, goal[PICTURE]))
+    made, sums = found.maps[KEPT[0]], Sums()
+    for number, layer in enumerate(LAYERS):
+        if layer in KEPT:
+            change = transported(found.seen[layer], goal[layer])
+            given = Given(found.maps[layer], change, made if number else None)
+        else:
+            given = Given(made, whitened(sums.gaussian(), goal[layer]))
+        made, sums = _stage(decoder, number, given, noises[number], tile * 2**number // STRIDE, opaque)
+    return _changed(made, recoloured(sums.gaussian(), goal[PICTURE]))
 
 
 def noises_for(shape: tuple[int, int], seed: int, amount: float) -> list[Tensor]:
-    """Noise for the three stages of a deepest map of this (h, w), with the deviation ``amount``."""
+    """Noise for each stage, of the sides it is given for a deepest map of (h, w), with the deviation ``amount``."""
     generator = torch.Generator().manual_seed(seed)
     sides = [(shape[0] * 2**k, shape[1] * 2**k) for k in range(len(LAYERS))]
     return [torch.randn(1, 1, *side, generator=generator).mul_(amount) for side in sides]
 
 
+class Given(NamedTuple):
+    """What a stage is given: a map, how it is changed, and what is added to it then."""
+
+    map: Tensor
+    change: Affine
+    added: Tensor | None = None
+
+    def window(self, place: Place, halo: int) -> Tensor:
+        """A piece of it, and the positions around."""
+        x = moved(window_of(self.map, place, halo), self.change).relu_()
+        return (x if self.added is None else x.add_(window_of(self.added, place, halo))).to(self.map.dtype)
+
+
 def _stage(
-    decoder: Instant, number: int, x: Tensor, change: Affine, noise: Tensor, tile: int, opaque: Tensor | None
-) -> tuple[Tensor, Gaussian]:
-    """One stage over a whole map that is changed first: the map it makes, and its statistics."""
-    height, width = size_of(x)
+    decoder: Instant, number: int, given: Given, noise: Tensor, tile: int, opaque: Tensor | None
+) -> tuple[Tensor, Sums]:
+    """One stage over a whole map: the map it makes, and its sums."""
+    height, width = size_of(given.map)
     halo, sums, weights = HALOS[number], Sums(), weights_at(opaque, (2 * height, 2 * width))
     out: Tensor | None = None
     for place in Grid((height, width), step=1, halo=halo, tile=tile or max(height, width)):
-        window = moved(window_of(x, place, halo), change).relu_().to(x.dtype)
-        made = decoder.stage(number, window, window_of(noise, place, halo))
+        made = decoder.stage(number, given.window(place, halo), window_of(noise, place, halo))
         rows, columns = (slice(2 * span.own[0], 2 * span.own[1]) for span in place)
-        sums.add(made, None if weights is None else weights[..., rows, columns])
+        if number:  # what the first makes is only added to another map
+            sums.add(made, None if weights is None else weights[..., rows, columns])
         out = _empty(number, made, (2 * height, 2 * width)) if out is None else out
         out[..., rows, columns] = made
-    return torch.empty(0) if out is None else out, sums.gaussian()
+    return torch.empty(0) if out is None else out, sums
 
 
 def _empty(number: int, like: Tensor, size: tuple[int, int]) -> Tensor:
     """Room for a stage's whole map; the last one's is a picture."""
-    dtype, layout = (torch.float32, torch.contiguous_format) if number == 2 else (like.dtype, torch.channels_last)
+    last = number + 1 == len(LAYERS)
+    dtype, layout = (torch.float32, torch.contiguous_format) if last else (like.dtype, torch.channels_last)
     return torch.empty(1, like.shape[1], *size, dtype=dtype, memory_format=layout)
 
 

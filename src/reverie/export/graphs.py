@@ -14,7 +14,7 @@ from reverie.errors import RecipeError
 from reverie.export.roots import moments, moved, target_of, transported
 from reverie.networks import Instant, Network, Superres
 from reverie.networks.graph import PICTURE, schedule
-from reverie.networks.instant import HALOS, LAYERS, STRIDE
+from reverie.networks.instant import HALOS, KEPT, LAYERS, STRIDE
 from reverie.networks.johnson import Johnson
 from reverie.networks.matching import COLOUR_RIDGE, RIDGE, Target, recoloured, whitened
 from reverie.networks.network import LUMA, Filters
@@ -96,29 +96,30 @@ class Paint(nn.Module):
     def __init__(self, network: Network, decoder: Instant) -> None:
         """By this encoder and decoder."""
         super().__init__()
-        self.maps, self.decoder = Maps(network, LAYERS[:1]), decoder
+        self.maps, self.decoder = Maps(network, KEPT), decoder
 
     def forward(self, photo: Tensor, noise: Tensor, manner: Sequence[Tensor]) -> Tensor:
         """Paint.
 
         Args:
             photo: (1, 3, H, W).
-            noise: (21 h w,) normal numbers, h and w the eighths of H and W, rounded up: for the three stages.
+            noise: (85 h w,) normal numbers, h and w the sixteenths of H and W, rounded up: for the four stages.
             manner: what ``Manner`` gives.
         """
         height, width = photo.shape[2], photo.shape[3]
         goal = goal_in(manner)
-        (x,) = self.maps(_filled_up(photo))
-        change = transported(moments(x), goal[LAYERS[0]])
+        maps = dict(zip(KEPT, self.maps(_filled_up(photo)), strict=True))
+        x = maps[KEPT[0]]
         first, area = 0, x.shape[2] * x.shape[3]
-        for number, halo in enumerate(HALOS):
+        for number, (layer, halo) in enumerate(zip(LAYERS, HALOS, strict=True)):
+            made, x = x, maps.get(layer, x)
+            change = (transported if layer in maps else whitened)(moments(x), goal[layer])
+            x = moved(x, change).relu()
+            x = x + made if number and layer in maps else x
             here = torch.arange(area * 4**number) + first  # a slice would have to know how long the noise is
             grain = noise.index_select(0, here).view(1, 1, x.shape[2], x.shape[3])
             first = first + area * 4**number
-            window = moved(F.pad(x, (halo,) * 4, mode="replicate"), change).relu()
-            x = self.decoder.stage(number, window, F.pad(grain, (halo,) * 4, mode="replicate"))
-            if number + 1 < len(LAYERS):
-                change = whitened(moments(x), goal[LAYERS[number + 1]])
+            x = self.decoder.stage(number, *(F.pad(each, (halo,) * 4, mode="replicate") for each in (x, grain)))
         painted = moved(x, recoloured(moments(x), goal[PICTURE])).clamp(0, 1)
         return painted[..., :height, :width]
 

@@ -15,7 +15,7 @@ from reverie.engine.feedforward import Goal, decode, encode, goal_of, noises_for
 from reverie.errors import RecipeError, suggestion
 from reverie.export.graphs import MANNER, Enlarge, Manner, Maps, Paint, PaintBaked, PaintLike, PaintOwn, goal_in
 from reverie.networks import Instant, Network, load, load_instant, load_superres
-from reverie.networks.instant import LAYERS, STRIDE
+from reverie.networks.instant import KEPT, STRIDE
 from reverie.networks.johnson import read_johnson
 from reverie.networks.own import own_style, own_styles
 from reverie.networks.superres import FACTORS, Variant
@@ -28,7 +28,7 @@ ENLARGERS: Mapping[str, Variant] = {"superres": "faithful", "superres-sharp": "s
 INSTANT = "instant"
 SIDE = 512
 """Pixels of the square photo at whose scale a painting that is kept inside is looked at."""
-_GRAIN = 21  # normal numbers for each position of the deepest map: 1 + 4 + 16
+_GRAIN = 85  # normal numbers for each position of the deepest map: 1 + 4 + 16 + 64
 _PICTURE_LIMIT, _MAPS_LIMIT = 0.5, 1e-3  # steps of 1/255; share of the largest number of a map
 _INSTANT_LIMIT = 1.0  # roots are in float64 in Python, in float32 in the file
 _TRACED, _SIZES, _LARGER = (61, 83), ((48, 56), (93, 75)), ((96, 112), (129, 91))  # (H, W)
@@ -208,7 +208,7 @@ def instant_baked(painting: Tensor, side: int, decoder: Instant | None = None) -
         raise RecipeError(f"--size is {STRIDE} pixels or more; got {side}.")
     network, decoder = _encoder(), decoder or load_instant()
     own = resize(painting, painting_size(size_of(painting), side * side, 1.0)).clamp(0, 1)
-    goal = goal_of(encode(network, own, MANNER, 0, deep=False).seen)
+    goal = goal_of(encode(network, own, MANNER, 0, keep=()).seen)
 
     def expected(photo: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
         return (_painted(photo, network, decoder, goal),)
@@ -254,7 +254,7 @@ def instant_halves() -> tuple[Subject, Subject]:
 
 
 def grain_for(size: tuple[int, int], seed: int = 0) -> Tensor:
-    """The noise that ``reverie instant`` takes for a photo of this (H, W), in one row (21 h w,)."""
+    """The noise that ``reverie instant`` takes for a photo of this (H, W), in one row (85 h w,)."""
     shape = -(-size[0] // STRIDE), -(-size[1] // STRIDE)
     return torch.cat([noise.flatten() for noise in noises_for(shape, seed, 1.0)])
 
@@ -270,16 +270,16 @@ def sample(size: tuple[int, int], *, seed: int = 0, batch: int = 1) -> Tensor:
 
 _PHOTO: Shape = (1, 3, "height", "width")
 _PLAIN = InstantSettings(precision="float32", tile=0)
-_GRAINY = {"noise": f"{_GRAIN} normal numbers for each 8x8 pixels of the photo, sides rounded up"}
+_GRAINY = {"noise": f"{_GRAIN} normal numbers for each {STRIDE}x{STRIDE} pixels of the photo, sides rounded up"}
 
 
 def _painted(photo: Tensor, network: Network, decoder: Instant, goal: Goal) -> Tensor:
     """A photo painted by the engine, the noise that of seed 0."""
     height, width = size_of(photo)
     whole = F.pad(photo, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
-    found = encode(network, whole, LAYERS[:1], 0)
-    noises = noises_for(size_of(found.deep), 0, 1.0)
-    return decode(decoder, found.deep, found.seen[LAYERS[0]], goal, noises, 0)[..., :height, :width]
+    found = encode(network, whole, KEPT, 0)
+    noises = noises_for(size_of(found.maps[KEPT[0]]), 0, 1.0)
+    return decode(decoder, found, goal, noises, 0)[..., :height, :width]
 
 
 def _painting(size: tuple[int, int]) -> Tensor:

@@ -17,27 +17,30 @@ from reverie.errors import WeightsError
 from reverie.networks import weights as store
 from reverie.networks.zoo import embedded
 
-LAYERS = ("relu4_2", "relu3_2", "relu2_2")
-"""The encoder's layers whose statistics the maps between the stages are given, deepest first."""
-HALOS = (9, 2, 3)
+LAYERS = ("relu5_1", "relu4_2", "relu3_2", "relu2_2")
+"""The encoder's layers whose statistics the maps given to the stages have, deepest first."""
+KEPT = LAYERS[:2]
+"""Of those, the layers whose maps of the photo are painted; the maps at the others are the decoder's own."""
+HALOS = (3, 9, 5, 6)
 """Positions that each stage reads around its own, on the map it is given."""
-STRIDE = 8
+STRIDE = 16
 """Pixels between two positions of the deepest map."""
-_WIDE = 2  # blocks of wide kernels in the first stage
+_WIDE = (1, 2, 1, 1)  # blocks of wide kernels in each stage
 _PACKAGED = Path(__file__).with_name("instant.safetensors")
 
 
 @dataclass(frozen=True, eq=False)
 class Instant:
-    """A mirrored decoder in three stages, each of which doubles the picture's sides.
+    """A mirrored decoder in four stages, each of which doubles the picture's sides.
 
-    Between the stages a map is given the mean and covariance of the painting's features at that depth;
-    the decoder itself knows no painting. All of it is local: see ``HALOS``.
+    Each stage is given a map that has the mean and covariance of the painting's features at that depth: the first
+    the photo's deepest map; the second the photo's next one, and added to it what the first stage makes; the third
+    and fourth what the stage before makes. The decoder itself knows no painting. All of it is local: see ``HALOS``.
 
     Attributes:
-        tensors: ``stages.0_a`` … ``stages.2_out``, each a weight (out, in, 3, 3) and a bias, and before
-            them ``stages.0_wide0`` (C, 1, 7, 7) with ``_in`` and ``_out`` (C, C, 1, 1), and another such;
-            ``noise.0`` … ``noise.2``, how much of the noise each channel takes.
+        tensors: ``stages.0_out`` … ``stages.3_out``, each a weight (out, in, 3, 3) and a bias, the first (out, in,
+            1, 1), and for each stage's blocks ``stages.1_wide0`` (C, 1, 7, 7) with ``_in`` and ``_out`` (C, C, 1, 1);
+            ``noise.0`` … ``noise.3``, how much of the noise each channel takes.
         encoder: sha256 of the dreamnet it was trained with.
         sha256: of the file it came from; empty where it came from none.
 
@@ -57,29 +60,30 @@ class Instant:
         """One stage on a piece of the map that it is given.
 
         Args:
-            number: 0, 1 or 2.
+            number: 0 to 3.
             window: (B, C, h + 2 halo, w + 2 halo), C the channels of that depth's layer, rectified.
             noise: (B or 1, 1, h + 2 halo, w + 2 halo), about 0 with deviation 1.
 
         Returns:
-            (B, C', 2 h, 2 w): what the next stage is given once it has the painting's statistics; the
-            last one's are the picture's colours, in sRGB.
+            (B, C', 2 h, 2 w): what the next stage is given once it has the painting's statistics, but the
+            first one's, which is added to it after; the last one's are the picture's colours, in sRGB.
 
         Example:
-            >>> load_instant().stage(2, torch.rand(1, 64, 14, 14), torch.zeros(1, 1, 14, 14)).shape
+            >>> load_instant().stage(3, torch.rand(1, 64, 20, 20), torch.zeros(1, 1, 20, 20)).shape
             torch.Size([1, 3, 16, 16])
         """
         x = window + self.tensors[f"noise.{number}"].to(window.dtype) * noise.to(window.dtype)
-        for block in range(_WIDE if number == 0 else 0):
-            x = x[..., 3:-3, 3:-3] + self._look_around(f"0_wide{block}", x)
-        x = F.relu(self._convolve(f"{number}_a", x))
+        for block in range(_WIDE[number]):
+            x = x[..., 3:-3, 3:-3] + self._look_around(f"{number}_wide{block}", x)
         if number == 0:
-            x = F.relu(self._convolve("0_b", x))
-        x = F.relu(self._convolve(f"{number}_c", F.interpolate(x, scale_factor=2.0, mode="nearest")))
-        x = self._convolve(f"{number}_d", x)
-        if number < 2:
+            return _doubled(self._convolve("0_out", x))
+        x = F.relu(self._convolve(f"{number}_a", x))
+        if number == 1:
+            x = F.relu(self._convolve("1_b", x))
+        x = self._convolve(f"{number}_d", F.relu(self._convolve(f"{number}_c", _doubled(x))))
+        if number < 3:
             return x
-        x = self._convolve("2_out", F.relu(x))
+        x = self._convolve("3_out", F.relu(x))
         return x[..., 1:-1, 1:-1]  # half a position more was read than needed
 
     def _look_around(self, name: str, x: Tensor) -> Tensor:
@@ -139,7 +143,7 @@ def read_instant(path: Path) -> Instant:
     tensors = {key: value.float() for key, value in store.parse(data, path).items()}
     missing = [
         key
-        for key in ("stages.0_wide0.weight", "stages.0_a.weight", "stages.2_out.weight", "noise.2")
+        for key in ("stages.0_out.weight", "stages.1_a.weight", "stages.3_out.weight", "noise.3")
         if key not in tensors
     ]
     if missing:
@@ -151,3 +155,8 @@ def read_instant(path: Path) -> Instant:
 def _laid_out(tensor: Tensor) -> Tensor:
     """Channels last, where there are any: convolutions run faster so."""
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+
+
+def _doubled(x: Tensor) -> Tensor:
+    """Twice the sides, each position four times."""
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")

@@ -1,7 +1,7 @@
 """Paint a photo in the manner of any painting at once: one pass through a network, no optimisation.
 
 Source: Huang & Belongie 2017, "Arbitrary style transfer in real-time with adaptive instance normalization"; Li et al.
-2017, "Universal style transfer via feature transforms". We differ: whole covariances instead of deviations, at three
+2017, "Universal style transfer via feature transforms". We differ: whole covariances instead of deviations, at four
 depths of one decoder.
 
 >>> picture = instant(photo, painting, InstantSettings(strength=0.8))
@@ -24,7 +24,7 @@ from reverie.engine.memory import allowed_memory, fitting_tile, parse_memory, re
 from reverie.engine.precision import Precision, fastest, with_precision
 from reverie.errors import PictureError, RecipeError
 from reverie.networks import Network, load
-from reverie.networks.instant import LAYERS, STRIDE, Instant, check_encoder, load_instant
+from reverie.networks.instant import KEPT, LAYERS, STRIDE, Instant, check_encoder, load_instant
 from reverie.networks.matching import blended
 from reverie.objectives import PICTURE
 from reverie.pictures import ColourMode, check_colour_mode, coloured, fit, mask_of, resize, scaled, size_of
@@ -187,10 +187,10 @@ class Painter:
         missing = (0, -width % STRIDE, 0, -height % STRIDE)
         whole = F.pad(photo, missing, mode="replicate") if any(missing) else photo
         opaque = F.pad(opaque, missing, mode="replicate") if opaque is not None and any(missing) else opaque
-        found = encode(self.network, whole, _READ if strength < 1 else LAYERS[:1], tile, opaque=opaque)
-        noises = noises_for(size_of(found.deep), self.settings.seed, strength)
+        found = encode(self.network, whole, _READ if strength < 1 else KEPT, tile, opaque=opaque)
+        noises = noises_for(size_of(found.maps[KEPT[0]]), self.settings.seed, strength)
         goal = self._goal(found, height * width, tile)
-        image = decode(self.decoder, found.deep, found.seen[LAYERS[0]], goal, noises, tile, opaque=opaque)
+        image = decode(self.decoder, found, goal, noises, tile, opaque=opaque)
         return image[..., :height, :width]
 
     def _goal(self, found: Encoded, area: int, tile: int) -> Goal:
@@ -205,7 +205,7 @@ class Painter:
         """The paintings' statistics, mixed, at the scale of a photo of so many pixels, and what they ask for."""
         sizes = tuple(painting_size(size_of(p), area, self.settings.stroke) for p in self.paintings)
         if sizes not in self._known:
-            measure = partial(encode, self.network, layers=_READ, tile=tile, deep=False)
+            measure = partial(encode, self.network, layers=_READ, tile=tile, keep=())
             each = [
                 measure(resize(p, s).clamp(0, 1), opaque=counted(alpha, of=p, size=s)).seen
                 for p, alpha, s in zip(self.paintings, self.opaque, sizes, strict=True)

@@ -2,7 +2,7 @@
 
 import { grain } from "./noise.js";
 
-const STRIDE = 8, GRAIN = 21, TOLERANCE = 3;
+const STRIDE = 16, GRAIN = 85, TOLERANCE = 3;
 const RUNTIMES = { webgpu: "./runtime/ort.webgpu.min.mjs", wasm: "./runtime/ort.wasm.min.mjs" };
 let ort, about, sessions = {}, manner = {};
 
