@@ -1,10 +1,11 @@
 """Measure superres: luma PSNR and perceptual distance of benchmark pictures, against bicubic enlargement.
 
-    python training/report_sr.py --pictures DIR [--weights FILE] [--write]
+    python training/report_sr.py --pictures DIR --judge FILE [--weights FILE] [--write]
 
 Each picture is cut to a multiple of the factor, reduced by antialiased bicubic, rounded to 8 bits, enlarged, and
 rounded again. Error is of the luma (BT.601, 16 to 235), as many pixels of the border left out as the factor. The
-perceptual distance is also that of small pictures saved as JPEG, which is what people have.
+perceptual distance is SqueezeNet's, which none of the networks was trained by; and also that of small pictures saved as
+JPEG, which is what people have.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from reverie.networks import load
+from reverie.networks import Network, load
 from reverie.networks.superres import FACTORS, Superres, load_superres, read_superres
 from reverie.pictures import read_image, resize
 from reverie.recipes.upscale import UpscaleSettings, upscale
@@ -52,14 +53,13 @@ def reduced(large: Tensor, factor: int) -> tuple[Tensor, Tensor]:
     return large, rounded(resize(large, (height, width)))
 
 
-def perceptual(result: Tensor, truth: Tensor) -> float:
-    """How far dreamnet's features are apart, each position's brought to length 1: the mean over its style layers.
+def perceptual(result: Tensor, truth: Tensor, judge: Network) -> float:
+    """How far a judge's features are apart, each position's brought to length 1: the mean over its style layers.
 
     Source: Zhang et al. 2018, LPIPS, without weights learned from people's answers.
     """
-    network = load("dreamnet")
-    ours, its = (network(x, network.style_layers) for x in (rounded(result), truth))
-    apart = [(F.normalize(ours[k]) - F.normalize(its[k])).pow(2).sum(1).mean() for k in network.style_layers]
+    ours, its = (judge(x, judge.style_layers) for x in (rounded(result), truth))
+    apart = [(F.normalize(ours[k]) - F.normalize(its[k])).pow(2).sum(1).mean() for k in judge.style_layers]
     return float(torch.stack(apart).mean())
 
 
@@ -80,7 +80,9 @@ def enlarged(small: Tensor, factor: int, network: Superres | None) -> Tensor:
 
 
 @torch.no_grad()
-def figures(pictures: list[Tensor], networks: Mapping[str, Superres | None]) -> dict[str, dict[str, dict[str, float]]]:
+def figures(
+    pictures: list[Tensor], networks: Mapping[str, Superres | None], judge: Network
+) -> dict[str, dict[str, dict[str, float]]]:
     """The means of each factor and each way: PSNR, perceptual distance, and that of compressed pictures."""
     table: dict[str, dict[str, dict[str, float]]] = {}
     for factor in FACTORS:
@@ -90,8 +92,8 @@ def figures(pictures: list[Tensor], networks: Mapping[str, Superres | None]) -> 
             coarse = [(enlarged(compressed(small), factor, network), large) for large, small in pairs]
             table.setdefault(f"x{factor}", {})[name] = {
                 "psnr_luma_db": round(mean(psnr(result, large, factor) for result, large in clean), 2),
-                "perceptual": round(mean(perceptual(*pair) for pair in clean), 4),
-                "perceptual_of_jpeg": round(mean(perceptual(*pair) for pair in coarse), 4),
+                "perceptual": round(mean(perceptual(*pair, judge) for pair in clean), 4),
+                "perceptual_of_jpeg": round(mean(perceptual(*pair, judge) for pair in coarse), 4),
             }
     return table
 
@@ -100,16 +102,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     material = Path(__file__).parents[2] / "shared"
     parser.add_argument("--pictures", type=Path, default=material / "benchmarks/set5")
+    parser.add_argument(
+        "--judge", type=Path, default=material / "weights/squeezenet1_1.safetensors", help="its weights"
+    )
     parser.add_argument("--weights", type=Path, help="other weights of superres's shape")
     parser.add_argument("--write", action="store_true", help="into the card")
     a = parser.parse_args()
-    if not a.pictures.is_dir():
-        print(f"SKIPPED: there are no pictures at {a.pictures}", file=sys.stderr)
-        return 0
+    for needed in (a.pictures, a.judge):
+        if not needed.exists():
+            print(f"SKIPPED: there is nothing at {needed}", file=sys.stderr)
+            return 0
     files = sorted(p for p in a.pictures.iterdir() if p.suffix.lower() in {".png", ".bmp"})
     networks = {"bicubic": None, "faithful": load_superres("faithful"), "sharp": load_superres("sharp")}
+    pictures, judge = [read_image(p) for p in files], load("squeezenet1_1", weights=a.judge)
     networks |= {} if a.weights is None else {a.weights.stem: read_superres(a.weights)}
-    text = json.dumps({"pictures": len(files), **figures([read_image(p) for p in files], networks)}, indent=1)
+    text = json.dumps({"pictures": len(files), **figures(pictures, networks, judge)}, indent=1)
     print(text)
     if a.write:
         head, _, _ = CARD.read_text(encoding="utf8").partition("<!-- figures -->")

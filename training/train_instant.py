@@ -49,6 +49,7 @@ from reverie.networks.matching import (
     whitened,
 )
 from reverie.objectives.distances import RIDGE, roots
+from reverie.recipes.artefacts import weave
 
 WIDTHS = {"1_a": (256, 256), "1_b": (256, 128), "1_c": (128, 128), "1_d": (128, 128)}
 WIDTHS |= {"2_a": (128, 64), "2_c": (64, 64), "2_d": (64, 64)}
@@ -244,15 +245,6 @@ def roughness(x: Tensor) -> Tensor:
     return 2 * ((right + down) / 3 + (falling + rising) / 12)
 
 
-def weave(x: Tensor) -> Tensor:
-    """The power of what repeats with the decoder's own grid: in calm places its judge takes that for texture.
-
-    Of each of 8x8 phases the mean over 8x8 cells, without the cells' own lightness.
-    """
-    phases = F.pixel_unshuffle(x, 8).unflatten(1, (3, 64))
-    return F.avg_pool2d((phases - phases.mean(2, keepdim=True)).flatten(1, 2), 8, 2).pow(2).mean()
-
-
 def encoded(encoder: Network, x: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
     return {name: m.float() for name, m in encoder(x, layers).items()}
 
@@ -325,7 +317,7 @@ def losses(
         "tv": roughness(shown),
         "back": back,
         "beyond": (result - shown).pow(2).mean(),
-        "weave": weave(shown),
+        "weave": weave(shown, 8),
     } | distances
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from reverie import styles
 from reverie.pictures import read_image
-from reverie.recipes.artefacts import SIDE, artefacts, smooth_pictures
+from reverie.recipes.artefacts import SIDE, artefacts, smooth_pictures, weave
 
 
 def dotted(x: Tensor) -> Tensor:
@@ -79,3 +79,21 @@ def test_the_smooth_pictures_are_smooth_and_the_same() -> None:
     x = smooth_pictures()
     assert x.shape == (4, 3, SIDE, SIDE) and torch.equal(x, smooth_pictures())
     assert float(x.diff(dim=3).abs().mean()) < 0.02 and float(x.std()) > 0.1
+
+
+@pytest.mark.parametrize("stride", [4, 8])
+def test_what_repeats_with_a_networks_grid_is_measured(stride: int) -> None:
+    """A grid of that period is, whatever lies under it; texture is not, nor lightness, nor a grid of another period."""
+    smooth = smooth_pictures()
+    texture = smooth + 0.1 * torch.randn(smooth.shape, generator=torch.Generator().manual_seed(1))
+    assert weave(gridded(smooth, stride), stride) > 10 * weave(smooth, stride)
+    assert weave(gridded(texture, stride), stride) > 3 * weave(texture, stride)
+    assert weave(gridded(smooth, 5), stride) < weave(gridded(smooth, stride), stride) / 5
+    assert torch.allclose(weave(smooth + 0.2, stride), weave(smooth, stride), rtol=1e-3)
+
+
+def test_a_grid_can_be_made_less() -> None:
+    x = gridded(smooth_pictures()).requires_grad_()
+    before = weave(x, 4)
+    (slope,) = torch.autograd.grad(before, x)
+    assert weave(x - 1e-3 * before / slope.pow(2).sum() * slope, 4) < before

@@ -97,6 +97,26 @@ def grid_in(x: Tensor) -> float:
     return max(float(ratio[place]) for place in places if min(place) > 0 or max(place) > 0)
 
 
+def weave(x: Tensor, stride: int) -> Tensor:
+    """The power of what repeats with a network's own grid: what training makes less, so that none is left to find.
+
+    What is left of a picture without its means over a cell is averaged over 8x8 cells: textures average out.
+
+    Args:
+        x: (B, C, H, W), both sides ten cells or more.
+        stride: pixels of a cell.
+
+    Example:
+        >>> weave(torch.eye(4).repeat(1, 3, 16, 16), 4) > 100 * weave(torch.rand(1, 3, 64, 64), 4)
+        tensor(True)
+    """
+    low = F.avg_pool2d(x, stride, 1)
+    rows, columns = (side // stride * stride for side in low.shape[2:])
+    begin = stride // 2
+    fine = x[..., begin : begin + rows, begin : begin + columns] - low[..., :rows, :columns]
+    return F.avg_pool2d(F.pixel_unshuffle(fine, stride), 8, 2).pow(2).mean()
+
+
 def _middle(power: Tensor, high: int, wide: int) -> Tensor:
     """The median of a spectrum (h, w) about each frequency: along the axes power is another than beside them."""
     padded = F.pad(power[None, None], (wide // 2, wide // 2, high // 2, high // 2), mode="circular")

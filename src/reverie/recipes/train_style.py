@@ -32,13 +32,14 @@ from reverie.networks.johnson import Johnson, draw_johnson
 from reverie.objectives import Bound, Objective, content, style, total_variation
 from reverie.pictures import contact_sheet, resize, size_of
 from reverie.pictures.crops import Crops, Reader, generator_of
-from reverie.recipes.artefacts import artefacts
+from reverie.recipes.artefacts import artefacts, weave
 
 AUTO = 5.0  # what the style of an untouched photo is to weigh, in units of losing all content
 BETAS = (0.9, 0.99)
 _WARM, _DECAYS = 60, 0.6  # steps of warm-up; share of the budget after which the rate falls
 _MEMORY = 0.995  # of the average of the weights
 _BEYOND = 10.0  # weight of the mean square of what lies beyond [0, 1]
+_WEAVE = 1000.0  # weight of what repeats with the network's own grid
 _SHIFT = 8  # pixels; the judge's pools begin at one of so many places each way
 _SAFE = 50  # steps between copies of the weights that can be gone back to
 _PATIENCE, _RETURNS = 3, 4  # steps in a row that are not finite, and returns, before it is given up
@@ -252,13 +253,15 @@ class _Course:
         return {name: float(x.detach()) for name, x in terms.items()}
 
     def losses(self, photos: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """What a batch is to be less of: the objective, and what lies beyond black and white."""
-        made = Johnson(self.weights).with_precision(self.judge.dtype)(photos)
+        """What a batch is to be less of: the objective, and faults: what lies beyond black and white, and a grid."""
+        network = Johnson(self.weights).with_precision(self.judge.dtype)
+        made = network(photos)
         shown, side = made.clamp(0, 1), photos.shape[-1] - _SHIFT
         top, left = torch.randint(_SHIFT + 1, (2,), generator=generator).tolist()
         seen, true = (x[..., top : top + side, left : left + side] for x in (shown, photos))
         total, terms = value(self.bound, self.judge, seen, WholeExecutor({"photo": true}))
-        return total + _BEYOND * (made - shown).pow(2).mean(), terms
+        faults = _BEYOND * (made - shown).pow(2).mean() + _WEAVE * weave(shown, network.stride)
+        return total + faults, terms
 
     @torch.no_grad()
     def _remember(self, step: int) -> None:
