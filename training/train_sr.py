@@ -15,7 +15,8 @@ run the same command with other ``--steps`` and ``--decay-from``. The moving ave
 
 The second command makes the sharp variant of the first's result: half of the small patches are compressed as JPEG
 first, and the loss also counts how far dreamnet's features of the result are from those of the truth (Johnson et al.
-2016; each position's features brought to unit length, Zhang et al. 2018).
+2016; each position's features brought to unit length, Zhang et al. 2018), and what of the error repeats with the grid
+of the small pixels: features take a fine grid for texture.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from torch import Tensor, nn
 
 from reverie.networks import load
 from reverie.pictures import resize
+from reverie.recipes.artefacts import weave
 
 FACTORS, SHARES = (2, 3, 4), (0.4, 0.25, 0.35)  # how often each factor is drawn
 LUMA = torch.tensor(((0.299, 0.587, 0.114), (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.0813)))  # BT.601, full range
@@ -173,7 +175,13 @@ def compressed(small: Tensor, share: float, g: torch.Generator) -> Tensor:
 
 
 def loss_of(
-    network: Network, small: Tensor, large: Tensor, factor: int, perceived: float = 0.0, step: int = 0
+    network: Network,
+    small: Tensor,
+    large: Tensor,
+    factor: int,
+    perceived: float = 0.0,
+    woven: float = 0.0,
+    step: int = 0,
 ) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16):
         added = network(small, factor)
@@ -182,7 +190,9 @@ def loss_of(
     result, truth = ((x[..., inner, inner]) for x in (base + added.float(), large))
     y, *colours = torch.einsum("rc,bchw->rbhw", LUMA, result - truth).abs().mean((1, 2, 3))
     loss = y + 0.25 * sum(colours)
-    return loss + perceived * perceptual(result, truth, step) if perceived else loss
+    if not perceived:
+        return loss
+    return loss + perceived * perceptual(result, truth, step) + woven * weave(result - truth, factor)
 
 
 def perceptual(result: Tensor, truth: Tensor, step: int) -> Tensor:
@@ -268,7 +278,7 @@ def train(a: argparse.Namespace) -> None:
             group["lr"] = learning_rate(step, a.steps, a.decay_from, a.rate)
         if a.sharp:
             small = compressed(small, a.jpeg, g)
-        loss = loss_of(network, small, large, factor, a.perceived if a.sharp else 0.0, step)
+        loss = loss_of(network, small, large, factor, *((a.perceived, a.woven, step) if a.sharp else ()))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 0.5)
@@ -308,6 +318,7 @@ if __name__ == "__main__":
     p.add_argument("--rate", type=float, default=8e-4)
     p.add_argument("--sharp", type=Path, help="the faithful network's file, to make the sharp one from")
     p.add_argument("--perceived", type=float, default=0.02, help="weight of dreamnet's features in the sharp one")
+    p.add_argument("--woven", type=float, default=2000.0, help="weight of a grid in the sharp one")
     p.add_argument("--jpeg", type=float, default=0.5, help="share of JPEG patches in the sharp one")
     p.add_argument("--seed", type=int, default=0)
     train(p.parse_args())

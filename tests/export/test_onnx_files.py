@@ -95,12 +95,15 @@ def test_which_convolutions_go_into_8_bits(enlarging: Exported) -> None:
 
 
 def test_pictures_to_calibrate_by(tmp_path: Path) -> None:
-    assert len(calibration(None)) == len(styles.names())
-    assert max(max(x.shape[2:]) for x in calibration(None)) == 192
+    samples, broken = calibration(None)
+    assert len(samples) == len(styles.names()) and not broken
+    assert max(max(x.shape[2:]) for x in samples) == 192
     with pytest.raises(PictureError, match="holds none"):
         calibration(tmp_path)
     Image.new("RGB", (40, 30), "red").save(tmp_path / "a.png")
-    assert [tuple(x.shape) for x in calibration(tmp_path)] == [(1, 3, 30, 40)]
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    found, broken = calibration(tmp_path)
+    assert [tuple(x.shape) for x in found] == [(1, 3, 30, 40)] and list(broken) == [tmp_path / "b.png"]
     with pytest.raises(PictureError, match="none called"):
         calibration(tmp_path / "gone")
 

@@ -65,7 +65,24 @@ def test_a_folder_that_needs_nothing_else(tmp_path: Path, stand_in: Path, enlarg
     assert about["kind"] == "enlarge" and about["factor"] == 2
     assert about["models"] == {"paint": {"path": "model/paint.onnx", "bytes": enlarging.bytes}}
     assert len(about["check"]["means"]) == 3 * 4 * 4 and 0 < np.mean(about["check"]["means"]) < 1
-    export_page("superres", folder, runtime=stand_in)  # a page may be written again
+
+
+@pytest.mark.usefixtures("copying")
+def test_a_page_written_again_leaves_nothing_of_the_old_one(
+    tmp_path: Path, stand_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reverie.export.page.check_of", lambda *_: {})
+    folder = tmp_path / "site"
+    export_page("instant", folder, runtime=stand_in)
+    (folder / "mine.txt").write_text("my own")
+    assert (folder / "model/manner.onnx").is_file() and list((folder / "styles").iterdir())
+    told = json.loads((folder / ABOUT).read_text())
+    (folder / ABOUT).write_text(json.dumps(told | {"files": [*told["files"], "../beside.txt"]}))
+    (tmp_path / "beside.txt").write_text("of somebody else")
+    export_page("superres", folder, runtime=stand_in)
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert found == {*ASSETS, ABOUT, "mine.txt", "model/paint.onnx", *(f"runtime/{name}" for name in FILES)}
+    assert (tmp_path / "beside.txt").is_file()
 
 
 @pytest.mark.usefixtures("copying")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,8 @@ def to_page(given: dict[str, Any]) -> int:
 
 def told(made: Exported, path: str) -> None:
     """Say what was written and how near it is to Python."""
+    for photo, reason in made.left_out.items():
+        print(f"reverie: '{photo}' is left out: {reason:.150}", file=sys.stderr)
     print(f"{path}  {made.bytes / 1000:.0f} kB")
     for name, shape in made.inputs.items():
         print(f"  takes {name} ({', '.join(map(str, shape))})")

@@ -7,7 +7,7 @@ import importlib.util
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ class Exported:
         parity: for each size that was compared.
         pictures: whether the outputs are pictures.
         quantised: what int8 changed; None where nothing was quantised.
+        left_out: photos to calibrate by that cannot be read, and why.
     """
 
     path: Path
@@ -64,6 +65,7 @@ class Exported:
     parity: tuple[Parity, ...]
     pictures: bool
     quantised: Quantised | None = None
+    left_out: Mapping[Path, str] = field(default_factory=dict)
 
 
 def export_onnx(
@@ -115,7 +117,7 @@ def write_onnx(subject: Subject, output: Path, *, int8: bool = False, calibrate:
         RecipeError: its results are not Python's; no file is left.
         PictureError: it cannot be written.
     """
-    pictures = calibration(calibrate) if int8 else []
+    pictures, left_out = calibration(calibrate) if int8 else ([], {})
     quantised = None
     with atomic_path(output) as partial:
         with _quietly():
@@ -124,7 +126,9 @@ def write_onnx(subject: Subject, output: Path, *, int8: bool = False, calibrate:
         if int8:
             quantised = quantise(partial, [_feed(subject, subject.given(x)) for x in pictures])
         size = partial.stat().st_size
-    return Exported(output, subject.name, size, subject.inputs, subject.outputs, parity, subject.pictures, quantised)
+    return Exported(
+        output, subject.name, size, subject.inputs, subject.outputs, parity, subject.pictures, quantised, left_out
+    )
 
 
 def compare(subject: Subject, path: Path) -> tuple[Parity, ...]:

@@ -85,9 +85,13 @@ def export_page(
         check = check_of(subjects, [each.path for each in made])
         models = {f"model/{each.path.name}": each.path.read_bytes() for each in made}
     parts = {f"runtime/{name}": data for name, data in files.items()} | models | _pictures(subjects[-1])
-    parts |= {ABOUT: json.dumps({**about(subjects, models), "check": check}, indent=1).encode()}
     parts |= {name: (resources.files("reverie.export") / "web" / name).read_bytes() for name in ASSETS}
+    told = {**about(subjects, models), "check": check, "files": sorted(parts)}
+    parts |= {ABOUT: json.dumps(told, indent=1).encode()}
+    old = _earlier(folder)
     _write(folder, parts)
+    for name in old - parts.keys():
+        (folder / name).unlink(missing_ok=True)
     return Page(folder, sum(map(len, parts.values())), tuple(made))
 
 
@@ -167,6 +171,17 @@ def _check_folder(folder: Path) -> None:
         raise PictureError(f"cannot look into '{folder}': {error.strerror}; name another.") from None
     if taken and not (folder / ABOUT).is_file():
         raise PictureError(f"a page has a folder of its own, and '{folder}' holds other things; name a new one.")
+
+
+def _earlier(folder: Path) -> set[str]:
+    """The files that an earlier page in this folder consists of, by its own word."""
+    try:
+        files = json.loads((folder / ABOUT).read_bytes())["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return {
+        name for name in files if isinstance(name, str) and (folder / name).resolve().is_relative_to(folder.resolve())
+    }
 
 
 def _write(folder: Path, parts: Mapping[str, bytes]) -> None:

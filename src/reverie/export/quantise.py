@@ -62,21 +62,31 @@ class Quantised:
         return self.milliseconds[1] < self.milliseconds[0]
 
 
-def calibration(folder: Path | None) -> list[Tensor]:
-    """Pictures to take ranges from: of a folder, or the sample styles.
+def calibration(folder: Path | None) -> tuple[list[Tensor], dict[Path, str]]:
+    """Pictures to take ranges from, of a folder or the sample styles, and what of it cannot be read, with the reasons.
 
     Raises:
-        PictureError: there is no folder, or no picture in it, or one cannot be read.
+        PictureError: there is no folder, or no picture in it that can be read.
     """
     if folder is None:
         paths = [styles.path(name) for name in styles.names()]
     elif not folder.is_dir():
         raise PictureError(f"--calibrate names a folder of photos, and there is none called '{folder}'.")
     else:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes())[:MOST]
-    if not paths:
-        raise PictureError(f"int8 is calibrated by photos, and '{folder}' holds none; name a folder with some.")
-    return [_small(read_image(path)) for path in paths]
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes())
+    found: list[Tensor] = []
+    left_out: dict[Path, str] = {}
+    for path in paths:
+        if len(found) < MOST:
+            try:
+                found.append(_small(read_image(path)))
+            except PictureError as error:
+                left_out[path] = str(error)
+    if not found:
+        raise PictureError(
+            f"int8 is calibrated by photos, and '{folder}' holds none that can be read; name a folder with some."
+        )
+    return found, left_out
 
 
 def quantise(path: Path, feeds: Feeds) -> Quantised:
