@@ -3,9 +3,9 @@
     python training/train_instant.py --photos DIR [DIR ...] --paintings DIR [DIR ...] --out RUN
 
 Dreamnet is the encoder and the judge, and stays as it is. A step draws some styles (paintings, the project's own
-painted pictures, photographs) and two photos for each, and lowers what ``reverie style`` lowers:
-``content("relu4_2") + 10 style + 2 total variation``, style being relative Wasserstein-2 of moments at five layers.
-The two deepest take turns, each doubled: their square roots cost most. One style in eight is the photo itself:
+painted pictures, photographs) and two photos for each, and lowers the terms of ``reverie style``, style weighing three
+times as much: ``content("relu4_2") + 30 style + 2 total variation``, style being relative Wasserstein-2 of moments at
+five layers. The two deepest take turns, each doubled: their square roots cost most. One style in eight is the photo itself:
 then the photo is to be given back, and nothing of the noise. The judge's grid of pools lies elsewhere at every step:
 patterns that one grid is blind to are seen by another.
 
@@ -461,9 +461,9 @@ if __name__ == "__main__":
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--steps", type=int, default=40_000)
     p.add_argument("--decay-from", type=int, default=30_000)
-    p.add_argument("--side", type=int, default=176, help="of the crops, in pixels, a multiple of 16")
+    p.add_argument("--side", type=int, default=256, help="of the crops, in pixels, a multiple of 16")
     p.add_argument("--styles", type=int, default=2, help="in a step, with two photos each")
-    p.add_argument("--style", type=float, default=10.0, help="weight of the style against the content")
+    p.add_argument("--style", type=float, default=30.0, help="weight of the style against the content")
     p.add_argument("--weave", type=float, default=500.0, help="weight of what repeats with the decoder's grid")
     p.add_argument("--rate", type=float, default=1e-3)
     p.add_argument("--preview-every", type=int, default=500)

@@ -97,7 +97,8 @@ def encode(
     run = tuple(dict.fromkeys([layer for layer in asked if layer != PICTURE] + list(keep)))
     extents = {layer: size if layer == PICTURE else network.extent(layer, size) for layer in (*asked, *keep)}
     shapes = {layer: (1, network.channels(layer), *extents[layer]) for layer in keep}
-    kept = {layer: picture.new_empty(shape, dtype=network.dtype) for layer, shape in shapes.items()}
+    layout = torch.channels_last
+    kept = {layer: torch.empty(shape, dtype=network.dtype, memory_format=layout) for layer, shape in shapes.items()}
     weights = {layer: weights_at(opaque, extents[layer]) for layer in asked}
     sums = {layer: Sums() for layer in asked}
     grid = grid_for(network, tuple(map(Moments, run)), size, tile or max(size))

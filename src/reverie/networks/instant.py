@@ -72,24 +72,24 @@ class Instant:
             >>> load_instant().stage(3, torch.rand(1, 64, 20, 20), torch.zeros(1, 1, 20, 20)).shape
             torch.Size([1, 3, 16, 16])
         """
-        x = window + self.tensors[f"noise.{number}"].to(window.dtype) * noise.to(window.dtype)
+        x = torch.addcmul(window, self.tensors[f"noise.{number}"].to(window.dtype), noise.to(window.dtype))
         for block in range(_WIDE[number]):
             x = x[..., 3:-3, 3:-3] + self._look_around(f"{number}_wide{block}", x)
         if number == 0:
             return _doubled(self._convolve("0_out", x))
-        x = F.relu(self._convolve(f"{number}_a", x))
+        x = self._convolve(f"{number}_a", x).relu_()
         if number == 1:
-            x = F.relu(self._convolve("1_b", x))
-        x = self._convolve(f"{number}_d", F.relu(self._convolve(f"{number}_c", _doubled(x))))
+            x = self._convolve("1_b", x).relu_()
+        x = self._convolve(f"{number}_d", self._convolve(f"{number}_c", _doubled(x)).relu_())
         if number < 3:
             return x
-        x = self._convolve("3_out", F.relu(x))
+        x = self._convolve("3_out", x.relu_())
         return x[..., 1:-1, 1:-1]  # half a position more was read than needed
 
     def _look_around(self, name: str, x: Tensor) -> Tensor:
         """What is added to a map: each channel by itself over 7x7 positions, then all channels of a position."""
         x = self._convolve(name, x, groups=x.shape[1])
-        return self._convolve(f"{name}_out", F.relu(self._convolve(f"{name}_in", x)))
+        return self._convolve(f"{name}_out", self._convolve(f"{name}_in", x).relu_())
 
     def _convolve(self, name: str, x: Tensor, groups: int = 1) -> Tensor:
         """A convolution where it needs no padding: a 3x3 one leaves one position less on each side."""
