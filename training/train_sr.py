@@ -192,7 +192,7 @@ def loss_of(
     loss = y + 0.25 * sum(colours)
     if not perceived:
         return loss
-    return loss + perceived * perceptual(result, truth, step) + woven * weave(result - truth, factor)
+    return loss + perceived * perceptual(result, truth, step) + woven * weave(result - truth, factor, cells=3)
 
 
 def perceptual(result: Tensor, truth: Tensor, step: int) -> Tensor:

@@ -97,14 +97,15 @@ def grid_in(x: Tensor) -> float:
     return max(float(ratio[place]) for place in places if min(place) > 0 or max(place) > 0)
 
 
-def weave(x: Tensor, stride: int) -> Tensor:
+def weave(x: Tensor, stride: int, *, cells: int = 8) -> Tensor:
     """The power of what repeats with a network's own grid: what training makes less, so that none is left to find.
 
-    What is left of a picture without its means over a cell is averaged over 8x8 cells: textures average out.
+    What is left of a picture without its means over a cell is averaged over some cells: textures average out.
 
     Args:
-        x: (B, C, H, W), both sides ten cells or more.
+        x: (B, C, H, W), both sides two cells more than are averaged.
         stride: pixels of a cell.
+        cells: so many by so many are averaged.
 
     Example:
         >>> weave(torch.eye(4).repeat(1, 3, 16, 16), 4) > 100 * weave(torch.rand(1, 3, 64, 64), 4)
@@ -114,7 +115,7 @@ def weave(x: Tensor, stride: int) -> Tensor:
     rows, columns = (side // stride * stride for side in low.shape[2:])
     begin = stride // 2
     fine = x[..., begin : begin + rows, begin : begin + columns] - low[..., :rows, :columns]
-    return F.avg_pool2d(F.pixel_unshuffle(fine, stride), 8, 2).pow(2).mean()
+    return F.avg_pool2d(F.pixel_unshuffle(fine, stride), cells, max(1, cells // 4)).pow(2).mean()
 
 
 def _middle(power: Tensor, high: int, wide: int) -> Tensor:
