@@ -6,8 +6,8 @@ Dreamnet is the encoder and the judge, and stays as it is. A step draws some sty
 painted pictures, photographs) and two photos for each, and lowers the terms of ``reverie style``, style weighing three
 times as much: ``content("relu4_2") + 30 style + 2 total variation``, style being relative Wasserstein-2 of moments at
 five layers. The two deepest take turns, each doubled: their square roots cost most. One style in eight is the photo
-itself: then the photo is to be given back, and nothing of the noise. The judge's grid of pools lies elsewhere at every step:
-patterns that one grid is blind to are seen by another.
+itself: then the photo is to be given back, and nothing of the noise. The judge's grid of pools lies elsewhere at every
+step: patterns that one grid is blind to are seen by another. What repeats with the decoder's grid is a fault.
 
 ``torchrun --nproc-per-node N`` takes N times the pictures in a step, a process for each core.
 

@@ -13,7 +13,7 @@ warm-up, constant, square-root decay: a run can be lengthened, or ended early, f
 run the same command with other ``--steps`` and ``--decay-from``. The moving average of the weights is exported as
 ``superres.safetensors`` at every checkpoint.
 
-The second command makes the sharp variant of the first's result: half of the small patches are compressed as JPEG
+The second command makes the sharp variant of the first's result: a third of the small patches is compressed as JPEG
 first, and the loss also counts how far dreamnet's features of the result are from those of the truth (Johnson et al.
 2016; each position's features brought to unit length, Zhang et al. 2018), and what of the error repeats with the grid
 of the small pixels: features take a fine grid for texture.
@@ -317,8 +317,8 @@ if __name__ == "__main__":
     p.add_argument("--patch", type=int, default=48, help="side in small pixels")
     p.add_argument("--rate", type=float, default=8e-4)
     p.add_argument("--sharp", type=Path, help="the faithful network's file, to make the sharp one from")
-    p.add_argument("--perceived", type=float, default=0.02, help="weight of dreamnet's features in the sharp one")
-    p.add_argument("--woven", type=float, default=2000.0, help="weight of a grid in the sharp one")
-    p.add_argument("--jpeg", type=float, default=0.5, help="share of JPEG patches in the sharp one")
+    p.add_argument("--perceived", type=float, default=0.1, help="weight of dreamnet's features in the sharp one")
+    p.add_argument("--woven", type=float, default=4000.0, help="weight of a grid in the sharp one")
+    p.add_argument("--jpeg", type=float, default=0.35, help="share of JPEG patches in the sharp one")
     p.add_argument("--seed", type=int, default=0)
     train(p.parse_args())
