@@ -12,23 +12,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from reverie.engine.feedforward import Encoded, Goal, Manner, decode, encode, goal_of, noises_for
-from reverie.engine.memory import allowed_memory, fitting_tile, parse_memory, resident
+from reverie.engine.memory import allowed_memory, fitting_tile, resident
 from reverie.engine.precision import Precision, fastest, with_precision
 from reverie.errors import PictureError, RecipeError
 from reverie.networks import Network, load
 from reverie.networks.instant import KEPT, LAYERS, STRIDE, Instant, check_encoder, load_instant
 from reverie.networks.matching import blended
 from reverie.objectives import PICTURE
-from reverie.pictures import ColourMode, check_colour_mode, coloured, fit, mask_of, resize, scaled, size_of
-from reverie.recipes.settings import Numbers
+from reverie.pictures import check_colour_mode, coloured, fit, mask_of, resize, scaled, size_of
+from reverie.recipes.settings import ColourAmount, Memory, Numbers, WhoseColours
 
 LONGEST = 3840  # pixels of the longer side, where no size was asked for
 LARGEST, SMALLEST = 1024, 64  # pixels; larger tiles are no faster, smaller ones read mostly halo
@@ -36,12 +35,6 @@ _MAPS, _PICTURES = 24, 28  # per pixel at once: features of the two maps kept wh
 _TILE = 150  # features per pixel of a tile, while it is worked on
 _OPAQUE = 1e-4  # of alpha; less is the rounding of a resize
 _READ = (PICTURE, *LAYERS)
-
-
-def _readable(amount: str | None) -> str | None:
-    if amount is not None:
-        parse_memory(amount)
-    return amount
 
 
 class InstantSettings(BaseModel):
@@ -55,18 +48,11 @@ class InstantSettings(BaseModel):
     )
     strength: float = Field(1.0, ge=0, le=1, description="0 gives nearly the photo, 1 the painting's manner")
     stroke: float = Field(1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting")
-    colour: ColourMode = Field(
-        "painting",
-        alias="color",
-        description="whose colours: painting, photo, mean or histogram (the photo's range), palette (the paintings'"
-        " main colours)",
-    )
-    colour_amount: float = Field(1.0, ge=0, le=1, alias="color_amount", description="how far the colours are changed")
+    colour: WhoseColours = "painting"
+    colour_amount: ColourAmount = 1.0
     seed: int = Field(0, ge=0, description="of the grain that strokes grow from where the photo is flat")
     precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
-    memory: Annotated[str | None, AfterValidator(_readable)] = Field(
-        None, description="most memory to use, e.g. 2GB; default: what is free"
-    )
+    memory: Memory = Field(None, description="most memory to use, e.g. 2GB; default: what is free")
     tile: int | None = Field(
         None, ge=0, description=f"side of the tiles it works in, pixels; 0: whole; default: what fits, up to {LARGEST}"
     )

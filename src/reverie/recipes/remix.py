@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from reverie.pictures import ColourMode, periodic_part, remix, scaled, size_of
+from reverie.pictures import periodic_part, remix, scaled, size_of
+from reverie.recipes.settings import ColourAmount, WhoseColours
 
 
 class RemixSettings(BaseModel):
@@ -16,13 +17,8 @@ class RemixSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, populate_by_name=True)
 
     strength: float = Field(1.0, ge=0, le=1.5, description="0 is the photo, 1 the result, more goes beyond it")
-    colour: ColourMode = Field(
-        "painting",
-        alias="color",
-        description="whose colours: painting (the result's own), photo, mean or histogram (the photo's range),"
-        " palette (the paintings' main colours)",
-    )
-    colour_amount: float = Field(1.0, ge=0, le=1, alias="color_amount", description="how far the colours are changed")
+    colour: WhoseColours = "painting"
+    colour_amount: ColourAmount = 1.0
 
 
 def remixed(

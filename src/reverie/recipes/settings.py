@@ -13,6 +13,7 @@ from reverie.engine.plan import BOUNDLESS
 from reverie.engine.precision import Precision, fastest
 from reverie.errors import RecipeError, suggestion
 from reverie.networks import Network, load
+from reverie.pictures import ColourMode
 
 Quality = Literal["draft", "normal", "fine"]
 QUALITY: Mapping[Quality, float] = MappingProxyType({"draft": 0.4, "normal": 1.0, "fine": 2.5})
@@ -38,6 +39,10 @@ def listed(value: Any) -> Any:
 
 Words = Annotated[tuple[str, ...], BeforeValidator(listed)]
 Numbers = Annotated[tuple[float, ...], BeforeValidator(listed)]
+Memory = Annotated[str | None, AfterValidator(_readable)]
+_WHOSE = "whose colours: painting, photo, mean or histogram (the photo's range), palette (the paintings' main colours)"
+WhoseColours = Annotated[ColourMode, Field(alias="color", description=_WHOSE)]
+ColourAmount = Annotated[float, Field(ge=0, le=1, alias="color_amount", description="how far the colours are changed")]
 
 
 class Settings(BaseModel):
@@ -52,7 +57,7 @@ class Settings(BaseModel):
         1, ge=1, le=4, description="enlarge the finished picture so many times, as 'reverie upscale' does"
     )
 
-    memory: Annotated[str | None, AfterValidator(_readable)] = Field(
+    memory: Memory = Field(
         None,
         description="most memory to use, e.g. 4GB; larger pictures are cut into tiles; default: what is free",
     )

@@ -33,7 +33,6 @@ from reverie.objectives import (
 from reverie.objectives import style as moments
 from reverie.optimisers import LBFGS, Adam, Optimiser
 from reverie.pictures import (
-    ColourMode,
     check_colour_mode,
     coloured,
     fit,
@@ -43,7 +42,7 @@ from reverie.pictures import (
     size_of,
 )
 from reverie.recipes.regions import Part, drawn, found
-from reverie.recipes.settings import Numbers, Quality, Settings, Words, even
+from reverie.recipes.settings import ColourAmount, Numbers, Quality, Settings, WhoseColours, Words, even
 from reverie.recipes.starts import PACES, Start, noise, painted_at_once, scales
 from reverie.recipes.upscale import enlargement
 from reverie.recipes.wishes import parse_wish
@@ -59,13 +58,8 @@ class StyleSettings(Settings):
     size: int = Field(512, ge=16, le=100_000, description="longer side of the result, pixels")
     strength: float = Field(1.0, gt=0, le=100, description="of the style against the photo")
     stroke: float = Field(1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting")
-    colour: ColourMode = Field(
-        "painting",
-        alias="color",
-        description="whose colours: painting, photo, mean or histogram (the photo's range), palette (the paintings'"
-        " main colours)",
-    )
-    colour_amount: float = Field(1.0, ge=0, le=1, alias="color_amount", description="how far the colours are changed")
+    colour: WhoseColours = "painting"
+    colour_amount: ColourAmount = 1.0
     loss: Loss = Field("wasserstein", description=f"how features are compared: {', '.join(get_args(Loss))}")
     structure: bool = Field(False, description="keep what is like what in the photo, not the features themselves")
     layers: Words = Field(
