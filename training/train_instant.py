@@ -427,7 +427,7 @@ def train(a: argparse.Namespace) -> None:
         optimizer.step()
         for name, value in parts.items():
             sums.setdefault(name, []).append(value.item())
-        decay = min(0.999, (step + 1) / (step + 20))
+        decay = min(a.memory, (step + 1) / (step + 20))
         with torch.no_grad():
             for mine, its in zip(average.parameters(), decoder.parameters()):
                 mine.lerp_(its, 1 - decay)
@@ -466,6 +466,7 @@ if __name__ == "__main__":
     p.add_argument("--style", type=float, default=30.0, help="weight of the style against the content")
     p.add_argument("--weave", type=float, default=500.0, help="weight of what repeats with the decoder's grid")
     p.add_argument("--rate", type=float, default=1e-3)
+    p.add_argument("--memory", type=float, default=0.999, help="of the average of the weights")
     p.add_argument("--preview-every", type=int, default=500)
     p.add_argument("--preview-photos", type=Path, nargs="*", default=[])
     p.add_argument("--preview-paintings", type=Path, nargs="*", default=[])
