@@ -97,8 +97,8 @@ def encode(
     run = tuple(dict.fromkeys([layer for layer in asked if layer != PICTURE] + list(keep)))
     extents = {layer: size if layer == PICTURE else network.extent(layer, size) for layer in (*asked, *keep)}
     shapes = {layer: (1, network.channels(layer), *extents[layer]) for layer in keep}
-    layout = torch.channels_last
-    kept = {layer: torch.empty(shape, dtype=network.dtype, memory_format=layout) for layer, shape in shapes.items()}
+    dtype, device, layout = network.dtype, picture.device, torch.channels_last
+    kept = {k: torch.empty(shape, dtype=dtype, device=device, memory_format=layout) for k, shape in shapes.items()}
     weights = {layer: weights_at(opaque, extents[layer]) for layer in asked}
     sums = {layer: Sums() for layer in asked}
     grid = grid_for(network, tuple(map(Moments, run)), size, tile or max(size))
@@ -184,9 +184,10 @@ def _stage(
 
 def _empty(number: int, like: Tensor, size: tuple[int, int]) -> Tensor:
     """Room for a stage's whole map; the last one's is a picture."""
-    last = number + 1 == len(LAYERS)
-    dtype, layout = (torch.float32, torch.contiguous_format) if last else (like.dtype, torch.channels_last)
-    return torch.empty(1, like.shape[1], *size, dtype=dtype, memory_format=layout)
+    shape = (1, like.shape[1], *size)
+    if number + 1 == len(LAYERS):
+        return torch.empty(shape, dtype=torch.float32, device=like.device)
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
 
 
 def _changed(picture: Tensor, change: Affine) -> Tensor:

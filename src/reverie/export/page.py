@@ -179,8 +179,11 @@ def _earlier(folder: Path) -> set[str]:
         files = json.loads((folder / ABOUT).read_bytes())["files"]
     except (OSError, ValueError, KeyError, TypeError):
         return set()
+    inside = folder.resolve()
     return {
-        name for name in files if isinstance(name, str) and (folder / name).resolve().is_relative_to(folder.resolve())
+        name
+        for name in files
+        if isinstance(name, str) and (folder / name).is_file() and (folder / name).resolve().is_relative_to(inside)
     }
 
 
