@@ -20,7 +20,7 @@ import torch
 import reverie as rv
 from benchmarks.speed import machine, photo, seconds
 from reverie import styles
-from reverie.networks.johnson import draw_johnson
+from reverie.feedforward.johnson import draw_johnson
 from reverie.recipes.own_style import own_painter
 
 SIZES = {"512": (512, 512), "1280x720": (720, 1280), "1920x1080": (1080, 1920)}

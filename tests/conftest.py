@@ -13,8 +13,9 @@ from hypothesis import settings
 from torch import Tensor, nn
 
 import reverie as rv
-from reverie.networks import Instant, Network
-from reverie.networks.superres import Superres
+from reverie.feedforward import Instant
+from reverie.feedforward.superres import Superres
+from reverie.networks import Network
 
 settings.register_profile("reverie", deadline=None, derandomize=True, database=None)
 settings.load_profile("reverie")

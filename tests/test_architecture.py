@@ -24,6 +24,7 @@ ORDER = (
     {"canvas", "views", "networks", "optimisers", "styles"},
     {"objectives"},
     {"engine"},
+    {"feedforward"},
     {"recipes"},
     {"jobs", "export"},
     {"cli", "studio"},

@@ -20,11 +20,11 @@ import torch
 from torch import Tensor
 
 import reverie as rv
-from reverie.networks.instant import load_instant, read_instant
+from reverie.feedforward.instant import load_instant, read_instant
 from reverie.pictures import contact_sheet, fit, read_image, scaled, size_of, write_image
 from reverie.recipes.instant import painter
 
-CARD = Path(__file__).parents[1] / "src/reverie/networks/instant.md"
+CARD = Path(__file__).parents[1] / "src/reverie/feedforward/instant.md"
 PHOTOS = ("lion", "tubingen", "golden_gate", "cornell")
 KNOWN = ("starry_night_google", "mondrian", "the_scream")
 HELD_OUT = ("udnie", "wave_kanagawa", "feathers")

@@ -24,12 +24,12 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from reverie.feedforward.superres import FACTORS, Superres, load_superres, read_superres
 from reverie.networks import Network, load
-from reverie.networks.superres import FACTORS, Superres, load_superres, read_superres
 from reverie.pictures import read_image, resize
 from reverie.recipes.upscale import UpscaleSettings, upscale
 
-CARD = Path(__file__).parents[1] / "src/reverie/networks/superres.md"
+CARD = Path(__file__).parents[1] / "src/reverie/feedforward/superres.md"
 QUALITY = 75  # of the JPEG files
 LUMA = torch.tensor((65.481, 128.553, 24.966))
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
+from reverie.feedforward.instant import check_encoder, read_instant
 from reverie.networks import load
-from reverie.networks.instant import check_encoder, read_instant
 
 PACKAGE = Path(__file__).parents[1] / "src/reverie/networks"
 LARGEST = 4 * 2**20

@@ -35,9 +35,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from reverie.networks import Network, load
-from reverie.networks.instant import HALOS, KEPT, LAYERS, Instant
-from reverie.networks.matching import (
+from reverie.feedforward.instant import HALOS, KEPT, LAYERS, Instant
+from reverie.feedforward.matching import (
     COLOUR_RIDGE,
     Gaussian,
     Target,
@@ -48,6 +47,7 @@ from reverie.networks.matching import (
     transported,
     whitened,
 )
+from reverie.networks import Network, load
 from reverie.objectives.distances import RIDGE, roots
 from reverie.recipes.artefacts import weave
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from reverie.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from reverie import canvas, engine, networks, objectives, optimisers, pictures, recipes, views
+    from reverie import canvas, engine, feedforward, networks, objectives, optimisers, pictures, recipes, views
     from reverie.canvas import FourierCanvas, PixelCanvas, PyramidCanvas
     from reverie.engine import (
         Evaluation,
@@ -118,6 +118,7 @@ __all__ = [
     "evaluate",
     "export_onnx",
     "export_page",
+    "feedforward",
     "guide",
     "histograms",
     "likeness",

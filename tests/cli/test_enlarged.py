@@ -12,7 +12,7 @@ from conftest import QUICK, Run
 from rich.console import Console
 
 from reverie.cli.progress import Screen
-from reverie.networks import load_superres
+from reverie.feedforward import load_superres
 from reverie.pictures import read_image, read_picture, write_image
 from reverie.recipes import UpscaleSettings, presets, upscale
 from reverie.recipes.presets import Preset

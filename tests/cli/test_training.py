@@ -15,8 +15,8 @@ import torch
 from conftest import Run
 from PIL import Image
 
-from reverie.networks.johnson import draw_johnson, read_johnson, write_johnson
-from reverie.networks.own import styles_folder
+from reverie.feedforward.johnson import draw_johnson, read_johnson, write_johnson
+from reverie.feedforward.own import styles_folder
 from reverie.pictures import read_image
 from reverie.recipes.record import read_record
 

@@ -13,8 +13,9 @@ from reverie.errors import LayerNotFound, RecipeError, WeightsError
 from reverie.export.graphs import Maps, PaintLike
 from reverie.export.roots import moments, moved, roots, scales, target_of, transported
 from reverie.export.subjects import grain_for, instant_baked, instant_halves, instant_like, sample, subject_of
-from reverie.networks import Network, load, load_instant, matching
-from reverie.networks.matching import Gaussian
+from reverie.feedforward import load_instant, matching
+from reverie.feedforward.matching import Gaussian
+from reverie.networks import Network, load
 from reverie.recipes.instant import InstantSettings, painter
 from reverie.recipes.upscale import UpscaleSettings, upscale
 

@@ -24,7 +24,7 @@ from reverie.export.onnxfile import write_onnx
 from reverie.export.quantise import calibration, wide_convolutions
 from reverie.export.sessions import session_for
 from reverie.export.subjects import grain_for
-from reverie.networks.johnson import draw_johnson, read_johnson, write_johnson
+from reverie.feedforward.johnson import draw_johnson, read_johnson, write_johnson
 from reverie.pictures import read_image
 from reverie.recipes.instant import InstantSettings, instant
 from reverie.recipes.upscale import upscale

@@ -18,13 +18,14 @@ from driven_chromium import Browser, browser, missing, served
 from PIL import Image
 
 from reverie import styles
-from reverie.engine.feedforward import decode, encode, goal_of
 from reverie.errors import PictureError, RecipeError
 from reverie.export import Exported, export_page
 from reverie.export.page import ABOUT, ASSETS
 from reverie.export.runtime import FILES
-from reverie.networks import load, load_instant
-from reverie.networks.instant import KEPT, LAYERS
+from reverie.feedforward import load_instant
+from reverie.feedforward.instant import KEPT, LAYERS
+from reverie.feedforward.painting import decode, encode, goal_of
+from reverie.networks import load
 from reverie.objectives import PICTURE
 from reverie.recipes.upscale import UpscaleSettings, upscale
 

@@ -19,11 +19,11 @@ from PIL import Image
 
 from reverie.cli import main
 from reverie.cli.app import _GENERATED
+from reverie.feedforward.johnson import draw_johnson, write_johnson
 from reverie.jobs import batch, passes
 from reverie.jobs.crew import Processes
 from reverie.jobs.items import Item, gather, items_of, parse_grid
 from reverie.jobs.making import is_made, make
-from reverie.networks.johnson import draw_johnson, write_johnson
 from reverie.pictures import read_image, read_picture, write_image
 from reverie.recipes.catalogue import ONE_PASS
 from reverie.recipes.record import read_record

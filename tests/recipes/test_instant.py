@@ -8,8 +8,9 @@ from torch import Tensor
 
 from reverie.engine.memory import resident
 from reverie.errors import OutOfMemory, PictureError, RecipeError, WeightsError
-from reverie.networks import Instant, load
-from reverie.networks.matching import moments
+from reverie.feedforward import Instant
+from reverie.feedforward.matching import moments
+from reverie.networks import load
 from reverie.pictures import resize
 from reverie.recipes import InstantSettings, checked, instant
 from reverie.recipes.instant import LARGEST, LONGEST, counted, painter, painting_size, size_for, tile_for

@@ -7,7 +7,7 @@ import torch
 
 from reverie.engine.memory import resident
 from reverie.errors import OutOfMemory
-from reverie.networks.johnson import draw_johnson
+from reverie.feedforward.johnson import draw_johnson
 from reverie.recipes.instant import InstantSettings
 from reverie.recipes.own_style import LARGEST, SMALLEST, OwnPainter, own_painter
 

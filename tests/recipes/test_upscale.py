@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reverie.engine.memory import resident
 from reverie.errors import OutOfMemory, PictureError, RecipeError
-from reverie.networks.superres import Superres
+from reverie.feedforward.superres import Superres
 from reverie.recipes import Settings, UpscaleSettings, checked, upscale
 from reverie.recipes.upscale import LARGEST, LAST, SMALLEST, enlargement, tile_bytes, tile_for, upscaling
 

@@ -31,13 +31,13 @@ from reverie.cli.options import (
 from reverie.cli.progress import reporter
 from reverie.cli.tally import Tally, tally
 from reverie.errors import RecipeError
+from reverie.feedforward.johnson import read_johnson
+from reverie.feedforward.own import own_style
 from reverie.jobs import batch
 from reverie.jobs.crew import Crew, Processes, workers_here
 from reverie.jobs.items import Item, gather, items_of, parse_grid
 from reverie.jobs.spread import Spread
 from reverie.networks import download
-from reverie.networks.johnson import read_johnson
-from reverie.networks.own import own_style
 from reverie.pictures import FORMATS
 from reverie.recipes.catalogue import CATALOGUE, NETWORK, ONE_PASS, OnePass, Recipe, Role
 from reverie.recipes.presets import Preset

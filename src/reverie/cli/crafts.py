@@ -34,8 +34,8 @@ from reverie.cli.upscale import Order as Enlargement
 from reverie.cli.upscale import enlarge
 from reverie.cli.zoom import make
 from reverie.errors import RecipeError
+from reverie.feedforward.own import own_style
 from reverie.jobs.items import gather
-from reverie.networks.own import own_style
 from reverie.recipes.catalogue import Recipe, find
 from reverie.recipes.instant import InstantSettings
 from reverie.recipes.presets import Preset, find_preset

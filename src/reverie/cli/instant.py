@@ -15,12 +15,12 @@ from reverie.cli.outputs import Wishes, depth_for, plan
 from reverie.cli.perform import check_network, same_pixels
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.errors import PictureError
+from reverie.feedforward.instant import load_instant
+from reverie.feedforward.johnson import read_johnson
+from reverie.feedforward.own import own_styles
 from reverie.jobs.items import gather
 from reverie.jobs.passes import instant_used
 from reverie.jobs.smaller import smaller
-from reverie.networks.instant import load_instant
-from reverie.networks.johnson import read_johnson
-from reverie.networks.own import own_styles
 from reverie.pictures import Picture, check_output, filled, read_mask, read_picture, resize, size_of, write_image
 from reverie.recipes.instant import SMALLEST, InstantSettings, Painter, painter, size_for
 from reverie.recipes.own_style import OwnPainter, own_painter

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from reverie.errors import WeightsError
+from reverie.feedforward.johnson import read_johnson
+from reverie.feedforward.own import own_style, own_styles, styles_folder
 from reverie.networks import Description, LayerSummary, describe, names
-from reverie.networks.johnson import read_johnson
-from reverie.networks.own import own_style, own_styles, styles_folder
 from reverie.networks.weights import cache_folder
 from reverie.networks.zoo import EMBEDDED
 

@@ -27,11 +27,11 @@ from reverie.cli.options import DIALS, FINER, MACHINE, WRITING, options_of, para
 from reverie.cli.outputs import beside, check_writable, folder_beside
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.errors import PictureError, RecipeError, ReverieError
+from reverie.feedforward.johnson import write_johnson
+from reverie.feedforward.own import SUFFIX, styles_folder
 from reverie.jobs import Folder, Pace, begin, holds_job, reopen
 from reverie.jobs.items import gather
 from reverie.networks import download, load
-from reverie.networks.johnson import write_johnson
-from reverie.networks.own import SUFFIX, styles_folder
 from reverie.pictures import filled, read_picture, write_image
 from reverie.recipes.record import NetworkUsed, Record, Stop, record_as
 from reverie.recipes.settings import checked

@@ -14,8 +14,8 @@ from reverie.cli.codes import DONE
 from reverie.cli.outputs import Wishes, depth_for, plan
 from reverie.cli.perform import check_network, same_pixels
 from reverie.cli.progress import Outcome, Reporter, reporter
+from reverie.feedforward.superres import load_superres
 from reverie.jobs.smaller import smaller
-from reverie.networks.superres import load_superres
 from reverie.pictures import Picture, check_output, read_picture, resize, size_of, write_image
 from reverie.recipes.record import NetworkUsed, Record, record_as, superres_used
 from reverie.recipes.settings import checked

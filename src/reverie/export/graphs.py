@@ -12,11 +12,12 @@ from torch.nn import functional as F
 
 from reverie.errors import RecipeError
 from reverie.export.roots import moments, moved, target_of, transported
-from reverie.networks import Instant, Network, Superres
+from reverie.feedforward import Instant, Superres
+from reverie.feedforward.instant import HALOS, KEPT, LAYERS, STRIDE
+from reverie.feedforward.johnson import Johnson
+from reverie.feedforward.matching import COLOUR_RIDGE, RIDGE, Target, recoloured, whitened
+from reverie.networks import Network
 from reverie.networks.graph import PICTURE, schedule
-from reverie.networks.instant import HALOS, KEPT, LAYERS, STRIDE
-from reverie.networks.johnson import Johnson
-from reverie.networks.matching import COLOUR_RIDGE, RIDGE, Target, recoloured, whitened
 from reverie.networks.network import LUMA, Filters
 from reverie.networks.ops import Add, Concat, Conv, Op, Pool, Relu
 

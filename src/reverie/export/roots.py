@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from reverie.networks.matching import RIDGE, Affine, Gaussian, Target
+from reverie.feedforward.matching import RIDGE, Affine, Gaussian, Target
 
 _LOW = 1e-4  # the least singular value, as a share of the norm, that is certain to come out right
 _ROUNDING = 0.25  # of the least unit, added to the diagonal: eigenvalues rounded below 0 would run away

@@ -11,14 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reverie import styles
-from reverie.engine.feedforward import Goal, decode, encode, goal_of, noises_for
 from reverie.errors import RecipeError, suggestion
 from reverie.export.graphs import MANNER, Enlarge, Manner, Maps, Paint, PaintBaked, PaintLike, PaintOwn, goal_in
-from reverie.networks import Instant, Network, load, load_instant, load_superres
-from reverie.networks.instant import KEPT, STRIDE
-from reverie.networks.johnson import read_johnson
-from reverie.networks.own import own_style, own_styles
-from reverie.networks.superres import FACTORS, Variant
+from reverie.feedforward import Instant, load_instant, load_superres
+from reverie.feedforward.instant import KEPT, STRIDE
+from reverie.feedforward.johnson import read_johnson
+from reverie.feedforward.own import own_style, own_styles
+from reverie.feedforward.painting import Goal, decode, encode, goal_of, noises_for
+from reverie.feedforward.superres import FACTORS, Variant
+from reverie.networks import Network, load
 from reverie.networks.zoo import names as feature_networks
 from reverie.pictures import read_image, resize, size_of
 from reverie.recipes.instant import InstantSettings, painter, painting_size

@@ -9,12 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from reverie.feedforward.instant import load_instant
+from reverie.feedforward.johnson import read_johnson
+from reverie.feedforward.superres import load_superres
 from reverie.jobs.items import Item
 from reverie.jobs.made import Made, memory_for, write_item
 from reverie.jobs.smaller import smaller
-from reverie.networks.instant import load_instant
-from reverie.networks.johnson import read_johnson
-from reverie.networks.superres import load_superres
 from reverie.pictures import Picture, check_output, filled, read_mask, read_picture
 from reverie.recipes.instant import SMALLEST as LEAST_PAINTED
 from reverie.recipes.instant import InstantSettings, Painter, painter, size_for

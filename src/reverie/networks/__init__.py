@@ -9,11 +9,8 @@ from __future__ import annotations
 from reverie.networks.classes import find_class, find_classes
 from reverie.networks.fetch import Progress
 from reverie.networks.graph import AVERAGE_SCALE, Geometry
-from reverie.networks.instant import Instant, load_instant
-from reverie.networks.johnson import Johnson, read_johnson
 from reverie.networks.network import Network
 from reverie.networks.ops import Padding, Pooling
-from reverie.networks.superres import Superres, load_superres
 from reverie.networks.wrapped import wrap
 from reverie.networks.zoo import Description, LayerSummary, describe, download, load, names
 
@@ -21,22 +18,16 @@ __all__ = [
     "AVERAGE_SCALE",
     "Description",
     "Geometry",
-    "Instant",
-    "Johnson",
     "LayerSummary",
     "Network",
     "Padding",
     "Pooling",
     "Progress",
-    "Superres",
     "describe",
     "download",
     "find_class",
     "find_classes",
     "load",
-    "load_instant",
-    "load_superres",
     "names",
-    "read_johnson",
     "wrap",
 ]

@@ -18,13 +18,13 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from reverie.engine.feedforward import Encoded, Goal, Manner, decode, encode, goal_of, noises_for
 from reverie.engine.memory import allowed_memory, fitting_tile, resident
 from reverie.engine.precision import Precision, fastest, with_precision
 from reverie.errors import PictureError, RecipeError
+from reverie.feedforward.instant import KEPT, LAYERS, STRIDE, Instant, check_encoder, load_instant
+from reverie.feedforward.matching import blended
+from reverie.feedforward.painting import Encoded, Goal, Manner, decode, encode, goal_of, noises_for
 from reverie.networks import Network, load
-from reverie.networks.instant import KEPT, LAYERS, STRIDE, Instant, check_encoder, load_instant
-from reverie.networks.matching import blended
 from reverie.objectives import PICTURE
 from reverie.pictures import check_colour_mode, coloured, fit, mask_of, resize, scaled, size_of
 from reverie.recipes.settings import ColourAmount, Memory, Numbers, WhoseColours

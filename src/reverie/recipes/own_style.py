@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from reverie.engine.memory import allowed_memory, fitting_tile, resident
-from reverie.engine.stylised import stylise
 from reverie.errors import PictureError, RecipeError
-from reverie.networks.johnson import Johnson, check_size
+from reverie.feedforward.johnson import Johnson, check_size
+from reverie.feedforward.stylise import stylise
 from reverie.pictures import check_colour_mode, coloured, mask_of, resize, scaled, size_of
 from reverie.recipes.instant import InstantSettings, counted, size_for
 

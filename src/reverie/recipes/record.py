@@ -13,8 +13,8 @@ import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from reverie.errors import PictureError, RecipeError
+from reverie.feedforward.superres import Variant, load_superres
 from reverie.networks import load
-from reverie.networks.superres import Variant, load_superres
 from reverie.pictures import read_recipe
 from reverie.recipes.catalogue import Recipe, S, find
 from reverie.recipes.settings import Settings, checked

@@ -27,8 +27,8 @@ from reverie.engine.evaluate import value
 from reverie.engine.executors import WholeExecutor
 from reverie.engine.precision import Precision, fastest, with_precision
 from reverie.errors import Diverged, PictureError
+from reverie.feedforward.johnson import Johnson, draw_johnson
 from reverie.networks import Network, load
-from reverie.networks.johnson import Johnson, draw_johnson
 from reverie.objectives import Bound, Objective, content, style, total_variation
 from reverie.pictures import contact_sheet, resize, size_of
 from reverie.pictures.crops import Crops, Reader, generator_of

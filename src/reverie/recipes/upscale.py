@@ -20,7 +20,7 @@ from reverie.engine import Enlargement
 from reverie.engine.grids import Grid, Place, window_of
 from reverie.engine.memory import allowed_memory, fitting_tile, resident
 from reverie.errors import PictureError
-from reverie.networks.superres import Superres, Variant, load_superres
+from reverie.feedforward.superres import Superres, Variant, load_superres
 from reverie.pictures import size_of
 from reverie.recipes.settings import Settings
 

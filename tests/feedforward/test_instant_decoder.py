@@ -8,10 +8,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from reverie import networks
+from reverie import feedforward
 from reverie.errors import WeightsError
-from reverie.networks import Instant, load, load_instant
-from reverie.networks.instant import HALOS, LAYERS, check_encoder, read_instant
+from reverie.feedforward import Instant, load_instant
+from reverie.feedforward.instant import HALOS, LAYERS, check_encoder, read_instant
+from reverie.networks import load
 
 
 @pytest.mark.parametrize(("number", "given", "made"), [(0, 256, 256), (1, 256, 128), (2, 128, 64), (3, 64, 3)])
@@ -40,7 +41,7 @@ def test_noise_counts_as_much_as_its_gain(tiny_instant: Instant) -> None:
 
 def test_the_packaged_one() -> None:
     decoder = load_instant()
-    assert Path(networks.__file__).with_name("instant.safetensors").stat().st_size <= 4 * 2**20
+    assert Path(feedforward.__file__).with_name("instant.safetensors").stat().st_size <= 4 * 2**20
     assert decoder.encoder == load("dreamnet").sha256
     assert all(torch.isfinite(value).all() for value in decoder.tensors.values())
     assert [int(decoder.tensors[f"noise.{k}"].shape[1]) for k in range(4)] == [

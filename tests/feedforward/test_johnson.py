@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reverie.errors import PictureError, WeightsError
-from reverie.networks.johnson import Johnson, draw_johnson, read_johnson, write_johnson
-from reverie.networks.own import own_style, own_styles, styles_folder
+from reverie.feedforward.johnson import Johnson, draw_johnson, read_johnson, write_johnson
+from reverie.feedforward.own import own_style, own_styles, styles_folder
 
 
 class Conv(nn.Module):

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reverie.engine.grids import Grid, Size, weights_at
-from reverie.networks.johnson import EPSILON, Johnson, Layer, check_size
+from reverie.feedforward.johnson import EPSILON, Johnson, Layer, check_size
 from reverie.pictures import size_of
 
 _LEAST = 8  # positions of a tile on a side

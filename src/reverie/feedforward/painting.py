@@ -16,9 +16,8 @@ from torch import Tensor
 
 from reverie.engine.grids import Grid, Place, grid_for, owned, weights_at, window_of
 from reverie.engine.pieces import part
-from reverie.networks import Network
-from reverie.networks.instant import HALOS, KEPT, LAYERS, STRIDE, Instant
-from reverie.networks.matching import (
+from reverie.feedforward.instant import HALOS, KEPT, LAYERS, STRIDE, Instant
+from reverie.feedforward.matching import (
     COLOUR_RIDGE,
     RIDGE,
     Affine,
@@ -32,6 +31,7 @@ from reverie.networks.matching import (
     transported,
     whitened,
 )
+from reverie.networks import Network
 from reverie.objectives import PICTURE
 from reverie.objectives.statistics import Moments
 from reverie.pictures import size_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from reverie.engine.stylised import Reading, reading, size_after, stylise
 from reverie.errors import PictureError
-from reverie.networks.johnson import Johnson, Layer, draw_johnson
+from reverie.feedforward.johnson import Johnson, Layer, draw_johnson
+from reverie.feedforward.stylise import Reading, reading, size_after, stylise
 
 
 def network(widths: tuple[int, ...], blocks: int) -> Johnson:

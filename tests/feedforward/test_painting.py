@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from reverie.engine.feedforward import Sums, decode, encode, goal_of, noises_for
 from reverie.engine.grids import weights_at
-from reverie.networks import Instant, Network
-from reverie.networks.instant import KEPT, LAYERS
-from reverie.networks.matching import moments, rows_of
+from reverie.feedforward import Instant
+from reverie.feedforward.instant import KEPT, LAYERS
+from reverie.feedforward.matching import moments, rows_of
+from reverie.feedforward.painting import Sums, decode, encode, goal_of, noises_for
+from reverie.networks import Network
 from reverie.objectives import PICTURE
 
 Make = Callable[..., Tensor]

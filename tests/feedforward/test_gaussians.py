@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from reverie.networks.matching import (
+from reverie.feedforward.matching import (
     Gaussian,
     blended,
     gaussian,

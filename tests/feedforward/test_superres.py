@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from reverie.errors import RecipeError, WeightsError
-from reverie.networks.superres import FACTORS, Superres, bicubic, load_superres, read_superres
+from reverie.feedforward.superres import FACTORS, Superres, bicubic, load_superres, read_superres
 from reverie.pictures import resize
 
 Make = Callable[..., Tensor]
