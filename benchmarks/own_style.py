@@ -21,7 +21,7 @@ import reverie as rv
 from benchmarks.speed import machine, photo, seconds
 from reverie import styles
 from reverie.feedforward.johnson import draw_johnson
-from reverie.recipes.own_style import own_painter
+from reverie.recipes.parts.own_style import own_painter
 
 SIZES = {"512": (512, 512), "1280x720": (720, 1280), "1920x1080": (1080, 1920)}
 LARGE = (4320, 7680)

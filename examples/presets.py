@@ -10,7 +10,7 @@ import skimage.data
 from PIL import Image
 
 from reverie.cli import main as reverie
-from reverie.recipes.presets import Preset, presets
+from reverie.jobs.presets import Preset, presets
 
 SIZE = 384
 PHOTOS = {"style": "chelsea", "dream": "coffee"}

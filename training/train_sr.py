@@ -39,7 +39,7 @@ from torch import Tensor, nn
 
 from reverie.networks import load
 from reverie.pictures import resize
-from reverie.recipes.artefacts import weave
+from reverie.recipes.parts.artefacts import weave
 
 FACTORS, SHARES = (2, 3, 4), (0.4, 0.25, 0.35)  # how often each factor is drawn
 LUMA = torch.tensor(((0.299, 0.587, 0.114), (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.0813)))  # BT.601, full range

@@ -15,14 +15,14 @@ import torch
 from conftest import QUICK, Run
 
 import reverie as rv
-from reverie.cli import machines
-from reverie.cli.machines import Machines, _for_each
-from reverie.cli.outputs import Wishes
 from reverie.engine import Plan, Synthesis
+from reverie.jobs import machines
+from reverie.jobs.machines import Machines, _for_each
+from reverie.jobs.outputs import Wishes
+from reverie.jobs.record import read_record
 from reverie.pictures import read_image
 from reverie.recipes import StyleSettings
 from reverie.recipes.catalogue import find
-from reverie.recipes.record import read_record
 
 Start = Callable[..., subprocess.Popen[str]]
 CLUSTER = ("--cluster", "local", "--workers", "2")

@@ -13,8 +13,8 @@ import torch
 from conftest import QUICK, Run
 
 import reverie as rv
-from reverie.cli import disk, keeping
-from reverie.jobs import Checkpoints, flatten
+from reverie.cli import keeping
+from reverie.jobs import Checkpoints, disk, flatten
 from reverie.optimisers import Optimiser
 
 Usage = namedtuple("Usage", "total used free")

@@ -15,8 +15,8 @@ from conftest import QUICK, Run
 
 from reverie import cli
 from reverie.cli import crafts
+from reverie.jobs.record import read_record
 from reverie.pictures import read_image
-from reverie.recipes.record import read_record
 
 Start = Callable[..., subprocess.Popen[str]]
 LONG = ("--size", "64", "--steps", "9999", "--precision", "float32")

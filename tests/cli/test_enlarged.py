@@ -13,10 +13,11 @@ from rich.console import Console
 
 from reverie.cli.progress import Screen
 from reverie.feedforward import load_superres
+from reverie.jobs import presets
+from reverie.jobs.presets import Preset
+from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture, write_image
-from reverie.recipes import UpscaleSettings, presets, upscale
-from reverie.recipes.presets import Preset
-from reverie.recipes.record import read_record
+from reverie.recipes import UpscaleSettings, upscale
 
 DREAM, STYLE = ("dream", "photo.png", *QUICK), ("style", "photo.png", "night.jpg", *QUICK)
 TEXTURE = ("texture", "night.jpg", "--seamless", *QUICK)

@@ -12,8 +12,8 @@ from conftest import QUICK, Run
 from PIL import Image
 from test_bad_inputs import refused
 
+from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture
-from reverie.recipes.record import read_record
 
 TWO = ("style", "photo.png", "night.jpg", "wave.jpg", *QUICK)
 ONE = ("style", "photo.png", "night.jpg", *QUICK)

@@ -10,8 +10,8 @@ from conftest import QUICK, Run
 from PIL import Image
 
 from reverie import styles
+from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture
-from reverie.recipes.record import read_record
 
 
 def test_dream_takes_a_fresh_name_and_says_so_in_one_line(reverie: Run) -> None:

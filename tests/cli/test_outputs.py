@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import QUICK, Run
 
-from reverie.cli.outputs import Wishes, fresh, plan
 from reverie.errors import PictureError
+from reverie.jobs.outputs import Wishes, fresh, plan
 from reverie.pictures import read_image
 
 

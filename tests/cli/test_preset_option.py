@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from conftest import Run
 
+from reverie.jobs.presets import presets
+from reverie.jobs.record import read_record
 from reverie.pictures import read_image
-from reverie.recipes.presets import presets
-from reverie.recipes.record import read_record
 
 SMALL = ("--size", 64, "--precision", "float32")
 
@@ -44,7 +44,7 @@ def test_explicit_options_and_pictures_win(reverie: Run) -> None:
 
 def test_a_replay_needs_no_preset(reverie: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert reverie("style", "photo.png", "--preset", "night-oil", *SMALL, "--steps", 1, "-o", "o.png").code == 0
-    monkeypatch.setattr("reverie.recipes.presets._ROOM", tmp_path / "empty")
+    monkeypatch.setattr("reverie.jobs.presets._ROOM", tmp_path / "empty")
     assert "same pixels" in reverie("replay", "o.png").out
 
 

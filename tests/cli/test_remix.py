@@ -8,8 +8,8 @@ import torch
 from conftest import QUICK, Run
 from PIL import Image
 
+from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture, remix, scaled, srgb_to_oklab, write_image
-from reverie.recipes.record import read_record
 from reverie.recipes.remix import RemixSettings, remixed
 
 

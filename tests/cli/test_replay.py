@@ -9,8 +9,8 @@ from conftest import QUICK, Run
 from PIL import Image
 
 from reverie import styles
+from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_recipe, write_image
-from reverie.recipes.record import read_record
 
 WORDS = {
     "photo": ("dream", "photo.png"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reverie.cli.report import Axis, Line, Moment, draw_report
+from reverie.jobs.report import Axis, Line, Moment, draw_report
 
 
 def pixels(moments: list[Moment]) -> np.ndarray:

@@ -17,8 +17,8 @@ from PIL import Image
 
 from reverie.feedforward.johnson import draw_johnson, read_johnson, write_johnson
 from reverie.feedforward.own import styles_folder
+from reverie.jobs.record import read_record
 from reverie.pictures import read_image
-from reverie.recipes.record import read_record
 
 TINY = (
     "--crop", "64", "--size", "80", "--batch", "2", "--width", "4", "--blocks", "1", "--precision", "float32",

@@ -8,8 +8,8 @@ import pytest
 import torch
 from conftest import Run
 
+from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture, write_image
-from reverie.recipes.record import read_record
 
 
 def test_a_photo_enlarged(reverie: Run) -> None:

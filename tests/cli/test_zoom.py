@@ -13,8 +13,8 @@ import pytest
 from conftest import Run
 from PIL import Image
 
-from reverie.cli import film
-from reverie.recipes.record import read_record
+from reverie.jobs import film
+from reverie.jobs.record import read_record
 
 QUICK = ("--size", "48", "--steps", "2", "--octaves", "2", "--zoom-steps", "1", "--precision", "float32", "--tile", "0")
 FRAMES = 40  # many more than are written between a frame and a kill, on however busy a machine

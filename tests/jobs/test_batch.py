@@ -24,11 +24,11 @@ from reverie.jobs.crew import Crew, Processes, death
 from reverie.jobs.items import Item, gather, items_of, parse_grid
 from reverie.jobs.making import is_made, make
 from reverie.jobs.manifest import Row
+from reverie.jobs.record import read_record
 from reverie.jobs.spread import Spread
 from reverie.pictures import read_image
 from reverie.recipes import DreamSettings, StyleSettings
 from reverie.recipes.catalogue import find
-from reverie.recipes.record import read_record
 
 QUICK = {"size": 40, "steps": 1, "precision": "float32"}
 WORDS = ("--size", "40", "--steps", "1", "--precision", "float32", "--workers", "1")

@@ -15,8 +15,8 @@ from kept_runs import prepared, uninterrupted
 from reverie.cli import keeping, main, progress
 from reverie.errors import PictureError
 from reverie.jobs import Job, Source, begin, checkpoints, read_state, reopen, write_state
+from reverie.jobs.record import read_record
 from reverie.pictures import read_image
-from reverie.recipes.record import read_record
 
 QUICK = ("dream", "photo.png", "--size", "48", "--octaves", "2", "--steps", "4", "--precision", "float32")
 Told = pytest.CaptureFixture[str]

@@ -16,11 +16,12 @@ import pytest
 from kept_runs import after_steps, prepared, start, uninterrupted
 from PIL import Image
 
-from reverie.cli import guardian, main
+from reverie.cli import main
 from reverie.cli.app import makes_picture
+from reverie.jobs import guardian
+from reverie.jobs.record import read_record
 from reverie.jobs.smaller import smaller
 from reverie.pictures import read_image
-from reverie.recipes.record import read_record
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills for want of memory")
 RUN = ("dream", "photo.png", "--size", "160", "--octaves", "1", "--precision", "float32")

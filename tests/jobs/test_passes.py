@@ -24,9 +24,9 @@ from reverie.jobs import batch, passes
 from reverie.jobs.crew import Processes
 from reverie.jobs.items import Item, gather, items_of, parse_grid
 from reverie.jobs.making import is_made, make
+from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture, write_image
 from reverie.recipes.catalogue import ONE_PASS
-from reverie.recipes.record import read_record
 
 WORDS = {
     "upscale": ("batch", "upscale", "photos", "--workers", "1"),

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from reverie import styles
 from reverie.pictures import read_image
-from reverie.recipes.artefacts import SIDE, artefacts, smooth_pictures, weave
+from reverie.recipes.parts.artefacts import SIDE, artefacts, smooth_pictures, weave
 
 
 def dotted(x: Tensor) -> Tensor:

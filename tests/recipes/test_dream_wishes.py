@@ -9,7 +9,7 @@ from torch import Tensor
 import reverie as rv
 from reverie.errors import LayerNotFound, RecipeError
 from reverie.networks import Network
-from reverie.recipes.wishes import (
+from reverie.recipes.parts.wishes import (
     ChannelWish,
     Subjects,
     Wish,

@@ -9,7 +9,7 @@ from reverie.engine.memory import resident
 from reverie.errors import OutOfMemory
 from reverie.feedforward.johnson import draw_johnson
 from reverie.recipes.instant import InstantSettings
-from reverie.recipes.own_style import LARGEST, SMALLEST, OwnPainter, own_painter
+from reverie.recipes.parts.own_style import LARGEST, SMALLEST, OwnPainter, own_painter
 
 BIG = (2160, 3840)
 

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 import reverie
 from reverie import styles
 from reverie.errors import RecipeError
+from reverie.jobs.presets import Preset, find_preset, presets
 from reverie.recipes.catalogue import find
-from reverie.recipes.presets import Preset, find_preset, presets
 
 FILES = sorted((Path(reverie.__file__).parent / "presets").iterdir())
 

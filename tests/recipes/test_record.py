@@ -9,9 +9,9 @@ from PIL import Image
 
 import reverie
 from reverie.errors import PictureError, RecipeError
+from reverie.jobs.record import Input, Record, hash_of, locate, record_of, relative
 from reverie.recipes import DreamSettings, StyleSettings
 from reverie.recipes.catalogue import CATALOGUE, find
-from reverie.recipes.record import Input, Record, hash_of, locate, record_of, relative
 
 SETTINGS = DreamSettings(size=64, steps=1, octaves=1, precision="float32")
 

@@ -15,7 +15,7 @@ from reverie.engine import Synthesis
 from reverie.errors import PictureError, RecipeError
 from reverie.pictures import Picture, periodic_part, scaled, srgb_to_oklab
 from reverie.recipes.catalogue import find
-from reverie.recipes.starts import Start, scales
+from reverie.recipes.parts.starts import Start, scales
 from reverie.recipes.style import Guides, StyleSettings, painting
 
 MakePicture = Callable[..., Tensor]

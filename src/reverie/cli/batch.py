@@ -36,11 +36,11 @@ from reverie.feedforward.own import own_style
 from reverie.jobs import batch
 from reverie.jobs.crew import Crew, Processes, workers_here
 from reverie.jobs.items import Item, gather, items_of, parse_grid
+from reverie.jobs.presets import Preset
 from reverie.jobs.spread import Spread
 from reverie.networks import download
 from reverie.pictures import FORMATS
 from reverie.recipes.catalogue import CATALOGUE, NETWORK, ONE_PASS, OnePass, Recipe, Role
-from reverie.recipes.presets import Preset
 from reverie.recipes.settings import Settings
 
 HELP = """Make many pictures: a folder, a list or a grid of settings.

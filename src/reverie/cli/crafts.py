@@ -26,7 +26,6 @@ from reverie.cli.options import (
     with_parameters,
 )
 from reverie.cli.order import Order
-from reverie.cli.outputs import Wishes
 from reverie.cli.remix import remix
 from reverie.cli.replay import replay
 from reverie.cli.resume import resume
@@ -36,9 +35,10 @@ from reverie.cli.zoom import make
 from reverie.errors import RecipeError
 from reverie.feedforward.own import own_style
 from reverie.jobs.items import gather
+from reverie.jobs.outputs import Wishes
+from reverie.jobs.presets import Preset, find_preset
 from reverie.recipes.catalogue import Recipe, find
 from reverie.recipes.instant import InstantSettings
-from reverie.recipes.presets import Preset, find_preset
 from reverie.recipes.remix import RemixSettings
 from reverie.recipes.settings import checked
 from reverie.recipes.upscale import UpscaleSettings

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reverie.cli.codes import BROKEN, REFUSED, STOPPED
-from reverie.cli.guardian import can_guard, guarded
 from reverie.errors import ReverieError
+from reverie.jobs.guardian import can_guard, guarded
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,21 +10,21 @@ from pathlib import Path
 
 from reverie import styles
 from reverie.cli.codes import DONE, REFUSED
-from reverie.cli.guardian import Will, again_in, leave
-from reverie.cli.outputs import Wishes, depth_for, plan
 from reverie.cli.perform import check_network, same_pixels
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.errors import PictureError
 from reverie.feedforward.instant import load_instant
 from reverie.feedforward.johnson import read_johnson
 from reverie.feedforward.own import own_styles
+from reverie.jobs.guardian import Will, again_in, leave
 from reverie.jobs.items import gather
+from reverie.jobs.outputs import Wishes, depth_for, plan
 from reverie.jobs.passes import instant_used
+from reverie.jobs.record import Input, NetworkUsed, Record, locate, record_as
 from reverie.jobs.smaller import smaller
 from reverie.pictures import Picture, check_output, filled, read_mask, read_picture, resize, size_of, write_image
 from reverie.recipes.instant import SMALLEST, InstantSettings, Painter, painter, size_for
-from reverie.recipes.own_style import OwnPainter, own_painter
-from reverie.recipes.record import Input, NetworkUsed, Record, locate, record_as
+from reverie.recipes.parts.own_style import OwnPainter, own_painter
 from reverie.recipes.settings import checked
 
 NAME = "instant"

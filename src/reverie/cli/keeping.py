@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from reverie import jobs
-from reverie.cli import disk, guardian
-from reverie.cli.guardian import Will
 from reverie.cli.order import Job
-from reverie.cli.outputs import depth_for, folder_beside
 from reverie.cli.progress import Reporter
-from reverie.cli.report import Moment
 from reverie.engine import Iterate
 from reverie.errors import PictureError, RecipeError
-from reverie.jobs import Folder, Pace, begin
+from reverie.jobs import Folder, Pace, begin, disk, guardian
+from reverie.jobs.guardian import Will
+from reverie.jobs.outputs import depth_for, folder_beside
+from reverie.jobs.report import Moment
 from reverie.jobs.smaller import smaller
 
 LONG = 120.0

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from rich.markup import escape
 
+from reverie.jobs.presets import presets
 from reverie.recipes.catalogue import Recipe, Role
-from reverie.recipes.presets import presets
 
 DIALS, BESIDE, FINER, MACHINE, WRITING = "Dials", "Pictures beside", "Finer", "Machine", "Writing"
 """The headings under which options stand; a recipe's own come before the finer ones."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reverie.cli.outputs import Outputs, Wishes
 from reverie.engine import Plan, Synthesis
 from reverie.jobs import Folder
+from reverie.jobs.outputs import Outputs, Wishes
+from reverie.jobs.record import NetworkUsed, Record, Stop
 from reverie.pictures import Picture
 from reverie.recipes.catalogue import Recipe
-from reverie.recipes.record import NetworkUsed, Record, Stop
 from reverie.recipes.settings import Settings
 
 

@@ -11,16 +11,17 @@ import torch
 from torch import Tensor
 
 from reverie.cli.codes import DONE
-from reverie.cli.disk import check_result
 from reverie.cli.interrupt import Wish, listening
 from reverie.cli.keeping import Keeper, keeping, pausing, with_disk
-from reverie.cli.machines import Machines
 from reverie.cli.order import Job, Order
-from reverie.cli.outputs import Wishes, depth_for, plan
 from reverie.cli.progress import Outcome, Reporter, reporter
-from reverie.cli.report import Moment, write_report
 from reverie.engine import Executor, Iterate
 from reverie.errors import RecipeError
+from reverie.jobs.disk import check_result
+from reverie.jobs.machines import Machines
+from reverie.jobs.outputs import Wishes, depth_for, plan
+from reverie.jobs.record import NetworkUsed, Stop, record_of
+from reverie.jobs.report import Moment, write_report
 from reverie.networks import download
 from reverie.pictures import (
     check_output,
@@ -30,7 +31,6 @@ from reverie.pictures import (
     side_by_side,
     write_image,
 )
-from reverie.recipes.record import NetworkUsed, Stop, record_of
 
 _LOSSLESS = {".png", ".tif", ".tiff"}
 _TALLEST = 1024  # pixels, of a picture in a comparison

@@ -23,9 +23,9 @@ from rich.progress import (
 from rich.table import Column
 
 from reverie.engine import Iterate, Plan
+from reverie.jobs.record import Record, Stop
 from reverie.networks import Progress as Downloaded
 from reverie.pictures.formats import AnyPath
-from reverie.recipes.record import Record, Stop
 from reverie.recipes.train_style import Lesson
 from reverie.recipes.upscale import Enlarged
 

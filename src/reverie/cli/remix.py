@@ -11,12 +11,12 @@ from torch import Tensor
 
 from reverie import styles
 from reverie.cli.codes import DONE
-from reverie.cli.outputs import Wishes, depth_for, plan
 from reverie.cli.perform import same_pixels
 from reverie.cli.progress import Outcome, reporter
 from reverie.errors import RecipeError
+from reverie.jobs.outputs import Wishes, depth_for, plan
+from reverie.jobs.record import Input, Record, Remixed, hash_of, locate, read_record, relative
 from reverie.pictures import filled, read_picture, size_of, write_image
-from reverie.recipes.record import Input, Record, Remixed, hash_of, locate, read_record, relative
 from reverie.recipes.remix import RemixSettings, remixed
 from reverie.recipes.settings import checked
 

@@ -10,10 +10,10 @@ import torch
 from reverie import styles
 from reverie.cli import instant, remix, upscale
 from reverie.cli.order import Order
-from reverie.cli.outputs import Wishes
 from reverie.cli.zoom import make
 from reverie.errors import RecipeError
-from reverie.recipes.record import Record, locate, read_record
+from reverie.jobs.outputs import Wishes
+from reverie.jobs.record import Record, locate, read_record
 
 
 def replay(file: Path, wishes: Wishes, *, folders: Sequence[Path], anyway: bool) -> int:

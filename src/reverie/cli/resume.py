@@ -11,12 +11,12 @@ import torch
 
 from reverie.cli import train
 from reverie.cli.order import Order
-from reverie.cli.outputs import Wishes
 from reverie.cli.replay import differences
 from reverie.cli.zoom import make
 from reverie.errors import RecipeError
 from reverie.jobs import Folder, reopen
-from reverie.recipes.record import relative
+from reverie.jobs.outputs import Wishes
+from reverie.jobs.record import relative
 
 
 def resume(path: Path, wishes: Wishes, *, tile: int | None = None) -> int:

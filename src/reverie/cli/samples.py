@@ -33,7 +33,7 @@ def show() -> int:
 
 def show_presets() -> int:
     """Print the presets of each recipe, a line each."""
-    from reverie.recipes.presets import presets
+    from reverie.jobs.presets import presets
 
     known = presets()
     width = max(map(len, known), default=0)

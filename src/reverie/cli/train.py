@@ -18,22 +18,22 @@ import typer
 from torch import Tensor
 
 from reverie import jobs
-from reverie.cli import guardian, samples
+from reverie.cli import samples
 from reverie.cli.codes import DONE
-from reverie.cli.guardian import Will
 from reverie.cli.interrupt import listening
 from reverie.cli.keeping import way_on
 from reverie.cli.options import DIALS, FINER, MACHINE, WRITING, options_of, parameter, settings_given, with_parameters
-from reverie.cli.outputs import beside, check_writable, folder_beside
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.errors import PictureError, RecipeError, ReverieError
 from reverie.feedforward.johnson import write_johnson
 from reverie.feedforward.own import SUFFIX, styles_folder
-from reverie.jobs import Folder, Pace, begin, holds_job, reopen
+from reverie.jobs import Folder, Pace, begin, guardian, holds_job, reopen
+from reverie.jobs.guardian import Will
 from reverie.jobs.items import gather
+from reverie.jobs.outputs import beside, check_writable, folder_beside
+from reverie.jobs.record import NetworkUsed, Record, Stop, record_as
 from reverie.networks import download, load
 from reverie.pictures import filled, read_picture, write_image
-from reverie.recipes.record import NetworkUsed, Record, Stop, record_as
 from reverie.recipes.settings import checked
 from reverie.recipes.train_style import Lesson, TrainStyleSettings, train_style
 

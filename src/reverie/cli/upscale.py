@@ -9,15 +9,15 @@ from pathlib import Path
 
 from torch import Tensor
 
-from reverie.cli import guardian
 from reverie.cli.codes import DONE
-from reverie.cli.outputs import Wishes, depth_for, plan
 from reverie.cli.perform import check_network, same_pixels
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.feedforward.superres import load_superres
+from reverie.jobs import guardian
+from reverie.jobs.outputs import Wishes, depth_for, plan
+from reverie.jobs.record import NetworkUsed, Record, record_as, superres_used
 from reverie.jobs.smaller import smaller
 from reverie.pictures import Picture, check_output, read_picture, resize, size_of, write_image
-from reverie.recipes.record import NetworkUsed, Record, record_as, superres_used
 from reverie.recipes.settings import checked
 from reverie.recipes.upscale import SMALLEST, UpscaleSettings, tile_for, upscaling
 

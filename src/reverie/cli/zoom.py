@@ -15,19 +15,19 @@ import torch
 
 from reverie import jobs
 from reverie.cli.codes import DONE
-from reverie.cli.film import FILMS, can_join, check_film, join
 from reverie.cli.interrupt import Wish, listening
-from reverie.cli.machines import Machines
 from reverie.cli.order import Job, Order
-from reverie.cli.outputs import Wishes, folder_beside, fresh
 from reverie.cli.perform import perform, prepare, same_pixels
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.errors import PictureError, RecipeError
 from reverie.jobs import Folder, begin, holds_job, reopen
+from reverie.jobs.film import FILMS, can_join, check_film, join
+from reverie.jobs.machines import Machines
+from reverie.jobs.outputs import Wishes, folder_beside, fresh
+from reverie.jobs.record import Record, Stop, hash_of
 from reverie.pictures import write_image
 from reverie.recipes.catalogue import beside_of
 from reverie.recipes.dream import DreamSettings
-from reverie.recipes.record import Record, Stop, hash_of
 from reverie.recipes.settings import Settings, checked
 from reverie.recipes.zoom import ZoomStep, zooming
 

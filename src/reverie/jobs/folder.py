@@ -16,9 +16,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from reverie.errors import PictureError, RecipeError
 from reverie.jobs.checkpoints import Checkpoints
+from reverie.jobs.record import Record, hash_of
 from reverie.networks.fetch import one_at_a_time
 from reverie.pictures import atomic_path, write_bytes
-from reverie.recipes.record import Record, hash_of
 
 FORMAT: Literal[1] = 1
 _JOB, _LOCK, _INPUTS, _PREVIEW = "job.json", "lock", "inputs", "preview.png"

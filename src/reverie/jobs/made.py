@@ -8,8 +8,8 @@ from torch import Tensor
 
 from reverie.engine.memory import free_memory, parse_memory, resident
 from reverie.jobs.items import Item
+from reverie.jobs.record import Record
 from reverie.pictures import Picture, format_of, resize, size_of, write_image
-from reverie.recipes.record import Record
 
 
 @dataclass(frozen=True)

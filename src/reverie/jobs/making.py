@@ -12,11 +12,11 @@ from reverie.errors import ReverieError
 from reverie.jobs.items import Item
 from reverie.jobs.made import Made, memory_for, write_item
 from reverie.jobs.passes import PASSES
+from reverie.jobs.record import enlarger_of, hash_of, read_record, record_of
 from reverie.jobs.smaller import smaller
 from reverie.networks import load
 from reverie.pictures import Picture, check_output, read_picture
 from reverie.recipes.catalogue import find
-from reverie.recipes.record import enlarger_of, hash_of, read_record, record_of
 from reverie.recipes.settings import Settings, checked
 from reverie.version import __version__
 

@@ -14,12 +14,12 @@ from reverie.feedforward.johnson import read_johnson
 from reverie.feedforward.superres import load_superres
 from reverie.jobs.items import Item
 from reverie.jobs.made import Made, memory_for, write_item
+from reverie.jobs.record import NetworkUsed, hash_of, record_as, superres_used
 from reverie.jobs.smaller import smaller
 from reverie.pictures import Picture, check_output, filled, read_mask, read_picture
 from reverie.recipes.instant import SMALLEST as LEAST_PAINTED
 from reverie.recipes.instant import InstantSettings, Painter, painter, size_for
-from reverie.recipes.own_style import OwnPainter, own_painter
-from reverie.recipes.record import NetworkUsed, hash_of, record_as, superres_used
+from reverie.recipes.parts.own_style import OwnPainter, own_painter
 from reverie.recipes.settings import checked
 from reverie.recipes.upscale import SMALLEST as LEAST_ENLARGED
 from reverie.recipes.upscale import UpscaleSettings, upscaling

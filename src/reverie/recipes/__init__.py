@@ -2,7 +2,7 @@
 
 from reverie.recipes.dream import Beside, DreamSettings, dream
 from reverie.recipes.instant import InstantSettings, instant
-from reverie.recipes.own_style import own_style
+from reverie.recipes.parts.own_style import own_style
 from reverie.recipes.settings import Settings, checked
 from reverie.recipes.style import StyleSettings, style
 from reverie.recipes.texture import TextureSettings, texture

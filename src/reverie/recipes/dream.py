@@ -24,9 +24,9 @@ from reverie.networks import Network, Padding, load
 from reverie.objectives import Objective
 from reverie.optimisers import Normalised
 from reverie.pictures import fit, keep_colours, periodic_part, resize_seamless, scaled, size_of
+from reverie.recipes.parts.wishes import Subjects, by_octave, objective_of, parse_channel, parse_wish
 from reverie.recipes.settings import QUALITY, Quality, Settings, Words, even, listed
 from reverie.recipes.upscale import enlargement
-from reverie.recipes.wishes import Subjects, by_octave, objective_of, parse_channel, parse_wish
 from reverie.views import jitter
 
 Size = tuple[int, int]

@@ -41,11 +41,11 @@ from reverie.pictures import (
     scaled,
     size_of,
 )
-from reverie.recipes.regions import Part, drawn, found
+from reverie.recipes.parts.regions import Part, drawn, found
+from reverie.recipes.parts.starts import PACES, Start, noise, painted_at_once, scales
+from reverie.recipes.parts.wishes import parse_wish
 from reverie.recipes.settings import ColourAmount, Numbers, Quality, Settings, WhoseColours, Words, even
-from reverie.recipes.starts import PACES, Start, noise, painted_at_once, scales
 from reverie.recipes.upscale import enlargement
-from reverie.recipes.wishes import parse_wish
 
 Loss = Literal["wasserstein", "gram", "sliced", "histogram", "neighbours"]
 LARGE = 3000  # pixels of the longer side, from which the optimiser's memory is halved

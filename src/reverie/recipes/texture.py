@@ -17,11 +17,11 @@ from reverie.engine.precision import with_precision
 from reverie.networks import Padding, load
 from reverie.objectives import Objective, total_variation
 from reverie.pictures import ColourMode, check_colour_mode, size_of
+from reverie.recipes.parts.starts import noise
+from reverie.recipes.parts.wishes import parse_wish
 from reverie.recipes.settings import Numbers, Quality, Settings, Words, even
-from reverie.recipes.starts import noise
 from reverie.recipes.style import LOSSES, Loss, StyleSettings, finishing, optimiser_of, stages_of, weighted
 from reverie.recipes.upscale import enlargement
-from reverie.recipes.wishes import parse_wish
 
 
 class TextureSettings(Settings):

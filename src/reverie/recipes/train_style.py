@@ -32,7 +32,7 @@ from reverie.networks import Network, load
 from reverie.objectives import Bound, Objective, content, style, total_variation
 from reverie.pictures import contact_sheet, resize, size_of
 from reverie.pictures.crops import Crops, Reader, generator_of
-from reverie.recipes.artefacts import artefacts, weave
+from reverie.recipes.parts.artefacts import artefacts, weave
 
 AUTO = 5.0  # what the style of an untouched photo is to weigh, in units of losing all content
 BETAS = (0.9, 0.99)

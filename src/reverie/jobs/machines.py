@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reverie.cli.outputs import Wishes
 from reverie.engine import Executor, Plan, RayExecutor, Synthesis, parse_memory, plan
 from reverie.engine.joining import leave, the_ray
 from reverie.engine.memory import free_memory, resident
 from reverie.engine.plan import BOUNDLESS, TILES
 from reverie.errors import RecipeError
 from reverie.jobs.crew import workers_here
+from reverie.jobs.outputs import Wishes
 from reverie.jobs.spread import Share, share_out
 from reverie.recipes.settings import Settings
 

@@ -1,0 +1,1 @@
+"""What several crafts share: wishes, regions, beginnings, the look for artefacts."""
