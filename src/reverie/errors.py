@@ -42,3 +42,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """``" Did you mean 'relu4_2'?"``, or nothing when no known name is near."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean '{near[0]}'?" if near else ""
+
+
+class PluginWarning(UserWarning):
+    """Something that another package adds to Reverie cannot be used."""

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-DONE, BROKEN, REFUSED, STOPPED = 0, 1, 2, 130
+DONE, BROKEN, REFUSED, DIFFERENT, STOPPED = 0, 1, 2, 3, 130

@@ -1,50 +1,71 @@
-"""Options of a command, generated from a recipe's settings and roles."""
+"""Arguments and options of a craft's command, generated from its declaration."""
 
 from __future__ import annotations
 
 import inspect
 import keyword
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from rich.markup import escape
+from typer.core import TyperCommand
 
-from reverie.jobs.presets import presets
-from reverie.recipes.catalogue import Recipe, Role
+from reverie.recipes.craft import Clip, Craft, Input, Still
+from reverie.recipes.settings import DIAL, MACHINE, Panel, Settings
 
-DIALS, BESIDE, FINER, MACHINE, WRITING = "Dials", "Pictures beside", "Finer", "Machine", "Writing"
-"""The headings under which options stand; a recipe's own come before the finer ones."""
+DIALS, BESIDE, FINER, WRITING = DIAL.title, "Pictures beside", "Finer", "Writing"
+"""The headings under which options stand, besides a craft's own and that of the machine."""
 
-OF_THE_MACHINE = ("precision", "memory", "tile")
-"""Settings that change no more than rounding, under the heading of the machine."""
-
-
-def role_parameters(recipe: Recipe[Any]) -> list[inspect.Parameter]:
-    """An argument for each picture a recipe needs, an option for each it may have."""
-    return [_argument(role) if role.required else _picture_option(role) for role in recipe.roles]
+Given = Mapping[str, Any]
+"""What was typed, by parameter; None where nothing was."""
 
 
-def preset_parameter(recipe: Recipe[Any]) -> inspect.Parameter:
-    """The option that begins with a preset's settings."""
-    words = f"begin with these settings, as in {next(iter(presets(recipe.name)), 'NAME')}; 'reverie presets' lists all"
-    info = typer.Option("--preset", metavar="NAME", help=words, rich_help_panel=DIALS, show_default=False)
-    return parameter("preset", str | None, None, info)
+class WithHelpLast(TyperCommand):
+    """A command whose ``--help`` stands last, not in a box of its own above its arguments."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option, under the last heading."""
+        option: Any = super().get_help_option(ctx)
+        if option is not None:
+            option.rich_help_panel = WRITING
+        return option
 
 
-def settings_parameters(recipe: Recipe[Any]) -> list[inspect.Parameter]:
-    """An option for each setting of a recipe, each under its heading."""
-    panels = {DIALS: recipe.dials, **recipe.panels, MACHINE: OF_THE_MACHINE}
-    placed = {name for names in panels.values() for name in names}
-    panels[FINER] = tuple(name for name in recipe.settings.model_fields if name not in placed)
-    return [option for panel, names in panels.items() for option in options_of(recipe.settings, names, panel=panel)]
+def parameter(name: str, kind: Any, default: Any, info: Any) -> inspect.Parameter:
+    """A keyword parameter as typer reads it."""
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
 
 
-def in_panels(parameters: Iterable[inspect.Parameter]) -> list[inspect.Parameter]:
+def option(name: str, kind: Any, *flags: str, help: str, panel: str = WRITING, **more: Any) -> inspect.Parameter:
+    """An option that is not there unless it is typed.
+
+    Args:
+        name: of the parameter.
+        kind: its type; a ``bool`` is a switch.
+        flags: how it is typed.
+        help, panel: a phrase, and the heading under which it stands.
+        more: what typer takes besides, e.g. ``metavar`` and ``min``.
+    """
+    if kind is bool:
+        info = typer.Option(*flags, help=help, metavar="", rich_help_panel=panel, show_default=False)
+        return parameter(name, bool, False, info)
+    info = typer.Option(*flags, help=help, rich_help_panel=panel, show_default=False, **more)
+    return parameter(name, kind | None, None, info)
+
+
+def command(function: Callable[..., int], parameters: Sequence[inspect.Parameter]) -> Callable[..., int]:
+    """A function of keywords, introduced to typer as taking these parameters."""
+    vars(function)["__signature__"] = inspect.Signature(_in_panels(parameters))
+    function.__annotations__ = {p.name: p.annotation for p in parameters}
+    return function
+
+
+def _in_panels(parameters: Iterable[inspect.Parameter]) -> list[inspect.Parameter]:
     """Arguments, dials and pictures first, what concerns the machine and the files last."""
-    first, last = (None, DIALS, BESIDE), (FINER, MACHINE, WRITING)
+    first, last = (None, DIALS, BESIDE), (FINER, MACHINE.title, WRITING)
 
     def rank(parameter: inspect.Parameter) -> int:
         panel = parameter.annotation.__metadata__[0].rich_help_panel
@@ -55,19 +76,63 @@ def in_panels(parameters: Iterable[inspect.Parameter]) -> list[inspect.Parameter
     return sorted(parameters, key=rank)
 
 
-def with_parameters(command: Callable[..., int], parameters: list[inspect.Parameter]) -> Callable[..., int]:
-    """The same function, introduced to typer as taking these parameters."""
-    vars(command)["__signature__"] = inspect.Signature(in_panels(parameters))
-    command.__annotations__ = {p.name: p.annotation for p in parameters}
-    return command
+# --- inputs --------------------------------------------------------------------------------------
 
 
-def options_of(kind: type[BaseModel], names: Iterable[str], *, panel: str) -> list[inspect.Parameter]:
-    """An option for each of these settings, under one heading."""
-    return [_option(name, kind.model_fields[name], panel=panel) for name in names]
+def input_parameters(craft: Craft[..., Any]) -> list[inspect.Parameter]:
+    """An argument for each file that a craft needs, or of which it takes one or another; an option for the rest."""
+    places = [each for each in craft.inputs if each.required and each.kind.by_place]
+    choices = [each for each in craft.inputs if each.name in craft.either and each.kind.by_place]
+    by_place = [*places, *choices[:1]]
+    return [_argument(craft, each) if each in by_place else input_option(craft, each) for each in craft.inputs]
 
 
-def settings_given(kind: type[BaseModel], given: Mapping[str, Any]) -> dict[str, object]:
+def input_option(craft: Craft[..., Any], each: Input, *, many: bool | None = None) -> inspect.Parameter:
+    """A file as an option.
+
+    Args:
+        craft: whose it is.
+        each: the input.
+        many: whether it may be given several times; by default where the craft takes several.
+    """
+    many = each.many if many is None else many
+    words = each.description + ("; a file or a folder; give several times" if many else "")
+    panel = DIALS if each.required or each.name in craft.either else BESIDE
+    info = typer.Option(each.flag, metavar=each.kind.metavar, help=words, rich_help_panel=panel, show_default=False)
+    missing = inspect.Parameter.empty if each.required and not each.kind.by_place else None
+    kind: Any = list[str] if many else str
+    return parameter(each.name, kind if missing is inspect.Parameter.empty else kind | None, missing, info)
+
+
+def inputs_given(craft: Craft[..., Any], given: Given) -> dict[str, tuple[str, ...]]:
+    """The files that were typed, by input; none where the word ``noise`` stands in place of the main one."""
+    found = {}
+    for each in craft.inputs:
+        came = given.get(each.name)
+        words = () if came is None else (came,) if isinstance(came, str) else tuple(came)
+        if words and not (each is craft.main and craft.noise and words == ("noise",)):
+            found[each.name] = words
+    return found
+
+
+def _argument(craft: Craft[..., Any], each: Input) -> inspect.Parameter:
+    """A file by its place; a preset may bring those of which there may be many."""
+    words = each.description + (", or the word 'noise'" if each is craft.main and craft.noise else "")
+    info = typer.Argument(metavar=each.name.upper(), help=words, show_default=False)
+    if each.many:
+        return parameter(each.name, list[str] | None, None, info)
+    return parameter(each.name, str, inspect.Parameter.empty, info)
+
+
+# --- settings ------------------------------------------------------------------------------------
+
+
+def settings_parameters(craft: Craft[..., Any]) -> list[inspect.Parameter]:
+    """An option for each setting, each under its heading."""
+    return [_option(name, field) for name, field in craft.settings.model_fields.items()]
+
+
+def settings_given(kind: type[Settings], given: Given) -> dict[str, Any]:
     """The settings that were typed, by the name users know, lists split at their commas.
 
     Example:
@@ -92,41 +157,18 @@ def flags(name: str, field: FieldInfo) -> tuple[str, ...]:
     return tuple(f"--{spelling.replace('_', '-')}" for spelling in both if spelling)
 
 
-def parameter(name: str, kind: Any, default: Any, info: Any) -> inspect.Parameter:
-    """A keyword parameter as typer reads it."""
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
-
-
-def role_flag(role: Role) -> str:
-    """A role's option: ``--avoid-like``."""
-    return f"--{role.name.replace('_', '-')}"
-
-
-def _argument(role: Role) -> inspect.Parameter:
-    """A picture by its place; a preset may bring those of which there may be many."""
-    info = typer.Argument(metavar=role.name.upper(), help=role.description, show_default=False)
-    if role.many:
-        return parameter(role.name, list[str] | None, None, info)
-    return parameter(role.name, str, inspect.Parameter.empty, info)
-
-
-def _picture_option(role: Role) -> inspect.Parameter:
-    words = role.description + ("; a file or a folder; give several times" if role.many else "")
-    info = typer.Option(role_flag(role), metavar="PICTURE", help=words, rich_help_panel=BESIDE)
-    return parameter(role.name, list[str] | None if role.many else str | None, None, info)
-
-
-def _option(name: str, field: FieldInfo, *, panel: str) -> inspect.Parameter:
+def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     """An option that hands its text on: the settings themselves check it, and say what is wrong."""
-    flag = field.annotation is bool
+    switch = field.annotation is bool
+    panel = next((mark.title for mark in field.metadata if isinstance(mark, Panel)), FINER)
     info = typer.Option(
-        *([] if flag and field.default else flags(name, field)),
-        metavar="" if flag else _metavar(field),
+        *([] if switch and field.default else flags(name, field)),
+        metavar="" if switch else _metavar(field),
         help=_help(field),
         show_default=False,
         rich_help_panel=panel,
     )
-    return parameter(name, bool | None if flag else str | None, None, info)
+    return parameter(name, bool | None if switch else str | None, None, info)
 
 
 def _metavar(field: FieldInfo) -> str:
@@ -157,6 +199,8 @@ def _said(default: Any) -> str:
 def _limits(field: FieldInfo) -> list[tuple[str, Any]]:
     words = {"ge": "", "gt": "above ", "le": "to ", "lt": "below "}
     found = {side: getattr(m, side) for m in field.metadata for side in words if hasattr(m, side)}
+    if found.get("le", 0) >= 2**63 - 1:  # no limit that anybody meets
+        del found["le"]
     if "ge" in found and not {"le", "lt"} & found.keys():
         words["ge"] = "at least "
     return [(words[side], found[side]) for side in words if side in found]
@@ -168,3 +212,64 @@ def _is_list(field: FieldInfo) -> bool:
 
 def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def preset_parameter(names: Iterable[str]) -> inspect.Parameter:
+    """The option that begins with a preset's settings."""
+    example = next(iter(names), "NAME")
+    words = f"begin with these settings, as in {example}; 'reverie presets' lists all"
+    return option("preset", str, "--preset", metavar="NAME", help=words, panel=DIALS)
+
+
+def json_parameter() -> inspect.Parameter:
+    """The option of commands that report to programs."""
+    return option("json", bool, "--json", help="progress as JSON lines on stdout")
+
+
+def cluster_parameters() -> list[inspect.Parameter]:
+    """The options of what can be spread over machines."""
+    return [
+        option("cluster", str, "--cluster", metavar="local|HOST:PORT", panel=MACHINE.title,
+               help="spread the tiles over a Ray cluster; 'local' starts one on this machine"),
+        option("workers", int, "--workers", metavar="N", min=1, panel=MACHINE.title,
+               help="of the cluster; default: one for every two cores"),
+    ]  # fmt: skip
+
+
+def output_parameter(craft: Craft[..., Any] | None = None) -> inspect.Parameter:
+    """Where to write."""
+    words = "where to: .png .jpg .webp .tif or .npy; replaced if it exists"
+    if craft is not None and craft.makes is Clip:
+        words = "where to: a new folder for the frames, or a film ending in .mp4 or .gif"
+    elif craft is not None and craft.makes is not Still:
+        words = f"where to: {craft.makes.suffix}; replaced if it exists"
+    return option("output", Path, "--output", "-o", metavar="FILE", help=words)
+
+
+def writing_parameters(craft: Craft[..., Any] | None = None) -> list[inspect.Parameter]:
+    """What may be written besides the result, and how a run is kept: as far as it makes sense for a craft."""
+    every = {
+        "save_every": option("save_every", int, "--save-every", metavar="N", min=1,
+                             help="also write every Nth step's picture beside it"),
+        "compare": option("compare", bool, "--compare", help="also write original and result side by side"),
+        "report": option("report", bool, "--report", help="also write the losses by step as a plot"),
+        "checkpoint": option("checkpoint", Path, "--checkpoint", metavar="DIR", panel=MACHINE.title,
+                             help="keep the run there, to go on if it is stopped; runs over two minutes are kept"
+                             " beside the picture"),
+        "checkpoint_every": option("checkpoint_every", float, "--checkpoint-every", metavar="SECONDS", min=0,
+                                   panel=MACHINE.title, help="between checkpoints [dim](30; 0: every step)[/]"),
+    }  # fmt: skip
+    shown = [each for name, each in every.items() if craft is None or name in _sensible(craft)]
+    tiled = craft is None or (craft.long and "tile" in craft.settings.model_fields)
+    dry_run = option("dry_run", bool, "--dry-run", help="only print the plan: memory, tiles, disk, time")
+    return [output_parameter(craft), *shown, *(cluster_parameters() if tiled else []), dry_run, json_parameter()]
+
+
+def _sensible(craft: Craft[..., Any]) -> set[str]:
+    """What can be written besides a craft's result, and whether it is kept."""
+    stepwise = {"save_every", "report", "checkpoint"} if craft.stepwise else set()
+    compared = {"compare"} if craft.makes is Still else set()
+    return stepwise | compared | ({"checkpoint_every"} if craft.long else set())

@@ -6,17 +6,16 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from reverie.choices import Precision
 from reverie.errors import PictureError, RecipeError
 from reverie.networks import Network
 from reverie.networks.weights import cache_folder
 from reverie.pictures import atomic_path
 
-Precision = Literal["auto", "float32", "bfloat16"]
 _FAITHFUL = 0.95  # cosine with the float32 gradient, below which a faster precision is not taken
 
 

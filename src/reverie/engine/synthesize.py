@@ -17,7 +17,7 @@ from reverie.engine.executors import Executor, WholeExecutor
 from reverie.engine.memory import release
 from reverie.engine.stages import Size, Stage
 from reverie.errors import Diverged, RecipeError
-from reverie.networks import Network
+from reverie.networks import Network, NetworkUsed
 from reverie.objectives import Objective
 from reverie.optimisers import Adam, Optimiser, Run
 from reverie.views import View
@@ -73,6 +73,32 @@ class Iterate:
         """Whether the run ends with this step."""
         return self.stage == self.stages and self.step == self.steps
 
+    @property
+    def at(self) -> tuple[int, int]:
+        """Stage and step."""
+        return self.stage, self.step
+
+    @property
+    def place(self) -> str:
+        """Where the run is: ``stage 2/4  384x256  step 7/16``."""
+        step = f"{self.step}/{self.steps}"
+        return f"stage {self.stage}/{self.stages}  {self.size[1]}x{self.size[0]}  step {step:>7}"
+
+    def facts(self) -> dict[str, Any]:
+        """Where the run is and its losses, as plain values for a program."""
+        return {
+            "stage": self.stage,
+            "stages": self.stages,
+            "step": self.step,
+            "steps": self.steps,
+            "width": self.size[1],
+            "height": self.size[0],
+            "done": round(self.done, 6),
+            "seconds": round(self.seconds, 3),
+            "loss": self.total,
+            "losses": self.losses,
+        }
+
     def __str__(self) -> str:
         terms = "  ".join(f"{name} {v:.3g}" for name, v in self.losses.items())
         where = f"stage {self.stage}/{self.stages}  {self.size[0]}x{self.size[1]}  {self.step}/{self.steps}"
@@ -87,11 +113,13 @@ class Enlargement:
         factor: times as wide and high.
         working: bytes it takes beside the picture and the enlarged one.
         draw: from (B, 3, H, W) to (B, 3, factor H, factor W), both in [0, 1].
+        networks: that it uses.
     """
 
     factor: int
     working: int
     draw: Callable[[Tensor], Tensor]
+    networks: Sequence[NetworkUsed] = ()
 
     def size(self, size: Size) -> Size:
         """The (H, W) that a picture of this size comes to."""

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from reverie.choices import Variant
 from reverie.errors import RecipeError, WeightsError
 from reverie.networks import weights as store
 
-Variant = Literal["faithful", "sharp"]
 _FILES: Mapping[Variant, str] = {"faithful": "superres.safetensors", "sharp": "superres-sharp.safetensors"}
 FACTORS = (2, 3, 4)
 _REACH = 2  # pixels that the bicubic filter reads on each side

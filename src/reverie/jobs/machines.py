@@ -1,59 +1,77 @@
-"""Where a picture is computed: in this process, or tile by tile on the workers of a Ray cluster."""
+"""Where a job is done: in this process, or tile by tile on the workers of a Ray cluster."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
-from reverie.engine import Executor, Plan, RayExecutor, Synthesis, parse_memory, plan
+from reverie.engine import Executor, Plan, RayExecutor, Run
 from reverie.engine.joining import leave, the_ray
-from reverie.engine.memory import free_memory, resident
+from reverie.engine.memory import free_memory, parse_memory, resident
 from reverie.engine.plan import BOUNDLESS, TILES
+from reverie.engine.runs import Optimisation
 from reverie.errors import RecipeError
-from reverie.jobs.crew import workers_here
-from reverie.jobs.outputs import Wishes
-from reverie.jobs.spread import Share, share_out
+from reverie.jobs.share import Share, share_out, workers_here
 from reverie.recipes.settings import Settings
 
 LOCAL = "local"
+S = TypeVar("S", bound=Settings)
 
 
 class Machines:
     """Plans runs and gives what runs them; a cluster is joined when it is first needed, and left at the close.
 
     Args:
-        wishes: of the user; without a cluster everything happens in this process.
+        cluster: "local", or HOST:PORT of a Ray cluster; None computes in this process.
+        workers: of the cluster; None takes as many as suit it.
+        share: of the memory that is allowed, in (0, 1]: the workers of a batch divide it.
+        tile: side of the tiles, pixels, whatever the settings say: larger ones were too large for the memory.
     Raises:
         RecipeError: workers without a cluster, or Ray is not installed.
     """
 
-    def __init__(self, wishes: Wishes) -> None:
-        if wishes.cluster is None and wishes.workers is not None:
+    def __init__(
+        self, cluster: str | None = None, workers: int | None = None, *, share: float = 1.0, tile: int | None = None
+    ) -> None:
+        if cluster is None and workers is not None:
             raise RecipeError("--workers are a cluster's; give --cluster local or HOST:PORT as well.")
-        if wishes.cluster is not None:
+        if cluster is not None:
             the_ray()
-        self._address, self._wished = wishes.cluster, wishes.workers
+        self._address, self._wished, self._part, self._tile = cluster, workers, share, tile
         self._share: Share | None = None
         self._executor: RayExecutor | None = None
 
-    def plan(self, settings: Settings, what: Synthesis) -> Plan:
+    def settings(self, settings: S) -> S:
+        """Settings with this process's part of the memory, or the tiles that are to do after larger ones did not."""
+        if not {"memory", "tile"} <= type(settings).model_fields.keys():
+            return settings
+        if self._tile is not None:
+            return settings.model_copy(update={"tile": self._tile, "memory": None})
+        memory, tile = getattr(settings, "memory", None), getattr(settings, "tile", None)
+        if self._part == 1 or (memory is None and tile is not None):
+            return settings
+        return settings.model_copy(update={"memory": str(memory_for(memory, self._part))})
+
+    def plan(self, run: Run, settings: Settings) -> Plan:
         """How to run: on a cluster in tiles of which each worker gets one at least, and which fit its memory.
 
         Raises:
             OutOfMemory: not even the smallest tile fits.
             RecipeError: a layer sees the whole picture, so that it cannot be cut; or there is no such cluster.
         """
-        if self._address is None or settings.tile == 0:
-            return settings.plan(what)
-        if settings.tile is not None:
-            return plan(what, memory=BOUNDLESS, tile=settings.tile)
-        chosen = plan(what, memory=self._memory(settings))
-        tile = min(chosen.tile or max(chosen.size), _for_each(self._workers(), chosen.size))
-        return replace(plan(what, memory=BOUNDLESS, tile=tile), limit=chosen.limit)
+        memory, tile = getattr(settings, "memory", None), getattr(settings, "tile", None)
+        if self._address is None or tile == 0 or not isinstance(run, Optimisation):
+            return run.planned(memory=memory, tile=tile)
+        if tile is not None:
+            return run.planned(tile=tile)
+        chosen = run.planned(memory=str(self._memory(memory)))
+        side = min(chosen.tile or max(chosen.size), _for_each(self._workers(), chosen.size))
+        return replace(run.planned(tile=side), limit=chosen.limit)
 
-    def executor(self, chosen: Plan) -> Executor:
-        """What runs a plan."""
+    def executor(self, chosen: Plan) -> Executor | None:
+        """What runs a plan; None leaves it to the plan."""
         if self._address is None or not chosen.tile:
-            return chosen.executor()
+            return None
         share = self._joined(self._address)
         self._executor = RayExecutor(share.count, tile=chosen.tile, address=self._address, threads=share.threads)
         return self._executor
@@ -72,15 +90,28 @@ class Machines:
             return self._wished
         return workers_here(2**31) if self._address in (None, LOCAL) else self._joined(str(self._address)).count
 
-    def _memory(self, settings: Settings) -> int:
+    def _memory(self, memory: str | None) -> int:
         """Bytes for each worker: on one machine they share what there is."""
-        allowed = free_memory() if settings.memory is None else parse_memory(settings.memory)
+        allowed = free_memory() if memory is None else parse_memory(memory)
         own = resident()
         return own + max(0, allowed - own) // (self._workers() if self._address == LOCAL else 1)
 
     def _joined(self, address: str) -> Share:
         self._share = self._share or share_out(address, most=2**31, count=self._wished)
         return self._share
+
+
+def memory_for(wished: str | None, share: float) -> int:
+    """Bytes that a worker may use, what it has already included.
+
+    Args:
+        wished: by the user, for all workers together; None: what is free.
+        share: of that, in (0, 1].
+    """
+    if wished is not None:
+        return int(parse_memory(wished) * share)
+    own = resident()
+    return int((free_memory() - own) * share) + own
 
 
 def _for_each(workers: int, size: tuple[int, int]) -> int:

@@ -1,141 +1,146 @@
-"""Where a run writes: the picture, and what lies beside it."""
+"""Where a job writes: its result, and what lies beside it."""
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from reverie.errors import PictureError
-from reverie.jobs.items import KEPT
-from reverie.pictures import Picture, atomic_path, check_output, format_of
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What a user wants written.
-
-    Attributes:
-        output: the picture; None takes a fresh name in the current folder.
-        save_every: steps between pictures on the way, or None.
-        compare: whether to write the original and the result side by side.
-        report: whether to write the losses as a plot.
-        json: whether progress is JSON on stdout.
-        dry_run: whether to print the plan and stop.
-        checkpoint: a folder to keep the run in; None keeps long runs only, beside the picture.
-        checkpoint_every: seconds between checkpoints, 0 for every step.
-        cluster: "local" or HOST:PORT of a Ray cluster to compute on; None computes in this process.
-        workers: of the cluster; None takes as many as suit it.
-    """
-
-    output: Path | None = None
-    save_every: int | None = None
-    compare: bool = False
-    report: bool = False
-    json: bool = False
-    dry_run: bool = False
-    checkpoint: Path | None = None
-    checkpoint_every: float = 30.0
-    cluster: str | None = None
-    workers: int | None = None
-
-    def again(self) -> tuple[str, ...]:
-        """The words that wish the same of ``reverie resume``, but for what is kept in the run's folder."""
-        pairs = {"--cluster": self.cluster, "--workers": self.workers}
-        given = [word for flag, value in pairs.items() if value is not None for word in (flag, str(value))]
-        return (*given, *(["--json"] if self.json else []))
+from reverie.files import (
+    AnyPath,
+    Draft,
+    Placing,
+    Reservation,
+    check_writable,
+    is_reserved,
+    numbered,
+    replacing,
+    reserve,
+)
+from reverie.jobs.folder import KEPT, Folder, Kept
+from reverie.jobs.job import Beside
+from reverie.pictures import check_output, format_of
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files of one run."""
+    """The files of one job.
 
-    picture: Path
+    Attributes:
+        result: what is made.
+        compare, report: what was wished beside it.
+        base: the name that these and the pictures on the way are named after: the result's, or with a number where
+            files of that family were there already.
+        named: whether the user named the result; then it replaces what is there.
+        reserved: the names that were not there.
+    """
+
+    result: Path
     compare: Path | None
     report: Path | None
+    base: Path
+    named: bool
+    reserved: Reservation
 
     def step(self, number: int) -> Path:
         """Where the picture after a step goes, counted from 1 over the whole run."""
-        return beside(self.picture, f"{number:04d}")
+        return beside(self.base, f"{number:04d}")
 
-    @property
-    def known(self) -> tuple[Path, ...]:
-        """Every file that can be named beforehand, the picture first."""
-        return tuple(path for path in (self.picture, self.compare, self.report) if path)
+    def into(self, folder: Folder | None = None) -> Placing:
+        """How files come to their places.
+
+        Args:
+            folder: in which the run is kept; what the run wrote before it was stopped is replaced.
+        """
+
+        def placing(path: AnyPath) -> AbstractContextManager[Draft]:
+            if self.named and Path(path) == self.result:
+                return replacing(path)
+            return folder.owned.beside(path, self.reserved.fill) if folder else self.reserved.filling(path)
+
+        return placing
 
 
-def beside(picture: Path, word: str, suffix: str | None = None) -> Path:
-    """A companion of a picture: ``cat.png`` and ``compare`` make ``cat-compare.png``."""
-    return picture.with_name(f"{picture.stem}-{word}{suffix or picture.suffix}")
+def beside(result: Path, word: str, suffix: str | None = None) -> Path:
+    """A companion of a result: ``cat.png`` and ``compare`` make ``cat-compare.png``."""
+    return result.with_name(f"{result.stem}-{word}{suffix or result.suffix}")
 
 
-def folder_beside(picture: Path) -> Path:
+def folder_beside(result: Path) -> Path:
     """Where a long run is kept when no folder was named: ``cat.png`` has ``cat.reverie``."""
-    return picture.with_name(picture.stem + KEPT)
+    return result.with_name(result.stem + KEPT)
 
 
-def depth_for(picture: Path, photo: Picture | None) -> int:
-    """Bits a channel of a picture made from a photo: 16 where the photo has them and the format keeps both."""
-    format_ = format_of(picture)
-    return 16 if photo and photo.depth == 16 and 16 in format_.depths and format_.recipe else 8
+def depth_for(result: Path, depth: int) -> int:
+    """Bits a channel of a picture made from one of a depth: 16 where that has them and the format keeps both."""
+    format_ = format_of(result)
+    return 16 if depth == 16 and 16 in format_.depths and format_.recipe else 8
 
 
-def plan(wishes: Wishes, *, name: str, inputs: Iterable[Path]) -> Outputs:
-    """Choose and check where a run writes, before any work.
+def check_no_input(output: Path, inputs: Iterable[Path]) -> None:
+    """Refuse an output that is one of the inputs.
+
+    Raises:
+        PictureError: it is.
+    """
+    if output.resolve() in {path.resolve() for path in inputs}:
+        raise PictureError(f"'{output}' is a picture this is made from; name another --output.")
+
+
+@contextmanager
+def placed(
+    output: Path | None, wishes: Beside, *, name: Path, inputs: Iterable[Path], kept: Kept | None = None
+) -> Iterator[Outputs]:
+    """Choose, check and reserve where a picture goes, before any work; names at which nothing was written are free again.
 
     Args:
-        wishes: of the user.
+        output: as the user named it, or None.
+        wishes: what else is written.
         name: the file that is taken when none was named; it gets a number where it exists.
         inputs: files that must not be written over.
+        kept: of a run that goes on, with names chosen before.
 
     Raises:
         PictureError: a file that could not be written, or that is an input.
     """
-    outputs = _around(wishes, wishes.output or fresh(Path(name), wishes))
-    sources = {path.resolve() for path in inputs}
-    for path in outputs.known:
-        if path.resolve() in sources:
-            raise PictureError(f"'{path}' is a picture this is made from; name another --output.")
-        check_output(path)
-        check_writable(path)
-    return outputs
+    named = output is not None
+    wished = output or name
+    check_output(wished)
+    if named:
+        check_no_input(wished, inputs)
+        check_writable(wished)
+    if kept is not None:
+        base = Path(kept.base or wished)
+        yield _around(wishes, wished, base, kept.named, Reservation(base, {}))
+        return
+    bases = (base for base in numbered(wished) if _is_free(base, wishes, named=named))
+    with reserve(bases, lambda base: _family(base, wishes, named=named)) as taken:
+        yield _around(wishes, wished if named else taken.base, taken.base, named, taken)
 
 
-def fresh(path: Path, wishes: Wishes) -> Path:
-    """The path, or with -2, -3… the first of which nothing exists yet, companions included."""
-    numbered = (beside(path, str(number)) for number in itertools.count(2))
-    return next(p for p in itertools.chain([path], numbered) if _is_free(p, wishes))
+def _around(wishes: Beside, result: Path, base: Path, named: bool, taken: Reservation) -> Outputs:
+    compare = beside(base, "compare", ".png") if wishes.compare else None
+    report = beside(base, "report", ".png") if wishes.report else None
+    return Outputs(result, compare, report, base, named, taken)
 
 
-def check_writable(path: Path) -> None:
-    """Refuse a path that cannot be written; what lies there is left alone.
-
-    Raises:
-        PictureError: no folder, no permission, a folder of that name.
-    """
-
-    class _Enough(Exception):
-        pass
-
-    with contextlib.suppress(_Enough), atomic_path(path):
-        raise _Enough
+def _family(base: Path, wishes: Beside, *, named: bool) -> list[Path]:
+    """The names to reserve: of what the user did not name, the first picture on the way included."""
+    words = ["compare"] * wishes.compare + ["report"] * wishes.report
+    first = [beside(base, f"{wishes.save_every:04d}")] if wishes.save_every else []
+    return [*([] if named else [base]), *(beside(base, word, ".png") for word in words), *first]
 
 
-def _around(wishes: Wishes, picture: Path) -> Outputs:
-    return Outputs(
-        picture,
-        beside(picture, "compare", ".png") if wishes.compare else None,
-        beside(picture, "report", ".png") if wishes.report else None,
+def _is_free(base: Path, wishes: Beside, *, named: bool) -> bool:
+    """Whether no run is kept under a name, and no picture on the way is there, if some are wished for."""
+    if not named and folder_beside(base).exists():
+        return False
+    return not wishes.save_every or not any(
+        p.stem[len(base.stem) + 1 :].isdecimal() and len(p.stem) >= len(base.stem) + 5
+        for p in base.parent.iterdir()
+        if p.name.startswith(f"{base.stem}-") and p.suffix == base.suffix and not is_reserved(p)
     )
 
 
-def _is_free(picture: Path, wishes: Wishes) -> bool:
-    taken = any(path.exists() for path in (*_around(wishes, picture).known, folder_beside(picture)))
-    steps = wishes.save_every and any(
-        p.stem[len(picture.stem) + 1 :].isdecimal() and len(p.stem) >= len(picture.stem) + 5
-        for p in picture.parent.iterdir()
-        if p.name.startswith(f"{picture.stem}-") and p.suffix == picture.suffix
-    )
-    return not taken and not steps

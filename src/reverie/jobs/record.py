@@ -10,18 +10,18 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, JsonValue, ValidationError
 
 from reverie.errors import PictureError, RecipeError
-from reverie.feedforward.superres import Variant, load_superres
-from reverie.networks import load
+from reverie.jobs.job import Part, Stop
+from reverie.networks.used import NetworkUsed
 from reverie.pictures import read_recipe
-from reverie.recipes.catalogue import Recipe, S, find
-from reverie.recipes.settings import Settings, checked
-from reverie.recipes.upscale import FINISHER
+from reverie.recipes.craft import Craft
+from reverie.recipes.registry import find
+from reverie.recipes.settings import Settings
 from reverie.version import __version__
 
-SCHEMA: Literal[1] = 1
+SCHEMA: Literal[2] = 2
 _CLIMB = 2  # folders a recorded path may go up before it is kept as a name only
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -35,11 +35,7 @@ def _near(path: str) -> str:
     return path
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class Input(_Part):
+class Input(Part):
     """A picture that went into a run.
 
     Attributes:
@@ -53,59 +49,31 @@ class Input(_Part):
     sha256: Sha256
 
 
-class NetworkUsed(_Part):
-    """A network that a run used, and the sha256 that identifies its weights."""
-
-    name: str
-    sha256: str
-
-
-class Stop(_Part):
-    """The step after which a picture was taken, where that was not the last one; both from 1."""
-
-    stage: int = Field(ge=1)
-    step: int = Field(ge=1)
-
-
-class Remixed(_Part):
-    """That a finished result was mixed anew with its photo.
-
-    Attributes:
-        result: the file that it was done to; its role is "result".
-        settings: how.
-    """
-
-    result: Input
-    settings: dict[str, JsonValue]
-
-
-class Record(_Part):
-    """What is written into a picture.
+class Record(Part):
+    """What is written into a picture: the request that it was made by, and what was used.
 
     Attributes:
         version: of this form of record.
         reverie, torch: the versions that made the picture.
         threads: PyTorch's, since the order of sums depends on it.
-        recipe: its name in the catalogue.
+        craft: its name.
         settings: all of them, every automatic choice made.
-        inputs: the pictures that went in; none for a dream from noise.
-        network: whose features were used.
-        enlarger: what enlarged the finished picture; None where nothing did.
+        inputs: the files that went in; none for what begins with noise.
+        networks: those that were used.
+        frame: number of the picture in a sequence, from 0; None where it is in none.
         stopped: where the run was when the picture was taken; None at its end.
-        remixed: what was done to the result since, in turn.
     """
 
-    version: Literal[1] = Field(default=SCHEMA, alias="schema")
+    version: Literal[2] = Field(default=SCHEMA, alias="schema")
     reverie: str
     torch: str
     threads: int = Field(ge=1, le=4096)
-    recipe: str
+    craft: str
     settings: dict[str, JsonValue]
-    inputs: tuple[Input, ...]
-    network: NetworkUsed
-    enlarger: NetworkUsed | None = None
+    inputs: tuple[Input, ...] = ()
+    networks: tuple[NetworkUsed, ...] = ()
+    frame: int | None = Field(default=None, ge=0)
     stopped: Stop | None = None
-    remixed: tuple[Remixed, ...] = ()
 
     def to_json(self) -> str:
         """The record as JSON text on one line."""
@@ -116,22 +84,22 @@ class Record(_Part):
         """The record in a JSON text.
 
         Raises:
-            RecipeError: damaged, of a newer Reverie, or something else altogether.
+            RecipeError: damaged, of another Reverie, or something else altogether.
 
         Example:
-            >>> Record.from_json(read_recipe("dream.png")).recipe
+            >>> Record.from_json(read_recipe("dream.png")).craft
             'dream'
         """
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise RecipeError("the recipe is damaged: it is not whole JSON.") from error
-        if not isinstance(data, dict) or not {"schema", "recipe"} <= data.keys():
+        if not isinstance(data, dict) or "schema" not in data or not {"craft", "recipe"} & data.keys():
             raise RecipeError("this is not a recipe of Reverie's; something else wrote it.")
         if data["schema"] != SCHEMA:
             raise RecipeError(
                 f"this Reverie reads recipes of schema {SCHEMA}; got {data['schema']!r:.20}, of"
-                f" Reverie {data.get('reverie')!r:.20}. Update with pip install -U reverie-dream."
+                f" Reverie {data.get('reverie')!r:.20}. Use the Reverie that wrote it."
             )
         try:
             return cls.model_validate(data)
@@ -140,68 +108,46 @@ class Record(_Part):
             where = ".".join(str(part) for part in first["loc"])
             raise RecipeError(f"the recipe is damaged: {where}: {first['msg'].lower()}.") from None
 
-    def resolve(self) -> tuple[Recipe[Any], Settings]:
-        """The recipe and its settings, checked as if typed by a user.
+    def resolve(self) -> tuple[Craft[..., Any], Settings]:
+        """The craft and its settings, checked as if typed by a user.
 
         Raises:
-            RecipeError: this Reverie has no such recipe or setting.
+            RecipeError: this Reverie has no such craft or setting.
         """
-        recipe = find(self.recipe)
-        return recipe, checked(recipe.settings, dict(self.settings))
+        craft = find(self.craft)
+        return craft, craft.checked(self.settings)
 
 
-def record_of(recipe: Recipe[S], settings: S, *, inputs: Iterable[tuple[str, Path]], output: Path) -> Record:
+def record_of(
+    craft: str,
+    settings: Settings,
+    *,
+    networks: Iterable[NetworkUsed] = (),
+    inputs: Iterable[tuple[str, Path]],
+    output: Path,
+) -> Record:
     """The record of a run that is about to begin.
 
     Args:
-        recipe: which.
-        settings: resolved already (``settings.resolved()``).
-        inputs: (role, file) of each picture, in the order they are used.
+        craft: its name.
+        settings: every automatic choice made.
+        networks: those that are used.
+        inputs: (input, file) of each that goes in, in the order they are used.
         output: where the picture will be written; paths are kept relative to its folder.
 
     Raises:
         PictureError: an input cannot be read.
-        WeightsError: the network's weights cannot be had.
-
-    Example:
-        >>> record = record_of(find("dream"), settings, inputs=[("photo", cat)], output=dream)
     """
-    network = NetworkUsed(name=settings.network, sha256=load(settings.network).sha256)
-    enlarger = enlarger_of(settings)
-    return record_as(recipe.name, settings, network=network, enlarger=enlarger, inputs=inputs, output=output)
-
-
-def enlarger_of(settings: Settings) -> NetworkUsed | None:
-    """The network that enlarges the finished picture under these settings; None where they ask for none."""
-    return superres_used(FINISHER) if settings.upscale > 1 else None
-
-
-def superres_used(variant: Variant) -> NetworkUsed:
-    """The network that enlarges, as a record names it."""
-    return NetworkUsed(name=f"superres-{variant}", sha256=load_superres(variant).sha256)
-
-
-def record_as(
-    name: str,
-    settings: BaseModel,
-    *,
-    network: NetworkUsed,
-    enlarger: NetworkUsed | None = None,
-    inputs: Iterable[tuple[str, Path]],
-    output: Path,
-) -> Record:
-    """The record of a run of that name, with these networks; see ``record_of``."""
     return Record(
         reverie=__version__,
         torch=torch.__version__,
         threads=torch.get_num_threads(),
-        recipe=name,
+        craft=craft,
         settings=settings.model_dump(mode="json"),
         inputs=tuple(
             Input(role=role, path=relative(path, output.parent), sha256=hash_of(path)) for role, path in inputs
         ),
-        network=network,
-        enlarger=enlarger,
+        networks=tuple(networks),
     )
 
 

@@ -11,6 +11,7 @@ from reverie.networks.fetch import Progress
 from reverie.networks.graph import AVERAGE_SCALE, Geometry
 from reverie.networks.network import Network
 from reverie.networks.ops import Padding, Pooling
+from reverie.networks.used import NetworkUsed
 from reverie.networks.wrapped import wrap
 from reverie.networks.zoo import Description, LayerSummary, describe, download, load, names
 
@@ -20,6 +21,7 @@ __all__ = [
     "Geometry",
     "LayerSummary",
     "Network",
+    "NetworkUsed",
     "Padding",
     "Pooling",
     "Progress",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from reverie.pictures.colour import linear_to_srgb, oklab_to_srgb, srgb_to_linear, srgb_to_oklab
 from reverie.pictures.files import atomic_path, write_bytes
-from reverie.pictures.formats import FORMATS, Format, format_of, suffixes
+from reverie.pictures.formats import FORMATS, Format, format_of, is_lossless, keeps_recipe, readable, suffixes
 from reverie.pictures.magnify import magnified
 from reverie.pictures.masks import MOST_REGIONS, Regions, mask_of, paired, read_mask, read_regions, regions_of
 from reverie.pictures.matte import filled
@@ -45,7 +45,9 @@ __all__ = [
     "fit",
     "fit_area",
     "format_of",
+    "is_lossless",
     "keep_colours",
+    "keeps_recipe",
     "linear_to_srgb",
     "magnified",
     "mask_of",
@@ -58,6 +60,7 @@ __all__ = [
     "read_picture",
     "read_recipe",
     "read_regions",
+    "readable",
     "regions_of",
     "remix",
     "resize",

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from reverie.choices import ColourMode as ColourMode
 from reverie.errors import PictureError, suggestion
 from reverie.pictures.bands import banded
 from reverie.pictures.colour import into_gamut, nearest_in_gamut, oklab_to_srgb, srgb_to_oklab
@@ -22,8 +23,6 @@ from reverie.pictures.resize import scaled, size_of
 Method = Literal["mean-covariance", "histogram", "palette"]
 """How the colours of a picture become those of another (``match_colours``)."""
 
-ColourMode = Literal["painting", "photo", "mean", "histogram", "palette"]
-"""Whose colours a result has (``coloured``)."""
 
 _MAPS: Mapping[str, Callable[[Colours, Colours], ColourMap]] = MappingProxyType(
     {"mean-covariance": gaussian_map, "histogram": histogram_map, "palette": palette_map}

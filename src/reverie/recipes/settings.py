@@ -1,29 +1,43 @@
-"""What every recipe's settings share."""
+"""Settings in fragments, from which a craft puts its own together; nothing heavy is loaded for them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from reverie.engine import Plan, Synthesis, parse_memory, plan
-from reverie.engine.plan import BOUNDLESS
-from reverie.engine.precision import Precision, fastest
+from reverie.choices import ColourMode, Precision
 from reverie.errors import RecipeError, suggestion
-from reverie.networks import Network, load
-from reverie.pictures import ColourMode
+
+if TYPE_CHECKING:
+    from reverie.networks import Network
 
 Quality = Literal["draft", "normal", "fine"]
 QUALITY: Mapping[Quality, float] = MappingProxyType({"draft": 0.4, "normal": 1.0, "fine": 2.5})
 """Steps, as multiples of the usual number."""
+MOST_SEEDS = 2**63 - 1
 
 S = TypeVar("S", bound=BaseModel)
 
 
+@dataclass(frozen=True)
+class Panel:
+    """The heading under which a setting stands in help and forms; without one it is among the finer settings."""
+
+    title: str
+
+
+DIAL, MACHINE = Panel("Dials"), Panel("Machine")
+"""What is shown first, and what changes no more than rounding."""
+
+
 def _readable(amount: str | None) -> str | None:
     if amount is not None:
+        from reverie.engine.memory import parse_memory
+
         parse_memory(amount)
     return amount
 
@@ -41,54 +55,66 @@ Words = Annotated[tuple[str, ...], BeforeValidator(listed)]
 Numbers = Annotated[tuple[float, ...], BeforeValidator(listed)]
 Memory = Annotated[str | None, AfterValidator(_readable)]
 _WHOSE = "whose colours: painting, photo, mean or histogram (the photo's range), palette (the paintings' main colours)"
-WhoseColours = Annotated[ColourMode, Field(alias="color", description=_WHOSE)]
-ColourAmount = Annotated[float, Field(ge=0, le=1, alias="color_amount", description="how far the colours are changed")]
 
 
 class Settings(BaseModel):
-    """Settings of a recipe: frozen, complete, and refused where they make no sense."""
+    """Settings of a craft: frozen, complete, and refused where they make no sense."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, populate_by_name=True)
 
-    network: str = Field("dreamnet", description="network whose features are used; 'reverie networks' lists them")
-    seed: int = Field(0, ge=0, description="of all randomness: same seed, same picture")
-    precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
-    upscale: int = Field(
-        1, ge=1, le=4, description="enlarge the finished picture so many times, as 'reverie upscale' does"
+
+class SeedSettings(Settings):
+    """Where there is randomness."""
+
+    seed: Annotated[int, DIAL] = Field(
+        default=0, ge=0, le=MOST_SEEDS, description="of all randomness: same seed, same picture"
     )
 
-    memory: Memory = Field(
-        None,
+
+class RunSettings(SeedSettings):
+    """Of what reads the features of a network."""
+
+    network: str = Field(
+        default="dreamnet", description="network whose features are used; 'reverie networks' lists them"
+    )
+    precision: Annotated[Precision, MACHINE] = Field(
+        default="auto", description="auto, float32 or bfloat16; auto measures what is fastest here"
+    )
+
+
+class TileSettings(Settings):
+    """Of what works in tiles, where the whole does not fit into memory."""
+
+    memory: Annotated[Memory, MACHINE] = Field(
+        default=None,
         description="most memory to use, e.g. 4GB; larger pictures are cut into tiles; default: what is free",
     )
-    tile: int | None = Field(
-        None,
+    tile: Annotated[int | None, MACHINE] = Field(
+        default=None,
         ge=0,
         description="side of the tiles, pixels; 0: the whole picture at once; default: the largest that fits",
     )
 
-    @property
-    def longer(self) -> int | None:
-        """Pixels of the finished picture's longer side, where that is known."""
-        size: int | None = getattr(self, "size", None)
-        return size and size * self.upscale
 
-    def plan(self, what: Synthesis) -> Plan:
-        """How a run under these settings will be done."""
-        memory = None if self.memory is None else parse_memory(self.memory)
-        if self.tile is not None and memory is None:
-            memory = BOUNDLESS  # as asked for, whatever it takes
-        return plan(what, memory=memory, tile=self.tile)
+class UpscaleFragment(Settings):
+    """Of pictures that may be enlarged in the end."""
 
-    def resolved(self) -> Self:
-        """The same settings with the automatic precision chosen, as a recipe to be repeated needs it."""
-        if self.precision != "auto":
-            return self
-        return self.model_copy(update={"precision": fastest(load(self.network)).name})
+    upscale: int = Field(default=1, ge=1, le=4, description="enlarge the finished picture so many times")
 
-    def planned(self, chosen: Plan) -> Self:
-        """The same settings with the plan's tile: tiles change the rounding of sums."""
-        return self.model_copy(update={"tile": chosen.tile, "memory": None})
+
+class ColourSettings(Settings):
+    """Whose colours a picture gets."""
+
+    colour: Annotated[ColourMode, Panel("Colour")] = Field(default="painting", alias="color", description=_WHOSE)
+    colour_amount: Annotated[float, Panel("Colour")] = Field(
+        default=1.0, ge=0, le=1, alias="color_amount", description="how far the colours are changed"
+    )
+
+
+def longer_side(settings: BaseModel) -> int | None:
+    """Pixels of the finished picture's longer side, where the settings say it."""
+    size: int | None = getattr(settings, "size", None)
+    return size and size * int(getattr(settings, "upscale", 1))
 
 
 def checked(kind: type[S], values: dict[str, object]) -> S:

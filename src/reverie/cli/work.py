@@ -1,0 +1,98 @@
+"""A job carried out for a user: its events shown, Ctrl-C heard, the guardian told."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from reverie.cli.codes import DIFFERENT, DONE, REFUSED
+from reverie.cli.interrupt import Wish, listening
+from reverie.cli.progress import Reporter, reporter
+from reverie.errors import PictureError
+from reverie.jobs import guardian
+from reverie.jobs.events import Began, Ended, Event, Noted
+from reverie.jobs.job import Job
+from reverie.jobs.machines import Machines
+from reverie.jobs.perform import perform, resume
+
+Cluster = tuple[str | None, int | None]
+"""Its address, and how many workers."""
+
+
+def carry_out(
+    job: Job, *, cluster: Cluster = (None, None), json: bool = False, dry_run: bool = False, many: bool = False
+) -> int:
+    """Do a job; return the exit code.
+
+    Args:
+        job: what.
+        cluster: where, if not in this process.
+        json: whether progress is JSON on stdout.
+        dry_run: whether only the plan is shown.
+        many: whether it is one of many, so that one that cannot be done is named, and the others go on.
+    Raises:
+        ReverieError: anything refused; an older output is as it was.
+    """
+    with contextlib.closing(Machines(*cluster)) as machines, listening() as wish:
+        events = perform(job, machines, stop=wish.wanted, dry_run=dry_run)
+        with contextlib.closing(reporter(machine=json)) as screen:
+            try:
+                return _shown(events, screen, wish, again=_again(cluster, json=json))
+            except PictureError as error:
+                if not many:
+                    raise
+                screen.show(Noted(str(error)))
+                return REFUSED
+
+
+def go_on(
+    folder: Path, output: Path | None, *, tile: int | None, cluster: Cluster = (None, None), json: bool = False
+) -> int:
+    """Go on with the run kept in a folder; return the exit code.
+
+    Args:
+        folder: of the run.
+        output: where to, if not where it was to go.
+        tile: side of the tiles from here on, pixels; None leaves them as they were.
+        cluster, json: as of `carry_out`.
+    Raises:
+        ReverieError: no run, a damaged one, or another process works on it.
+    """
+    with contextlib.closing(Machines(*cluster)) as machines, listening() as wish:
+        events = resume(folder, output, machines=machines, tile=tile, stop=wish.wanted)
+        with contextlib.closing(reporter(machine=json)) as screen:
+            return _shown(events, screen, wish, again=_again(cluster, json=json))
+
+
+def _shown(events: Iterator[Event], screen: Reporter, wish: Wish, *, again: tuple[str, ...]) -> int:
+    """Show every event; the exit code."""
+    code = DONE
+    with contextlib.closing(events):  # type: ignore[type-var]
+        for event in events:
+            if isinstance(event, Began):
+                guardian.leave(_plan_for_restart(event, again))
+            if isinstance(event, Ended):
+                guardian.leave(None)
+                code = wish.code if event.stopped else DIFFERENT if event.same is False else DONE
+            screen.show(event)
+    return code
+
+
+def _plan_for_restart(began: Began, again: tuple[str, ...]) -> guardian.RestartPlan:
+    """What the guardian does when the system kills this process."""
+    if began.kept is None:
+        return guardian.again_in(began.smaller)
+    way = f"reverie resume {shlex.quote(str(began.kept))}"
+    if began.smaller is None:
+        return guardian.RestartPlan(f"{guardian.KILLED}, and it cannot be cut smaller; '{way}' goes on with it.")
+    words = ("resume", str(began.kept.absolute()), "--tile", str(began.smaller), *again)
+    return guardian.RestartPlan(f"{guardian.KILLED}; going on in tiles of {began.smaller} px.", words)
+
+
+def _again(cluster: Cluster, *, json: bool) -> tuple[str, ...]:
+    """The words that ask the same of ``reverie resume``."""
+    flags = zip(("--cluster", "--workers"), cluster, strict=True)
+    given = [word for flag, value in flags if value is not None for word in (flag, str(value))]
+    return (*given, *(["--json"] if json else []))

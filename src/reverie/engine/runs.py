@@ -1,0 +1,330 @@
+"""What a craft can return, and what all of it has in common: a plan, and steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from reverie.engine.executors import Executor
+from reverie.engine.memory import allowed_memory, parse_memory, resident
+from reverie.engine.plan import BOUNDLESS, Plan, plan
+from reverie.engine.stages import Size
+from reverie.engine.synthesize import Iterate, State, Synthesis
+from reverie.engine.tiles import SMALLEST
+from reverie.networks.used import NetworkUsed
+from reverie.pictures import size_of
+
+Losses = Mapping[str, float]
+
+
+class Step(Protocol):
+    """How far a run is."""
+
+    @property
+    def done(self) -> float:
+        """The share of its work that is done, in [0, 1]."""
+
+    @property
+    def last(self) -> bool:
+        """Whether the run ends with this step."""
+
+    @property
+    def at(self) -> tuple[int, int]:
+        """Stage and step, both from 1; they order the checkpoints."""
+
+    @property
+    def losses(self) -> Losses:
+        """Each term's value; none where nothing is minimised."""
+
+    @property
+    def place(self) -> str:
+        """Where the run is, in a few words."""
+
+    def facts(self) -> dict[str, Any]:
+        """The same for a program, as plain values."""
+
+    def state(self) -> State | None:
+        """Everything the run needs to go on from here; None where it cannot."""
+
+
+@runtime_checkable
+class Run(Protocol):
+    """What a craft returns, ready to be planned and run.
+
+    Attributes:
+        networks: those it uses.
+        precision: in which they run; None where there was nothing to choose.
+        least: side of the smallest tiles it can be cut into, pixels; None where it cannot be cut.
+        notes: what the user should know.
+    """
+
+    @property
+    def networks(self) -> Sequence[NetworkUsed]: ...
+    @property
+    def precision(self) -> str | None: ...
+    @property
+    def least(self) -> int | None: ...
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+    def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
+        """How it will be done: within so much memory (by default what is free), or in such tiles."""
+
+    def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[Any]:
+        """The steps, from the beginning or from a state; see `Step`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Optimisation:
+    """A `Synthesis` as a run."""
+
+    synthesis: Synthesis
+
+    @property
+    def networks(self) -> Sequence[NetworkUsed]:
+        """The one whose features are read, and the one that enlarges."""
+        enlarge = self.synthesis.enlarge
+        network = self.synthesis.network
+        return [NetworkUsed(network.name, network.sha256), *(() if enlarge is None else enlarge.networks)]
+
+    @property
+    def precision(self) -> str:
+        """Of the network."""
+        return str(self.synthesis.network.dtype).removeprefix("torch.")
+
+    @property
+    def least(self) -> int | None:
+        """A picture that goes on round its edges is not cut."""
+        return None if self.synthesis.network.periodic else SMALLEST
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """None."""
+        return ()
+
+    def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
+        """See `plan`."""
+        return plan(self.synthesis, memory=_limit(memory, tile), tile=tile)
+
+    def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[Iterate]:
+        """See `Synthesis.run`."""
+        return self.synthesis.run(executor=executor or plan.executor(), state=state)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A picture that grows tile by tile, after one more of them.
+
+    Attributes:
+        tile, tiles: which one it is, from 1, and how many there are.
+        image: (B, 3, H, W) sRGB in [0, 1]; the same tensor every time.
+    """
+
+    tile: int
+    tiles: int
+    image: Tensor
+
+    @property
+    def done(self) -> float:
+        """The share of the tiles that are done, up to 1."""
+        return self.tile / self.tiles
+
+    @property
+    def last(self) -> bool:
+        """Whether it is whole."""
+        return self.tile == self.tiles
+
+    @property
+    def at(self) -> tuple[int, int]:
+        """The tile's number, as a step of the only stage."""
+        return 1, self.tile
+
+    @property
+    def losses(self) -> Losses:
+        """None."""
+        return {}
+
+    @property
+    def place(self) -> str:
+        """Which tile."""
+        return f"tile {self.tile}/{self.tiles}"
+
+    def facts(self) -> dict[str, Any]:
+        """Which tile, and the share that is done."""
+        return {"tile": self.tile, "tiles": self.tiles, "done": round(self.done, 6)}
+
+    def state(self) -> None:
+        """It is made in moments, and begins anew."""
+
+
+@dataclass(frozen=True, eq=False)
+class OnePass:
+    """A picture made in one pass, whole or tile by tile.
+
+    Attributes:
+        size: (H, W) of the result.
+        draw: from the side of the tiles to the picture after each of them.
+        fitting: from the memory allowed and the tiles asked for to the side of the tiles; 0 for the whole.
+        networks, precision, least, notes: see `Run`.
+    """
+
+    size: Size
+    draw: Callable[[int], Iterator[Part]]
+    fitting: Callable[[str | None, int | None], int] = lambda memory, tile: 0
+    networks: Sequence[NetworkUsed] = ()
+    precision: str | None = None
+    least: int | None = None
+    notes: Sequence[str] = ()
+
+    def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
+        """In the largest tiles that fit.
+
+        Raises:
+            OutOfMemory: not even the smallest do.
+        """
+        side = self.fitting(memory, tile)
+        limit = allowed_memory(memory)
+        return Plan(self.size, self.size, side, resident(), limit, step_seconds=0.0, seconds=0.0, disk=0)
+
+    def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[Part]:
+        """A part for each tile."""
+        return self.draw(plan.tile)
+
+
+@dataclass(frozen=True, eq=False)
+class FrameStep:
+    """A step of a sequence.
+
+    Attributes:
+        number: of the frame, from 0.
+        frames: how many there will be.
+        iterate: within the frame.
+        image: the frame, (1, 3, H, W) in [0, 1], at its last step; None before.
+        alpha: of the frame, (1, 1, H, W) in [0, 1]; None where it has none.
+        kept: what the run needs to go on after the last whole frame; None before the first.
+    """
+
+    number: int
+    frames: int
+    iterate: Iterate
+    image: Tensor | None = None
+    alpha: Tensor | None = None
+    kept: State | None = field(default=None, repr=False)
+
+    @property
+    def done(self) -> float:
+        """Share of all frames that is done."""
+        return (self.number + self.iterate.done) / self.frames
+
+    @property
+    def last(self) -> bool:
+        """Whether the sequence is whole."""
+        return self.image is not None and self.number + 1 == self.frames
+
+    @property
+    def at(self) -> tuple[int, int]:
+        """The number of the last whole frame, from 1, as a step of the only stage."""
+        return 1, self.number + (self.image is not None)
+
+    @property
+    def losses(self) -> Losses:
+        """The frame's."""
+        return self.iterate.losses
+
+    @property
+    def place(self) -> str:
+        """Which frame, and where in it."""
+        return f"frame {self.number + 1}/{self.frames}  {self.iterate.place}"
+
+    def facts(self) -> dict[str, Any]:
+        """The frame's, and its number."""
+        own = {"frame": self.number + 1, "frames": self.frames, "done": round(self.done, 6)}
+        return {**self.iterate.facts(), **own}
+
+    def state(self) -> State | None:
+        """What follows the last whole frame begins anew."""
+        return self.kept
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """A sequence of pictures, each made from the one before.
+
+    Attributes:
+        first: the run of the first frame, by which the others are planned.
+        count: how many frames.
+        follow: from an executor and a state to the steps of all frames that are missing.
+    """
+
+    first: Synthesis
+    count: int
+    follow: Callable[[Executor, State | None], Iterator[FrameStep]]
+
+    @property
+    def networks(self) -> Sequence[NetworkUsed]:
+        """The first frame's."""
+        return Optimisation(self.first).networks
+
+    @property
+    def precision(self) -> str:
+        """The first frame's."""
+        return Optimisation(self.first).precision
+
+    @property
+    def least(self) -> int | None:
+        """The first frame's."""
+        return Optimisation(self.first).least
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """None."""
+        return ()
+
+    def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
+        """As the first frame, so many times."""
+        return Optimisation(self.first).planned(memory=memory, tile=tile)
+
+    def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[FrameStep]:
+        """A step each; the last of a frame has its picture."""
+        return self.follow(executor or plan.executor(), state)
+
+
+def drawn(image: Tensor) -> OnePass:
+    """A picture that is made already, as a run.
+
+    Args:
+        image: (1, 3, H, W) sRGB in [0, 1].
+    """
+    return OnePass(size_of(image), lambda tile: iter([Part(1, 1, image)]))
+
+
+def run_of(made: Any) -> Run:
+    """What a craft's function returned, as a run."""
+    if isinstance(made, Synthesis):
+        return Optimisation(made)
+    return drawn(made.detach().float().clamp(0, 1)) if isinstance(made, Tensor) else made
+
+
+def outcome(made: Any, settings: Any) -> Any:
+    """What a craft gives to a program that calls it: a picture where it takes one pass, otherwise the steps."""
+    if isinstance(made, Tensor):
+        return made
+    run = run_of(made)
+    how = {name: getattr(settings, name, None) for name in ("memory", "tile")}
+    steps = run.steps(run.planned(**how))
+    if not isinstance(made, OnePass):
+        return steps
+    with torch.inference_mode(False):
+        *_, whole = steps
+    return whole.image
+
+
+def _limit(memory: str | None, tile: int | None) -> int | None:
+    """Bytes that a run may use: as written; what is free, or where only the tiles are given, whatever it takes."""
+    if memory is not None:
+        return parse_memory(memory)
+    return None if tile is None else BOUNDLESS

@@ -1,0 +1,172 @@
+"""The files of a job: what its words mean, and what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reverie import styles
+from reverie.errors import PictureError, RecipeError, suggestion
+from reverie.feedforward import read_johnson
+from reverie.feedforward.own import own_style, own_styles
+from reverie.jobs.gather import gather
+from reverie.jobs.record import Record, locate, read_record
+from reverie.pictures import Picture, filled, read_mask, read_picture
+from reverie.recipes.craft import FOLDER, MASK, RESULT, STYLE_NETWORK, Craft, Input, Kind
+
+Found = Mapping[str, tuple[Path, ...]]
+"""Files by the names of inputs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """The inputs of a job, read.
+
+    Attributes:
+        files: by input, in the order of the record; the photos of a folder are not among them.
+        pictures: by input, those that are pictures.
+        values: by parameter, as the craft takes them.
+        photo: the picture it works on; None where that is noise, or none.
+    """
+
+    files: Found
+    pictures: Mapping[str, tuple[Picture, ...]]
+    values: Mapping[str, Any]
+    photo: Picture | None
+
+    def listed(self) -> list[tuple[str, Path]]:
+        """Input and file of all that goes in."""
+        return [(name, path) for name, paths in self.files.items() for path in paths]
+
+
+def find_files(craft: Craft[..., Any], words: Mapping[str, Sequence[str]]) -> dict[str, tuple[Path, ...]]:
+    """The files that the words of each input mean, in the craft's order.
+
+    Raises:
+        RecipeError: the craft takes no such input.
+        PictureError, WeightsError: a word means nothing.
+    """
+    for name in words:
+        craft.input(name)
+    return {
+        each.name: tuple(path for word in words[each.name] for path in _meant(each, word))
+        for each in craft.inputs
+        if words.get(each.name)
+    }
+
+
+def with_inherited(
+    craft: Craft[..., Any], files: Mapping[str, tuple[Path, ...]], given: Mapping[str, Any], places: Sequence[Path]
+) -> tuple[dict[str, tuple[Path, ...]], dict[str, Any]]:
+    """What a result brings along: the inputs it was made from, and settings that the craft inherits.
+
+    Args:
+        craft: takes a `Result`, or is left as it is.
+        files: by input.
+        given: settings.
+        places: folders in which the inputs may lie, beside the result's own.
+    Raises:
+        RecipeError: the result has no usable record, or what it was made from is not there.
+    """
+    results = [each.name for each in craft.inputs if each.kind is RESULT and files.get(each.name)]
+    if not results:
+        return dict(files), dict(given)
+    result = files[results[0]][0]
+    record = read_record(result)
+    if record.frame:
+        raise RecipeError(f"'{result}' is a frame of a zoom, and no longer lies on its photo; take the first frame.")
+    found = dict(files)
+    for each in craft.inputs:
+        wanted = [] if found.get(each.name) else [i for i in record.inputs if i.role == each.name]
+        if each.required and not wanted and not found.get(each.name):
+            raise RecipeError(f"{craft.name} needs the {each.name} of a result, and '{result}' was made without one.")
+        if wanted:
+            found[each.name] = tuple(locate(i, [result.parent, *places], also=known_as(i.path)) for i in wanted)
+    inherited = {name: record.settings[name] for name in craft.inherits if name in record.settings}
+    return {each.name: found[each.name] for each in craft.inputs if each.name in found}, {**inherited, **given}
+
+
+def files_of(record: Record, craft: Craft[..., Any], places: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
+    """The files that went into a recorded run, by input, in their order.
+
+    Raises:
+        RecipeError: the craft takes no such input, or a file is not there.
+    """
+    files: dict[str, tuple[Path, ...]] = {}
+    for wanted in record.inputs:
+        craft.input(wanted.role)
+        files[wanted.role] = (*files.get(wanted.role, ()), locate(wanted, places, also=known_as(wanted.path)))
+    return files
+
+
+def known_as(recorded: str) -> list[Path]:
+    """The sample styles and custom style networks that a recorded file may be, by its name."""
+    known = [*map(styles.path, styles.names()), *own_styles().values()]
+    return [path for path in known if path.name == Path(recorded).name]
+
+
+def load(craft: Craft[..., Any], files: Found) -> Loaded:
+    """Read the files of a job.
+
+    Raises:
+        RecipeError: one is missing, or there are too many.
+        PictureError, WeightsError: one cannot be read.
+    """
+    craft.check({name: len(paths) for name, paths in files.items()})
+    pictures: dict[str, tuple[Picture, ...]] = {}
+    values: dict[str, Any] = {}
+    for each in craft.inputs:
+        paths = files.get(each.name, ())
+        if not paths:
+            continue
+        if each.kind is FOLDER:
+            values[each.name] = paths
+            continue
+        if each.kind in _READERS:
+            read = [_READERS[each.kind](path) for path in paths]
+        else:
+            pictures[each.name] = tuple(map(read_picture, paths))
+            read = [filled(p.pixels, p.alpha) for p in pictures[each.name]]
+        values[each.name] = read if each.many else read[0]
+    for parameter, name in craft.alphas.items():
+        alphas = [p.alpha for p in pictures.get(name, ())]
+        if alphas:
+            values[parameter] = alphas if craft.input(name).many else alphas[0]
+    main = craft.main
+    photo = None if main is None or main.kind.names else next(iter(pictures.get(main.name, ())), None)
+    recorded = {name: paths for name, paths in files.items() if craft.input(name).kind is not FOLDER}
+    return Loaded(recorded, pictures, values, photo)
+
+
+_READERS: Mapping[Kind, Callable[[Path], Any]] = {MASK: read_mask, STYLE_NETWORK: read_johnson}
+
+
+def sample_or_file(word: str) -> Path:
+    """The file that a word means; a file of that name wins over a sample style.
+
+    Raises:
+        PictureError: neither exists.
+    """
+    here = Path(word)
+    if here.exists() or here.suffix or here.name != word:
+        return here
+    if word in styles.names():
+        return styles.path(word)
+    raise PictureError(
+        f"there is no file or sample style '{word}'; 'reverie styles' lists those.{suggestion(word, styles.names())}"
+    )
+
+
+def _meant(each: Input, word: str) -> tuple[Path, ...]:
+    """The files that one word means for an input."""
+    if each.kind is STYLE_NETWORK:
+        return (own_style(word),)
+    if each.kind is FOLDER:
+        return tuple(path for path in gather([word], deep=True) if path)
+    if each.many and Path(word).is_dir():
+        return tuple(path for path in gather([word]) if path)
+    return (sample_or_file(word) if each.kind.samples or each.many else Path(word),)
+
+

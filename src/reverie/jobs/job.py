@@ -1,0 +1,130 @@
+"""A job: what is to be made, as one request that can be written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+
+from reverie.errors import RecipeError
+from reverie.networks.used import NetworkUsed
+
+EVERY = 30.0
+"""Seconds between checkpoints."""
+
+
+class Part(BaseModel):
+    """Of what is written down: frozen, and nothing unknown in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Stop(Part):
+    """The step after which a picture was taken, where that was not the last one; both from 1."""
+
+    stage: int = Field(ge=1)
+    step: int = Field(ge=1)
+
+
+def _several(value: Any) -> Any:
+    """One file as a list of one."""
+    return (str(value),) if isinstance(value, str | Path) else value
+
+
+Files = Annotated[tuple[str, ...], BeforeValidator(_several)]
+
+
+class Beside(Part):
+    """What is written besides the result, and how the run is kept.
+
+    Attributes:
+        save_every: steps between pictures on the way, or None.
+        compare: whether to write the original and the result side by side.
+        report: whether to write the losses as a plot.
+        checkpoint: a folder to keep the run in; None keeps long runs only, beside the result.
+        checkpoint_every: seconds between checkpoints, 0 for every step.
+    """
+
+    save_every: int | None = Field(default=None, ge=1)
+    compare: bool = False
+    report: bool = False
+    checkpoint: str | None = None
+    checkpoint_every: float = Field(default=EVERY, ge=0, allow_inf_nan=False)
+
+
+class Expected(Part):
+    """What a job that repeats a recorded one must find.
+
+    Attributes:
+        networks: with their weights; None takes what is here.
+        threads: PyTorch's, since the order of sums depends on it.
+        until: the step after which it stops; None runs to the end.
+        same_as: a file whose pixels should come out again.
+        notes: what the user should know.
+    """
+
+    networks: tuple[NetworkUsed, ...] | None = None
+    threads: int | None = Field(default=None, ge=1)
+    until: Stop | None = None
+    same_as: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Job(Part):
+    """What is to be made.
+
+    Attributes:
+        craft: its name.
+        settings: by the names users know; those that are left out take their defaults.
+        inputs: files by the names of the craft's inputs, or sample styles by their names.
+        output: where the result goes; None takes a fresh name in the current folder.
+        preset: whose settings and samples it begins with, and by which the result is named.
+        beside: what else is written.
+        expected: what a repeated job must find.
+        places: folders in which the inputs of a result may lie.
+
+    Example:
+        >>> Job(craft="style", inputs={"photo": "cat.jpg", "painting": ["mosaic"]}, settings={"strength": 2}).craft
+        'style'
+    """
+
+    craft: str
+    settings: dict[str, JsonValue] = {}
+    inputs: dict[str, Files] = {}
+    output: str | None = None
+    preset: str | None = None
+    beside: Beside = Beside()
+    expected: Expected = Expected()
+    places: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """The job as JSON text; what is not said is as by default."""
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), ensure_ascii=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The job in a JSON text.
+
+        Raises:
+            RecipeError: it is none.
+        """
+        try:
+            return cls.model_validate(json.loads(text))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise RecipeError(f"this is no job: {where}: {first['msg'].lower()}.") from None
+        except (ValueError, RecursionError) as error:
+            raise RecipeError(f"this is no job: {error}.") from None
+
+    def files(self) -> list[tuple[str, str]]:
+        """Input and file of all that goes in, in their order."""
+        return [(name, file) for name, files in self.inputs.items() for file in files]
+
+
+def paths(inputs: Mapping[str, Sequence[Path]]) -> dict[str, tuple[str, ...]]:
+    """Files by input, as a job holds them; inputs without any are left out."""
+    return {name: tuple(map(str, files)) for name, files in inputs.items() if files}

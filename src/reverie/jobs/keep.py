@@ -1,0 +1,74 @@
+"""A run that is kept: its checkpoints, and the folder from which it can go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from reverie.engine.runs import Step
+from reverie.errors import FileError
+from reverie.jobs.folder import Folder
+from reverie.jobs.pace import Pace
+from reverie.jobs.report import Moment
+
+LONG = 120.0
+"""Seconds; runs expected to take longer are kept without being asked to."""
+
+
+class Keeper:
+    """Writes a run's checkpoints, and knows where an earlier process left off.
+
+    Args:
+        folder: locked by this process.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self._pace = Pace(folder.kept.job.beside.checkpoint_every)
+        found, self.notes = folder.checkpoints.newest()
+        self._state: dict[str, Any] | None = found and found["run"]
+        kept = found["moments"] if found else ()
+        self.moments = [Moment(m["stage"], (m["size"][0], m["size"][1]), m["total"], m["losses"]) for m in kept]
+        if found:
+            stage, step = found["at"]
+            self.notes = (*self.notes, f"going on after stage {stage}, step {step}.")
+
+    def take(self) -> dict[str, Any] | None:
+        """Where the run was; handed out once, so that it is not kept in memory beside the run."""
+        state, self._state = self._state, None
+        return state
+
+    def stepped(self, step: Step, moments: Sequence[Moment]) -> None:
+        """Write a checkpoint if one is due."""
+        if self._pace.due():
+            self.keep(step, moments)
+
+    def keep(self, step: Step, moments: Sequence[Moment]) -> None:
+        """Write a checkpoint now, where there is anything to go on from.
+
+        Raises:
+            FileError: it cannot be written; the earlier ones are as they were.
+        """
+        with self._pace.taking():
+            state = step.state()
+            if state is not None:
+                stage, number = step.at
+                whole = {"run": state, "at": [stage, number], "moments": [asdict(m) for m in moments]}
+                self.folder.checkpoints.write(whole, stage=stage, step=number)
+
+
+@contextmanager
+def pausing(folder: Folder | None) -> Iterator[None]:
+    """Within the block, a file that cannot be written pauses a kept run, and the user is told how to go on.
+
+    Raises:
+        FileError: the file's, with the way to go on.
+    """
+    try:
+        yield
+    except FileError as error:
+        if folder is None:
+            raise
+        raise FileError(f"{str(error).rstrip('.')}. The run is paused; '{folder.way}' goes on with it.") from error

@@ -1,0 +1,299 @@
+"""From a request to what it makes: the only place that makes anything."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reverie.engine import Plan, Run
+from reverie.engine.runs import Optimisation
+from reverie.errors import RecipeError
+from reverie.jobs import disk
+from reverie.jobs.events import Began, Downloaded, Ended, Event, Noted, Planned, Stepped
+from reverie.jobs.folder import Folder, Kept, begin, holds_job, sources_of
+from reverie.jobs.inputs import Loaded, find_files, load, with_inherited
+from reverie.jobs.job import Expected, Job, Stop, paths
+from reverie.jobs.keep import LONG, Keeper, pausing
+from reverie.jobs.machines import Machines
+from reverie.jobs.outputs import folder_beside
+from reverie.jobs.places import Placement, placement_for
+from reverie.jobs.presets import with_preset
+from reverie.jobs.record import NetworkUsed, Record, record_of
+from reverie.jobs.smaller import smaller
+from reverie.jobs.writers import Photo, Writer, same_pixels
+from reverie.networks import download
+from reverie.recipes.craft import Craft, Still
+from reverie.recipes.registry import find
+from reverie.recipes.settings import Settings, longer_side
+
+Wanted = Callable[[], bool]
+"""Whether the user, or the system, wants the run to stop."""
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A job made ready: files checked, inputs read, every automatic choice made.
+
+    Attributes:
+        job: as it was asked for.
+        craft: of the job.
+        record: with the settings that are used.
+        run, plan: what runs, and how.
+        photo: what the result takes over from it.
+        shown: captions and pictures of a comparison.
+    """
+
+    job: Job
+    craft: Craft[..., Any]
+    record: Record
+    run: Run
+    plan: Plan
+    photo: Photo
+    shown: Sequence[tuple[str, torch.Tensor]]
+    files: Sequence[Path]
+
+
+def perform(
+    job: Job,
+    machines: Machines | None = None,
+    *,
+    stop: Wanted = lambda: False,
+    dry_run: bool = False,
+    folder: Folder | None = None,
+) -> Iterator[Event]:
+    """Do a job: make what it asks for, and write it.
+
+    Args:
+        job: what.
+        machines: where; by default in this process.
+        stop: asked after each step.
+        dry_run: whether to plan only.
+        folder: of an earlier process's run, to go on with.
+    Yields:
+        What happens; the last is `Ended`, or `Planned`.
+    Raises:
+        ReverieError: anything refused; older outputs are as they were.
+
+    Example:
+        >>> for event in perform(Job(craft="dream", inputs={"photo": "cat.jpg"})):
+        ...     print(event.as_json())
+    """
+    began, machines = time.perf_counter(), machines or Machines()
+    job, craft, files = _understood(job)
+    with ExitStack() as stack:
+        stack.enter_context(_threads(job.expected))
+        place = stack.enter_context(placement_for(craft, job, files, folder))
+        job, folder = place.job, place.folder
+        work = yield from _prepared(job, craft, place, machines)
+        if dry_run:
+            yield Planned(work.plan)
+            return
+        folder = folder or _begun(work, place, stack)
+        keeper = Keeper(folder) if folder else None
+        yield from map(Noted, (*job.expected.notes, *work.run.notes, *(keeper.notes if keeper else ())))
+        yield _began(work, place, folder)
+        with pausing(folder):
+            writer = place.writer(work, folder)
+            last, whole = yield from _followed(work, writer, keeper, machines, stop)
+            yield from writer.finish(last, whole=whole or folder is None)
+        if folder and whole:
+            yield from map(Noted, folder.retire())
+        yield _ended(work, writer, last, whole, folder, seconds=time.perf_counter() - began)
+
+
+def _understood(job: Job) -> tuple[Job, Craft[..., Any], dict[str, tuple[Path, ...]]]:
+    """The job with what its preset and its result bring along, its craft, and the files its words mean."""
+    craft = find(job.craft)
+    job = with_preset(job)
+    files, given = with_inherited(craft, find_files(craft, job.inputs), job.settings, [*map(Path, job.places), Path()])
+    craft.check({name: len(each) for name, each in files.items()}, way=_way(craft))
+    if not craft.stepwise and (job.beside.report or job.beside.save_every):
+        raise RecipeError(f"{craft.name} has no pictures or losses on the way; leave out --report and --save-every.")
+    return job.model_copy(update={"settings": given, "inputs": paths(files)}), craft, files
+
+
+def _way(craft: Craft[..., Any]) -> Callable[[Any], str]:
+    return lambda each: f"; 'reverie {craft.name} --help' shows more"
+
+
+def _prepared(
+    job: Job, craft: Craft[..., Any], place: Placement, machines: Machines
+) -> Iterator[Event]:
+    """Everything that can be refused, refused before any work; then the network fetched."""
+    settings = machines.settings(craft.checked(job.settings))
+    files = place.files
+    loaded = load(craft, files)
+    size = None if loaded.photo is None else loaded.photo.size
+    place.check(size, longer_side(settings))
+    network = getattr(settings, "network", None)
+    if isinstance(network, str):
+        for progress in download(network):
+            yield Downloaded(network, progress.done, progress.total)
+    run = craft.make(loaded.values, settings)
+    plan = machines.plan(run, settings)
+    settings = _chosen(settings, run, plan)
+    record = record_of(craft.name, settings, networks=run.networks, inputs=loaded.listed(), output=place.output)
+    if place.folder is None:
+        check_networks(job.expected, record.networks)
+    else:
+        check_networks(Expected(networks=place.folder.kept.record.networks), record.networks, way="")
+        record = place.folder.kept.record_now
+    files_in = [path for _, path in loaded.listed()]
+    work = Work(job, craft, record, run, plan, _photo(loaded), _shown(job, craft, loaded, settings), files_in)
+    return replace(work, plan=_with_disk(work, place))
+
+
+def _chosen(settings: Settings, run: Run, plan: Plan) -> Settings:
+    """The settings with every automatic choice made: tiles and precision change the rounding of sums."""
+    made = {"tile": plan.tile, "memory": None, "precision": run.precision}
+    known = type(settings).model_fields
+    return settings.model_copy(update={name: value for name, value in made.items() if name in known})
+
+
+def check_networks(expected: Expected, here: Sequence[NetworkUsed], *, way: str = "; --anyway uses them") -> None:
+    """Refuse networks whose weights are others than a recorded run's.
+
+    Args:
+        expected: with the recorded ones; None takes any.
+        here: those that would be used.
+        way: how to go on all the same.
+
+    Raises:
+        RecipeError: they differ.
+    """
+    if expected.networks is None:
+        return
+    known = {each.name: each for each in here}
+    for wanted in expected.networks:
+        found = known.get(wanted.name)
+        if found != wanted:
+            now = "is not used" if found is None else f"sha256 {found.sha256[:8]}, not {wanted.sha256[:8]}"
+            raise RecipeError(f"the weights of {wanted.name} have changed since ({now}){way}.")
+
+
+def _photo(loaded: Loaded) -> Photo:
+    photo = loaded.photo
+    return Photo() if photo is None else Photo(photo.alpha, photo.depth)
+
+
+def _shown(job: Job, craft: Craft[..., Any], loaded: Loaded, settings: Settings) -> list[tuple[str, torch.Tensor]]:
+    """The pictures of a comparison; none where none was wished for, so that they are not kept in memory."""
+    if not job.beside.compare:
+        return []
+    shown = [(picture.name, picture.pixels) for many in loaded.pictures.values() for picture in many]
+    if craft.noise is not None and loaded.photo is None:
+        shown.insert(0, ("noise", craft.noise(settings)))
+    return shown
+
+
+def _kept_in(work: Work, place: Placement) -> Path | None:
+    """The folder in which a run is kept; None where it is not."""
+    if place.folder is not None:
+        return place.folder.path
+    if work.job.beside.checkpoint is not None:
+        return Path(work.job.beside.checkpoint)
+    always = work.craft.makes is not Still
+    return folder_beside(place.base) if always or work.plan.seconds > LONG else None
+
+
+def _with_disk(work: Work, place: Placement) -> Plan:
+    """The plan with all that the job takes on the disk.
+
+    Raises:
+        PictureError: that is more than there is.
+    """
+    folder, plan = _kept_in(work, place), work.plan
+    needs = [
+        *place.needs(plan.result, work.photo.depth),
+        ("references", disk.references_in(), plan.disk),
+    ]
+    if folder is not None and isinstance(work.run, Optimisation):
+        kept = disk.kept_bytes(work.run.synthesis, work.files, folder=folder)
+        needs.append((f"{disk.AT_ONCE} checkpoints", folder, kept))
+    disk.check(needs, plan.result)
+    return replace(plan, disk=sum(amount for _, _, amount in needs))
+
+
+def _begun(work: Work, place: Placement, stack: ExitStack) -> Folder | None:
+    """The folder in which the run is kept, new; None where it is not kept."""
+    path = _kept_in(work, place)
+    if path is None:
+        return None
+    kept = Kept(
+        job=work.job,
+        record=work.record.model_copy(update={"stopped": work.job.expected.until}),
+        output=str(place.output.absolute()),
+        base=str(place.base.absolute()),
+        named=place.named,
+        sources=sources_of(work.record, work.files),
+        passing=work.job.beside.checkpoint is None,
+    )
+    return stack.enter_context(begin(path, kept, work.files))
+
+
+def _began(work: Work, place: Placement, folder: Folder | None) -> Began:
+    repeated = work.job.expected.same_as is not None
+    least, plan = work.run.least, work.plan
+    less = None if least is None or repeated else smaller(plan.tile, plan.size, least=least)
+    kept = None if folder is None else folder.path
+    return Began(work.craft.name, work.record.settings, place.output, less, kept)
+
+
+def _followed(work: Work, writer: Writer, keeper: Keeper | None, machines: Machines, stop: Wanted) -> Iterator[Event]:
+    """Run to the end, to the step where a repeated run was stopped, or until the user stops it.
+
+    Returns:
+        The last step, and whether the run is at its end.
+    """
+    if keeper is not None:
+        writer.begin(keeper.moments)
+    executor = machines.executor(work.plan)
+    steps = work.run.steps(work.plan, executor=executor, state=keeper.take() if keeper else None)
+    until = work.job.expected.until
+    for step in steps:
+        yield Stepped(step)
+        yield from map(Noted, getattr(step, "notes", ()))
+        yield from writer.stepped(step)
+        if step.last or (until is not None and step.at == (until.stage, until.step)):
+            return step, True
+        if stop():
+            if keeper:
+                keeper.keep(step, writer.moments)
+            return step, False
+        if keeper:
+            keeper.stepped(step, writer.moments)
+    raise RuntimeError("a run ended without a last step")
+
+
+def _ended(work: Work, writer: Writer, last: Any, whole: bool, folder: Folder | None, *, seconds: float) -> Ended:
+    written = writer.written
+    same_as = work.job.expected.same_as
+    return Ended(
+        written,
+        writer.size,
+        seconds,
+        steps=last.step if writer.size is None else None,
+        stopped=None if whole else Stop(stage=last.at[0], step=last.at[1]),
+        same=same_pixels(Path(same_as), writer.compared(written)) if same_as and whole else None,
+        kept=folder.path if folder and not whole else None,
+    )
+
+
+@contextmanager
+def _threads(expected: Expected) -> Iterator[None]:
+    """As many threads as the recorded run had, until the block ends: the order of sums depends on them."""
+    before = torch.get_num_threads()
+    if expected.threads is not None and expected.threads != before:
+        torch.set_num_threads(expected.threads)
+    try:
+        yield
+    finally:
+        if torch.get_num_threads() != before:
+            torch.set_num_threads(before)

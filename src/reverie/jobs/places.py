@@ -1,0 +1,276 @@
+"""Where a job's result goes, by what it is: chosen, checked and reserved before any work."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reverie.errors import RecipeError
+from reverie.feedforward.own import styles_folder
+from reverie.files import check_writable, make_folder, numbered, remove_empty
+from reverie.jobs import disk
+from reverie.jobs.events import Size
+from reverie.jobs.film import FILMS, check_film
+from reverie.jobs.folder import Folder, holds_job, reopen
+from reverie.jobs.job import Job
+from reverie.jobs.outputs import Outputs, check_no_input, folder_beside, placed
+from reverie.jobs.writers import FramesWriter, Reel, StillWriter, WeightsWriter, Writer
+from reverie.pictures import check_output
+from reverie.recipes.craft import FOLDER, Clip, Craft, Output, Still, Weights
+
+if TYPE_CHECKING:
+    from reverie.jobs.perform import Work
+
+Files = Mapping[str, tuple[Path, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Where a job writes.
+
+    Attributes:
+        job: as it was asked for, or as it was when its run was kept.
+        files: by input.
+        folder: of an unfinished run, with which it goes on; None begins anew.
+        output: the result's file, or the folder of its frames.
+        named: whether the user named it.
+    """
+
+    job: Job
+    files: Files
+    folder: Folder | None
+    output: Path
+    named: bool
+
+    @property
+    def base(self) -> Path:
+        """The name that the run's folder is named after."""
+        return self.output
+
+    def check(self, photo: Size | None, longer: int | None) -> None:
+        """Refuse a result that could not be written, as soon as its size is known.
+
+        Args:
+            photo: (H, W) of the picture it is made from.
+            longer: the result's longer side, pixels.
+        """
+
+    def needs(self, size: Size, depth: int) -> list[tuple[str, Path, int]]:
+        """What the result takes on the disk: what for, where, bytes."""
+        return []
+
+    def writer(self, work: Work, folder: Folder | None) -> Writer:
+        """What writes it."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class StillPlacement(Placement):
+    """Where a picture goes.
+
+    Attributes:
+        outputs: its files.
+    """
+
+    outputs: Outputs
+
+    @property
+    def base(self) -> Path:
+        """Of the family of its files."""
+        return self.outputs.base
+
+    def check(self, photo: Size | None, longer: int | None) -> None:
+        """Its format takes the size, and the disk has room."""
+        check_output(self.output, size=None if longer is None else (longer, longer))
+        disk.check_result(self.output, photo, longer)
+
+    def needs(self, size: Size, depth: int) -> list[tuple[str, Path, int]]:
+        """The picture."""
+        check_output(self.output, size=size)
+        return [("the picture", self.output, disk.result_bytes(self.output, size, depth=depth))]
+
+    def writer(self, work: Work, folder: Folder | None) -> Writer:
+        """Of pictures."""
+        stages = getattr(getattr(work.run, "synthesis", None), "stages", ())
+        return StillWriter(
+            work.record,
+            self.outputs,
+            work.photo,
+            work.shown,
+            save_every=self.job.beside.save_every,
+            folder=folder,
+            result=None if work.plan.result == work.plan.size else work.plan.result,
+            before=[stage.steps for stage in stages],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FramesPlacement(Placement):
+    """Where a sequence goes.
+
+    Attributes:
+        reel: its folder and its film.
+    """
+
+    reel: Reel
+
+    def needs(self, size: Size, depth: int) -> list[tuple[str, Path, int]]:
+        """A frame; the rest is written one by one."""
+        return [("a frame", self.output, disk.result_bytes(self.reel.frame(0), size))]
+
+    def writer(self, work: Work, folder: Folder | None) -> Writer:
+        """Of frames."""
+        if folder is None:
+            raise RecipeError("a sequence of frames is kept in a folder while it is made.")
+        return FramesWriter(work.record, self.reel, folder)
+
+
+@dataclass(frozen=True, eq=False)
+class WeightsPlacement(Placement):
+    """Where a network goes."""
+
+    def writer(self, work: Work, folder: Folder | None) -> Writer:
+        """Of networks."""
+        if folder is None:
+            raise RecipeError("a training is kept in a folder while it goes on.")
+        photos = [self.files[each.name] for each in work.craft.inputs if each.kind is FOLDER]
+        return WeightsWriter(work.record, self.output, folder, sum(map(len, photos)))
+
+
+def placement_for(
+    craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None
+) -> AbstractContextManager[Placement]:
+    """Where a job's result goes; names at which nothing was written are free again when the context ends.
+
+    Args:
+        craft: of the job.
+        job: what is to be made.
+        files: by input.
+        folder: of a run to go on with.
+    Raises:
+        RecipeError: an output that is not for what the craft makes.
+        FileError: a file that could not be written, or that is an input.
+    """
+    return _PLACES[craft.makes](craft, job, files, folder)
+
+
+def default_name(craft: Craft[..., Any], job: Job, files: Files) -> str:
+    """``cat-dream``, ``cat-night``: the main file, and the preset, the paintings or else the craft."""
+    main, *others = craft.inputs
+    first = "-".join(path.stem for path in files.get(main.name, ())[:3]) or "noise"
+    into = [path.stem for each in others if each.kind.names for path in files.get(each.name, ())]
+    label = craft.label(craft.checked(job.settings)) if craft.label else craft.name
+    return f"{first}-{job.preset or '-'.join(into[:3]) or label}"
+
+
+@contextmanager
+def _still(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
+    name = Path(job.name or f"{default_name(craft, job, files)}{craft.makes.suffix}")
+    output = None if job.output is None else Path(job.output)
+    inputs = [path for paths in files.values() for path in paths]
+    kept = folder.kept if folder else None
+    with placed(output, job.beside, name=name, inputs=inputs, kept=kept) as outputs:
+        yield StillPlacement(job, files, folder, outputs.result, outputs.named, outputs)
+
+
+@contextmanager
+def _frames(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
+    with ExitStack() as stack:
+        for reel in _reels(craft, job, files):
+            folder = folder or _unfinished(folder_beside(reel.folder), craft, job, files, stack)
+            taken = reel.folder.is_dir() and any(reel.folder.iterdir())
+            if folder is not None:
+                job, files = folder.request(), {**files, **folder.inputs()}
+            elif taken and job.output is not None:
+                raise RecipeError(f"'{reel.folder}' holds something already; name a new or empty folder.")
+            elif taken or folder_beside(reel.folder).exists():
+                continue
+            made = make_folder(reel.folder)
+            try:
+                yield FramesPlacement(job, files, folder, reel.folder, job.output is not None, reel)
+            finally:
+                if made:
+                    remove_empty(reel.folder)
+            return
+
+
+def _reels(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Reel]:
+    """Where a sequence may go: as it was named, or after the photo, with numbers.
+
+    Raises:
+        RecipeError: a name that is neither a folder's nor a film's, or a film that cannot be made here.
+    """
+    if job.output is None:
+        yield from (Reel(each, None) for each in numbered(Path(default_name(craft, job, files))))
+    output = Path(str(job.output))
+    if output.suffix.lower() in FILMS:
+        check_film(output)
+        check_no_input(output, [path for paths in files.values() for path in paths])
+        check_writable(output)
+        yield Reel(output.with_suffix(""), output)
+    elif output.suffix and not output.is_dir():
+        raise RecipeError(f"a zoom goes into a folder, or a film ending in {' or '.join(FILMS)}; got '{output}'.")
+    else:
+        yield Reel(output, None)
+
+
+@contextmanager
+def _weights(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
+    with ExitStack() as stack:
+        for output in _networks(craft, job, files):
+            folder = folder or _unfinished(folder_beside(output), craft, job, files, stack)
+            if folder is not None:
+                job, files = folder.request(), {**files, **folder.inputs()}
+            elif job.output is None and (output.exists() or folder_beside(output).exists()):
+                continue
+            check_writable(output)
+            yield WeightsPlacement(job, files, folder, output, job.output is not None)
+            return
+
+
+def _networks(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Path]:
+    """Where a network may go: as it was named, or among the user's own, under the painting's name, with numbers."""
+    suffix = craft.makes.suffix
+    if job.output is None:
+        folder = styles_folder()
+        make_folder(folder, beside="name a file with -o")
+        (main, *_) = files[craft.inputs[0].name]
+        yield from numbered(folder / f"{main.stem}{suffix}")
+    output = Path(str(job.output))
+    if output.suffix.lower() != suffix:
+        raise RecipeError(f"a network is written as {suffix}; got '{output}'. Name it {output.stem}{suffix}.")
+    yield output
+
+
+def _unfinished(path: Path, craft: Craft[..., Any], job: Job, files: Files, stack: ExitStack) -> Folder | None:
+    """The folder in which an unfinished run of this very request is kept; None where there is none.
+
+    Raises:
+        RecipeError: another run is kept there, and the user named the output.
+    """
+    if not holds_job(path):
+        return None
+    with contextlib.suppress(RecipeError):
+        folder = stack.enter_context(reopen(path))
+        if not folder.kept.finished and folder.kept.is_for(craft, job, files):
+            folder.inputs()  # refused where a copy is damaged
+            return folder
+    if job.output is None:
+        return None
+    raise RecipeError(
+        f"'{path}' holds another unfinished run; go on with it by 'reverie resume {path}', or remove it."
+    )
+
+
+_PLACES: Mapping[Output, Any] = {Still: _still, Clip: _frames, Weights: _weights}
+
+
+def redirected(folder: Folder, output: Path | None) -> Folder:
+    """The same run with another output, where one is named."""
+    return folder if output is None else folder.changed(output=str(output.absolute()), named=True, base=None)
+
+

@@ -1,0 +1,386 @@
+"""A craft, declared once: the files it takes, its settings, what it makes, and the function that does it.
+
+Commands, batches, records, presets and forms are derived from the declaration.
+"""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Generic, ParamSpec, Protocol, TypeVar, overload
+
+from reverie.errors import RecipeError
+from reverie.recipes.settings import Settings, checked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from reverie.engine import Iterate, OnePass, Run, Synthesis
+    from reverie.feedforward import Johnson
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+SETTINGS = "settings"
+"""The parameter that takes the settings."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file is to a craft.
+
+    Attributes:
+        name: one word.
+        description: for help, where a craft says nothing better.
+        metavar: stands for the file in help.
+        samples: whether the name of a sample style is one, too.
+        names: whether a result is named after it.
+        by_place: whether a command takes it by its place, where it is required.
+    """
+
+    name: str
+    description: str
+    metavar: str = "PICTURE"
+    samples: bool = False
+    names: bool = False
+    by_place: bool = True
+
+
+PHOTO = Kind("photo", "the picture to work on")
+PAINTING = Kind("painting", "a picture to paint like, or a sample style's name", samples=True, names=True)
+MASK = Kind("mask", "where to work: white; where it is black the photo stays")
+MAP = Kind("map", "regions in flat colours")
+RESULT = Kind("result", "a picture that Reverie made from a photo")
+STYLE_NETWORK = Kind("style network", "a custom style network: a file or its name", metavar="FILE", names=True)
+FOLDER = Kind("folder", "a folder of photos, folders inside included, or a list", metavar="FOLDER", by_place=False)
+ALPHA = Kind("alpha", "of another input, where it has one")
+
+Many = Sequence
+"""Several of a kind: ``Many[Painting]``."""
+Photo = Annotated["Tensor", PHOTO]
+"""A picture, (1, 3, H, W) sRGB in [0, 1], its transparent parts filled."""
+Painting = Annotated["Tensor", PAINTING]
+"""A picture to paint like, (1, 3, H, W) sRGB in [0, 1]; a sample style's name stands for one."""
+Mask = Annotated["Tensor", MASK]
+"""Where to work, (1, 1, H, W): 1 is white."""
+Map = Annotated["Tensor", MAP]
+"""Regions in flat colours, (1, 3, H, W) sRGB in [0, 1]."""
+Result = Annotated["Tensor", RESULT]
+"""A picture that Reverie made, (1, 3, H, W) sRGB in [0, 1]; what it was made from is found by its record."""
+StyleNetwork = Annotated["Johnson", STYLE_NETWORK]
+"""A custom style network."""
+Folder = Annotated["Sequence[Path]", FOLDER]
+"""The photos of a folder, as files."""
+Alpha = Annotated["Tensor", ALPHA]
+"""The alpha, (1, 1, H, W) in [0, 1], of the input whose name stands before ``_alpha``; None where it has none."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a craft makes.
+
+    Attributes:
+        name: one word.
+        suffix: of its file, where the user names none.
+    """
+
+    name: str
+    suffix: str
+
+
+Still = Output("still", ".png")
+"""A picture."""
+Clip = Output("clip", "")
+"""A sequence of pictures: a folder of frames, or a film."""
+Weights = Output("weights", ".safetensors")
+"""A network."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file, or several, that a craft takes.
+
+    Attributes:
+        name: of the parameter, e.g. "photo".
+        kind: what the file is.
+        description: a short phrase, for help.
+        required: whether there must be one.
+        many: whether there may be several.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+    required: bool
+    many: bool
+
+    @property
+    def flag(self) -> str:
+        """Its option: ``--avoid-like``."""
+        return f"--{self.name.replace('_', '-')}"
+
+
+@dataclass(frozen=True, eq=False)
+class Craft(Generic[P, R]):
+    """A craft; calling it works on tensors, as a library does.
+
+    Attributes:
+        name: what a user types, e.g. "dream" or "train style".
+        summary: one line.
+        example: a command to try.
+        makes: what comes out.
+        function: from inputs and settings to a `Synthesis` and its like, or at once to a picture.
+        noise: the picture it begins with where there is no first input, from the settings; None where it needs one.
+        either: names of inputs of which it takes exactly one.
+        inherits: settings that a `Result` brings along where the user leaves them out.
+        label: what a result's name says of the settings; by default the craft's name.
+
+    Example:
+        >>> *_, last = rv.recipes.dream(photo, rv.DreamSettings(size=512))
+    """
+
+    name: str
+    summary: str
+    example: str
+    makes: Output
+    function: Callable[..., Any]
+    noise: Callable[[Any], Tensor] | None = None
+    either: tuple[str, ...] = ()
+    inherits: tuple[str, ...] = ()
+    label: Callable[[Any], str] | None = None
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do it: the steps of a run one by one, or at once what it makes."""
+        from reverie.engine.runs import outcome
+
+        made: R = outcome(self.function(*args, **kwargs), self._settings_in(args, kwargs))
+        return made
+
+    def __repr__(self) -> str:
+        return f"<craft {self.name}: {self.summary}>"
+
+    @cached_property
+    def settings(self) -> type[Settings]:
+        """The model of its settings."""
+        kind = self._annotations.get(SETTINGS)
+        if not (inspect.isclass(kind) and issubclass(kind, Settings)):
+            raise TypeError(f"the craft '{self.name}' takes a parameter 'settings' of a class made from rv.Settings")
+        return kind
+
+    @cached_property
+    def inputs(self) -> tuple[Input, ...]:
+        """The files it takes, the main one first."""
+        every = (self._input(parameter) for parameter in self._parameters if parameter.name != SETTINGS)
+        return tuple(each for each in every if each.kind is not ALPHA)
+
+    @cached_property
+    def alphas(self) -> Mapping[str, str]:
+        """By the parameter that takes an alpha, the input that it belongs to."""
+        every = (self._input(parameter) for parameter in self._parameters if parameter.name != SETTINGS)
+        return {each.name: each.name.removesuffix("_alpha") for each in every if each.kind is ALPHA}
+
+    @cached_property
+    def returns(self) -> str:
+        """The name of what its function returns: "Synthesis", "OnePass", "Frames", "Training" or "Tensor"."""
+        said = inspect.signature(self.function).return_annotation
+        return str(said if isinstance(said, str) else getattr(said, "__name__", said)).split(".")[-1]
+
+    @property
+    def stepwise(self) -> bool:
+        """Whether it improves one picture step by step, so that there are pictures and losses on the way."""
+        return self.returns == "Synthesis"
+
+    @property
+    def long(self) -> bool:
+        """Whether it may take long, so that it is kept and can go on."""
+        return self.returns not in ("OnePass", "Tensor")
+
+    @property
+    def main(self) -> Input | None:
+        """The input that it works on; None where it takes no file."""
+        return next(iter(self.inputs), None)
+
+    def input(self, name: str) -> Input:
+        """One input by its name.
+
+        Raises:
+            RecipeError: it takes none of that name.
+        """
+        for each in self.inputs:
+            if each.name == name:
+                return each
+        known = ", ".join(each.name for each in self.inputs) or "no files"
+        raise RecipeError(f"{self.name} takes no '{name}'; it takes {known}.")
+
+    def check(self, counts: Mapping[str, int], *, way: Callable[[Input], str] = lambda _: "") -> None:
+        """Refuse inputs that are missing or too many.
+
+        Args:
+            counts: files for each input.
+            way: how to name an input that is missing, for the message.
+        Raises:
+            RecipeError: one line on the first that is wrong.
+        """
+        for name in counts:
+            self.input(name)
+        for each in self.inputs:
+            count = counts.get(each.name, 0)
+            if count > 1 and not each.many:
+                raise RecipeError(f"{self.name} takes one {each.name}; got {count}.")
+            if count == 0 and each.required and not (each is self.main and self.noise):
+                raise RecipeError(f"{self.name} needs a {each.name}: {each.description}{way(each)}.")
+        if self.either and sum(bool(counts.get(name)) for name in self.either) != 1:
+            raise RecipeError(f"{self.name} takes a {' or a '.join(self.either)}, one of the two; give one.")
+
+    def checked(self, values: Mapping[str, object]) -> Settings:
+        """Settings from plain values, by the names users know.
+
+        Raises:
+            RecipeError: one line on the first that is wrong.
+        """
+        return checked(self.settings, dict(values))
+
+    def make(self, values: Mapping[str, Any], settings: Settings) -> Run:
+        """What runs, from loaded inputs and settings.
+
+        Args:
+            values: tensors, networks or files by parameter; a list where it takes several.
+            settings: checked.
+        Raises:
+            ReverieError: anything that makes no sense.
+        """
+        from reverie.engine.runs import run_of
+
+        main = self.main
+        begins = {main.name: None} if main is not None and self.noise and main.name not in values else {}
+        return run_of(self.function(**begins, **values, settings=settings), settings)
+
+    def _settings_in(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Settings:
+        bound = inspect.signature(self.function).bind(*args, **kwargs)
+        bound.apply_defaults()
+        settings: Settings = bound.arguments[SETTINGS]
+        return settings
+
+    @cached_property
+    def _parameters(self) -> tuple[inspect.Parameter, ...]:
+        return tuple(inspect.signature(self.function).parameters.values())
+
+    @cached_property
+    def _annotations(self) -> dict[str, Any]:
+        """The parameters' types; names that only type checkers know stand for anything."""
+        namespace = _Names(getattr(self.function, "__globals__", {}))
+        wanted = {p.name: p.annotation for p in self._parameters}
+
+        def described() -> None: ...
+
+        described.__annotations__ = wanted
+        return typing.get_type_hints(described, {}, namespace, include_extras=True)
+
+    def _input(self, parameter: inspect.Parameter) -> Input:
+        annotation = self._annotations.get(parameter.name)
+        found = list(_metadata(annotation))
+        kinds = [each for each in found if isinstance(each, Kind)]
+        if len(kinds) != 1:
+            raise TypeError(f"'{parameter.name}' of the craft '{self.name}' is no input such as rv.Photo")
+        words = [each for each in found if isinstance(each, str)]
+        many = _is_many(annotation)
+        required = parameter.default is inspect.Parameter.empty
+        return Input(parameter.name, kinds[0], words[-1] if words else kinds[0].description, required, many)
+
+
+class _Declaration(Protocol):
+    """What `craft` returns: it takes the function."""
+
+    @overload
+    def __call__(self, function: Callable[P, Synthesis], /) -> Craft[P, Iterator[Iterate]]: ...
+    @overload
+    def __call__(self, function: Callable[P, OnePass], /) -> Craft[P, Tensor]: ...
+    @overload
+    def __call__(self, function: Callable[P, Steps[T]], /) -> Craft[P, Iterator[T]]: ...
+    @overload
+    def __call__(self, function: Callable[P, Tensor], /) -> Craft[P, Tensor]: ...
+
+
+class Steps(Protocol[T]):
+    """A run whose steps are of some type, such as a training."""
+
+    def steps(self, *, executor: Any = None, state: Any = None) -> Iterator[T]:
+        """The steps, from the beginning or from a state."""
+        ...
+
+
+def craft(
+    *,
+    makes: Output,
+    summary: str | None = None,
+    example: str = "",
+    name: str | None = None,
+    noise: Callable[[Any], Tensor] | None = None,
+    either: tuple[str, ...] = (),
+    inherits: tuple[str, ...] = (),
+    label: Callable[[Any], str] | None = None,
+) -> _Declaration:
+    """Declare a craft: the decorator of the function that does it.
+
+    The function's parameters are the inputs, annotated with `Photo`, `Painting`, `Mask` and their like (several as
+    ``Many[Photo]``, left out by a default), and ``settings``, of a class made from `Settings`. It returns a
+    `Synthesis`, or a picture (1, 3, H, W).
+
+    Args:
+        makes: `Still`, `Clip` or `Weights`.
+        summary: one line; by default the first of the function's docstring.
+        example: a command to try.
+        name, noise, either, inherits, label: see `Craft`; the name is by default the function's.
+
+    Example:
+        >>> @rv.craft(summary="Turn a photo into its negative.", makes=rv.Still)
+        ... def negative(photo: rv.Photo, settings: rv.Settings) -> Tensor:
+        ...     return 1 - photo
+    """
+
+    def declared(function: Callable[..., Any]) -> Any:
+        own = str(getattr(function, "__name__", "craft")).replace("_", "-")
+        said = summary or (inspect.getdoc(function) or own).partition("\n")[0]
+        return Craft(name or own, said, example, makes, function, noise, either, inherits, label)
+
+    return typing.cast(_Declaration, declared)
+
+
+class _Names(dict[str, Any]):
+    """The names that an annotation may use; one that exists for type checkers alone stands for anything."""
+
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        super().__init__(known)
+
+    def __missing__(self, name: str) -> Any:
+        return getattr(builtins, name, _Anything)
+
+
+class _Anything:
+    """Stands for a type that is not loaded."""
+
+    def __class_getitem__(cls, _: Any) -> type[_Anything]:
+        return cls
+
+
+def _metadata(annotation: Any) -> Iterator[Any]:
+    """What ``Annotated`` says, wherever it stands in a type."""
+    yield from getattr(annotation, "__metadata__", ())
+    for part in typing.get_args(annotation):
+        if typing.get_origin(part) is not None or hasattr(part, "__metadata__"):
+            yield from _metadata(part)
+
+
+def _is_many(annotation: Any) -> bool:
+    """Whether a type is that of several inputs."""
+    origin = typing.get_origin(annotation)
+    if origin is Annotated:
+        kept = getattr(annotation, "__origin__", None)
+        return typing.get_origin(kept) is Sequence and any(True for _ in _metadata(kept))
+    return origin is Sequence and any(True for _ in _metadata(annotation))

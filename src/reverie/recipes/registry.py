@@ -1,0 +1,125 @@
+"""Every craft there is: ours, found by their files, and those that plugins add through entry points."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module, metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from reverie.errors import PluginWarning, RecipeError, suggestion
+from reverie.recipes.craft import Craft
+
+PLUGINS = "reverie.crafts"
+"""The group of entry points by which a package adds crafts."""
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A craft that is not loaded yet.
+
+    Attributes:
+        name, summary: of the craft.
+        load: loads it.
+    """
+
+    name: str
+    summary: str
+    load: Callable[[], Any]
+
+
+@cache
+def listings() -> Mapping[str, Listing]:
+    """Every craft by name, read from the files' text: none is loaded."""
+    found = {each.name: each for each in _ours()}
+    for each in _plugins():
+        if each.name in found:
+            _warn(each.name, "there is a craft of that name already")
+        else:
+            found[each.name] = each
+    return found
+
+
+@cache
+def find(name: str) -> Craft[..., Any]:
+    """The craft of that name.
+
+    Raises:
+        RecipeError: there is none, or its plugin cannot be loaded.
+
+    Example:
+        >>> find("dream").settings().size
+        768
+    """
+    known = listings()
+    if name not in known:
+        raise RecipeError(f"there is no craft '{name}'; known are {', '.join(known)}.{suggestion(name, known)}")
+    try:
+        craft = known[name].load()
+    except Exception as error:  # a stranger's code
+        raise RecipeError(f"the plugin of '{name}' cannot be loaded: {type(error).__name__}: {error}") from error
+    if not isinstance(craft, Craft):
+        raise RecipeError(f"the plugin of '{name}' gives no craft, but {type(craft).__name__}; declare it by rv.craft.")
+    return craft
+
+
+def crafts() -> Mapping[str, Craft[..., Any]]:
+    """Every craft by name, loaded; a broken plugin costs a warning."""
+    found = {}
+    for name in listings():
+        try:
+            found[name] = find(name)
+        except RecipeError as error:
+            _warn(name, str(error))
+    return found
+
+
+def _ours() -> Iterator[Listing]:
+    """The crafts declared in this room's own files."""
+    for path in sorted(_HERE.glob("*.py")):
+        text = path.read_text(encoding="utf8")
+        if "@craft(" in text:
+            module = f"{__package__}.{path.stem}"
+            for function, name, summary in _declared(text):
+                yield Listing(name, summary, _loader(module, function))
+
+
+def _loader(module: str, function: str) -> Callable[[], Any]:
+    return lambda: getattr(import_module(module), function)
+
+
+def _plugins() -> Iterator[Listing]:
+    """The crafts of installed packages; one whose text cannot be read costs a warning."""
+    for entry in metadata.entry_points(group=PLUGINS):
+        name = entry.name.replace("_", "-")
+        try:
+            spec = find_spec(entry.module)
+            if spec is None or spec.origin is None:
+                raise ModuleNotFoundError(f"no module named '{entry.module}'")
+            said = {n: s for f, n, s in _declared(Path(spec.origin).read_text(encoding="utf8")) if f == entry.attr}
+        except Exception as error:  # a stranger's code
+            _warn(name, f"{type(error).__name__}: {error}")
+            continue
+        yield Listing(name, next(iter(said.values()), f"a craft of {entry.module}"), entry.load)
+
+
+def _declared(text: str) -> Iterator[tuple[str, str, str]]:
+    """The crafts in a file's text: the function, the craft's name and its summary."""
+    for node in ast.parse(text).body:
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        for call in node.decorator_list:
+            if isinstance(call, ast.Call) and ast.unparse(call.func).split(".")[-1] == "craft":
+                said = {k.arg: k.value.value for k in call.keywords if isinstance(k.value, ast.Constant)}
+                summary = said.get("summary") or (ast.get_docstring(node) or node.name).partition("\n")[0]
+                yield node.name, str(said.get("name") or node.name.replace("_", "-")), str(summary)
+
+
+def _warn(name: str, reason: str) -> None:
+    warnings.warn(f"the plugin of '{name}' is left out: {' '.join(reason.split())[:300]}", PluginWarning, stacklevel=2)
