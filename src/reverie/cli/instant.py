@@ -11,13 +11,14 @@ from pathlib import Path
 from reverie import styles
 from reverie.cli.codes import DONE, REFUSED
 from reverie.cli.guardian import Will, again_in, leave
-from reverie.cli.outputs import Wishes, depth_for, plan
+from reverie.cli.outputs import Outputs, Wishes, depth_for, placed
 from reverie.cli.perform import check_network, same_pixels
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.errors import PictureError
 from reverie.feedforward.instant import load_instant
 from reverie.feedforward.johnson import read_johnson
 from reverie.feedforward.own import own_styles
+from reverie.files import make_folder
 from reverie.jobs.items import gather
 from reverie.jobs.passes import instant_used
 from reverie.jobs.smaller import smaller
@@ -88,7 +89,8 @@ def paint(order: Order, wishes: Wishes) -> int:
 def _painted(order: Order, wishes: Wishes, manner: Painter | OwnPainter, follower: Reporter, *, many: bool) -> bool:
     """Whether a photo was painted: of many, one that cannot be is named, and the others go on."""
     try:
-        _paint_one(order, wishes, manner, follower, many=many)
+        with placed(wishes, name=order.name, inputs=[path for _, path in order.inputs]) as outputs:
+            _paint_one(order, outputs, manner, follower, many=many)
     except PictureError as error:
         if not many:
             raise
@@ -135,10 +137,7 @@ def _works(order: Order, wishes: Wishes) -> list[tuple[Order, Wishes]]:
         return [(order, wishes)]
     photos = [path for path in gather([str(order.photo)]) if path]
     folder = wishes.output or Path(order.name).with_suffix("")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PictureError(f"cannot make the folder '{folder}': {error.strerror}; name another --output.") from None
+    make_folder(folder, beside="name another --output")
     made, own = "-".join(order.manner), replace(wishes, output=None)
     return [(replace(order, photo=p, name=str(folder / f"{p.stem}-{made}.png")), own) for p in photos]
 
@@ -161,10 +160,10 @@ def _will(order: Order, tile: int, size: tuple[int, int], *, many: bool) -> Will
     return again_in(None if order.same_as else smaller(tile, size, least=SMALLEST))
 
 
-def _paint_one(order: Order, wishes: Wishes, manner: Painter | OwnPainter, follower: Reporter, *, many: bool) -> None:
+def _paint_one(order: Order, outputs: Outputs, manner: Painter | OwnPainter, follower: Reporter, *, many: bool) -> None:
     """One photo painted and written, with its alpha, its depth and its record."""
     began = time.perf_counter()
-    output = plan(wishes, name=order.name, inputs=[path for _, path in order.inputs]).picture
+    output = outputs.picture
     photo = _opaque(order.photo)
     size = size_for(photo.pixels, manner.settings)
     check_output(output, size=size)
@@ -178,7 +177,8 @@ def _paint_one(order: Order, wishes: Wishes, manner: Painter | OwnPainter, follo
     mask = None if order.mask is None else read_mask(order.mask)
     image = manner.paint(photo.pixels, mask=mask, opaque=photo.alpha)
     alpha = None if photo.alpha is None else resize(photo.alpha, size_of(image)).clamp_(0, 1)
-    write_image(output, image, alpha=alpha, recipe=record.to_json(), depth=depth_for(output, photo))
+    depth = depth_for(output, photo)
+    output = write_image(output, image, alpha=alpha, recipe=record.to_json(), depth=depth, into=outputs.into())
     same = same_pixels(order.same_as, output)
     follower.close()
     follower.ended(Outcome((output,), size_of(image), seconds=time.perf_counter() - began, stopped=None, same=same))

@@ -112,6 +112,7 @@ def keeping(job: Job, follower: Reporter) -> Iterator[Keeper | None]:
             folder = stack.enter_context(begin(path, _described(job, passing=passing), job.sources))
             if passing:
                 follower.note(f"this will take a while; if it is stopped, '{way_on(path)}' goes on with it.")
+        folder.settle()
         keeper = Keeper(folder)
         for line in keeper.notes:
             follower.note(line)
@@ -144,6 +145,8 @@ def _described(job: Job, *, passing: bool) -> jobs.Job:
             jobs.Source(role=role, name=path.name, origin=str(path.absolute()))
             for role, path in zip(roles, job.sources, strict=True)
         ),
+        named=job.outputs.named,
+        beside=str(job.outputs.base.absolute()),
         save_every=job.wishes.save_every,
         compare=job.wishes.compare,
         report=job.wishes.report,

@@ -10,6 +10,7 @@ from typing import Any
 from reverie.cli.outputs import Outputs, Wishes
 from reverie.engine import Plan, Synthesis
 from reverie.jobs import Folder
+from reverie.jobs import Job as JobKept
 from reverie.pictures import Picture
 from reverie.recipes.catalogue import Recipe
 from reverie.recipes.record import NetworkUsed, Record, Stop
@@ -43,6 +44,16 @@ class Order:
     notes: tuple[str, ...] = ()
     folder: Folder | None = None
 
+    @property
+    def kept(self) -> JobKept | None:
+        """The job of an earlier process's run."""
+        return None if self.folder is None else self.folder.job
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The files that go in, in the order of the record."""
+        return tuple(path for paths in self.files.values() for path in paths)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -60,7 +71,7 @@ class Job:
     @property
     def sources(self) -> tuple[Path, ...]:
         """The files that go in, in the order of the record."""
-        return tuple(path for paths in self.order.files.values() for path in paths)
+        return self.order.inputs
 
     @property
     def photo(self) -> Picture | None:

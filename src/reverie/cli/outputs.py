@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from reverie.errors import PictureError
+from reverie.files import (
+    AnyPath,
+    Draft,
+    Placing,
+    Reservation,
+    check_writable,
+    is_reserved,
+    numbered,
+    replacing,
+    reserve,
+)
+from reverie.jobs import Folder, Job
 from reverie.jobs.items import KEPT
-from reverie.pictures import Picture, atomic_path, check_output, format_of
+from reverie.pictures import Picture, check_output, format_of
 
 
 @dataclass(frozen=True)
@@ -50,15 +61,41 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files of one run."""
+    """The files of one run.
+
+    Attributes:
+        picture: the result.
+        compare, report: what was wished beside it.
+        base: the name that these and the pictures on the way are named after: the picture's, or with a number where
+            files of that family were there already.
+        named: whether the user named the picture; then it replaces what is there.
+        reserved: the names that were not there.
+    """
 
     picture: Path
     compare: Path | None
     report: Path | None
+    base: Path
+    named: bool
+    reserved: Reservation
 
     def step(self, number: int) -> Path:
         """Where the picture after a step goes, counted from 1 over the whole run."""
-        return beside(self.picture, f"{number:04d}")
+        return beside(self.base, f"{number:04d}")
+
+    def into(self, folder: Folder | None = None) -> Placing:
+        """How files come to their places.
+
+        Args:
+            folder: in which the run is kept; what the run wrote before it was stopped is replaced.
+        """
+
+        def placing(path: AnyPath) -> AbstractContextManager[Draft]:
+            if self.named and Path(path) == self.picture:
+                return replacing(path)
+            return folder.owned.beside(path, self.reserved.fill) if folder else self.reserved.filling(path)
+
+        return placing
 
     @property
     def known(self) -> tuple[Path, ...]:
@@ -82,60 +119,63 @@ def depth_for(picture: Path, photo: Picture | None) -> int:
     return 16 if photo and photo.depth == 16 and 16 in format_.depths and format_.recipe else 8
 
 
-def plan(wishes: Wishes, *, name: str, inputs: Iterable[Path]) -> Outputs:
-    """Choose and check where a run writes, before any work.
+def check_no_input(output: Path, inputs: Iterable[Path]) -> None:
+    """Refuse an output that is one of the inputs.
+
+    Raises:
+        PictureError: it is.
+    """
+    if output.resolve() in {path.resolve() for path in inputs}:
+        raise PictureError(f"'{output}' is a picture this is made from; name another --output.")
+
+
+@contextmanager
+def placed(wishes: Wishes, *, name: str, inputs: Iterable[Path], kept: Job | None = None) -> Iterator[Outputs]:
+    """Choose, check and reserve where a run writes, before any work; names at which nothing was written are free again.
 
     Args:
         wishes: of the user.
         name: the file that is taken when none was named; it gets a number where it exists.
         inputs: files that must not be written over.
+        kept: the job that goes on, with names chosen before.
 
     Raises:
         PictureError: a file that could not be written, or that is an input.
     """
-    outputs = _around(wishes, wishes.output or fresh(Path(name), wishes))
-    sources = {path.resolve() for path in inputs}
-    for path in outputs.known:
-        if path.resolve() in sources:
-            raise PictureError(f"'{path}' is a picture this is made from; name another --output.")
-        check_output(path)
-        check_writable(path)
-    return outputs
+    wished = wishes.output or Path(name)
+    check_output(wished)
+    if wishes.output is not None:
+        check_no_input(wished, inputs)
+        check_writable(wished)
+    if kept is not None:
+        base = Path(kept.beside or wished)
+        yield _around(wishes, wished, base, kept.named, Reservation(base, {}))
+        return
+    named = wishes.output is not None
+    bases = (base for base in numbered(wished) if _is_free(base, wishes, named=named))
+    with reserve(bases, lambda base: _family(base, wishes, named=named)) as taken:
+        yield _around(wishes, wished if named else taken.base, taken.base, named, taken)
 
 
-def fresh(path: Path, wishes: Wishes) -> Path:
-    """The path, or with -2, -3… the first of which nothing exists yet, companions included."""
-    numbered = (beside(path, str(number)) for number in itertools.count(2))
-    return next(p for p in itertools.chain([path], numbered) if _is_free(p, wishes))
+def _around(wishes: Wishes, picture: Path, base: Path, named: bool, taken: Reservation) -> Outputs:
+    compare = beside(base, "compare", ".png") if wishes.compare else None
+    report = beside(base, "report", ".png") if wishes.report else None
+    return Outputs(picture, compare, report, base, named, taken)
 
 
-def check_writable(path: Path) -> None:
-    """Refuse a path that cannot be written; what lies there is left alone.
-
-    Raises:
-        PictureError: no folder, no permission, a folder of that name.
-    """
-
-    class _Enough(Exception):
-        pass
-
-    with contextlib.suppress(_Enough), atomic_path(path):
-        raise _Enough
+def _family(base: Path, wishes: Wishes, *, named: bool) -> list[Path]:
+    """The names to reserve: of what the user did not name, the first picture on the way included."""
+    words = ["compare"] * wishes.compare + ["report"] * wishes.report
+    first = [beside(base, f"{wishes.save_every:04d}")] if wishes.save_every else []
+    return [*([] if named else [base]), *(beside(base, word, ".png") for word in words), *first]
 
 
-def _around(wishes: Wishes, picture: Path) -> Outputs:
-    return Outputs(
-        picture,
-        beside(picture, "compare", ".png") if wishes.compare else None,
-        beside(picture, "report", ".png") if wishes.report else None,
+def _is_free(base: Path, wishes: Wishes, *, named: bool) -> bool:
+    """Whether no run is kept under a name, and no picture on the way is there, if some are wished for."""
+    if not named and folder_beside(base).exists():
+        return False
+    return not wishes.save_every or not any(
+        p.stem[len(base.stem) + 1 :].isdecimal() and len(p.stem) >= len(base.stem) + 5
+        for p in base.parent.iterdir()
+        if p.name.startswith(f"{base.stem}-") and p.suffix == base.suffix and not is_reserved(p)
     )
-
-
-def _is_free(picture: Path, wishes: Wishes) -> bool:
-    taken = any(path.exists() for path in (*_around(wishes, picture).known, folder_beside(picture)))
-    steps = wishes.save_every and any(
-        p.stem[len(picture.stem) + 1 :].isdecimal() and len(p.stem) >= len(picture.stem) + 5
-        for p in picture.parent.iterdir()
-        if p.name.startswith(f"{picture.stem}-") and p.suffix == picture.suffix
-    )
-    return not taken and not steps

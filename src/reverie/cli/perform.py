@@ -16,11 +16,12 @@ from reverie.cli.interrupt import Wish, listening
 from reverie.cli.keeping import Keeper, keeping, pausing, with_disk
 from reverie.cli.machines import Machines
 from reverie.cli.order import Job, Order
-from reverie.cli.outputs import Wishes, depth_for, plan
+from reverie.cli.outputs import Outputs, Wishes, depth_for, placed
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.cli.report import Moment, write_report
 from reverie.engine import Executor, Iterate
 from reverie.errors import RecipeError
+from reverie.files import Placing
 from reverie.networks import download
 from reverie.pictures import (
     check_output,
@@ -58,8 +59,9 @@ def perform(order: Order, wishes: Wishes) -> int:
     with (
         contextlib.closing(reporter(machine=wishes.json)) as follower,
         contextlib.closing(Machines(wishes)) as machines,
+        placed(wishes, name=order.name, inputs=order.inputs, kept=order.kept) as outputs,
     ):
-        job = prepare(order, wishes, follower, machines)
+        job = prepare(order, wishes, outputs, follower, machines)
         if wishes.dry_run:
             follower.close()
             follower.planned(job.plan)
@@ -68,15 +70,15 @@ def perform(order: Order, wishes: Wishes) -> int:
             follower.began(job.record, job.outputs.picture)
             with listening() as wish:
                 course = follow(job, follower, wish, machines.executor(job.plan), keeper)
-                size = finish(job, course)
-            if keeper and not course.interrupted:
-                keeper.folder.retire()
+                size, written = finish(job, course, job.outputs.into(keeper.folder if keeper else None))
+            for line in keeper.folder.retire() if keeper and not course.interrupted else ():
+                follower.note(line)
         outcome = Outcome(
-            job.outputs.known,
+            written,
             size,
             seconds=time.perf_counter() - began,
             stopped=_stop(course.last) if course.interrupted else None,
-            same=same_pixels(job.order.same_as, job.outputs.picture),
+            same=same_pixels(job.order.same_as, written[0]),
             way=keeper.way if keeper and course.interrupted else None,
         )
         follower.close()
@@ -84,10 +86,9 @@ def perform(order: Order, wishes: Wishes) -> int:
     return wish.code if course.interrupted else DONE
 
 
-def prepare(order: Order, wishes: Wishes, follower: Reporter, machines: Machines) -> Job:
+def prepare(order: Order, wishes: Wishes, outputs: Outputs, follower: Reporter, machines: Machines) -> Job:
     """Everything that can be refused, refused before any work; then the network fetched."""
     files = [(role, path) for role, paths in order.files.items() for path in paths]
-    outputs = plan(wishes, name=order.name, inputs=[path for _, path in files])
     pictures = {role: tuple(map(read_picture, paths)) for role, paths in order.files.items()}
     longer = order.settings.longer
     check_output(outputs.picture, size=None if longer is None else (longer, longer))
@@ -142,8 +143,8 @@ def follow(job: Job, follower: Reporter, wish: Wish, executor: Executor, keeper:
             moments.append(Moment.of(iterate))
         count = _count(job, iterate)
         if job.wishes.save_every and count % job.wishes.save_every == 0:
-            save(job, job.outputs.step(count), iterate)
-            follower.saved(job.outputs.step(count))
+            into = job.outputs.into(keeper.folder if keeper else None)
+            follower.saved(save(job, job.outputs.step(count), iterate.image, iterate, into))
         if iterate.last or _stop(iterate) == job.order.until:
             break
         if keeper and wish.stop:
@@ -160,30 +161,30 @@ def _count(job: Job, iterate: Iterate) -> int:
     return sum(stage.steps for stage in job.synthesis.stages[: iterate.stage - 1]) + iterate.step
 
 
-def save(job: Job, path: Path, iterate: Iterate) -> Tensor:
-    """Write the picture as it stands, with its alpha, its depth and its record; return it."""
-    image = iterate.image
+def save(job: Job, path: Path, image: Tensor, iterate: Iterate, into: Placing) -> Path:
+    """Write the picture as it stands, with its alpha, its depth and its record; return where it lies."""
     on_the_way = {"stopped": _stop(iterate), "enlarger": None}  # nothing has enlarged it yet
     record = job.record.model_copy(update={"stopped": None} if iterate.last else on_the_way)
     photo = job.photo
-    write_image(
+    return write_image(
         path,
         image,
         alpha=None if photo is None or photo.alpha is None else _fitted(photo.alpha, image),
         recipe=record.to_json(),
         depth=depth_for(path, photo),
+        into=into,
     )
-    return image
 
 
-def finish(job: Job, course: Course) -> tuple[int, int]:
-    """Write the picture and what was wished beside it; return its (H, W)."""
-    image = save(job, job.outputs.picture, course.last)
-    if job.outputs.compare is not None:
-        write_image(job.outputs.compare, comparison(job, image))
-    if job.outputs.report is not None:
-        write_report(job.outputs.report, course.moments, title=_title(job))
-    return int(image.shape[2]), int(image.shape[3])
+def finish(job: Job, course: Course, into: Placing) -> tuple[tuple[int, int], tuple[Path, ...]]:
+    """Write the picture and what was wished beside it; return its (H, W), and where they lie."""
+    outputs, image = job.outputs, course.last.image
+    written = [save(job, outputs.picture, image, course.last, into)]
+    if outputs.compare is not None:
+        written.append(write_image(outputs.compare, comparison(job, image), into=into))
+    if outputs.report is not None:
+        written.append(write_report(outputs.report, course.moments, title=_title(job), into=into))
+    return (int(image.shape[2]), int(image.shape[3])), tuple(written)
 
 
 def comparison(job: Job, image: Tensor) -> Tensor:

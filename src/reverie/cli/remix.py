@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reverie import styles
 from reverie.cli.codes import DONE
-from reverie.cli.outputs import Wishes, depth_for, plan
+from reverie.cli.outputs import Wishes, depth_for, placed
 from reverie.cli.perform import same_pixels
 from reverie.cli.progress import Outcome, reporter
 from reverie.errors import RecipeError
@@ -45,15 +45,20 @@ def remix(
     began = time.perf_counter()
     record, places = read_record(file), [file.parent, Path(), *folders]
     files = [locate(wanted, places, also=_samples(wanted)) for wanted in _needed(record, file, settings)]
-    output = plan(wishes, name=name or f"{file.stem}-remix{file.suffix}", inputs=[file, *files]).picture
-    with contextlib.closing(reporter(machine=wishes.json)) as follower:
+    with (
+        contextlib.closing(reporter(machine=wishes.json)) as follower,
+        placed(wishes, name=name or f"{file.stem}-remix{file.suffix}", inputs=[file, *files]) as outputs,
+    ):
+        output = outputs.picture
         record = _recorded(record, file, settings, output)
         follower.began(record, output)
         result, (photo, *paintings) = read_picture(file), map(_opaque, files)
         seamless = bool(record.settings.get("seamless"))
         image = remixed(result.pixels, photo, settings, paintings=paintings, seamless=seamless)
         depth = depth_for(output, result)
-        write_image(output, image, alpha=result.alpha, recipe=record.to_json(), depth=depth)
+        output = write_image(
+            output, image, alpha=result.alpha, recipe=record.to_json(), depth=depth, into=outputs.into()
+        )
         same = same_pixels(same_as, output)
         follower.close()
         follower.ended(Outcome((output,), size_of(image), seconds=time.perf_counter() - began, stopped=None, same=same))

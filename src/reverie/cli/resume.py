@@ -41,7 +41,7 @@ def resume(path: Path, wishes: Wishes, *, tile: int | None = None) -> int:
         if trained and (tile is not None or wishes.cluster is not None):
             raise RecipeError("a training has no tiles and runs on one machine; leave out --tile and --cluster.")
         folder = folder if wishes.output is None or trained else _redirected(folder, wishes.output)
-        folder = folder if tile is None else folder.changed(tile=tile)
+        folder = folder if tile is None else folder.wished(tile=tile)
         threads = torch.get_num_threads()
         torch.set_num_threads(folder.job.record.threads)
         try:
@@ -82,7 +82,9 @@ def _redirected(folder: Folder, output: Path) -> Folder:
         wanted.model_copy(update={"path": relative(Path(source.origin), output.parent)})
         for source, wanted in zip(folder.job.sources, record.inputs, strict=True)
     )
-    return folder.changed(output=str(output.absolute()), record=record.model_copy(update={"inputs": inputs}))
+    return folder.wished(
+        output=str(output.absolute()), named=True, beside=None, record=record.model_copy(update={"inputs": inputs})
+    )
 
 
 def _say_finished(folder: Folder, *, machine: bool) -> int:

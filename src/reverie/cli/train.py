@@ -24,11 +24,12 @@ from reverie.cli.guardian import Will
 from reverie.cli.interrupt import listening
 from reverie.cli.keeping import way_on
 from reverie.cli.options import DIALS, FINER, MACHINE, WRITING, options_of, parameter, settings_given, with_parameters
-from reverie.cli.outputs import beside, check_writable, folder_beside
+from reverie.cli.outputs import beside, folder_beside
 from reverie.cli.progress import Outcome, Reporter, reporter
-from reverie.errors import PictureError, RecipeError, ReverieError
+from reverie.errors import FileError, RecipeError, ReverieError
 from reverie.feedforward.johnson import write_johnson
 from reverie.feedforward.own import SUFFIX, styles_folder
+from reverie.files import check_writable, make_folder, replacing
 from reverie.jobs import Folder, Pace, begin, holds_job, reopen
 from reverie.jobs.items import gather
 from reverie.networks import download, load
@@ -156,7 +157,7 @@ def go_on(folder: Folder, files: dict[str, tuple[Path, ...]], *, json: bool, out
         ReverieError: the photos are gone, or anything else is refused.
     """
     if output is not None:
-        folder = folder.changed(output=str(_suffixed(output).absolute()))
+        folder = folder.wished(output=str(_suffixed(output).absolute()), named=True)
     check_writable(Path(folder.job.output))
     with contextlib.closing(reporter(machine=json)) as follower:
         photos = _photos(Path(folder.job.photos or ""))
@@ -170,6 +171,7 @@ def _perform(folder: Folder, painting: Tensor, photos: Sequence[Path], follower:
     settings = checked(TrainStyleSettings, dict(record.settings))
     found, notes = folder.checkpoints.newest()
     names = _fingerprint(photos)
+    folder.settle()
     for line in (*notes, *_news(found, names)):
         follower.note(line)
     guardian.leave(Will(f"the system ended this training by SIGKILL; '{way_on(folder.path)}' goes on with it."))
@@ -191,17 +193,19 @@ def _perform(folder: Folder, painting: Tensor, photos: Sequence[Path], follower:
                 follower.ended(_outcome((output,), lesson, way=way_on(folder.path)))
                 return wish.code
             if time.monotonic() - looked > _LOOK:
-                write_image(folder.path / PREVIEW, lesson.preview())
+                write_image(folder.path / PREVIEW, lesson.preview(), into=folder.owned.replacing)
                 looked = time.monotonic()
-        written = _finish(folder, lesson, len(photos))
+        written, lines = _finish(folder, lesson, len(photos))
+    for line in lines:
+        follower.note(line)
     guardian.leave(None)
     follower.close()
     follower.ended(_outcome(written, lesson))
     return DONE
 
 
-def _finish(folder: Folder, lesson: Lesson, photos: int) -> tuple[Path, ...]:
-    """Write the network with its facts, and a preview beside it; the folder is done with."""
+def _finish(folder: Folder, lesson: Lesson, photos: int) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Write the network with its facts, and a preview beside it; where they lie, and what to tell the user."""
     output, record = Path(folder.job.output), folder.job.record
     facts = {
         "painting": folder.job.sources[0].name,
@@ -217,13 +221,10 @@ def _finish(folder: Folder, lesson: Lesson, photos: int) -> tuple[Path, ...]:
         "reverie": record.reverie,
         "torch": record.torch,
     }
-    write_johnson(output, replace(lesson.network, facts=facts))
-    preview = beside(output, "preview", ".png")
-    write_image(preview, lesson.preview())
-    with contextlib.suppress(OSError):
-        (folder.path / PREVIEW).unlink(missing_ok=True)
-    folder.retire()
-    return output, preview
+    into = replacing if folder.job.named else folder.owned.beside
+    output = write_johnson(output, replace(lesson.network, facts=facts), into=into)
+    preview = write_image(beside(output, "preview", ".png"), lesson.preview(), into=folder.owned.beside)
+    return (output, preview), folder.retire()
 
 
 def _outcome(written: tuple[Path, ...], lesson: Lesson, *, way: str | None = None) -> Outcome:
@@ -262,6 +263,7 @@ def _job(order: Order, network: NetworkUsed, output: Path) -> jobs.Job:
         sources=(jobs.Source(role="painting", name=path.name, origin=str(path.absolute())),),
         photos=str(order.photos.absolute()),
         every=order.every,
+        named=order.output is not None,
         passing=True,
     )
 
@@ -288,7 +290,7 @@ def _is_same(path: Path, job: jobs.Job) -> bool:
     """Whether a folder holds this very training, unfinished."""
     if not holds_job(path):
         return False
-    with contextlib.suppress(RecipeError), reopen(path) as folder:
+    with contextlib.suppress(FileError, RecipeError), reopen(path) as folder:
         return folder.job.run == job.run and not folder.job.finished
     return False
 
@@ -301,10 +303,7 @@ def _suffixed(output: Path) -> Path:
 
 def _own_folder() -> Path:
     folder = styles_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PictureError(f"cannot make the folder '{folder}': {error.strerror}; name a file with -o.") from None
+    make_folder(folder, beside="name a file with -o")
     return folder
 
 

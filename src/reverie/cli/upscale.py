@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reverie.cli import guardian
 from reverie.cli.codes import DONE
-from reverie.cli.outputs import Wishes, depth_for, plan
+from reverie.cli.outputs import Wishes, depth_for, placed
 from reverie.cli.perform import check_network, same_pixels
 from reverie.cli.progress import Outcome, Reporter, reporter
 from reverie.feedforward.superres import load_superres
@@ -52,10 +52,13 @@ def enlarge(order: Order, wishes: Wishes) -> int:
         ReverieError: anything refused; an older output is as it was.
     """
     began = time.perf_counter()
-    with contextlib.closing(reporter(machine=wishes.json)) as follower:
+    with (
+        contextlib.closing(reporter(machine=wishes.json)) as follower,
+        placed(wishes, name=order.name, inputs=[order.photo]) as outputs,
+    ):
         for line in order.notes:
             follower.note(line)
-        output = plan(wishes, name=order.name, inputs=[order.photo]).picture
+        output = outputs.picture
         photo = read_picture(order.photo)
         height, width = (side * order.settings.factor for side in photo.size)
         check_output(output, size=(height, width))
@@ -64,12 +67,13 @@ def enlarge(order: Order, wishes: Wishes) -> int:
         guardian.leave(guardian.again_in(None if order.same_as else less))
         follower.began(record, output)
         image = _followed(photo.pixels, settings, follower)
-        write_image(
+        output = write_image(
             output,
             image,
             alpha=None if photo.alpha is None else resize(photo.alpha, size_of(image)).clamp_(0, 1),
             recipe=record.to_json(),
             depth=depth_for(output, photo),
+            into=outputs.into(),
         )
         same = same_pixels(order.same_as, output)
         follower.close()

@@ -19,10 +19,20 @@ from reverie.cli.film import FILMS, can_join, check_film, join
 from reverie.cli.interrupt import Wish, listening
 from reverie.cli.machines import Machines
 from reverie.cli.order import Job, Order
-from reverie.cli.outputs import Wishes, folder_beside, fresh
+from reverie.cli.outputs import Wishes, check_no_input, folder_beside, placed
 from reverie.cli.perform import perform, prepare, same_pixels
 from reverie.cli.progress import Outcome, Reporter, reporter
-from reverie.errors import PictureError, RecipeError
+from reverie.errors import FileError, PictureError, RecipeError
+from reverie.files import (
+    Draft,
+    Placing,
+    check_writable,
+    make_folder,
+    new_folder,
+    numbered,
+    remove_empty,
+    replacing,
+)
 from reverie.jobs import Folder, begin, holds_job, reopen
 from reverie.pictures import write_image
 from reverie.recipes.catalogue import beside_of
@@ -41,10 +51,12 @@ class Reel:
     Attributes:
         folder: of the frames.
         film: to which they are to be joined; None: one beside the folder, where that can be done.
+        made: whether the folder was made for this zoom.
     """
 
     folder: Path
     film: Path | None
+    made: bool = False
 
     def frame(self, number: int) -> Path:
         """The file of a frame, counted from 0."""
@@ -80,9 +92,9 @@ def zoom(order: Order, wishes: Wishes) -> int:
         with listening() as wish, _pausing(folder):
             last = _follow(job, reel, folder, follower, wish, machines)
             whole = last is None or (last.image is not None and last.number + 1 == last.frames)
-            written = _joined(reel, job.settings, follower) if whole else (reel.folder,)
-        if whole:
-            folder.retire()
+            written = _joined(reel, job.settings, folder, follower) if whole else (reel.folder,)
+        for line in folder.retire() if whole else ():
+            follower.note(line)
         outcome = Outcome(
             written,
             job.synthesis.stages[-1].size,
@@ -100,6 +112,7 @@ def _follow(
     job: Job, reel: Reel, folder: Folder, follower: Reporter, wish: Wish, machines: Machines
 ) -> ZoomStep | None:
     """Make the frames that are missing, until the user stops it; the last step, None where none was missing."""
+    folder.settle()
     state, notes = folder.checkpoints.newest()
     for line in notes:
         follower.note(line)
@@ -111,7 +124,8 @@ def _follow(
         follower.stepped(replace(step.iterate, done=step.done))
         if step.image is not None:
             palette = step.image if palette is None else palette
-            write_image(reel.frame(step.number), step.image, recipe=_record_of(job.record, step.number).to_json())
+            recipe = _record_of(job.record, step.number).to_json()
+            write_image(reel.frame(step.number), step.image, recipe=recipe, into=_frame_of(folder))
             kept = {"number": step.number, "frame": step.image, "palette": palette}
             folder.checkpoints.write(kept, stage=1, step=step.number + 1)
             follower.saved(reel.frame(step.number))
@@ -131,12 +145,25 @@ def _reel(order: Order, wishes: Wishes) -> Reel:
     output = wishes.output or Path(f"{Path(order.name).stem.removesuffix('-dream')}-zoom")
     if output.suffix.lower() in FILMS:
         check_film(output)
+        check_no_input(output, order.inputs)
+        check_writable(output)
         return Reel(output.with_suffix(""), output)
     if output.suffix and not output.is_dir():
         raise RecipeError(f"a zoom goes into a folder, or a film ending in {' or '.join(FILMS)}; got '{output}'.")
-    if wishes.output is None and output.exists() and not holds_job(folder_beside(output)):
-        output = fresh(output, wishes)
+    if wishes.output is None and not holds_job(folder_beside(output)):
+        free = (path for path in numbered(output) if not folder_beside(path).exists())
+        return Reel(next(filter(new_folder, free)), None, made=True)
     return Reel(output, None)
+
+
+def _frame_of(folder: Folder) -> Placing:
+    """How a frame comes to its place: one that this zoom wrote before it was stopped is replaced, no other."""
+
+    def refuse(draft: Draft) -> None:
+        if not draft.create():
+            raise FileError(f"'{draft.target}' is not of this zoom, and is not replaced; move it away")
+
+    return lambda path: folder.owned.beside(path, refuse)
 
 
 def _continued(order: Order, path: Path, stack: ExitStack) -> Order:
@@ -164,23 +191,18 @@ def _prepared(order: Order, wishes: Wishes, reel: Reel, follower: Reporter, mach
         RecipeError: the folder holds something else.
         PictureError: it cannot be made.
     """
-    try:
-        reel.folder.mkdir(parents=True, exist_ok=True)
+    made = make_folder(reel.folder) or reel.made
+    with ExitStack() as refused:
+        if made:
+            refused.callback(remove_empty, reel.folder)
         if order.folder is None and any(reel.folder.iterdir()):
             raise RecipeError(f"'{reel.folder}' holds something already; name a new or empty folder.")
-    except OSError as error:
-        raise PictureError(f"cannot make '{reel.folder}': {error.strerror or error}.") from error
-    with ExitStack() as refused:
-        refused.callback(_remove_empty, reel.folder)
-        job = prepare(order, replace(wishes, output=reel.frame(0)), follower, machines)
+        first = replace(wishes, output=reel.frame(0))
+        with placed(first, name=order.name, inputs=order.inputs) as outputs:
+            job = prepare(order, first, outputs, follower, machines)
         if not wishes.dry_run:
             refused.pop_all()
     return job
-
-
-def _remove_empty(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        folder.rmdir()
 
 
 @contextmanager
@@ -199,14 +221,14 @@ def _begun(job: Job, reel: Reel) -> Iterator[Folder]:
         yield folder
 
 
-def _joined(reel: Reel, settings: Settings, follower: Reporter) -> tuple[Path, ...]:
+def _joined(reel: Reel, settings: Settings, folder: Folder, follower: Reporter) -> tuple[Path, ...]:
     """Join the frames to the film that was asked for, or to one beside them where that can be done."""
     film = reel.film or reel.folder.with_name(f"{reel.folder.name}.mp4")
     if not can_join(film.suffix.lower()):
         follower.note("pip install 'reverie-dream[video]' joins such frames to an .mp4; -o zoom.gif makes a GIF.")
         return (reel.folder,)
-    join([reel.frame(number) for number in range(_frames(settings))], film)
-    return (film, reel.folder)
+    frames = [reel.frame(number) for number in range(_frames(settings))]
+    return (join(frames, film, into=replacing if reel.film else folder.owned.beside), reel.folder)
 
 
 @contextmanager

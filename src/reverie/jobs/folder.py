@@ -14,14 +14,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from reverie.errors import PictureError, RecipeError
+from reverie.errors import FileError, RecipeError
+from reverie.files import Owned, is_owned, own
 from reverie.jobs.checkpoints import Checkpoints
-from reverie.networks.fetch import one_at_a_time
-from reverie.pictures import atomic_path, write_bytes
 from reverie.recipes.record import Record, hash_of
 
 FORMAT: Literal[1] = 1
-_JOB, _LOCK, _INPUTS, _PREVIEW = "job.json", "lock", "inputs", "preview.png"
+_JOB, _INPUTS = "job.json", "inputs"
+_ANOTHER = "name another folder with --checkpoint"
 
 
 def _bare(name: str) -> str:
@@ -54,6 +54,8 @@ class Job(_Part):
         save_every, compare, report: what else is to be written: every so many steps' picture, both pictures side by
             side, the losses.
         every: seconds between checkpoints.
+        named: whether a user named the output; otherwise what others put there stays.
+        beside: the name that companions are named after; None: the output.
         photos: a folder of pictures, or a list, that are read where they lie; None: all that goes in is copied.
         tile: side of the tiles since larger ones were too large for the memory, pixels; None: the record's.
         same_as: a picture that should come out again.
@@ -69,6 +71,8 @@ class Job(_Part):
     compare: bool = False
     report: bool = False
     every: float = Field(30.0, ge=0)
+    named: bool = True
+    beside: str | None = None
     photos: str | None = None
     tile: int | None = Field(None, ge=0)
     same_as: str | None = None
@@ -119,15 +123,25 @@ class Job(_Part):
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder at work: locked by this process."""
+    """A folder at work: locked by this process.
 
-    path: Path
+    Attributes:
+        owned: with its journal of what was written into it.
+        job: what it is for.
+    """
+
+    owned: Owned
     job: Job
+
+    @property
+    def path(self) -> Path:
+        """Of the folder."""
+        return self.owned.path
 
     @property
     def checkpoints(self) -> Checkpoints:
         """The run's checkpoints."""
-        return Checkpoints(self.path, self.job.run)
+        return Checkpoints(self.owned, self.job.run)
 
     def inputs(self) -> dict[str, tuple[Path, ...]]:
         """The copies of the pictures that go in, by role, in their order.
@@ -138,7 +152,7 @@ class Folder:
         """
         files: dict[str, tuple[Path, ...]] = {}
         for number, (source, wanted) in enumerate(zip(self.job.sources, self.job.record.inputs, strict=True)):
-            path = self._copy(number, source)
+            path = self.path / _copy(number, source)
             if hash_of(path) != wanted.sha256:
                 raise RecipeError(f"'{path}' is damaged; put the {source.role} '{source.origin}' there again.")
             files[source.role] = (*files.get(source.role, ()), path)
@@ -147,31 +161,44 @@ class Folder:
     def changed(self, **fields: Any) -> Folder:
         """The folder with some of its job changed, on the disk too."""
         job = self.job.model_copy(update=fields)
-        write_bytes(self.path / _JOB, job.to_json().encode())
+        self.owned.write(_JOB, job.to_json().encode())
         return replace(self, job=job)
 
-    def retire(self) -> None:
-        """The picture is written: remove what only going on needed, and the folder if it was passing."""
-        with contextlib.suppress(PictureError):  # a full disk is no reason to fail now
+    def wished(self, **fields: Any) -> Folder:
+        """The folder with some of its job changed, on the disk only once it is settled."""
+        return replace(self, job=self.job.model_copy(update=fields))
+
+    def settle(self) -> None:
+        """Nothing was refused: what was wished is written down."""
+        if _read(self.path / _JOB) != self.job:
+            self.changed()
+
+    def retire(self) -> tuple[str, ...]:
+        """The picture is written: remove what only going on needed, and the folder if it was passing.
+
+        Returns:
+            What to tell the user: that the folder stays, where others have put something into it.
+        """
+        with contextlib.suppress(FileError):  # a full disk is no reason to fail now
             self.changed(finished=True)
-        self.checkpoints.remove()
-        shutil.rmtree(self.path / _INPUTS, ignore_errors=True)
-        if self.job.passing:
-            with contextlib.suppress(OSError):
-                (self.path / _JOB).unlink()
+        self.owned.remove(*(name for name in self.owned.names if name != _JOB))
+        if not self.job.passing:
+            return ()
+        left = self.owned.vanish()
+        return (f"'{self.path}' stays, since '{left[0]}' in it is not Reverie's.",) if left else ()
 
     def fill(self, files: Sequence[Path]) -> None:
         """Copy the pictures in, then say what the job is; from then on it can be resumed."""
         self.checkpoints.remove()
         for number, (source, file) in enumerate(zip(self.job.sources, files, strict=True)):
-            copy = self._copy(number, source)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(copy) as partial:
-                shutil.copyfile(file, partial)
+            with file.open("rb") as original, self.owned.replacing(_copy(number, source)) as copy:
+                shutil.copyfileobj(original, copy.file)
         self.changed()
 
-    def _copy(self, number: int, source: Source) -> Path:
-        return self.path / _INPUTS / str(number) / source.name
+
+def _copy(number: int, source: Source) -> str:
+    """The name of a source's copy in its folder."""
+    return f"{_INPUTS}/{number}/{source.name}"
 
 
 @contextmanager
@@ -184,25 +211,24 @@ def begin(path: Path, job: Job, files: Sequence[Path]) -> Iterator[Folder]:
         files: of the job's sources, in their order.
 
     Raises:
-        RecipeError: it holds an unfinished job or something else, or another process works on it.
-        PictureError: it cannot be made or written to.
+        RecipeError: it holds an unfinished job.
+        FileError: it holds something else, another process works on it, or it cannot be made or written to.
 
     Example:
         >>> with begin(Path("cat.reverie"), job, [cat]) as folder:
         ...     folder.checkpoints.write(iterate.state(), stage=1, step=1)
     """
-    _make(path)
-    with _locked(path):
+    with _own(path) as owned:
         if holds_job(path) and not _read(path / _JOB).finished:
             raise RecipeError(
                 f"'{path}' holds an unfinished run; go on with it by 'reverie resume', remove it, or name another"
                 " --output or --checkpoint."
             )
-        folder = Folder(path, job)
+        folder = Folder(owned, job)
         try:
             folder.fill(files)
         except OSError as error:
-            raise _cannot("write to", path, error) from error
+            raise FileError(f"cannot write to '{path}': {error.strerror or error}; {_ANOTHER}.") from error
         yield folder
 
 
@@ -211,17 +237,18 @@ def reopen(path: Path) -> Iterator[Folder]:
     """A job's folder, locked until the block ends, so as to go on.
 
     Raises:
-        RecipeError: there is no job in it, it is damaged or of another format, or another process works on it.
+        RecipeError: there is no job in it, or it is damaged or of another format.
+        FileError: another process works on it.
     """
     if not holds_job(path):
         raise RecipeError(f"'{path}' holds no job; name the folder given to --checkpoint, or one ending in .reverie.")
-    with _locked(path):
-        yield Folder(path, _read(path / _JOB))
+    with own(path, others="later") as owned:
+        yield Folder(owned, _read(path / _JOB))
 
 
 def holds_job(path: Path) -> bool:
     """Whether a path is a folder with a job in it, finished or not."""
-    return (path / _JOB).is_file()
+    return is_owned(path) and (path / _JOB).is_file()
 
 
 def _read(path: Path) -> Job:
@@ -233,51 +260,12 @@ def _read(path: Path) -> Job:
         raise RecipeError(f"'{path}': {error}") from None
 
 
-def _make(path: Path) -> None:
-    """Make the folder, or see that it holds nothing of others."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        strange = [p.name for p in path.iterdir() if not _is_ours(p)]
-    except OSError as error:
-        raise _cannot("make", path, error) from error
-    if strange:
-        raise RecipeError(f"a folder for checkpoints is new or empty; '{path}' holds '{sorted(strange)[0]}'.")
-
-
-def _is_ours(path: Path) -> bool:
-    name = path.name
-    return name in (_JOB, _LOCK, _INPUTS, _PREVIEW) or name.startswith("checkpoint-") or ".partial" in name
-
-
-def _cannot(verb: str, path: Path, error: OSError) -> PictureError:
-    return PictureError(f"cannot {verb} '{path}': {error.strerror or error}; name another folder with --checkpoint.")
-
-
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """One process at a time; a folder left without a job disappears."""
-    try:
-        (path / _LOCK).touch()
-    except OSError as error:
-        raise _cannot("write to", path, error) from error
-    empty = False
-    try:
-        with one_at_a_time(path / _LOCK) as turn:
-            for _ in turn:
-                raise RecipeError(f"another process works on '{path}'; wait for it, or name another folder.")
-            try:
-                yield
-            finally:
-                empty = not holds_job(path)
-                if empty:
-                    shutil.rmtree(path / _INPUTS, ignore_errors=True)
-    finally:
-        if empty:
-            _vanish(path)
-
-
-def _vanish(path: Path) -> None:
-    """Remove a folder in which nothing but the lock is left."""
-    with contextlib.suppress(OSError):
-        (path / _LOCK).unlink(missing_ok=True)
-        path.rmdir()
+def _own(path: Path) -> Iterator[Owned]:
+    """A folder for a new job; left without one, it disappears."""
+    with own(path, beside=_ANOTHER) as owned:
+        try:
+            yield owned
+        finally:
+            if not holds_job(path):
+                owned.vanish()
