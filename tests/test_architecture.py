@@ -20,6 +20,7 @@ ROOT = Path(reverie.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 ORDER = (
     {"errors", "version", "choices"},
+    {"files"},
     {"pictures"},
     {"canvas", "views", "networks", "optimisers", "styles"},
     {"objectives"},

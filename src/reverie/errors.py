@@ -14,6 +14,10 @@ class PictureError(ReverieError, ValueError):
     """A file or tensor is not a picture we can work on."""
 
 
+class FileError(PictureError):
+    """A file or folder cannot be written, or is not ours to write; caught together with a picture's."""
+
+
 class LayerNotFound(ReverieError, LookupError):
     """A network has no layer, channel or class of that name."""
 

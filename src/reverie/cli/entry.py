@@ -12,6 +12,7 @@ from pathlib import Path
 
 from reverie.cli.codes import BROKEN, REFUSED, STOPPED
 from reverie.errors import ReverieError
+from reverie.files import nowhere
 from reverie.jobs.guardian import can_guard, guarded
 
 
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 (lives until the process ends)
+        sys.stdout = nowhere()  # lives until the process ends
         return BROKEN
     except KeyboardInterrupt:
         return telling.end("stopped before the picture was written.", STOPPED)

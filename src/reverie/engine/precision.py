@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from reverie.choices import Precision
-from reverie.errors import PictureError, RecipeError
+from reverie.errors import FileError, RecipeError
+from reverie.files import make_folder, write_bytes
 from reverie.networks import Network
 from reverie.networks.weights import cache_folder
-from reverie.pictures import atomic_path
 
 _FAITHFUL = 0.95  # cosine with the float32 gradient, below which a faster precision is not taken
 
@@ -108,8 +108,7 @@ def _read(path: Path) -> dict[str, int]:
 def _remember(path: Path, known: dict[str, int]) -> None:
     """Write the cache where that is possible; a read-only home costs a probe per start, nothing else."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(path) as partial:
-            partial.write_text(json.dumps(known, indent=1), encoding="utf8")
-    except (OSError, PictureError):
+        make_folder(path.parent)
+        write_bytes(path, json.dumps(known, indent=1).encode())
+    except (OSError, FileError):
         pass

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import math
-import tempfile
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from reverie.engine.executors import Executor, Slopes, Statistics, WholeExecutor
 from reverie.engine.grids import Size, grid_for, owned
 from reverie.engine.pieces import Known, Piece, part, pieces, pulled, shares, work
 from reverie.errors import OutOfMemory, RecipeError
+from reverie.files import mapped
 from reverie.networks import Network
 from reverie.objectives import PICTURE, Statistic, Window
 from reverie.pictures import size_of
@@ -251,13 +251,12 @@ def features_of(network: Network, picture: Tensor, layer: str, tile: int) -> Ten
 
 
 def _blank(piece: Piece, out: str, before: Tensor, like: Tensor) -> Tensor:
-    """Memory for the map that a piece hands on; in an unlinked temporary file where it is large and kept for long."""
+    """Memory for the map that a piece hands on; in a file without a name where it is large and kept for long."""
     height, width = piece.network.extent(out, size_of(before))
     shape = (len(like), height, width, like.shape[1])
     if piece.wanted or math.prod(shape) * like.element_size() <= MAPPED:
         return like.new_empty(shape).permute(0, 3, 1, 2)
-    with tempfile.NamedTemporaryFile(prefix="reverie-") as file:
-        stored = torch.from_file(file.name, shared=True, size=math.prod(shape), dtype=like.dtype)
+    stored = torch.frombuffer(mapped(math.prod(shape) * like.element_size()), dtype=like.dtype)
     return stored.view(shape).permute(0, 3, 1, 2)
 
 

@@ -19,7 +19,8 @@ from reverie.errors import RecipeError
 from reverie.export.quantise import Quantised, calibration, quantise
 from reverie.export.sessions import session_for
 from reverie.export.subjects import Shape, Subject, subject_of
-from reverie.pictures import atomic_path, size_of
+from reverie.files import check_writable, scratch_folder, write_bytes
+from reverie.pictures import size_of
 from reverie.pictures.formats import AnyPath
 from reverie.version import __version__
 
@@ -119,13 +120,17 @@ def write_onnx(subject: Subject, output: Path, *, int8: bool = False, calibrate:
     """
     pictures, left_out = calibration(calibrate) if int8 else ([], {})
     quantised = None
-    with atomic_path(output) as partial:
+    check_writable(output)
+    with scratch_folder() as folder:
+        wide = made = folder / "float.onnx"
         with _quietly():
-            _follow(subject).save(str(partial), external_data=False)
-        parity = compare(subject, partial)
+            _follow(subject).save(str(wide), external_data=False)
+        parity = compare(subject, wide)
         if int8:
-            quantised = quantise(partial, [_feed(subject, subject.given(x)) for x in pictures])
-        size = partial.stat().st_size
+            made = folder / "int8.onnx"
+            quantised = quantise(wide, made, [_feed(subject, subject.given(x)) for x in pictures])
+        size = made.stat().st_size
+        write_bytes(output, made.read_bytes())
     return Exported(
         output, subject.name, size, subject.inputs, subject.outputs, parity, subject.pictures, quantised, left_out
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -13,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from reverie import styles
-from reverie.errors import PictureError, RecipeError
+from reverie.errors import RecipeError
 from reverie.export.onnxfile import Exported, check_extra, write_onnx
 from reverie.export.runtime import runtime_files
 from reverie.export.sessions import session_for
 from reverie.export.subjects import Subject, grain_for, instant_halves, subject_of
-from reverie.pictures import write_bytes
+from reverie.files import own, scratch_folder
 from reverie.version import __version__
 
 ABOUT = "reverie.json"
@@ -67,19 +66,29 @@ def export_page(
 
     Raises:
         RecipeError: no such network or setting; the extra or npm is missing.
-        PictureError: the folder holds other things, or cannot be written.
+        FileError: the folder holds other things, or cannot be written.
 
     Example:
         >>> export_page("superres", Path("site")).folder
         PosixPath('site')
     """
-    _check_folder(folder)
     check_extra()
-    subjects = subjects_for(network, factor)
+    with own(folder, others="later", beside="name another for the page") as owned:
+        made, parts = _parts(subjects_for(network, factor), int8=int8, calibrate=calibrate, runtime=runtime)
+        for name, data in parts.items():
+            owned.write(name, data)
+        owned.remove(*(set(owned.names) - parts.keys()))
+    return Page(folder, sum(map(len, parts.values())), tuple(made))
+
+
+def _parts(
+    subjects: tuple[Subject, ...], *, int8: bool, calibrate: Path | None, runtime: Path | None
+) -> tuple[list[Exported], dict[str, bytes]]:
+    """The networks, and every file of the page by its name, what tells of the others last."""
     files = dict(runtime_files(runtime))
-    with tempfile.TemporaryDirectory(prefix="reverie-") as temporary:
+    with scratch_folder() as temporary:
         made = [
-            write_onnx(s, Path(temporary) / f"{_role(s)}.onnx", int8=int8 and s.pictures, calibrate=calibrate)
+            write_onnx(s, temporary / f"{_role(s)}.onnx", int8=int8 and s.pictures, calibrate=calibrate)
             for s in subjects
         ]
         check = check_of(subjects, [each.path for each in made])
@@ -87,12 +96,7 @@ def export_page(
     parts = {f"runtime/{name}": data for name, data in files.items()} | models | _pictures(subjects[-1])
     parts |= {name: (resources.files("reverie.export") / "web" / name).read_bytes() for name in ASSETS}
     told = {**about(subjects, models), "check": check, "files": sorted(parts)}
-    parts |= {ABOUT: json.dumps(told, indent=1).encode()}
-    old = _earlier(folder)
-    _write(folder, parts)
-    for name in old - parts.keys():
-        (folder / name).unlink(missing_ok=True)
-    return Page(folder, sum(map(len, parts.values())), tuple(made))
+    return made, parts | {ABOUT: json.dumps(told, indent=1).encode()}
 
 
 def subjects_for(network: str | Path, factor: int | None) -> tuple[Subject, ...]:
@@ -162,37 +166,3 @@ def _pictures(subject: Subject) -> dict[str, bytes]:
     if subject.kind != "instant":
         return {}
     return {f"styles/{name}.jpg": styles.path(name).read_bytes() for name in styles.names()}
-
-
-def _check_folder(folder: Path) -> None:
-    try:
-        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
-    except OSError as error:
-        raise PictureError(f"cannot look into '{folder}': {error.strerror}; name another.") from None
-    if taken and not (folder / ABOUT).is_file():
-        raise PictureError(f"a page has a folder of its own, and '{folder}' holds other things; name a new one.")
-
-
-def _earlier(folder: Path) -> set[str]:
-    """The files that an earlier page in this folder consists of, by its own word."""
-    try:
-        files = json.loads((folder / ABOUT).read_bytes())["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
-    inside = folder.resolve()
-    return {
-        name
-        for name in files
-        if isinstance(name, str) and (folder / name).is_file() and (folder / name).resolve().is_relative_to(inside)
-    }
-
-
-def _write(folder: Path, parts: Mapping[str, bytes]) -> None:
-    """Every file whole, the page itself last."""
-    for name, data in parts.items():
-        path = folder / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise PictureError(f"cannot make the folder '{path.parent}': {error.strerror}; name another.") from None
-        write_bytes(path, data)

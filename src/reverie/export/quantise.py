@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,11 +88,12 @@ def calibration(folder: Path | None) -> tuple[list[Tensor], dict[Path, str]]:
     return found, left_out
 
 
-def quantise(path: Path, feeds: Feeds) -> Quantised:
-    """Put a file's convolutions into 8 bits, in place; the first, the last and the narrow ones stay as they are.
+def quantise(path: Path, small: Path, feeds: Feeds) -> Quantised:
+    """Put a file's convolutions into 8 bits; the first, the last and the narrow ones stay as they are.
 
     Args:
         path: an .onnx file.
+        small: where the quantised one goes, in a folder of scratch.
         feeds: inputs by name, to take ranges from; the last are compared.
 
     Raises:
@@ -105,16 +105,13 @@ def quantise(path: Path, feeds: Feeds) -> Quantised:
     wide, every = wide_convolutions(model), [n for n in model.graph.node if n.op_type == "Conv"]
     if not wide:
         raise RecipeError("int8 puts wide convolutions into 8 bits, and this network has none; export it without.")
-    with tempfile.TemporaryDirectory(prefix="reverie-") as folder:
-        small = Path(folder) / "int8.onnx"
-        _to_int8(path, small, wide, feeds)
-        found = _side_by_side(path, small, feeds[-1], (len(wide), len(every)))
-        if found.psnr < _LEAST:
-            raise RecipeError(
-                f"in 8 bits only {found.psnr:.1f} dB are left of the float result; calibrate by photos like yours, or"
-                " export without --int8."
-            )
-        path.write_bytes(small.read_bytes())
+    _to_int8(path, small, wide, feeds)
+    found = _side_by_side(path, small, feeds[-1], (len(wide), len(every)))
+    if found.psnr < _LEAST:
+        raise RecipeError(
+            f"in 8 bits only {found.psnr:.1f} dB are left of the float result; calibrate by photos like yours, or"
+            " export without --int8."
+        )
     return found
 
 

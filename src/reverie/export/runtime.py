@@ -8,14 +8,13 @@ import json
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
 from reverie.errors import ChecksumMismatch, RecipeError, WeightsError
+from reverie.files import make_folder, scratch_folder, write_bytes
 from reverie.networks.weights import cache_folder
-from reverie.pictures import write_bytes
 
 PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
 INTEGRITY = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
@@ -64,12 +63,9 @@ def kept() -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise RecipeError(f"a page needs npm, once, to fetch {PACKAGE}; install Node.js, or {_OFFLINE}.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WeightsError(f"cannot make '{path.parent}': {error.strerror}; set REVERIE_HOME to another.") from None
-    with tempfile.TemporaryDirectory(prefix="reverie-") as folder:
-        write_bytes(path, _checked(_packed(npm, Path(folder)), f"{PACKAGE}@{VERSION}"))
+    make_folder(path.parent, beside="set REVERIE_HOME to another")
+    with scratch_folder() as folder:
+        write_bytes(path, _checked(_packed(npm, folder), f"{PACKAGE}@{VERSION}"))
     return path
 
 

@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reverie.errors import PictureError, WeightsError
+from reverie.files import Placing, replacing
 from reverie.networks import weights as store
-from reverie.pictures.files import write_bytes
 
 LEAST = 16
 """Pixels of the shorter side of a picture, at least: padding mirrors what is there."""
@@ -254,15 +254,17 @@ def draw_johnson(*, widths: tuple[int, ...] = (16, 32, 64), blocks: int = 5, see
     return Johnson({key: _laid_out(value) for key, value in tensors.items()})
 
 
-def write_johnson(path: Path, network: Johnson) -> None:
-    """Write a network with its facts as a .safetensors file, whole or not at all; float16.
+def write_johnson(path: Path, network: Johnson, *, into: Placing = replacing) -> Path:
+    """Write a network with its facts as a float16 .safetensors file, by one of the ways of `files`; where it lies.
 
     Raises:
         PictureError: the file cannot be written.
     """
     tensors = {key: value.detach().half().contiguous() for key, value in network.tensors.items()}
     about = {"format": "reverie style 1", "facts": json.dumps(dict(network.facts), sort_keys=True)}
-    write_bytes(path, dump_safetensors(tensors, about))
+    with into(path) as draft:
+        draft.file.write(dump_safetensors(tensors, about))
+    return draft.placed or path
 
 
 def read_johnson(path: Path) -> Johnson:

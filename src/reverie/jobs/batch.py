@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
 
-from reverie.errors import PictureError, RecipeError, ReverieError
+from reverie.errors import ReverieError
+from reverie.files import Owned, numbered, own
 from reverie.jobs.crew import Crew, Ended, Stepped
 from reverie.jobs.items import Item
 from reverie.jobs.making import is_made
-from reverie.jobs.manifest import Manifest, Row
-from reverie.networks.fetch import one_at_a_time
+from reverie.jobs.manifest import CSV, LINES, Manifest, Row
 from reverie.pictures import contact_sheet, fit, read_image, resize, size_of, write_image
 
 SHEET = "contact-sheet.jpg"
@@ -57,12 +58,14 @@ def run(items: Sequence[Item], folder: Path, crew: Callable[[int], Crew]) -> Gen
     Yields:
         What happens.
     Raises:
-        PictureError: the folder cannot be written to.
-        RecipeError: another process works on it.
+        FileError: the folder cannot be written to, another process works on it, or a file in it that this would
+            write is not its own.
     """
-    with _alone(folder):
-        manifest = Manifest(folder, items)
+    with own(folder, others="always", beside="name another --output") as owned:
         there = [item for item in items if is_made(item)]
+        outputs = [item.output.name for item in items if item not in there]
+        owned.claim(*outputs, LINES, CSV, *(path.name for path in _sheets(folder, len(items))))
+        manifest = Manifest(owned, items)
         for item in there:
             manifest.set(item, "there")
         manifest.write()
@@ -76,22 +79,26 @@ def run(items: Sequence[Item], folder: Path, crew: Callable[[int], Crew]) -> Gen
         finally:
             manifest.write()
         if todo or not (folder / SHEET).exists():
-            write_sheets(folder, [row.item for row in manifest.rows if row.status in ("made", "there")])
+            write_sheets(owned, [row.item for row in manifest.rows if row.status in ("made", "there")])
 
 
-def write_sheets(folder: Path, items: Sequence[Item]) -> list[Path]:
+def _sheets(folder: Path, count: int) -> list[Path]:
+    """Where the sheets of so many items go."""
+    return list(itertools.islice(numbered(folder / SHEET), -(-count // _ON_A_SHEET)))
+
+
+def write_sheets(folder: Owned, items: Sequence[Item]) -> list[Path]:
     """Write the outputs of items small, side by side: one sheet, or several where there are many."""
     written: list[Path] = []
+    free = numbered(folder.path / SHEET)
     for first in range(0, len(items), _ON_A_SHEET):
         small = [(item.name, _small(item)) for item in items[first : first + _ON_A_SHEET]]
         shown = [(name, picture) for name, picture in small if picture is not None]
         if shown:
-            path = folder / SHEET if not written else (folder / SHEET).with_stem(f"contact-sheet-{len(written) + 1}")
             columns = min(_COLUMNS, len(shown))
             width = _WIDTH * columns // _COLUMNS
             sheet = contact_sheet([p for _, p in shown], columns=columns, captions=[n for n, _ in shown], width=width)
-            write_image(path, sheet)
-            written.append(path)
+            written.append(write_image(next(free), sheet, into=folder.replacing))
     return written
 
 
@@ -146,19 +153,3 @@ def _small(item: Item) -> Tensor | None:
         side = _WIDTH // _COLUMNS
         return resize(picture, fit(size_of(picture), longer=side)).clamp(0, 1)
     return None
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """The folder, made where it is missing, for this process only."""
-    with contextlib.ExitStack() as stack:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            turn = stack.enter_context(one_at_a_time(folder / ".batch.lock"))
-        except OSError as error:
-            raise PictureError(
-                f"cannot write to the folder '{folder}': {error.strerror or error}; name another --output."
-            ) from error
-        for _ in turn:
-            raise RecipeError(f"another batch works on '{folder}'; wait for it, or name another --output.")
-        yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import re
@@ -15,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from reverie.errors import RecipeError
+from reverie.files import Owned, Placing, replacing
 from reverie.jobs.states import flatten, unflatten
-from reverie.pictures import atomic_path
 
 FORMAT = 1
 _NAME = re.compile(r"checkpoint-(\d+)-(\d+)\.safetensors")
@@ -42,11 +41,11 @@ class Checkpoints:
     """The checkpoints of one run in a folder, the last two kept.
 
     Attributes:
-        folder: exists.
+        folder: in which the run is kept.
         run: identifies the run; a checkpoint of another is refused.
     """
 
-    folder: Path
+    folder: Owned
     run: str
 
     def write(self, state: Any, *, stage: int, step: int) -> Path:
@@ -57,14 +56,12 @@ class Checkpoints:
             stage, step: after which it was taken; they order the checkpoints.
 
         Raises:
-            PictureError: the disk is full, or the folder cannot be written to.
+            FileError: the disk is full, or the folder cannot be written to.
         """
-        path = self.folder / f"checkpoint-{stage:03d}-{step:06d}.safetensors"
-        write_state(path, state, run=self.run)
+        path = self.folder.path / f"checkpoint-{stage:03d}-{step:06d}.safetensors"
+        write_state(path, state, run=self.run, into=self.folder.replacing)
         before = [p for p in self.paths() if _order(p) < _order(path)]
-        for stale in set(self.paths()) - {path, *before[-1:]}:
-            with contextlib.suppress(OSError):
-                stale.unlink()
+        self.folder.remove(*(p.name for p in set(self.paths()) - {path, *before[-1:]}))
         return path
 
     def newest(self) -> tuple[Any, tuple[str, ...]]:
@@ -81,39 +78,38 @@ class Checkpoints:
             notes.append(f"'{path}' is damaged; going on from the checkpoint before it.")
         if notes:
             raise RecipeError(
-                f"every checkpoint in '{self.folder}' is damaged. Delete them there to begin this run anew."
+                f"every checkpoint in '{self.folder.path}' is damaged. Delete them there to begin this run anew."
             )
         return None, ()
 
     def remove(self) -> None:
-        """Delete them all, and what a killed process left half written."""
-        for path in [*self.paths(), *self.folder.glob(".*.partial.*")]:
-            with contextlib.suppress(OSError):
-                path.unlink()
+        """Delete them all."""
+        self.folder.remove(*(path.name for path in self.paths()))
 
     def paths(self) -> list[Path]:
-        """The files, oldest first."""
-        return sorted((p for p in self.folder.iterdir() if _NAME.fullmatch(p.name)), key=_order)
+        """The files, oldest first; of those only that were written here."""
+        names = filter(_NAME.fullmatch, filter(self.folder.has, self.folder.names))
+        return sorted((self.folder.path / name for name in names), key=_order)
 
 
-def write_state(path: Path, state: Any, *, run: str) -> None:
+def write_state(path: Path, state: Any, *, run: str, into: Placing = replacing) -> None:
     """Write a state as a safetensors file that holds its own sha256, streamed: it costs no second copy.
 
     Raises:
-        PictureError: the disk is full, or the folder cannot be written to.
+        FileError: the disk is full, or the folder cannot be written to.
     """
     text, named = flatten(state)
     tensors = dict(sorted(named.items(), key=lambda pair: -pair[1].element_size()))  # aligned, as readers need it
     header = _header(tensors, {"format": str(FORMAT), "run": run, "state": text})
     digest = hashlib.sha256(header)
-    with atomic_path(path) as partial, partial.open("wb") as file:
-        file.write(header)
+    with into(path) as draft:
+        draft.file.write(header)
         for tensor in tensors.values():
             data = _bytes(tensor)
             digest.update(data)
-            file.write(data)
-        file.seek(_DIGEST.start)
-        file.write(digest.hexdigest().encode())
+            draft.file.write(data)
+        draft.file.seek(_DIGEST.start)
+        draft.file.write(digest.hexdigest().encode())
 
 
 def read_state(path: Path, *, run: str) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from reverie.engine import Synthesis
 from reverie.engine.stages import Size
 from reverie.errors import PictureError
+from reverie.files import scratch_place
 from reverie.pictures import fit
 
 AT_ONCE = 3  # checkpoints: two are kept while the next is written
@@ -69,7 +69,7 @@ def check(needs: Needs, size: Size) -> None:
 
 def references_in() -> Path:
     """The folder of temporary files, in which references are mapped."""
-    return Path(tempfile.gettempdir())
+    return scratch_place()
 
 
 def _disks(paths: Iterable[Path]) -> Mapping[int, tuple[int, Path]]:

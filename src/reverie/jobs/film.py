@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from reverie.errors import PictureError, RecipeError
-from reverie.pictures import atomic_path
+from reverie.files import Draft, Placing, replacing
 
 RATE = 25
 """Frames a second."""
@@ -35,30 +35,35 @@ def check_film(path: Path) -> None:
         )
 
 
-def join(frames: Sequence[Path], film: Path) -> None:
-    """Write the frames as a film, 25 a second; what lay there is replaced once it is whole.
+def join(frames: Sequence[Path], film: Path, *, into: Placing = replacing) -> Path:
+    """Write the frames as a film, 25 a second; return where it lies.
+
+    Args:
+        frames: pictures of one size.
+        film: where to.
+        into: how the file comes to its place.
 
     Raises:
         PictureError: it cannot be written.
     """
     try:
-        with atomic_path(film) as partial:
-            (_gif if film.suffix.lower() == ".gif" else _mp4)(frames, partial)
+        with into(film) as draft:
+            (_gif if film.suffix.lower() == ".gif" else _mp4)(frames, draft)
     except OSError as error:
         raise PictureError(f"cannot write '{film}': {error.strerror or error}.") from error
+    return draft.placed or film
 
 
-def _gif(frames: Sequence[Path], path: Path) -> None:
+def _gif(frames: Sequence[Path], draft: Draft) -> None:
     first, *rest = (Image.open(frame).convert("RGB").quantize(256) for frame in frames)
-    with path.open("wb") as file:
-        first.save(file, format="gif", save_all=True, append_images=rest, duration=1000 // RATE, loop=0)
+    first.save(draft.file, format="gif", save_all=True, append_images=rest, duration=1000 // RATE, loop=0)
 
 
-def _mp4(frames: Sequence[Path], path: Path) -> None:
+def _mp4(frames: Sequence[Path], draft: Draft) -> None:
     with Image.open(frames[0]) as first:
         width, height = (side - side % 2 for side in first.size)  # the codec halves colours
     writer = import_module("imageio_ffmpeg").write_frames(
-        str(path),
+        str(draft.path),
         (width, height),
         fps=RATE,
         codec="libx264",

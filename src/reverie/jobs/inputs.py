@@ -168,5 +168,3 @@ def _meant(each: Input, word: str) -> tuple[Path, ...]:
     if each.many and Path(word).is_dir():
         return tuple(path for path in gather([word]) if path)
     return (sample_or_file(word) if each.kind.samples or each.many else Path(word),)
-
-

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_origin
 
 from pydantic import BaseModel, JsonValue
 
-from reverie import styles
-from reverie.errors import PictureError, RecipeError, suggestion
+from reverie.errors import RecipeError, suggestion
 from reverie.recipes.catalogue import OnePass, Recipe
 from reverie.recipes.settings import checked
 

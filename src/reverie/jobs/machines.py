@@ -8,7 +8,7 @@ from typing import TypeVar
 from reverie.engine import Executor, Plan, RayExecutor, Run
 from reverie.engine.joining import leave, the_ray
 from reverie.engine.memory import free_memory, parse_memory, resident
-from reverie.engine.plan import BOUNDLESS, TILES
+from reverie.engine.plan import TILES
 from reverie.engine.runs import Optimisation
 from reverie.errors import RecipeError
 from reverie.jobs.share import Share, share_out, workers_here

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from reverie.files import Owned
 from reverie.jobs.items import Item
-from reverie.pictures import write_bytes
 
 CSV, LINES = "manifest.csv", "manifest.jsonl"
 SELDOM = 1.0  # seconds between writings, while items end faster than that
@@ -52,10 +52,10 @@ class Manifest:
         items: all of them.
     """
 
-    def __init__(self, folder: Path, items: Sequence[Item]) -> None:
+    def __init__(self, folder: Owned, items: Sequence[Item]) -> None:
         self._folder, self._written = folder, 0.0
         self._rows = {item.output: Row(item) for item in items}
-        self._earlier = _known_of(folder / LINES)
+        self._earlier = _known_of(folder.path / LINES)
 
     @property
     def rows(self) -> list[Row]:
@@ -91,12 +91,12 @@ class Manifest:
         """Write both files, each whole.
 
         Raises:
-            PictureError: the folder cannot be written to.
+            FileError: the folder cannot be written to.
         """
         plain = [row.as_json() for row in self._rows.values()]
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in plain)
-        write_bytes(self._folder / LINES, lines.encode("utf8", "replace"))
-        write_bytes(self._folder / CSV, _table(plain).encode("utf8", "replace"))
+        self._folder.write(LINES, lines.encode("utf8", "replace"))
+        self._folder.write(CSV, _table(plain).encode("utf8", "replace"))
         self._written = time.monotonic()
 
 

@@ -142,5 +142,3 @@ def _is_free(base: Path, wishes: Beside, *, named: bool) -> bool:
         for p in base.parent.iterdir()
         if p.name.startswith(f"{base.stem}-") and p.suffix == base.suffix and not is_reserved(p)
     )
-
-

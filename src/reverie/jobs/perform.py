@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,7 +16,7 @@ from reverie.engine.runs import Optimisation
 from reverie.errors import RecipeError
 from reverie.jobs import disk
 from reverie.jobs.events import Began, Downloaded, Ended, Event, Noted, Planned, Stepped
-from reverie.jobs.folder import Folder, Kept, begin, holds_job, sources_of
+from reverie.jobs.folder import Folder, Kept, begin, sources_of
 from reverie.jobs.inputs import Loaded, find_files, load, with_inherited
 from reverie.jobs.job import Expected, Job, Stop, paths
 from reverie.jobs.keep import LONG, Keeper, pausing
@@ -123,9 +122,7 @@ def _way(craft: Craft[..., Any]) -> Callable[[Any], str]:
     return lambda each: f"; 'reverie {craft.name} --help' shows more"
 
 
-def _prepared(
-    job: Job, craft: Craft[..., Any], place: Placement, machines: Machines
-) -> Iterator[Event]:
+def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Machines) -> Iterator[Event]:
     """Everything that can be refused, refused before any work; then the network fetched."""
     settings = machines.settings(craft.checked(job.settings))
     files = place.files

@@ -261,9 +261,7 @@ def _unfinished(path: Path, craft: Craft[..., Any], job: Job, files: Files, stac
             return folder
     if job.output is None:
         return None
-    raise RecipeError(
-        f"'{path}' holds another unfinished run; go on with it by 'reverie resume {path}', or remove it."
-    )
+    raise RecipeError(f"'{path}' holds another unfinished run; go on with it by 'reverie resume {path}', or remove it.")
 
 
 _PLACES: Mapping[Output, Any] = {Still: _still, Clip: _frames, Weights: _weights}
@@ -272,5 +270,3 @@ _PLACES: Mapping[Output, Any] = {Still: _still, Clip: _frames, Weights: _weights
 def redirected(folder: Folder, output: Path | None) -> Folder:
     """The same run with another output, where one is named."""
     return folder if output is None else folder.changed(output=str(output.absolute()), named=True, base=None)
-
-

@@ -13,7 +13,7 @@ from unicodedata import combining, normalize
 from PIL import Image, ImageDraw, ImageFont
 
 from reverie.engine import Iterate
-from reverie.pictures import write_bytes
+from reverie.files import Placing, replacing
 
 _FINE = 2  # drawn this much larger, then reduced: smooth lines
 _WIDTH, _HEIGHT = 1280, 800
@@ -138,18 +138,21 @@ class Page:
         return memory.getvalue()
 
 
-def write_report(path: Path, moments: Sequence[Moment], *, title: str) -> None:
-    """Write the plot of a run: the objective above, its terms below.
+def write_report(path: Path, moments: Sequence[Moment], *, title: str, into: Placing = replacing) -> Path:
+    """Write the plot of a run: the objective above, its terms below; return where it lies.
 
     Args:
         path: a ``.png`` file.
         moments: one a step, at least one.
         title: one line.
+        into: how the file comes to its place.
 
     Raises:
         PictureError: the file cannot be written.
     """
-    write_bytes(path, draw_report(moments, title=title))
+    with into(path) as draft:
+        draft.file.write(draw_report(moments, title=title))
+    return draft.placed or path
 
 
 def draw_report(moments: Sequence[Moment], *, title: str) -> bytes:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from reverie.errors import ChecksumMismatch, WeightsError
+from reverie.files import append, put, remove
 
 CHUNK = 1 << 20
 PATIENCE_SECONDS = 30.0
@@ -75,9 +72,9 @@ def fetch(checkpoint: Checkpoint, folder: Path) -> Iterator[Progress]:
             raise
         raise WeightsError(f"cannot write '{part}': {error.strerror or error}.") from error
     if not digest.startswith(checkpoint.sha256):
-        part.unlink()
+        remove(part)
         raise ChecksumMismatch(mismatch(part, digest, checkpoint) + "; removed, run again.")
-    part.replace(target)
+    put(part, target)
 
 
 def _download(checkpoint: Checkpoint, part: Path) -> Generator[Progress, None, None]:
@@ -117,7 +114,7 @@ def _receive(checkpoint: Checkpoint, part: Path) -> Generator[Progress, None, in
         start = start if response.status == http.client.PARTIAL_CONTENT else 0
         length = response.headers.get("Content-Length")
         total = start + int(length) if length else None
-        with part.open("ab" if start else "wb") as file:
+        with append(part, anew=not start) as file:
             yield Progress(start, total)
             while chunk := response.read(CHUNK):
                 file.write(chunk)
@@ -155,42 +152,3 @@ def hash_file(path: Path) -> str:
 def size_so_far(path: Path) -> int:
     """Bytes in a file, 0 where there is none."""
     return path.stat().st_size if path.exists() else 0
-
-
-@contextmanager
-def one_at_a_time(path: Path) -> Iterator[Iterator[None]]:
-    """One process at a time: exhaust what is given, and it is your turn until the block ends.
-
-    The lock is the operating system's, so that a killed process leaves none behind.
-    """
-    with path.open("a+b") as file:
-        yield _waits(file)
-
-
-def _waits(file: IO[bytes]) -> Iterator[None]:
-    while not _lock(file):
-        yield
-        time.sleep(0.2)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: IO[bytes]) -> bool:
-        """Try to take a lock that lasts until the file is closed."""
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _lock(file: IO[bytes]) -> bool:
-        """Try to take a lock that lasts until the file is closed."""
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True

@@ -20,19 +20,18 @@ from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as dump_safetensors
 from torch import Tensor
 
-from reverie.errors import ChecksumMismatch, ReverieError, WeightsError
+from reverie.errors import ChecksumMismatch, FileError, ReverieError, WeightsError
+from reverie.files import make_folder, one_at_a_time, remove, write_bytes
 from reverie.networks.fetch import (
     Checkpoint,
     Progress,
     fetch,
     hash_file,
     mismatch,
-    one_at_a_time,
     size_so_far,
 )
 from reverie.networks.graph import Blueprint
 from reverie.networks.ops import Conv
-from reverie.pictures.files import write_bytes
 
 
 @dataclass(frozen=True)
@@ -92,12 +91,12 @@ def obtain(checkpoint: Checkpoint, blueprint: Blueprint) -> Iterator[Progress]:
             return
         yield from fetch(checkpoint, folder)
         convert(folder / checkpoint.file, blueprint, _cached_file(checkpoint), checkpoint.keep)
-        (folder / checkpoint.file).unlink()
+        remove(folder / checkpoint.file)
 
 
 def is_cached(checkpoint: Checkpoint) -> bool:
     """Whether a network's converted weights are in the cache."""
-    return _record(_cached_file(checkpoint)).exists()
+    return _is_there(_cached_file(checkpoint))
 
 
 def find(checkpoint: Checkpoint, blueprint: Blueprint) -> Weights:
@@ -128,7 +127,7 @@ def from_file(path: Path, blueprint: Blueprint, checkpoint: Checkpoint) -> Weigh
     if path.name == checkpoint.file and not digest.startswith(checkpoint.sha256):
         raise ChecksumMismatch(mismatch(path, digest, checkpoint) + "; copy it again.")
     target = cache_folder() / f"{checkpoint.name}-{digest[:8]}.safetensors"
-    if not _record(target).exists():
+    if not _is_there(target):
         convert(path, blueprint, target, checkpoint.keep)
     return read_cached(target)
 
@@ -224,10 +223,15 @@ def _record(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
+def _is_there(path: Path) -> bool:
+    """Whether a converted file is in the cache, and what was recorded of it."""
+    return path.is_file() and _record(path).is_file()
+
+
 def _forget(path: Path) -> None:
     for file in (_record(path), path):
         with contextlib.suppress(OSError):
-            file.unlink()
+            remove(file)
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
@@ -255,9 +259,7 @@ def parse(data: bytes, path: Path) -> Mapping[str, Tensor]:
 
 def _make(folder: Path) -> Path:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WeightsError(
-            f"cannot make the cache folder '{folder}': {error.strerror}; set REVERIE_HOME to one you may write to."
-        ) from error
+        make_folder(folder, beside="set REVERIE_HOME to one you may write to")
+    except FileError as error:
+        raise WeightsError(str(error)) from error
     return folder

@@ -6,7 +6,6 @@ Everywhere a picture is a float32 tensor (B, 3, H, W) of sRGB in [0, 1]; sizes a
 from __future__ import annotations
 
 from reverie.pictures.colour import linear_to_srgb, oklab_to_srgb, srgb_to_linear, srgb_to_oklab
-from reverie.pictures.files import atomic_path, write_bytes
 from reverie.pictures.formats import FORMATS, Format, format_of, is_lossless, keeps_recipe, readable, suffixes
 from reverie.pictures.magnify import magnified
 from reverie.pictures.masks import MOST_REGIONS, Regions, mask_of, paired, read_mask, read_regions, regions_of
@@ -36,7 +35,6 @@ __all__ = [
     "Method",
     "Picture",
     "Regions",
-    "atomic_path",
     "check_colour_mode",
     "check_output",
     "coloured",
@@ -72,6 +70,5 @@ __all__ = [
     "srgb_to_oklab",
     "suffixes",
     "tile_preview",
-    "write_bytes",
     "write_image",
 ]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from reverie.errors import PictureError, suggestion
-
-AnyPath = str | os.PathLike[str]
+from reverie.files import AnyPath as AnyPath
 
 
 @dataclass(frozen=True)

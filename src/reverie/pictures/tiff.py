@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -45,7 +44,7 @@ def decode_tiff(file: BinaryIO, *, max_pixels: int) -> Raster | ImageFile.ImageF
 
 
 def write_tiff(
-    path: Path,
+    file: BinaryIO,
     strips: Iterable[Array],
     shape: tuple[int, int, int],
     dtype: DTypeLike,
@@ -56,7 +55,7 @@ def write_tiff(
     """Write a deflated TIFF as its strips come; only one of them is held.
 
     Args:
-        path: where to.
+        file: open for writing.
         strips: (``ROWS``, W, 3 or 4) of ``dtype``, from the top; the last may be shorter.
         shape: (H, W, 3 or 4) of them all, RGB or RGBA.
         dtype: uint8 or uint16.
@@ -64,7 +63,7 @@ def write_tiff(
         recipe: text to keep as the ImageDescription.
     """
     tifffile.imwrite(
-        path,
+        file,
         map(_packed, strips),
         shape=shape,
         dtype=dtype,

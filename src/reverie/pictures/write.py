@@ -14,9 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from reverie.errors import PictureError
+from reverie.files import Draft, Placing, replacing
 from reverie.pictures import png, tiff
 from reverie.pictures.bands import bands
-from reverie.pictures.files import atomic_path
 from reverie.pictures.formats import AnyPath, Format, format_of
 from reverie.pictures.profiles import srgb_profile
 from reverie.pictures.raster import Array
@@ -75,13 +75,14 @@ def write_image(
     recipe: str | None = None,
     depth: int = 8,
     quality: int = 95,
-) -> None:
+    into: Placing = replacing,
+) -> Path:
     """Write a picture; the suffix decides between PNG, JPEG, WebP, TIFF and ``.npy``.
 
-    An existing file is replaced only once the new one is whole and on the disk. Values outside
-    [0, 1] are clipped; the rest is rounded to the nearest step. Rows are converted and packed a
-    few at a time: beside the pixels PNG, TIFF and ``.npy`` take a few megabytes, JPEG and WebP
-    the encoder's copy of 4 bytes a pixel.
+    An existing file is replaced only once the new one is whole and on the disk, or stays, as
+    ``into`` says. Values outside [0, 1] are clipped; the rest is rounded to the nearest step. Rows
+    are converted and packed a few at a time: beside the pixels PNG, TIFF and ``.npy`` take a few
+    megabytes, JPEG and WebP the encoder's copy of 4 bytes a pixel.
 
     Args:
         path: where to; ``.png``, ``.jpg``, ``.jpeg``, ``.webp``, ``.tif``, ``.tiff`` or ``.npy``.
@@ -91,6 +92,10 @@ def write_image(
         recipe: JSON text to keep inside (``read_recipe``); ``.npy`` keeps none.
         depth: 8, or 16 bits a channel for PNG and TIFF; ``.npy`` is always float32 (H, W, 3).
         quality: 1 to 100, for JPEG (4:4:4) and WebP; 100 is lossless WebP.
+        into: how the file comes to its place, one of the ways of `reverie.files`.
+
+    Returns:
+        Where it lies.
 
     Raises:
         PictureError: a NaN, a wrong shape, an unknown suffix, a depth or size the format lacks, a
@@ -107,8 +112,9 @@ def write_image(
         _check_alpha(alpha, pixels)
     dtype = np.float32 if format_.name == "NumPy" else np.uint16 if depth == 16 else np.uint8
     page = _Page(pixels, alpha, format_.alpha, dtype, recipe, quality)
-    with atomic_path(path) as partial:
-        _encode(partial, page, format_)
+    with into(path) as draft:
+        _encode(draft, page, format_)
+    return draft.placed or Path(path)
 
 
 def check_output(path: AnyPath, *, depth: int = 8, size: tuple[int, ...] | None = None, quality: int = 95) -> Format:
@@ -175,20 +181,18 @@ def _plain(x: Tensor, rows: slice) -> Array:
     return band
 
 
-def _encode(partial: Path, page: _Page, format_: Format) -> None:
+def _encode(draft: Draft, page: _Page, format_: Format) -> None:
     try:
         if format_.name == "PNG":
-            with partial.open("wb") as file:
-                strips = page.strips(png.ROWS)
-                png.write_png(file, strips, page.shape, page.dtype, profile=srgb_profile(), recipe=page.recipe)
+            strips = page.strips(png.ROWS)
+            png.write_png(draft.file, strips, page.shape, page.dtype, profile=srgb_profile(), recipe=page.recipe)
         elif format_.name == "TIFF":
             strips = page.strips(tiff.ROWS)
-            tiff.write_tiff(partial, strips, page.shape, page.dtype, profile=srgb_profile(), recipe=page.recipe)
+            tiff.write_tiff(draft.file, strips, page.shape, page.dtype, profile=srgb_profile(), recipe=page.recipe)
         elif format_.name == "NumPy":
-            with partial.open("wb") as file:
-                _write_numpy(file, page)
+            _write_numpy(draft.file, page)
         else:
-            partial.write_bytes(_by_pillow(page, format_))
+            draft.file.write(_by_pillow(page, format_))
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise PictureError(f"cannot write this as {format_.name}: {reason}; write .png") from error

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from reverie.errors import PictureError
-from reverie.pictures import atomic_path, write_bytes
+from reverie.files import replacing, write_bytes
 
 
 def test_finished_file_takes_its_place(tmp_path: Path) -> None:
     target = tmp_path / "out.png"
-    with atomic_path(target) as partial:
-        assert partial.parent == tmp_path and partial.suffix == ".png" and partial != target
-        partial.write_bytes(b"new")
+    with replacing(target) as draft:
+        assert draft.path.parent == tmp_path and draft.path.suffix == ".png" and draft.path != target
+        draft.file.write(b"new")
         assert not target.exists()
     assert target.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [target]
@@ -27,8 +27,8 @@ def test_finished_file_takes_its_place(tmp_path: Path) -> None:
 def test_after_any_exception_the_old_file_is_untouched(tmp_path: Path, error: BaseException) -> None:
     target = tmp_path / "out.png"
     target.write_bytes(b"old")
-    with pytest.raises(type(error)), atomic_path(target) as partial:
-        partial.write_bytes(b"half")
+    with pytest.raises(type(error)), replacing(target) as draft:
+        draft.file.write(b"half")
         raise error
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
@@ -37,7 +37,7 @@ def test_after_any_exception_the_old_file_is_untouched(tmp_path: Path, error: Ba
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EDQUOT])
 def test_a_full_disk_is_one_line(tmp_path: Path, code: int) -> None:
     one_line = r"^cannot write '.*out\.png': the .*; [^\n]*$"
-    with pytest.raises(PictureError, match=one_line), atomic_path(tmp_path / "out.png"):
+    with pytest.raises(PictureError, match=one_line), replacing(tmp_path / "out.png"):
         raise OSError(code, os.strerror(code))
     assert not list(tmp_path.iterdir())
 

@@ -1,0 +1,48 @@
+"""Files: the only code that writes, makes, renames or removes anything on a disk.
+
+What a user named is replaced on purpose, in one step (`replacing`). Whatever else is written never takes the place of
+another's file: it takes the next free number (`adding`), a name that was reserved before any work (`reserve`), or is
+refused (`creating`). Only what a folder's own journal says was written there is removed
+again (`own`). What is no regular file (a device, a fifo, a folder), behind a link too, is never written.
+"""
+
+from __future__ import annotations
+
+from reverie.files.drafts import AnyPath, Draft, Placing, adding, check_writable, creating, replacing, write_bytes
+from reverie.files.folders import JOURNAL, Owned, is_owned, make_folder, new_folder, own, remove_empty, written_in
+from reverie.files.lock import one_at_a_time
+from reverie.files.names import numbered
+from reverie.files.plain import append, put, remove
+from reverie.files.reserve import Reservation, is_reserved, reserve
+from reverie.files.scratch import mapped, nowhere, scratch_folder, scratch_place
+
+__all__ = [
+    "JOURNAL",
+    "AnyPath",
+    "Draft",
+    "Owned",
+    "Placing",
+    "Reservation",
+    "adding",
+    "append",
+    "check_writable",
+    "creating",
+    "is_owned",
+    "is_reserved",
+    "make_folder",
+    "mapped",
+    "new_folder",
+    "nowhere",
+    "numbered",
+    "one_at_a_time",
+    "own",
+    "put",
+    "remove",
+    "remove_empty",
+    "replacing",
+    "reserve",
+    "scratch_folder",
+    "scratch_place",
+    "write_bytes",
+    "written_in",
+]

@@ -1,0 +1,136 @@
+"""What the folder of a kept run says of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import torch
+from pydantic import AfterValidator, Field, ValidationError
+
+from reverie.errors import RecipeError
+from reverie.jobs.job import Job, Part
+from reverie.jobs.record import Record, hash_of
+from reverie.recipes.craft import FOLDER, Craft
+
+FORMAT: Literal[2] = 2
+
+
+def _bare(name: str) -> str:
+    """Refuse what is not a plain file name."""
+    if Path(name).name != name or name in ("", ".", "..") or "\0" in name:
+        raise ValueError("it is not a file name")
+    return name
+
+
+class Source(Part):
+    """A file that goes into a run: the name of its copy in the folder, and where it lay."""
+
+    role: str
+    name: Annotated[str, AfterValidator(_bare)]
+    origin: str
+
+
+class Kept(Part):
+    """What a folder says of its run.
+
+    Attributes:
+        version: of this form.
+        job: as it was asked for.
+        record: of the run: settings with every choice made, inputs, networks; where it is to stop, if not at its end.
+        output: where the result goes, an absolute path.
+        base: the name that companions are named after; None: the output.
+        named: whether a user named the output; otherwise what others put there stays.
+        sources: one for each of the record's inputs, in their order.
+        tile: side of the tiles since larger ones were too large for the memory, pixels; None: the record's.
+        passing: whether the folder is removed with the run's end.
+        finished: whether the result is written.
+    """
+
+    version: Literal[2] = Field(default=FORMAT, alias="format")
+    job: Job
+    record: Record
+    output: str
+    base: str | None = None
+    named: bool = True
+    sources: tuple[Source, ...] = ()
+    tile: int | None = Field(default=None, ge=0)
+    passing: bool = False
+    finished: bool = False
+
+    @property
+    def run(self) -> str:
+        """A sha256 that is the same for two runs of the same steps: craft, settings, inputs, networks."""
+        r = self.record
+        inputs, networks = [(i.role, i.sha256) for i in r.inputs], [n.sha256 for n in r.networks]
+        parts = [r.version, r.craft, r.settings, inputs, networks]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def record_now(self) -> Record:
+        """The record with the tiles it has come to, for the result."""
+        if self.tile is None:
+            return self.record
+        return self.record.model_copy(update={"settings": {**self.record.settings, "tile": self.tile}})
+
+    def is_for(self, craft: Craft[..., Any], job: Job, files: Mapping[str, Sequence[Path]]) -> bool:
+        """Whether it was begun by the same request: craft, settings, and the bytes of the files that go in."""
+        if craft.name != self.record.craft or craft.checked(job.settings) != craft.checked(self.job.settings):
+            return False
+        copied = [(name, path) for name, paths in files.items() for path in paths if not _stays(craft, name)]
+        return [(name, hash_of(path)) for name, path in copied] == [(i.role, i.sha256) for i in self.record.inputs]
+
+    def to_json(self) -> str:
+        """All of it as JSON text, with the identity of its run: a damaged text is recognised."""
+        return json.dumps({"run": self.run, **self.model_dump(mode="json", by_alias=True)}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What stands in a JSON text.
+
+        Raises:
+            RecipeError: damaged, or of another format.
+        """
+        try:
+            data: dict[str, Any] = json.loads(text)
+            version = data["format"]
+            if version == FORMAT:
+                run = data.pop("run")
+                kept = cls.model_validate(data)
+                if kept.run == run and len(kept.sources) == len(kept.record.inputs):
+                    return kept
+        except (ValidationError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            version = FORMAT
+        if version != FORMAT:
+            raise RecipeError(
+                f"this Reverie reads runs of format {FORMAT}; got {version!r:.20}. Use the Reverie that wrote it."
+            )
+        raise RecipeError("the job is damaged: its text is not as it was written. Run its command again.")
+
+
+def sources_of(record: Record, files: Sequence[Path]) -> tuple[Source, ...]:
+    """The sources of a run, from the files that go in, in the order of the record."""
+    return tuple(
+        Source(role=wanted.role, name=path.name, origin=str(path.absolute()))
+        for wanted, path in zip(record.inputs, files, strict=True)
+    )
+
+
+def differences(record: Record) -> tuple[str, ...]:
+    """What may make the pixels differ from a recorded run's, in words."""
+    from reverie.version import __version__
+
+    made = {"PyTorch": (record.torch, torch.__version__), "Reverie": (record.reverie, __version__)}
+    return tuple(
+        f"made with {name} {then:.40}, this is {now}: pixels may differ a little."
+        for name, (then, now) in made.items()
+        if then != now
+    )
+
+
+def _stays(craft: Craft[..., Any], name: str) -> bool:
+    """Whether files are read where they lie, and not copied."""
+    return craft.input(name).kind is FOLDER
