@@ -129,7 +129,9 @@ def _argument(craft: Craft[..., Any], each: Input) -> inspect.Parameter:
 
 def settings_parameters(craft: Craft[..., Any]) -> list[inspect.Parameter]:
     """An option for each setting, each under its heading."""
-    return [_option(name, field) for name, field in craft.settings.model_fields.items()]
+    kind = craft.settings
+    own = [name for model in kind.__mro__ for name in vars(model).get("__annotations__", {})]
+    return [_option(name, kind.model_fields[name]) for name in dict.fromkeys(own) if name in kind.model_fields]
 
 
 def settings_given(kind: type[Settings], given: Given) -> dict[str, Any]:

@@ -227,8 +227,8 @@ class FrameStep:
 
     @property
     def at(self) -> tuple[int, int]:
-        """The number of the last whole frame, from 1, as a step of the only stage."""
-        return 1, self.number + (self.image is not None)
+        """The number of the frame, from 1, as a step of the only stage."""
+        return 1, self.number + 1
 
     @property
     def losses(self) -> Losses:

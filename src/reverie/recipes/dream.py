@@ -6,7 +6,7 @@ gradient in Laplacian bands of equal strength, and a colour that does not drift.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, TypeVar
@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field
 from torch import Tensor
 
 from reverie.canvas import PixelCanvas
-from reverie.engine import Iterate, Stage, Synthesis, octaves
+from reverie.engine import Stage, Synthesis, octaves
 from reverie.engine.precision import with_precision
 from reverie.errors import PictureError, RecipeError
 from reverie.networks import Network, Padding, load
@@ -25,7 +25,19 @@ from reverie.objectives import Objective
 from reverie.optimisers import Normalised
 from reverie.pictures import fit, keep_colours, periodic_part, resize_seamless, scaled, size_of
 from reverie.recipes.parts.wishes import Subjects, by_octave, objective_of, parse_channel, parse_wish
-from reverie.recipes.settings import QUALITY, Quality, Settings, Words, even, listed
+from reverie.recipes.craft import Many, Mask, Photo, Still, craft
+from reverie.recipes.settings import (
+    DIAL,
+    QUALITY,
+    Panel,
+    Quality,
+    RunSettings,
+    TileSettings,
+    UpscaleFragment,
+    Words,
+    even,
+    listed,
+)
 from reverie.recipes.upscale import enlargement
 from reverie.views import jitter
 
@@ -50,54 +62,61 @@ Counts = Annotated[tuple[Annotated[int, Field(ge=1, le=10_000)], ...], BeforeVal
 Strengths = Annotated[tuple[Annotated[float, Field(gt=0, le=20)], ...], Field(min_length=1), BeforeValidator(listed)]
 
 
-class DreamSettings(Settings):
+SUBJECTS, OCTAVES = Panel("Subjects"), Panel("Octaves and steps")
+
+
+class DreamSettings(RunSettings, TileSettings, UpscaleFragment):
     """How to dream."""
 
-    layers: Words = Field(
-        (),
-        description="layers to dream with, NAME or NAME:WEIGHT; / parts the lists of octaves, coarse to fine;"
-        " default: the network's own choice",
-    )
-    channels: Words = Field(
-        (),
-        description="single channels, LAYER:CHANNEL or LAYER:CHANNEL:WEIGHT; 11+42-7 is a direction of three,"
-        " 11@0.3/0.5 one neuron, so far down and across",
-    )
-    class_name: Words = Field(
-        (),
+    class_name: Annotated[Words, DIAL] = Field(
+        default=(),
         alias="class",
         description="classes to dream of, NAME or NAME:WEIGHT: an ImageNet name, part of it, its number,"
         " or a kind such as birds",
     )
-    avoid: Words = Field((), description="classes to keep away from, likewise, e.g. dogs,spiders:2")
-    size: int = Field(768, ge=16, le=100_000, description="longer side of the result, pixels")
-    octaves: int = Field(4, ge=1, le=20, description="scales, coarse to fine")
-    ratio: float = Field(1.4, gt=1, le=4, description="between one octave and the next")
-    quality: Quality = Field("normal", description="draft, normal or fine: fewer or more steps")
-    steps: Counts = Field(
-        (),
+    layers: Annotated[Words, DIAL] = Field(
+        default=(),
+        description="layers to dream with, NAME or NAME:WEIGHT; / parts the lists of octaves, coarse to fine;"
+        " default: the network's own choice",
+    )
+    channels: Annotated[Words, SUBJECTS] = Field(
+        default=(),
+        description="single channels, LAYER:CHANNEL or LAYER:CHANNEL:WEIGHT; 11+42-7 is a direction of three,"
+        " 11@0.3/0.5 one neuron, so far down and across",
+    )
+    avoid: Annotated[Words, SUBJECTS] = Field(
+        default=(), description="classes to keep away from, likewise, e.g. dogs,spiders:2"
+    )
+    octaves: Annotated[int, OCTAVES] = Field(default=4, ge=1, le=20, description="scales, coarse to fine")
+    ratio: Annotated[float, OCTAVES] = Field(default=1.4, gt=1, le=4, description="between one octave and the next")
+    quality: Annotated[Quality, OCTAVES] = Field(
+        default="normal", description="draft, normal or fine: fewer or more steps"
+    )
+    steps: Annotated[Counts, OCTAVES] = Field(
+        default=(),
         description="steps per octave, or a list, coarse to fine; default: 16 on a photo, 32 from noise, times the"
         " quality",
     )
-    strength: Strengths = Field((1.0,), description="how far each step goes, up to 20, or a list, coarse to fine")
-    jitter: int = Field(24, ge=0, le=512, description="random shift before each step, pixels")
-    bands: int = Field(4, ge=1, le=10, description="Laplacian bands of equal strength in the gradient")
-    keep_colours: float = Field(
-        0.0, ge=0, le=1, alias="keep_colors", description="how much of the photo's own colour stays"
+    strength: Annotated[Strengths, DIAL] = Field(
+        default=(1.0,), description="how far each step goes, up to 20, or a list, coarse to fine"
     )
-    seamless: bool = Field(False, description="the result tiles with itself, edge to edge")
+    size: Annotated[int, DIAL] = Field(
+        default=768, ge=16, le=100_000, description="longer side of the result, pixels"
+    )
+    jitter: Annotated[int, OCTAVES] = Field(default=24, ge=0, le=512, description="random shift before each step, pixels")
+    bands: int = Field(default=4, ge=1, le=10, description="Laplacian bands of equal strength in the gradient")
+    keep_colours: Annotated[float, DIAL] = Field(
+        default=0.0, ge=0, le=1, alias="keep_colors", description="how much of the photo's own colour stays"
+    )
+    seamless: Annotated[bool, DIAL] = Field(
+        default=False, description="the result tiles with itself, edge to edge"
+    )
     leak: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         le=1,
         description="gradient let through units that are off: 0.02 to 0.05 wakes silent channels, more coarsens lines",
     )
-    zoom: int = Field(0, ge=0, le=1_000_000, description="zoom into the dream for so many frames, into a folder")
-    zoom_rate: float = Field(1.04, gt=1, le=2, description="from one frame to the next")
-    zoom_at: Annotated[tuple[float, ...], Field(min_length=2, max_length=2), BeforeValidator(listed)] = Field(
-        (0.5, 0.5), description="where to, as shares of the width and height"
-    )
-    zoom_steps: int = Field(4, ge=1, le=10_000, description="steps per octave of a frame after the first")
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,44 +137,55 @@ class Beside:
     region: Sequence[Tensor] = ()
 
 
+def noise(settings: DreamSettings) -> Tensor:
+    """A square of soft grey noise with a natural spectrum."""
+    generator = torch.Generator().manual_seed(settings.seed)
+    side = settings.size
+    x = torch.zeros(1, 3, side, side)
+    for cells in (4, 8, 16, 32, side):
+        drawn = torch.randn(1, 3, cells, cells, generator=generator)
+        x += _enlarged(drawn, side, seamless=settings.seamless)
+    return (0.48 + 0.04 * x).clamp(0, 1)
+
+
+@craft(example="reverie dream cat.jpg --class macaw --size 1024", makes=Still, noise=noise)
 def dream(
-    photo: Tensor | None = None,
-    settings: DreamSettings | None = None,
+    photo: Annotated[Photo | None, "the picture to dream on"],
+    settings: DreamSettings = DreamSettings(),
     *,
-    like: Tensor | None = None,
-    beside: Beside | None = None,
-) -> Iterator[Iterate]:
-    """Dream on a photo, or from noise.
+    guide: Annotated[Photo | None, "a picture whose features the dream takes up, each place the nearest"] = None,
+    like: Annotated[Many[Photo], "dream more of what these pictures share"] = (),
+    avoid_like: Annotated[Many[Photo], "dream less of what these pictures share"] = (),
+    mask: Annotated[Mask | None, "where to dream: white; where it is black the photo stays"] = None,
+    region: Annotated[
+        Many[Mask],
+        "where a wish is dreamt, a mask for each of classes, channels, layers, --like; the last goes on",
+    ] = (),
+) -> Synthesis:
+    """Dream on a photo, or from noise: it becomes what the network sees in it.
 
     Args:
         photo: (1, 3, H, W) sRGB in [0, 1]; None begins with noise.
         settings: how; the defaults suit any photo.
-        like: a guide picture whose features the dream should take up, (1, 3, H, W) in [0, 1].
-        beside: further pictures: what to be like or not, and where to dream; its guide goes before `like`.
+        guide: a picture whose features the dream takes up, (1, 3, h, w) in [0, 1].
+        like, avoid_like: pictures of whose common features there is to be more, or less.
+        mask: (1, 1, H, W), white where to dream; the photo stays where it is black.
+        region: masks, one for each wish in the order classes, channels, layers, like; the last one goes on.
     Yields:
         An `Iterate` a step; the last one's image is the dream.
     Raises:
         LayerNotFound: a layer or class that the network lacks.
+        PictureError: a mask of another shape than the photo.
+        RecipeError: lists that are longer than the octaves, or wishes that make no sense.
         OutOfMemory: the picture does not fit into the memory allowed, however it is cut.
     Example:
         *_, last = rv.recipes.dream(photo, rv.DreamSettings(size=512, layers=("relu5_2",)))
     """
-    settings = settings or DreamSettings()
-    what = dreaming(photo, settings, beside=beside or Beside(guide=like))
-    return what.run(executor=settings.plan(what).executor())
+    return dreaming(photo, settings, beside=Beside(guide, like, avoid_like, mask, region))
 
 
 def dreaming(photo: Tensor | None, settings: DreamSettings, *, beside: Beside | None = None) -> Synthesis:
-    """The run of a dream, declared.
-
-    Raises:
-        PictureError: a mask of another shape than the photo.
-        RecipeError: lists that are longer than the octaves, or wishes that make no sense.
-    """
-    if settings.zoom and settings.seamless:
-        raise RecipeError("a zoom loses the edges that a seamless picture joins; leave out one of the two.")
-    if settings.zoom and settings.upscale > 1:
-        raise RecipeError("a zoom goes on from each frame as it is, so none is enlarged; leave out --upscale.")
+    """The run of a dream, declared; see `dream`."""
     beside = beside or Beside()
     network = network_of(settings)
     start = beginning(photo, settings, network)
@@ -243,17 +273,6 @@ def canvas_of(start: Tensor, settings: DreamSettings, beside: Beside, *, size: S
     first = resize_seamless(start, size).clamp(0, 1) if settings.seamless else scaled(start, size)
     base = None if bare else start
     return PixelCanvas(first, base=base, natural=True, mask=mask, finish=keep, periodic=settings.seamless)
-
-
-def noise(settings: DreamSettings) -> Tensor:
-    """A square of soft grey noise with a natural spectrum."""
-    generator = torch.Generator().manual_seed(settings.seed)
-    side = settings.size
-    x = torch.zeros(1, 3, side, side)
-    for cells in (4, 8, 16, 32, side):
-        drawn = torch.randn(1, 3, cells, cells, generator=generator)
-        x += _enlarged(drawn, side, seamless=settings.seamless)
-    return (0.48 + 0.04 * x).clamp(0, 1)
 
 
 def grey(picture: Tensor) -> Tensor:

@@ -7,96 +7,116 @@ whole pixels, mean colour and contrast stay the first frame's, and wishes are we
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Annotated, Self
 
 import torch
+from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor
 
-from reverie.engine import Executor, Iterate, Synthesis
+from reverie.engine import Executor, State, Synthesis
+from reverie.engine.runs import Frames, FrameStep
 from reverie.errors import RecipeError
-from reverie.pictures import magnified
-from reverie.recipes.dream import Beside, DreamSettings, canvas_of, dreaming
+from reverie.pictures import magnified, resize
+from reverie.recipes.craft import Alpha, Clip, Many, Mask, Photo, craft
+from reverie.recipes.dream import Beside, DreamSettings, canvas_of, dreaming, noise
+from reverie.recipes.settings import DIAL, Panel, listed
 
 CALM = 0.6  # of a first frame's step, so that frames do not flicker
+_FARTHEST = 1e4  # times; nearer one does not come to the photo's own edges
+ZOOM = Panel("Zoom")
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
-@dataclass(frozen=True)
-class ZoomStep:
-    """A step of a zoom.
+class ZoomSettings(DreamSettings):
+    """How to zoom, and how to dream."""
 
-    Attributes:
-        number: of the frame, from 0, the dream itself.
-        frames: how many there will be.
-        iterate: within the frame.
-        image: the frame, (1, 3, H, W) in [0, 1], at its last step; None before.
-    """
+    frames: Annotated[int, DIAL] = Field(default=60, ge=1, le=1_000_000, description="how many frames")
+    rate: Annotated[float, ZOOM] = Field(default=1.04, gt=1, le=2, description="from one frame to the next")
+    at: Annotated[tuple[Share, ...], ZOOM, Field(min_length=2, max_length=2), BeforeValidator(listed)] = Field(
+        default=(0.5, 0.5), description="where to, as shares of the width and height"
+    )
+    frame_steps: Annotated[int, ZOOM] = Field(
+        default=4, ge=1, le=10_000, description="steps per octave of a frame after the first"
+    )
 
-    number: int
-    frames: int
-    iterate: Iterate
-    image: Tensor | None = None
-
-    @property
-    def done(self) -> float:
-        """Share of the whole zoom's frames that is done."""
-        return (self.number + self.iterate.done) / self.frames
+    @model_validator(mode="after")
+    def _of_frames(self) -> Self:
+        if self.seamless:
+            raise RecipeError("a zoom loses the edges that a seamless picture joins; leave out one of the two.")
+        if self.upscale > 1:
+            raise RecipeError("a zoom goes on from each frame as it is, so none is enlarged; leave out --upscale.")
+        return self
 
 
+@craft(example="reverie zoom cat.jpg --frames 120 -o fall.mp4", makes=Clip, noise=noise)
 def zoom(
-    photo: Tensor | None = None, settings: DreamSettings | None = None, *, beside: Beside | None = None
-) -> Iterator[ZoomStep]:
-    """Dream on a photo or from noise, then zoom into the dream, dreaming on.
+    photo: Annotated[Photo | None, "the picture to dream on"],
+    settings: ZoomSettings = ZoomSettings(),
+    *,
+    guide: Annotated[Photo | None, "a picture whose features the dream takes up, each place the nearest"] = None,
+    like: Annotated[Many[Photo], "dream more of what these pictures share"] = (),
+    avoid_like: Annotated[Many[Photo], "dream less of what these pictures share"] = (),
+    mask: Annotated[Mask | None, "where to dream: white; where it is black the photo stays"] = None,
+    region: Annotated[Many[Mask], "where a wish is dreamt, a mask for each, in the order of dream"] = (),
+    photo_alpha: Alpha | None = None,
+) -> Frames:
+    """Fall into a dream, frame by frame: each is the one before, magnified a little, and dreamt on.
 
     Args:
         photo: (1, 3, H, W) sRGB in [0, 1]; None begins with noise.
-        settings: how; ``zoom`` is the number of frames.
-        beside: further pictures.
+        settings: how; ``frames`` is how many.
+        guide, like, avoid_like, mask, region: as of `dream`.
+        photo_alpha: (1, 1, H, W) in [0, 1]; it is magnified along with the frames.
     Yields:
-        A `ZoomStep` a step; it has an image where a frame is whole.
-    Raises:
-        RecipeError: no frames, or a seamless picture.
+        A `FrameStep` a step; it has an image where a frame is whole.
     Example:
-        frames = [s.image for s in rv.recipes.zoom(photo, rv.DreamSettings(zoom=60)) if s.image is not None]
+        frames = [s.image for s in rv.recipes.zoom(photo, rv.ZoomSettings(frames=60)) if s.image is not None]
     """
-    settings = settings or DreamSettings(zoom=60)
+    beside = Beside(guide, like, avoid_like, mask, region)
     first = dreaming(photo, settings, beside=beside)
-    return zooming(first, settings, beside=beside or Beside(), executor=settings.plan(first).executor())
+
+    def follow(executor: Executor, state: State | None) -> Iterator[FrameStep]:
+        return zooming(first, settings, beside=beside, executor=executor, alpha=photo_alpha, state=state)
+
+    return Frames(first, settings.frames, follow)
 
 
 def zooming(
     first: Synthesis,
-    settings: DreamSettings,
+    settings: ZoomSettings,
     *,
     beside: Beside,
     executor: Executor,
-    done: tuple[int, Tensor, Tensor] | None = None,
-) -> Iterator[ZoomStep]:
+    alpha: Tensor | None = None,
+    state: State | None = None,
+) -> Iterator[FrameStep]:
     """The steps of a zoom.
 
     Args:
         first: the dream it begins with.
         settings, beside: the dream's.
         executor: computes.
-        done: what an earlier process has: a frame's number, the frame, and frame 0, whose colours all have.
+        alpha: of the photo, (1, 1, H, W).
+        state: of an earlier process: a frame's number, the frame, and frame 0, whose colours all have.
     """
-    if settings.zoom < 1:
-        raise RecipeError(f"a zoom has one frame or more; got {settings.zoom}.")
-    number, frame, palette = done or (-1, None, None)
-    while number + 1 < settings.zoom:
-        number += 1
+    number, frame, palette = (-1, None, None) if state is None else (state["number"], state["frame"], state["palette"])
+    while number + 1 < settings.frames:
+        number, kept = number + 1, _kept(number, frame, palette)
         what = first if frame is None else following(first, frame, settings, beside, number)
         for iterate in what.run(executor=executor):
             if not iterate.last:
-                yield ZoomStep(number, settings.zoom, iterate)
+                yield FrameStep(number, settings.frames, iterate, kept=kept)
         frame = iterate.image if palette is None else steadied(iterate.image, palette)
         palette = frame if palette is None else palette
-        yield ZoomStep(number, settings.zoom, iterate, frame)
+        seen = None if alpha is None else _alpha_of(alpha, settings, number, size=what.stages[-1].size)
+        yield FrameStep(number, settings.frames, iterate, frame, seen, _kept(number, frame, palette))
 
 
-def following(first: Synthesis, frame: Tensor, settings: DreamSettings, beside: Beside, number: int) -> Synthesis:
+def following(first: Synthesis, frame: Tensor, settings: ZoomSettings, beside: Beside, number: int) -> Synthesis:
     """The run of a frame after the first, declared: the one before, magnified, and a few steps."""
-    start = magnified(frame, settings.zoom_rate, at=(settings.zoom_at[0], settings.zoom_at[1])).clamp_(0, 1)
-    stages = tuple(replace(stage, steps=settings.zoom_steps, rate=CALM * stage.rate) for stage in first.stages)
+    start = magnified(frame, settings.rate, at=(settings.at[0], settings.at[1])).clamp_(0, 1)
+    stages = tuple(replace(stage, steps=settings.frame_steps, rate=CALM * stage.rate) for stage in first.stages)
     canvas = canvas_of(start, settings, beside, size=stages[0].size, bare=False)
     return replace(first, canvas=canvas, stages=stages, seed=settings.seed + number)
 
@@ -106,3 +126,14 @@ def steadied(frame: Tensor, first: Tensor) -> Tensor:
     mean, wanted = (x.mean((2, 3), keepdim=True) for x in (frame, first))
     contrast = (first - wanted).pow(2).mean().sqrt() / (frame - mean).pow(2).mean().sqrt().clamp_min(1e-6)
     return torch.addcmul(wanted, frame - mean, contrast).clamp_(0, 1)
+
+
+def _kept(number: int, frame: Tensor | None, palette: Tensor | None) -> State | None:
+    """What goes on after a whole frame."""
+    return None if frame is None else {"number": number, "frame": frame, "palette": palette}
+
+
+def _alpha_of(alpha: Tensor, settings: ZoomSettings, number: int, *, size: tuple[int, int]) -> Tensor:
+    """The photo's alpha (1, 1, H, W) as a frame sees it."""
+    factor = min(settings.rate**number, _FARTHEST) if number < _FARTHEST else _FARTHEST
+    return magnified(resize(alpha, size), factor, at=(settings.at[0], settings.at[1])).clamp(0, 1)
