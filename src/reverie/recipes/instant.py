@@ -26,8 +26,18 @@ from reverie.feedforward.matching import blended
 from reverie.feedforward.painting import Encoded, Goal, Manner, decode, encode, goal_of, noises_for
 from reverie.networks import Network, load
 from reverie.objectives import PICTURE
-from reverie.pictures import check_colour_mode, coloured, fit, mask_of, resize, scaled, size_of
-from reverie.recipes.settings import ColourAmount, Memory, Numbers, WhoseColours
+from reverie.pictures import (
+    check_colour_mode,
+    coloured,
+    fit,
+    mask_of,
+    opaque_colours,
+    painting_size,
+    resize,
+    scaled,
+    size_of,
+)
+from reverie.recipes.settings import ColourAmount, Memory, Numbers, Seed, WhoseColours
 
 LONGEST = 3840  # pixels of the longer side, where no size was asked for
 LARGEST, SMALLEST = 1024, 64  # pixels; larger tiles are no faster, smaller ones read mostly halo
@@ -50,7 +60,7 @@ class InstantSettings(BaseModel):
     stroke: float = Field(1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting")
     colour: WhoseColours = "painting"
     colour_amount: ColourAmount = 1.0
-    seed: int = Field(0, ge=0, description="of the grain that strokes grow from where the photo is flat")
+    seed: Seed = Field(0, description="of the grain that strokes grow from where the photo is flat")
     precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
     memory: Memory = Field(None, description="most memory to use, e.g. 2GB; default: what is free")
     tile: int | None = Field(
@@ -78,7 +88,8 @@ def instant(
         photo: (1, 3, H, W) sRGB in [0, 1].
         paintings: one or several pictures, any sizes.
         settings: how; the defaults suit any photo.
-        mask: (1, 1 or 3, H, W), white where to paint; the photo stays where it is black.
+        mask: (1, 1, H, W) as `read_mask` gives it, or a picture, white where to paint; where it is black the photo
+            stays.
         opaque: (1, 1, H, W) in [0, 1], the photo's alpha: transparent places have no say in the statistics.
     Returns:
         (1, 3, H', W') sRGB in [0, 1], of the photo's size unless another was asked for.
@@ -121,9 +132,7 @@ def painter(
     check_encoder(decoder, network.sha256)
     network = with_precision(network, settings.precision)
     shares = _shares(settings.weights, len(paintings))
-    alphas = tuple(opaque) or (None,) * len(paintings)
-    if len(alphas) != len(paintings):
-        raise RecipeError(f"alpha is one for each painting, or none at all; got {len(alphas)} for {len(paintings)}.")
+    alphas = alpha_of_each(opaque, paintings)
     return Painter(network, decoder.with_precision(network.dtype), tuple(paintings), alphas, shares, settings)
 
 
@@ -155,12 +164,11 @@ class Painter:
         own = scaled(photo, size)
         image = self._painted(own, self.tile(size), counted(opaque, of=photo, size=size))
         if settings.colour != "painting" and settings.colour_amount:
-            many = list(self.paintings)
+            many = [opaque_colours(p, alpha) for p, alpha in zip(self.paintings, self.opaque, strict=True)]
             image = coloured(image, photo=own, paintings=many, mode=settings.colour, amount=settings.colour_amount)
         if mask is None:
             return image
-        where = resize(mask_of(mask, size=size_of(photo)), size).clamp(0, 1)
-        return torch.lerp(own, image, where)
+        return torch.lerp(own, image, mask_of(mask, of=size_of(photo), size=size))
 
     def tile(self, size: tuple[int, int]) -> int:
         """The side of the tiles for a result of this size; see `tile_for`."""
@@ -209,6 +217,22 @@ def size_for(photo: Tensor, settings: InstantSettings) -> tuple[int, int]:
     return fit(size, longer=settings.size or LONGEST)
 
 
+def alpha_of_each(opaque: Sequence[Tensor | None], paintings: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+    """The alpha of each painting, None where all of it counts alike.
+
+    Args:
+        opaque: (1, 1, h, w) or None for each; empty: none has any.
+        paintings: (1, 3, h, w) each.
+    Raises:
+        RecipeError: not as many as paintings.
+        PictureError: one of another size than its painting.
+    """
+    given = tuple(opaque) or (None,) * len(paintings)
+    if len(given) != len(paintings):
+        raise RecipeError(f"alpha is one for each painting, or none at all; got {len(given)} for {len(paintings)}.")
+    return tuple(counted(alpha, of=p, size=size_of(p)) for alpha, p in zip(given, paintings, strict=True))
+
+
 def counted(opaque: Tensor | None, *, of: Tensor, size: tuple[int, int]) -> Tensor | None:
     """How much each pixel of a picture counts once it has this size; None where all do alike, or none is opaque.
 
@@ -228,12 +252,6 @@ def counted(opaque: Tensor | None, *, of: Tensor, size: tuple[int, int]) -> Tens
     own = scaled(opaque, size)
     least, most = (float(bound) for bound in own.aminmax())
     return own if least < 1 - _OPAQUE and most > _OPAQUE else None
-
-
-def painting_size(size: tuple[int, int], area: int, stroke: float) -> tuple[int, int]:
-    """The (H, W) a painting is looked at in: the photo's area times the stroke's square, never enlarged."""
-    factor = min(1.0, stroke * (area / (size[0] * size[1])) ** 0.5)
-    return max(32, round(size[0] * factor)), max(32, round(size[1] * factor))
 
 
 def tile_for(size: tuple[int, int], settings: InstantSettings) -> int:

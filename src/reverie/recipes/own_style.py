@@ -16,7 +16,7 @@ from reverie.engine.memory import allowed_memory, fitting_tile, resident
 from reverie.errors import PictureError, RecipeError
 from reverie.feedforward.johnson import Johnson, check_size
 from reverie.feedforward.stylise import stylise
-from reverie.pictures import check_colour_mode, coloured, mask_of, resize, scaled, size_of
+from reverie.pictures import check_colour_mode, coloured, mask_of, scaled, size_of
 from reverie.recipes.instant import InstantSettings, counted, size_for
 
 LARGEST, SMALLEST = 1536, 96  # pixels; larger tiles are no faster, smaller ones read mostly halo
@@ -41,7 +41,8 @@ def own_style(
         photo: (1, 3, H, W) sRGB in [0, 1]; 16 pixels or more each way, in the size in which it is painted.
         network: in float32.
         settings: how; no weights, and strokes of size 1. Strength mixes the result with the photo.
-        mask: (1, 1 or 3, H, W), white where to paint; the photo stays where it is black.
+        mask: (1, 1, H, W) as `read_mask` gives it, or a picture, white where to paint; where it is black the photo
+            stays.
         opaque: (1, 1, H, W) in [0, 1], the photo's alpha: transparent places have no say in the statistics.
     Returns:
         (1, 3, H', W') sRGB in [0, 1], of the photo's size unless another was asked for.
@@ -103,7 +104,7 @@ class OwnPainter:
             image = coloured(image, photo=own, mode=settings.colour, amount=settings.colour_amount)
         if mask is None:
             return image
-        return torch.lerp(own, image, resize(mask_of(mask, size=size_of(photo)), size).clamp(0, 1))
+        return torch.lerp(own, image, mask_of(mask, of=size_of(photo), size=size))
 
     def tile(self, size: tuple[int, int]) -> int:
         """The side of the tiles: as asked for, 0 where the whole fits, or the largest that fits beside the maps kept.

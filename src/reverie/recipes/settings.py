@@ -10,9 +10,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from reverie.engine import Plan, Synthesis, parse_memory, plan
 from reverie.engine.plan import BOUNDLESS
-from reverie.engine.precision import Precision, fastest
+from reverie.engine.precision import Precision, fastest, with_precision
 from reverie.errors import RecipeError, suggestion
-from reverie.networks import Network, load
+from reverie.networks import Network, Padding, Pooling, load
 from reverie.pictures import ColourMode
 
 Quality = Literal["draft", "normal", "fine"]
@@ -39,6 +39,7 @@ def listed(value: Any) -> Any:
 
 Words = Annotated[tuple[str, ...], BeforeValidator(listed)]
 Numbers = Annotated[tuple[float, ...], BeforeValidator(listed)]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Memory = Annotated[str | None, AfterValidator(_readable)]
 _WHOSE = "whose colours: painting, photo, mean or histogram (the photo's range), palette (the paintings' main colours)"
 WhoseColours = Annotated[ColourMode, Field(alias="color", description=_WHOSE)]
@@ -51,7 +52,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, populate_by_name=True)
 
     network: str = Field("dreamnet", description="network whose features are used; 'reverie networks' lists them")
-    seed: int = Field(0, ge=0, description="of all randomness: same seed, same picture")
+    seed: Seed = Field(0, description="of all randomness: same seed, same picture")
     precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
     upscale: int = Field(
         1, ge=1, le=4, description="enlarge the finished picture so many times, as 'reverie upscale' does"
@@ -108,6 +109,37 @@ def checked(kind: type[S], values: dict[str, object]) -> S:
         if isinstance(ours, RecipeError):
             raise RecipeError(str(ours)) from None
         raise RecipeError(f"{name}: {first['msg'].lower()}; got {first['input']!r}.") from None
+
+
+def network_for(
+    settings: Settings,
+    own: Network | None = None,
+    *,
+    seamless: bool,
+    pooling: Pooling = "native",
+    leak: float = 0.0,
+) -> Network:
+    """Load the network that a recipe's settings name, or take the caller's, in the settings' precision.
+
+    Args:
+        settings: which, and in what precision.
+        own: the caller's, which goes before the settings' name and is used as it pools and pads.
+        seamless: whether maps go on round the picture's edges.
+        pooling, leak: of a network that is loaded.
+    Raises:
+        RecipeError: what is asked for is not to be had of the caller's network.
+    """
+    if own is None:
+        padding: Padding = "circular" if seamless else "replicate"
+        return with_precision(load(settings.network, pooling=pooling, padding=padding, leak=leak), settings.precision)
+    if seamless and not own.periodic:
+        raise RecipeError(
+            f"a seamless picture needs a network that reads round its edges, and {own.name} does not;"
+            " load one with padding='circular'."
+        )
+    if leak:
+        raise RecipeError("a leak is given to a network as it is loaded: load(name, leak=...); leave it out here.")
+    return with_precision(own, settings.precision)
 
 
 def even(size: tuple[int, int], network: Network) -> tuple[int, int]:

@@ -6,48 +6,54 @@ fine with Adam and averaged iterates (K. Crowson 2021), each layer relative to t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from pydantic import Field
 from torch import Tensor
 
 from reverie.canvas import PixelCanvas
 from reverie.engine import Iterate, Stage, Synthesis
-from reverie.engine.precision import with_precision
 from reverie.errors import PictureError, RecipeError
-from reverie.networks import Network, load
+from reverie.networks import Network
 from reverie.objectives import (
-    PICTURE,
     Objective,
     content,
-    histograms,
-    nearest_neighbours,
     self_similarity,
-    sliced_wasserstein,
     total_variation,
 )
-from reverie.objectives import style as moments
 from reverie.optimisers import LBFGS, Adam, Optimiser
 from reverie.pictures import (
     check_colour_mode,
+    check_mask_shape,
     coloured,
     fit,
     mask_of,
+    opaque_colours,
     periodic_part,
+    resize,
     scaled,
     size_of,
 )
+from reverie.recipes.instant import alpha_of_each, counted
+from reverie.recipes.losses import LOSSES, Loss
 from reverie.recipes.regions import Part, drawn, found
-from reverie.recipes.settings import ColourAmount, Numbers, Quality, Settings, WhoseColours, Words, even
+from reverie.recipes.settings import (
+    ColourAmount,
+    Numbers,
+    Quality,
+    Settings,
+    WhoseColours,
+    Words,
+    even,
+    network_for,
+)
 from reverie.recipes.starts import PACES, Start, noise, painted_at_once, scales
 from reverie.recipes.upscale import enlargement
 from reverie.recipes.wishes import parse_wish
 
-Loss = Literal["wasserstein", "gram", "sliced", "histogram", "neighbours"]
 LARGE = 3000  # pixels of the longer side, from which the optimiser's memory is halved
 
 
@@ -95,11 +101,14 @@ class Guides:
     """The pictures that a style takes besides the photo and the paintings.
 
     Attributes:
-        mask: (1, 1 or 3, H, W), white where to paint; the photo stays where it is black.
+        mask: (1, 1, H, W) as `read_mask` gives it, or a picture, white where to paint; the photo stays where it is
+            black.
         photo_map: the photo's regions in flat colours.
         painting_maps: the painting's regions in the same colours.
         begin: a picture to begin with.
-        opaque: (1, 1, H, W), where the photo is not transparent; the rest is not painted.
+        opaque: (1, 1, H, W), the photo's alpha; what is transparent is not painted.
+        paintings_opaque: the alpha of each painting, (1, 1, h, w), None where it has none: transparent places have no
+            say in the style. Empty: none has.
     """
 
     mask: Tensor | None = None
@@ -107,6 +116,7 @@ class Guides:
     painting_maps: Sequence[Tensor] = ()
     begin: Tensor | None = None
     opaque: Tensor | None = None
+    paintings_opaque: Sequence[Tensor | None] = ()
 
 
 def style(
@@ -115,6 +125,7 @@ def style(
     settings: StyleSettings | None = None,
     *,
     guides: Guides | None = None,
+    network: Network | None = None,
 ) -> Iterator[Iterate]:
     """Paint a photo like one or several paintings.
 
@@ -123,6 +134,7 @@ def style(
         paintings: one or several pictures, any sizes.
         settings: how; the defaults suit any photo at any size.
         guides: masks, maps of regions, a picture to begin with.
+        network: one of your own, in place of the one that the settings name.
     Yields:
         An `Iterate` a step; the last one's image is the painting.
     Raises:
@@ -131,24 +143,25 @@ def style(
         *_, last = rv.recipes.style(photo, painting, rv.StyleSettings(size=512, strength=2))
     """
     settings = settings or StyleSettings()
-    what = painting(photo, [paintings] if isinstance(paintings, Tensor) else list(paintings), settings, guides=guides)
+    many = [paintings] if isinstance(paintings, Tensor) else list(paintings)
+    what = painting(photo, many, settings, guides=guides, network=network)
     return what.run(executor=settings.plan(what).executor())
 
 
 def painting(
-    photo: Tensor, paintings: list[Tensor], settings: StyleSettings, *, guides: Guides | None = None
+    photo: Tensor,
+    paintings: list[Tensor],
+    settings: StyleSettings,
+    *,
+    guides: Guides | None = None,
+    network: Network | None = None,
 ) -> Synthesis:
-    """The run of a style transfer, declared."""
-    guides = guides or Guides()
+    """The run of a style transfer, declared; see `style`."""
     check_colour_mode(settings.colour, photo=True, paintings=len(paintings))
-    network = with_precision(
-        load(settings.network, pooling="average", padding="circular" if settings.seamless else "replicate"),
-        settings.precision,
-    )
+    network = network_for(settings, network, seamless=settings.seamless, pooling="average")
+    guides = checked_guides(guides or Guides(), photo, paintings)
     parts = dialled(parts_of(network, photo, paintings, settings, guides), settings)
     size = fit(size_of(photo), longer=settings.size)
-    if guides.mask is not None:
-        guides = replace(guides, mask=mask_of(guides.mask, size=size_of(photo)))
     if settings.seamless:  # also what is kept of the photo, and its colours, go on round the edges
         size = even(size, network)
         photo = periodic_part(scaled(photo, size)).clamp_(0, 1)
@@ -156,9 +169,9 @@ def painting(
     stages = stages_of(size, network, settings, start=start)
     first = guides.begin
     if first is None:
-        first = beginning(start, photo, paintings, settings, stages, guides.opaque)
+        first = beginning(start, photo, paintings, settings, stages, guides)
     return Synthesis(
-        wish(network, photo, paintings, parts, settings),
+        wish(network, photo, weighted(paintings, settings.weights), parts, settings, guides.paintings_opaque),
         network,
         canvas_of(scaled(first, size), photo, paintings, settings, guides),
         stages,
@@ -169,15 +182,47 @@ def painting(
     )
 
 
+def checked_guides(guides: Guides, photo: Tensor, paintings: Sequence[Tensor]) -> Guides:
+    """The same pictures, compared with those they belong to: the mask (1, 1, H, W), an alpha or None for each painting.
+
+    Raises:
+        PictureError: a mask, map or alpha of another shape than its picture, or a mask all of one value.
+        RecipeError: not as many alphas as paintings.
+    """
+    of = size_of(photo)
+    if guides.photo_map is not None:
+        check_mask_shape(size_of(guides.photo_map), of, name="the photo's map")
+    return replace(
+        guides,
+        mask=None if guides.mask is None else mask_of(guides.mask, of=of),
+        opaque=counted(guides.opaque, of=photo, size=of),
+        paintings_opaque=alpha_of_each(guides.paintings_opaque, paintings),
+    )
+
+
 def wish(
-    network: Network, photo: Tensor, paintings: list[Tensor], parts: Sequence[Part], settings: StyleSettings
+    network: Network,
+    photo: Tensor,
+    paintings: list[tuple[Tensor, float]],
+    parts: Sequence[Part],
+    settings: StyleSettings,
+    opaque: Sequence[Tensor | None],
 ) -> Objective:
-    """What the painting minimises."""
+    """What the painting minimises.
+
+    Args:
+        network: whose features are compared.
+        photo: what is kept.
+        paintings: with their weights.
+        parts: the regions to paint.
+        settings: how.
+        opaque: each painting's alpha.
+    """
     layer = network.content_layer
     kept = 12 * self_similarity(layer, like=photo) if settings.structure else content(layer, like=photo)
-    mixed = weighted(paintings, settings.weights)
     styles = [
-        10 * settings.strength * part.strength * part.share * _style(network, mixed, part, settings) for part in parts
+        10 * settings.strength * part.strength * part.share * _style(network, paintings, part, settings, opaque)
+        for part in parts
     ]
     return sum(styles, start=kept + 2 * total_variation())
 
@@ -194,36 +239,32 @@ def weighted(paintings: Sequence[Tensor], weights: Sequence[float]) -> list[tupl
     return list(zip(paintings, weights, strict=True))
 
 
-def _style(network: Network, paintings: list[tuple[Tensor, float]], part: Part, settings: StyleSettings) -> Objective:
-    like = paintings if part.painting is None else [(paintings[part.painting][0], 1.0)]
+def _style(
+    network: Network,
+    paintings: list[tuple[Tensor, float]],
+    part: Part,
+    settings: StyleSettings,
+    opaque: Sequence[Tensor | None],
+) -> Objective:
+    like, of = paintings, list(opaque)
+    if part.painting is not None:
+        like, of = [(paintings[part.painting][0], 1.0)], [_both(part.of, opaque[part.painting])]
     layers = {w.name: w.weight for w in map(parse_wish, settings.layers or network.style_layers)}
-    return LOSSES[settings.loss](layers, like=like, stroke=settings.stroke * part.stroke, where=part.where, of=part.of)
+    return LOSSES[settings.loss](layers, like=like, stroke=settings.stroke * part.stroke, where=part.where, of=of)
 
 
-def _with_histograms(layers: Mapping[str, float], **more: Any) -> Objective:
-    """Moments, and the histograms of the colours and of the middle layers."""
-    return moments(layers, **more) + 0.5 * histograms([PICTURE, *list(layers)[1:3]], **more)
+def _both(mask: Tensor | None, opaque: Tensor | None) -> Tensor | None:
+    """Where a painting belongs to a region and is opaque too.
 
-
-def _with_neighbours(layers: Mapping[str, float], **more: Any) -> Objective:
-    """Moments, and the nearest features of the coarser layers: at fine ones, positions times vectors are too many."""
-    return moments(layers, **more) + 0.3 * nearest_neighbours(list(layers)[2:4] or list(layers)[-1:], **more)
-
-
-def _sliced(layers: Mapping[str, float], **more: Any) -> Objective:
-    """The whole distributions, with a weight that makes them as strong as moments."""
-    return 3 * sliced_wasserstein(layers, **more)
-
-
-LOSSES: Mapping[Loss, Callable[..., Objective]] = MappingProxyType(
-    {
-        "wasserstein": moments,
-        "gram": partial(moments, statistic="gram"),
-        "sliced": _sliced,
-        "histogram": _with_histograms,
-        "neighbours": _with_neighbours,
-    }
-)
+    Raises:
+        PictureError: nowhere.
+    """
+    if mask is None or opaque is None:
+        return opaque if mask is None else mask
+    both = resize(mask, size_of(opaque), filter="bilinear").clamp(0, 1) * opaque
+    if float(both.max()) <= 0:
+        raise PictureError("a region of the painting is transparent all over; draw its map on what is opaque.")
+    return both
 
 
 def parts_of(
@@ -232,19 +273,23 @@ def parts_of(
     """The regions to paint: drawn, found, or the whole photo as far as it is opaque.
 
     Raises:
-        RecipeError: regions both drawn and found, or found with several paintings.
+        RecipeError: regions both drawn and found, drawn with weights, or found with several paintings.
     """
     if guides.photo_map is not None and settings.auto_regions:
         raise RecipeError("regions are drawn or found; leave --photo-map or --auto-regions out.")
     if guides.photo_map is None and guides.painting_maps:
         raise RecipeError("a map of the painting needs one of the photo; give --photo-map.")
+    if guides.photo_map is not None and settings.weights:
+        raise RecipeError(
+            "weights mix paintings, and a map gives each region one; leave --weights out, or give --region-strengths."
+        )
     if guides.photo_map is not None:
         return drawn(guides.photo_map, guides.painting_maps, paintings=len(paintings))
     if not settings.auto_regions:
         return [Part(where=guides.opaque)]
     if len(paintings) != 1:
         raise RecipeError(f"regions are found in one painting; got {len(paintings)}: draw maps instead.")
-    return found(network, photo, paintings[0], settings.auto_regions)
+    return found(network, photo, paintings[0], settings.auto_regions, opaque=guides.paintings_opaque[0])
 
 
 def canvas_of(
@@ -252,10 +297,12 @@ def canvas_of(
 ) -> PixelCanvas:
     """Pixels that begin as ``first``, at its size, and are drawn in the colours asked for."""
     base = scaled(photo, size_of(first))
-    finish = finishing(base, paintings, settings)
+    coloured_like = [opaque_colours(p, alpha) for p, alpha in zip(paintings, guides.paintings_opaque, strict=True)]
+    finish = finishing(base, coloured_like, settings)
     if guides.mask is None:
         return PixelCanvas(first, finish=finish, periodic=settings.seamless)
-    return PixelCanvas(first, base=base, mask=guides.mask, finish=finish, periodic=settings.seamless)
+    straight = settings.optimiser != "lbfgs"  # whose line search needs the true slope
+    return PixelCanvas(first, base=base, mask=guides.mask, straight=straight, finish=finish, periodic=settings.seamless)
 
 
 def finishing(
@@ -288,15 +335,17 @@ def beginning(
     paintings: Sequence[Tensor],
     settings: StyleSettings,
     stages: Sequence[Stage],
-    opaque: Tensor | None,
+    guides: Guides,
 ) -> Tensor:
     """The picture it begins with: the photo, what instant makes of it at the first scale, or noise at the last."""
     if start == "photo":
         return photo
     if start == "instant":
         how = {name: getattr(settings, name) for name in ("weights", "strength", "stroke", "seed", "precision")}
-        return painted_at_once(photo, paintings, size=stages[0].size, opaque=opaque, **how)
-    return noise(stages[-1].size, settings.seed, like=paintings if start == "colours" else ())
+        alpha, theirs = guides.opaque, guides.paintings_opaque
+        return painted_at_once(photo, paintings, size=stages[0].size, opaque=alpha, paintings_opaque=theirs, **how)
+    each = zip(paintings, guides.paintings_opaque, strict=True)
+    return noise(stages[-1].size, settings.seed, like=[opaque_colours(*p) for p in each] if start == "colours" else ())
 
 
 def stages_of(

@@ -5,7 +5,7 @@ Source: Gatys, Ecker & Bethge (2015). We differ: Wasserstein-2 between moments, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import get_args
 
 from pydantic import Field
@@ -13,13 +13,14 @@ from torch import Tensor
 
 from reverie.canvas import PixelCanvas
 from reverie.engine import Iterate, Synthesis
-from reverie.engine.precision import with_precision
-from reverie.networks import Padding, load
+from reverie.networks import Network
 from reverie.objectives import Objective, total_variation
-from reverie.pictures import ColourMode, check_colour_mode, size_of
-from reverie.recipes.settings import Numbers, Quality, Settings, Words, even
+from reverie.pictures import ColourMode, check_colour_mode, opaque_colours, size_of
+from reverie.recipes.instant import alpha_of_each
+from reverie.recipes.losses import LOSSES, Loss
+from reverie.recipes.settings import Numbers, Quality, Settings, Words, even, network_for
 from reverie.recipes.starts import noise
-from reverie.recipes.style import LOSSES, Loss, StyleSettings, finishing, optimiser_of, stages_of, weighted
+from reverie.recipes.style import StyleSettings, finishing, optimiser_of, stages_of, weighted
 from reverie.recipes.upscale import enlargement
 from reverie.recipes.wishes import parse_wish
 
@@ -41,27 +42,44 @@ class TextureSettings(Settings):
     steps: int | None = Field(None, ge=1, le=10_000, description="steps at the smallest scale; default: by the quality")
 
 
-def texture(pictures: Tensor | list[Tensor], settings: TextureSettings | None = None) -> Iterator[Iterate]:
+def texture(
+    pictures: Tensor | Sequence[Tensor],
+    settings: TextureSettings | None = None,
+    *,
+    opaque: Sequence[Tensor | None] = (),
+    network: Network | None = None,
+) -> Iterator[Iterate]:
     """Weave a texture like one or several pictures.
 
     Args:
         pictures: (1, 3, H, W) sRGB in [0, 1] each; several are mixed.
         settings: how.
+        opaque: the alpha of each, (1, 1, H, W) in [0, 1], None where it has none: transparent places have no say, and
+            the texture has no alpha. Empty: none has.
+        network: one of your own, in place of the one that the settings name.
     Yields:
         An `Iterate` a step; the last one's image is the texture.
     Example:
         *_, last = rv.recipes.texture(bark, rv.TextureSettings(size=1024, seamless=True))
     """
     settings = settings or TextureSettings()
-    what = weaving([pictures] if isinstance(pictures, Tensor) else pictures, settings)
+    many = [pictures] if isinstance(pictures, Tensor) else list(pictures)
+    what = weaving(many, settings, opaque=opaque, network=network)
     return what.run(executor=settings.plan(what).executor())
 
 
-def weaving(pictures: list[Tensor], settings: TextureSettings) -> Synthesis:
-    """The run of a texture synthesis, declared."""
+def weaving(
+    pictures: list[Tensor],
+    settings: TextureSettings,
+    *,
+    opaque: Sequence[Tensor | None] = (),
+    network: Network | None = None,
+) -> Synthesis:
+    """The run of a texture synthesis, declared; see `texture`."""
     check_colour_mode(settings.colour, photo=False, paintings=len(pictures))
-    padding: Padding = "circular" if settings.seamless else "replicate"
-    network = with_precision(load(settings.network, pooling="average", padding=padding), settings.precision)
+    network = network_for(settings, network, seamless=settings.seamless, pooling="average")
+    opaque = alpha_of_each(opaque, pictures)
+    colours = [opaque_colours(*each) for each in zip(pictures, opaque, strict=True)]
     size = (settings.size, settings.size)
     size = even(size, network) if settings.seamless else size
     how = StyleSettings(
@@ -73,11 +91,11 @@ def weaving(pictures: list[Tensor], settings: TextureSettings) -> Synthesis:
         colour_amount=settings.colour_amount,
     )
     return Synthesis(
-        wish(pictures, settings, network.style_layers, size),
+        wish(pictures, settings, network.style_layers, size, opaque),
         network,
         PixelCanvas(
-            noise(size, settings.seed, like=pictures),
-            finish=finishing(None, pictures, how),
+            noise(size, settings.seed, like=colours),
+            finish=finishing(None, colours, how),
             periodic=settings.seamless,
         ),
         stages_of(size, network, how),
@@ -89,11 +107,15 @@ def weaving(pictures: list[Tensor], settings: TextureSettings) -> Synthesis:
 
 
 def wish(
-    pictures: list[Tensor], settings: TextureSettings, layers: tuple[str, ...], size: tuple[int, int]
+    pictures: list[Tensor],
+    settings: TextureSettings,
+    layers: tuple[str, ...],
+    size: tuple[int, int],
+    opaque: Sequence[Tensor | None],
 ) -> Objective:
     """What the texture minimises; patterns keep their size in pixels, whatever the sizes of the pictures."""
     named = {w.name: w.weight for w in map(parse_wish, settings.layers or layers)}
     height, width = size_of(pictures[0])
     stroke = settings.scale * (height * width / (size[0] * size[1])) ** 0.5
     like = weighted(pictures, settings.weights)
-    return 10 * LOSSES[settings.loss](named, like=like, stroke=stroke) + 0.5 * total_variation()
+    return 10 * LOSSES[settings.loss](named, like=like, stroke=stroke, of=list(opaque)) + 0.5 * total_variation()

@@ -30,9 +30,10 @@ from reverie.errors import Diverged, PictureError
 from reverie.feedforward.johnson import Johnson, draw_johnson
 from reverie.networks import Network, load
 from reverie.objectives import Bound, Objective, content, style, total_variation
-from reverie.pictures import contact_sheet, resize, size_of
+from reverie.pictures import contact_sheet, painting_size, resize, size_of
 from reverie.pictures.crops import Crops, Reader, generator_of
 from reverie.recipes.artefacts import artefacts, weave
+from reverie.recipes.settings import Seed
 
 AUTO = 5.0  # what the style of an untouched photo is to weigh, in units of losing all content
 BETAS = (0.9, 0.99)
@@ -74,7 +75,7 @@ class TrainStyleSettings(BaseModel):
     rate: float = Field(2e-3, gt=0, le=1, description="size of a step")
     smoothness: float = Field(2.0, ge=0, le=1000, description="weight of total variation")
     network: str = Field("dreamnet", description="network that judges; 'reverie networks' lists them")
-    seed: int = Field(0, ge=0, description="of all randomness")
+    seed: Seed = Field(0, description="of all randomness")
     precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
 
     def resolved(self) -> TrainStyleSettings:
@@ -313,9 +314,8 @@ class _Course:
     @cached_property
     def shown_painting(self) -> Tensor:
         """The painting in the size that its strokes have in what is painted."""
-        h, w = size_of(self.painting)
-        factor = min(1.0, self.settings.stroke * self.settings.size / (h * w) ** 0.5)
-        return resize(self.painting, (max(32, round(h * factor)), max(32, round(w * factor)))).clamp(0, 1)
+        size = painting_size(size_of(self.painting), self.settings.size**2, self.settings.stroke)
+        return resize(self.painting, size).clamp(0, 1)
 
     @cached_property
     def shown_photos(self) -> list[Tensor]:

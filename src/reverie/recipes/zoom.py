@@ -6,6 +6,7 @@ whole pixels, mean colour and contrast stay the first frame's, and wishes are we
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -14,9 +15,11 @@ from torch import Tensor
 
 from reverie.engine import Executor, Iterate, Synthesis
 from reverie.errors import RecipeError
-from reverie.pictures import magnified
+from reverie.networks import Network
+from reverie.pictures import magnified, scaled
 from reverie.recipes.dream import Beside, DreamSettings, canvas_of, dreaming
 
+_DEEPEST = 20.0  # natural logarithm of a magnification beyond which no pixel of the photo's alpha is left to see
 CALM = 0.6  # of a first frame's step, so that frames do not flicker
 
 
@@ -43,7 +46,11 @@ class ZoomStep:
 
 
 def zoom(
-    photo: Tensor | None = None, settings: DreamSettings | None = None, *, beside: Beside | None = None
+    photo: Tensor | None = None,
+    settings: DreamSettings | None = None,
+    *,
+    beside: Beside | None = None,
+    network: Network | None = None,
 ) -> Iterator[ZoomStep]:
     """Dream on a photo or from noise, then zoom into the dream, dreaming on.
 
@@ -51,6 +58,7 @@ def zoom(
         photo: (1, 3, H, W) sRGB in [0, 1]; None begins with noise.
         settings: how; ``zoom`` is the number of frames.
         beside: further pictures.
+        network: one of your own, in place of the one that the settings name.
     Yields:
         A `ZoomStep` a step; it has an image where a frame is whole.
     Raises:
@@ -59,7 +67,7 @@ def zoom(
         frames = [s.image for s in rv.recipes.zoom(photo, rv.DreamSettings(zoom=60)) if s.image is not None]
     """
     settings = settings or DreamSettings(zoom=60)
-    first = dreaming(photo, settings, beside=beside)
+    first = dreaming(photo, settings, beside=beside, network=network)
     return zooming(first, settings, beside=beside or Beside(), executor=settings.plan(first).executor())
 
 
@@ -75,7 +83,7 @@ def zooming(
 
     Args:
         first: the dream it begins with.
-        settings, beside: the dream's.
+        settings, beside: the dream's; masks are those of the first frame, and stay where they are.
         executor: computes.
         done: what an earlier process has: a frame's number, the frame, and frame 0, whose colours all have.
     """
@@ -99,6 +107,24 @@ def following(first: Synthesis, frame: Tensor, settings: DreamSettings, beside: 
     stages = tuple(replace(stage, steps=settings.zoom_steps, rate=CALM * stage.rate) for stage in first.stages)
     canvas = canvas_of(start, settings, beside, size=stages[0].size, bare=False)
     return replace(first, canvas=canvas, stages=stages, seed=settings.seed + number)
+
+
+def frame_alpha(alpha: Tensor, settings: DreamSettings, number: int, *, size: tuple[int, int]) -> Tensor:
+    """The alpha of a frame: the photo's, magnified as far as the frame is.
+
+    Args:
+        alpha: (1, 1, H, W) in [0, 1], of the photo.
+        settings: the zoom's.
+        number: of the frame, from 0.
+        size: (h, w) of the frame.
+    Returns:
+        (1, 1, h, w) in [0, 1].
+    Example:
+        >>> write_image("00010.png", step.image, alpha=frame_alpha(alpha, settings, 10, size=size_of(step.image)))
+    """
+    factor = math.exp(min(number * math.log(settings.zoom_rate), _DEEPEST))
+    at = (settings.zoom_at[0], settings.zoom_at[1])
+    return magnified(scaled(alpha, size), factor, at=at).clamp_(0, 1)
 
 
 def steadied(frame: Tensor, first: Tensor) -> Tensor:
