@@ -199,6 +199,18 @@ def test_a_mask_of_another_shape_is_refused(tiny: Network, make_picture) -> None
         rv.style(DEEP, like=torch.ones(1, 3, *SIZE), of=torch.ones(1, 1, 32, 32))
 
 
+def test_parts_of_several_paintings(tiny64: Network, pictures, mask: Tensor) -> None:
+    """Each painting's statistics are those of its part; a painting of no weight needs none."""
+    x, first, second = pictures
+    each = [gram(rows(tiny64, p), w) for p, w in ((first, shares(mask)), (second, shares(torch.ones_like(mask))))]
+    expected = ((gram(rows(tiny64, x), shares(torch.ones_like(mask))) - 0.25 * each[0] - 0.75 * each[1]) ** 2).mean()
+    like = [(first, 1.0), (second, 3.0), (x, 0.0)]
+    term = rv.style([DEEP], like=like, statistic="gram", distance=rv.mse, of=[mask, None, None])
+    assert value(term, tiny64, x) == pytest.approx(expected, rel=1e-10)
+    with pytest.raises(RecipeError, match="one for each painting.*got 2 for 3"):
+        rv.style([DEEP], like=like, of=[mask, None])
+
+
 def test_a_part_is_of_one_painting() -> None:
     painting = torch.ones(1, 3, 8, 8)
     with pytest.raises(RecipeError, match="one painting"):

@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from reverie.errors import PictureError
-from reverie.pictures import paired, read_mask, read_regions, write_image
+from reverie.pictures import mask_of, paired, read_mask, read_regions, write_image
 
 BLUE, RED, PURPLE, WHITE = (48, 96, 255), (255, 32, 32), (128, 48, 192), (255, 255, 255)
 
@@ -39,6 +39,30 @@ def test_transparent_is_black(tmp_path: Path) -> None:
     alpha[..., 4:] = 1
     write_image(tmp_path / "a.png", torch.ones(1, 3, 8, 8), alpha=alpha)
     assert torch.allclose(read_mask(tmp_path / "a.png"), alpha, atol=1e-6)
+
+
+def test_a_mask_is_luma_times_alpha() -> None:
+    pixels, alpha = torch.zeros(1, 3, 4, 6), torch.ones(1, 1, 4, 6)
+    pixels[:, 0, :, 2:] = 1
+    alpha[..., 4:] = 0.5
+    mask = mask_of(pixels, alpha)
+    assert mask.shape == (1, 1, 4, 6)
+    assert mask[0, 0, 0].tolist() == pytest.approx([0, 0, 0.2126, 0.2126, 0.1063, 0.1063])
+    assert torch.equal(mask_of(mask), mask)
+    assert mask_of(pixels, of=(40, 60)).shape == (1, 1, 4, 6)
+    assert mask_of(pixels, of=(40, 60), size=(8, 15)).shape == (1, 1, 8, 15)
+
+
+def test_only_white_means_everywhere() -> None:
+    white = torch.ones(1, 3, 4, 6)
+    assert mask_of(white, everywhere=True).min() > 0.999
+    for pixels, alpha in ((0 * white, None), (white / 2, None), (white, torch.zeros(1, 1, 4, 6))):
+        with pytest.raises(PictureError, match="light and dark parts"):
+            mask_of(pixels, alpha, everywhere=True)
+    with pytest.raises(PictureError, match=r"all of 'the mask' is 1\.00"):
+        mask_of(white)
+    with pytest.raises(PictureError, match="read_mask"):
+        mask_of(torch.ones(1, 4, 4, 6))
 
 
 def test_regions_are_the_flat_colours_largest_first(tmp_path: Path) -> None:

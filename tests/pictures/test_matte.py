@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from reverie.errors import PictureError
-from reverie.pictures import filled
+from reverie.pictures import filled, opaque_colours
 
 
 def noise(*shape: int) -> torch.Tensor:
@@ -54,3 +54,11 @@ def test_small_and_empty(size: tuple[int, int]) -> None:
 def test_sizes_must_agree() -> None:
     with pytest.raises(PictureError, match=r"alpha has the size of its picture, and \(4, 5\) came"):
         filled(noise(1, 3, 5, 5), noise(1, 1, 4, 5))
+
+
+def test_the_colours_that_are_opaque() -> None:
+    pixels, alpha = noise(1, 3, 5, 7), torch.ones(1, 1, 5, 7)
+    assert opaque_colours(pixels, None) is pixels and opaque_colours(pixels, alpha) is pixels
+    assert opaque_colours(pixels, 0 * alpha) is pixels, "of nothing there is no other colour"
+    alpha[..., :3] = 0.2
+    assert torch.equal(opaque_colours(pixels, alpha), pixels[..., 3:].reshape(1, 3, 1, 20))

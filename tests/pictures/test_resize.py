@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from reverie.errors import PictureError
-from reverie.pictures import fit, fit_area, resize
+from reverie.pictures import fit, fit_area, painting_size, resize
 from reverie.pictures.resize import Filter
 
 SIDES = st.integers(1, 40)
@@ -83,3 +83,8 @@ def test_fit_area(size: tuple[int, int], pixels: int) -> None:
 def test_fit_keeps_a_pixel() -> None:
     assert fit((1, 5000), longer=100) == (1, 100)
     assert fit_area((1, 10_000), pixels=100) == (1, 1000)
+
+
+def test_a_painting_is_looked_at_in_the_photos_area() -> None:
+    assert painting_size((100, 100), 2500) == (50, 50) and painting_size((100, 100), 2500, 3.0) == (100, 100)
+    assert painting_size((100, 10), 100) == (32, 32) and painting_size((600, 800), 150 * 200, 0.5) == (75, 100)

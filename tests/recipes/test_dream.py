@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import reverie as rv
 from reverie.engine import Synthesis
-from reverie.errors import PictureError, RecipeError
+from reverie.errors import LayerNotFound, PictureError, RecipeError
+from reverie.networks import Network
 from reverie.pictures import srgb_to_oklab
 from reverie.recipes.catalogue import find
 from reverie.recipes.dream import Beside, DreamSettings, dreaming
@@ -47,12 +48,8 @@ def test_the_photo_stays_where_the_mask_is_black(photo: Tensor, half: Tensor) ->
     assert (image - photo)[..., 32:].abs().mean() > 0.01
 
 
-def test_a_white_mask_is_none(photo: Tensor) -> None:
-    assert torch.equal(dreamt(photo, Beside(mask=torch.ones(1, 3, 24, 32))), dreamt(photo))
-
-
 def test_masks_that_do_not_fit(photo: Tensor, half: Tensor) -> None:
-    with pytest.raises(PictureError, match="64x48 or alike; got 48x64"):
+    with pytest.raises(PictureError, match="'the mask' is 48x64 for 64x48"):
         dreamt(photo, Beside(mask=half.mT))
     with pytest.raises(RecipeError, match="noise has none"):
         dreamt(None, Beside(mask=half))
@@ -94,6 +91,15 @@ def test_settings_are_read_as_typed() -> None:
     for wrong in ({"steps": "0"}, {"strength": ""}, {"strength": "30"}, {"zoom_at": "0.5"}, {"leak": 2}):
         with pytest.raises(RecipeError):
             checked(DreamSettings, wrong)
+    with pytest.raises(RecipeError, match="zoom_at.*less than or equal to 1; got '?1.5"):
+        checked(DreamSettings, {"zoom_at": "1.5,0.5"})
+
+
+def test_classes_of_a_network_without_any(photo: Tensor, tiny_module: nn.Sequential) -> None:
+    bare = rv.networks.wrap(tiny_module, mean=0.45, std=0.25, layers=["relu3"])
+    for wish in ({"class_name": "castle"}, {"avoid": "dogs"}):
+        with pytest.raises(LayerNotFound, match="Sequential has no classes to dream of; dreamnet, googlenet.* have"):
+            dreaming(photo, DreamSettings(**QUICK, **wish), network=bare)
 
 
 def test_wishes_change_the_dream(photo: Tensor) -> None:
@@ -178,3 +184,21 @@ def test_a_panorama_is_narrow_and_still_dreamt_on() -> None:
     two = rv.DreamSettings(size=1200, layers=("relu4_2", "relu5_2"), octaves=1, steps=(1,), precision="float32")
     *_, last = rv.recipes.dream(wide, two)
     assert last.image.shape == wide.shape and not torch.equal(last.image, wide)
+
+
+def test_a_network_of_ones_own(photo: Tensor, tiny: Network) -> None:
+    quick = {name: value for name, value in QUICK.items() if name != "precision"}
+    settings = DreamSettings(**quick, precision="float32", layers="relu2", class_name="teapot")
+    *_, last = rv.recipes.dream(photo, settings, network=tiny)
+    assert (last.image - photo).abs().mean() > 0.01
+    with pytest.raises(RecipeError, match="round its edges"):
+        dreaming(photo, settings.model_copy(update={"seamless": True}), network=tiny)
+    with pytest.raises(RecipeError, match="leak"):
+        dreaming(photo, settings.model_copy(update={"leak": 0.1}), network=tiny)
+
+
+def test_seeds_are_what_a_generator_takes() -> None:
+    assert checked(DreamSettings, {"seed": str(2**63 - 1)}).seed == 2**63 - 1
+    for kind in (DreamSettings, rv.StyleSettings, rv.TextureSettings, rv.InstantSettings):
+        with pytest.raises(RecipeError, match="^seed: .*less than or equal to 9223372036854775807; got 18446744073"):
+            checked(kind, {"seed": 2**64})

@@ -10,9 +10,9 @@ from torch import Tensor
 
 import reverie as rv
 from reverie.errors import RecipeError
-from reverie.pictures import magnified
+from reverie.pictures import magnified, scaled
 from reverie.recipes.dream import Beside, DreamSettings, dreaming
-from reverie.recipes.zoom import following, zoom, zooming
+from reverie.recipes.zoom import following, frame_alpha, zoom, zooming
 
 SETTINGS = DreamSettings(size=48, steps=2, octaves=2, precision="float32", zoom=4, zoom_rate=1.1, zoom_steps=1)
 
@@ -69,6 +69,17 @@ def test_frames_are_of_their_seed(photo: Tensor) -> None:
     assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
     other = frames(zoom(photo, SETTINGS.model_copy(update={"seed": 1})))
     assert not torch.equal(one[1], other[1])
+
+
+def test_a_frames_alpha_is_magnified_with_it(photo: Tensor) -> None:
+    alpha = torch.zeros(1, 1, 72, 96)
+    alpha[..., 40:, 30:] = 1
+    elsewhere = SETTINGS.model_copy(update={"zoom_at": (0.2, 0.9)})
+    first, third = (frame_alpha(alpha, elsewhere, number, size=(36, 48)) for number in (0, 3))
+    assert torch.equal(first, scaled(alpha, (36, 48)))
+    assert torch.allclose(third, magnified(first, 1.1**3, at=(0.2, 0.9)).clamp(0, 1), atol=1e-6)
+    far = frame_alpha(alpha, elsewhere.model_copy(update={"zoom_rate": 2.0}), 999_999, size=(36, 48))
+    assert far.isfinite().all() and float(far.max() - far.min()) < 1e-3
 
 
 def test_no_frames(photo: Tensor) -> None:

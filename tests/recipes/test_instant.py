@@ -13,7 +13,7 @@ from reverie.feedforward.matching import moments
 from reverie.networks import load
 from reverie.pictures import resize
 from reverie.recipes import InstantSettings, checked, instant
-from reverie.recipes.instant import LARGEST, LONGEST, counted, painter, painting_size, size_for, tile_for
+from reverie.recipes.instant import LARGEST, LONGEST, counted, painter, size_for, tile_for
 
 Make = Callable[..., Tensor]
 EXACT = {"precision": "float32", "tile": 0}
@@ -96,8 +96,6 @@ def test_sizes() -> None:
     photo = torch.zeros(1, 3, 90, 120)
     assert size_for(photo, settings()) == (90, 120) and size_for(photo, settings(size=60)) == (45, 60)
     assert max(size_for(torch.zeros(1, 3, 10, LONGEST + 40), settings())) == LONGEST
-    assert painting_size((100, 100), 2500, 1.0) == (50, 50) and painting_size((100, 100), 2500, 3.0) == (100, 100)
-    assert painting_size((100, 10), 100, 1.0) == (32, 32)
 
 
 def test_tiles_are_what_fits() -> None:

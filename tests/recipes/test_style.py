@@ -185,6 +185,7 @@ def test_each_loss_paints_another_picture(photo: Tensor, model: Tensor) -> None:
         ({"start": "noise", "begin": True}, {}, PictureError, "begins with"),
         ({"region_strokes": (1, 2)}, {}, RecipeError, "1 regions"),
         ({"region_strengths": (0,)}, {}, RecipeError, "above 0"),
+        ({"weights": (2,), "map": True}, {}, RecipeError, "weights mix paintings"),
     ],
 )
 def test_what_is_refused(
@@ -243,3 +244,27 @@ def test_from_instant_a_third_of_the_steps_reach_further(astronaut: Tensor) -> N
         what = replace(what, stages=what.stages[-1:])
         reached[start] = float(rv.evaluate(what.objective, what.network, made(what)).total)
     assert reached["instant"] < 0.95 * reached["photo"]
+
+
+def test_masks_go_with_a_line_search(photo: Tensor, model: Tensor) -> None:
+    """As far as Adam goes, in as many steps; where the mask is black the photo stays."""
+    mask = torch.zeros(1, 1, 36, 48)
+    mask[..., 12:] = torch.linspace(0, 1, 36)
+    reached = {}
+    for optimiser in ("adam", "lbfgs"):
+        what = painting(
+            photo, [model], settings(optimiser=optimiser, steps=20, start="photo"), guides=Guides(mask=mask)
+        )
+        image = made(what)
+        assert torch.equal(image[..., :12], photo[..., :12])
+        reached[optimiser] = float(rv.evaluate(what.objective, what.network, image).total)
+    assert reached["lbfgs"] < 1.05 * reached["adam"]
+
+
+def test_a_network_of_ones_own(photo: Tensor, model: Tensor, dreamnet: rv.networks.Network) -> None:
+    *_, last = rv.recipes.style(photo, model, settings(start="photo"), network=dreamnet)
+    assert torch.equal(last.image, painted(photo, [model], start="photo"))
+    *_, woven = rv.recipes.texture(model, rv.TextureSettings(size=32, steps=2), network=dreamnet.with_precision())
+    assert woven.image.shape == (1, 3, 32, 32)
+    with pytest.raises(RecipeError, match="round its edges, and dreamnet does not"):
+        painting(photo, [model], settings(seamless=True), network=dreamnet)

@@ -25,9 +25,11 @@ class PixelCanvas(Canvas):
         natural: parameters are colours decorrelated (softly) like those of natural pictures, so that equal steps
             change brightness more than hues; plain RGB otherwise.
         mask: (1, 1, h, w) in [0, 1], of any size: how much of what is added shows on the base. Where it is 0 the base
-            stays to the bit. Gradients pass it whole, so that steps are as long as without one; a line search, which
-            needs the true slope, is not for masked canvases.
-        finish: what is done to a picture when it is `drawn`; the canvas itself goes on without it.
+            stays to the bit.
+        straight: gradients pass the mask whole, so that steps are as long as without one. A line search needs the true
+            slope: False.
+        finish: what is done to a picture when it is `drawn`, as far as the mask lets it show; the canvas itself goes
+            on without it.
         periodic: the picture goes on round its edges.
     Raises:
         RecipeError: a mask without a base.
@@ -42,12 +44,14 @@ class PixelCanvas(Canvas):
         base: Tensor | None = None,
         natural: bool = False,
         mask: Tensor | None = None,
+        straight: bool = True,
         finish: Projection | None = None,
         periodic: bool = False,
     ) -> None:
         self.size, self.periodic = size_of(picture), periodic
         mask = _checked(mask, base)
         self._base, self._natural, self._mask, self._finish = base, natural, mask, finish
+        self._straight = straight
         self._under = None if base is None else self._fitted(base, self.size)
         self._share = None if mask is None else _shares(mask, self.size, periodic=periodic)
         start = self._from_picture(picture)
@@ -57,7 +61,7 @@ class PixelCanvas(Canvas):
         (pixels,) = parameters
         pixels = self._to_colours(pixels)
         if self._share is not None:
-            pixels = _shown(pixels, self._share)
+            pixels = _shown(pixels, self._share) if self._straight else pixels * self._share
         return self._on_base(pixels)
 
     @torch.no_grad()
@@ -66,7 +70,7 @@ class PixelCanvas(Canvas):
         if self._finish is None:
             return picture
         finished = self._finish(picture).clamp_(0, 1)
-        return finished if self._share is None else torch.where(self._share > 0, finished, picture)
+        return finished if self._share is None else picture.lerp(finished, self._share.expand_as(picture))
 
     def resized(self, size: Size) -> PixelCanvas:
         return PixelCanvas(
@@ -74,6 +78,7 @@ class PixelCanvas(Canvas):
             base=self._base,
             natural=self._natural,
             mask=self._mask,
+            straight=self._straight,
             finish=self._finish,
             periodic=self.periodic,
         )

@@ -21,8 +21,8 @@ from reverie.feedforward.painting import Goal, decode, encode, goal_of, noises_f
 from reverie.feedforward.superres import FACTORS, Variant
 from reverie.networks import Network, load
 from reverie.networks.zoo import names as feature_networks
-from reverie.pictures import read_image, resize, size_of
-from reverie.recipes.instant import InstantSettings, painter, painting_size
+from reverie.pictures import painting_size, read_image, resize, size_of
+from reverie.recipes.instant import InstantSettings, painter
 from reverie.recipes.upscale import UpscaleSettings, upscale
 
 ENLARGERS: Mapping[str, Variant] = {"superres": "faithful", "superres-sharp": "sharp"}

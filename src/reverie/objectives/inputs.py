@@ -61,16 +61,24 @@ def region(where: Mask | None, network: Network, layer: str, size: Size) -> Regi
     Raises:
         PictureError: the mask's shape is not the picture's.
     """
-    check_shape(where, size)
+    rounded = 2 * max(map(network.stride, network.layers)) if network.periodic else 1
+    check_shape(where, size, slack=rounded)
     return laid_on(where, network, layer, size)
 
 
-def check_shape(where: Mask | None, size: Size) -> None:
-    """Refuse a mask whose shape is not that of its picture, to a pixel of the smaller."""
+def check_shape(where: Mask | None, size: Size, *, slack: int = 1) -> None:
+    """Refuse a mask whose shape is not that of its picture.
+
+    Args:
+        where: the mask; None is none.
+        size: (H, W) of the picture.
+        slack: pixels of the smaller that are forgiven: two strides where sizes are rounded to whole strides twice, as
+            those of a seamless picture and of its octaves are.
+    """
     if where is None:
         return
     (h, w), (height, width) = size_of(where.weights), size
-    if abs(h * width - w * height) > max(h, w, height, width):
+    if abs(h * width - w * height) > slack * max(h, w, height, width):
         raise PictureError(f"a mask has the shape of its picture, {height}x{width} or alike; got {h}x{w}.")
 
 

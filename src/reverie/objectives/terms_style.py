@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
@@ -19,13 +19,14 @@ from reverie.objectives.inputs import Mask, check_shape, laid_on, map_of, mask, 
 from reverie.objectives.matching import NearestCosines
 from reverie.objectives.statistics import Measure, Moments, Region, Samples, Statistic, spread
 from reverie.objectives.transport import Histograms, Ruler, transport
-from reverie.pictures import resize, size_of
+from reverie.pictures import painting_size, resize, size_of
 
 if TYPE_CHECKING:
     from reverie.networks import Network
 
 Layers = str | Sequence[str] | Mapping[str, float]
 Paintings = Tensor | Sequence[tuple[Tensor, float]]
+Parts = Tensor | Sequence[Tensor | None] | None  # masks of the paintings
 Kind = Callable[[str, Region | None], Statistic]  # of a layer, in a region of it
 RANGED = 4096  # positions of a painting that tell the range of its features
 
@@ -38,7 +39,7 @@ def style(
     distance: Distance | None = None,
     stroke: float = 1.0,
     where: Tensor | None = None,
-    of: Tensor | None = None,
+    of: Parts = None,
 ) -> Term:
     """How far the statistics of some layers are from those of a painting, wherever things are.
 
@@ -52,7 +53,8 @@ def style(
         stroke: size of the strokes: the painting is scaled to cover `stroke` times the picture's width, never
             enlarged beyond its own size.
         where: a soft mask (1, 1, H, W) of the region to paint; the statistics are those of the region.
-        of: a soft mask of the part of the painting to take; of one painting only.
+        of: a soft mask (1, 1, h, w) of the part of the painting to take, such as its alpha; of several paintings a
+            list, None for all of one.
     Raises:
         RecipeError: no layer, no painting, weights that sum to nothing, or an empty mask.
     Source: Gatys, Ecker & Bethge (2016), eq. 5; several paintings by mixing their moments; regions by Gatys et al.
@@ -72,7 +74,7 @@ def sliced_wasserstein(
     seed: int = 0,
     stroke: float = 1.0,
     where: Tensor | None = None,
-    of: Tensor | None = None,
+    of: Parts = None,
 ) -> Term:
     """How far the whole distribution of some layers' features is from a painting's, not its moments alone.
 
@@ -101,7 +103,7 @@ def histograms(
     like: Paintings,
     stroke: float = 1.0,
     where: Tensor | None = None,
-    of: Tensor | None = None,
+    of: Parts = None,
 ) -> Term:
     """How far the histogram of each channel is from a painting's; PICTURE is a layer too, its channels the colours.
 
@@ -122,7 +124,7 @@ def nearest_neighbours(
     vectors: int = 2048,
     stroke: float = 1.0,
     where: Tensor | None = None,
-    of: Tensor | None = None,
+    of: Parts = None,
 ) -> Term:
     """How far each place is from the most similar place of a painting: mean cosine distance, 0 to 2.
 
@@ -144,35 +146,56 @@ def nearest_neighbours(
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
-    """Paintings with shares, how large their strokes are, and the regions on both sides."""
+class Painting:
+    """A painting, its share of the style, and the part of it to take; None is all of it."""
 
-    paintings: tuple[tuple[Tensor, float], ...]
-    stroke: float
-    where: Mask | None
+    pixels: Tensor
+    share: float
     part: Mask | None
 
+    def at(self, size: Size, stroke: float) -> Painting:
+        """The painting at a picture's scale (same area), times the stroke, never enlarged."""
+        own = painting_size(size_of(self.pixels), size[0] * size[1], stroke)
+        return replace(self, pixels=resize(self.pixels, own).clamp(0, 1))
+
+    def region(self, network: Network, layer: str) -> Region | None:
+        """The part as a region of a layer's map."""
+        return laid_on(self.part, network, layer, size_of(self.pixels))
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Paintings, how large their strokes are, and the region of the picture that becomes like them."""
+
+    paintings: tuple[Painting, ...]
+    stroke: float
+    where: Mask | None
+
     @staticmethod
-    def of(like: Paintings, stroke: float, where: Tensor | None, part: Tensor | None) -> Source:
+    def of(like: Paintings, stroke: float, where: Tensor | None, parts: Parts) -> Source:
         many = [(like, 1.0)] if isinstance(like, Tensor) else list(like)
         weights = shares([w for _, w in many], "painting")
         if not 0 < stroke < math.inf:
             raise RecipeError(f"stroke must be above 0; got {stroke}.")
-        if part is not None and len(many) > 1:
-            raise RecipeError(f"a part of a painting is of one painting; got {len(many)}: add a term for each.")
-        paintings = tuple((picture(p), w) for (p, _), w in zip(many, weights, strict=True) if w)
-        of = mask(part)
-        check_shape(of, size_of(paintings[0][0]))
-        return Source(paintings, stroke, mask(where), of)
+        each = zip((p for p, _ in many), weights, _parts(parts, len(many)), strict=True)
+        paintings = tuple(Painting(picture(p), w, mask(part)) for p, w, part in each if w)
+        for painting in paintings:
+            check_shape(painting.part, size_of(painting.pixels))
+        return Source(paintings, stroke, mask(where))
 
-    def scaled(self, size: Size) -> list[tuple[Tensor, float]]:
-        """The paintings at a picture's scale (same area), times the stroke, never enlarged."""
-        return [(self._scaled(painting, size), weight) for painting, weight in self.paintings]
+    def scaled(self, size: Size) -> list[Painting]:
+        """The paintings as a picture of this size sees them."""
+        return [painting.at(size, self.stroke) for painting in self.paintings]
 
-    def _scaled(self, painting: Tensor, size: Size) -> Tensor:
-        h, w = size_of(painting)
-        factor = min(1.0, self.stroke * (size[0] * size[1] / (h * w)) ** 0.5)
-        return resize(painting, (max(32, round(h * factor)), max(32, round(w * factor)))).clamp(0, 1)
+
+def _parts(parts: Parts, count: int) -> Sequence[Tensor | None]:
+    """A mask, or None, for each painting."""
+    if isinstance(parts, Tensor) and count > 1:
+        raise RecipeError(f"a part of a painting is of one painting; got {count}: give a list of parts.")
+    each = [parts] * count if parts is None or isinstance(parts, Tensor) else list(parts)
+    if len(each) != count:
+        raise RecipeError(f"parts are one for each painting, None for all of it; got {len(each)} for {count}.")
+    return each
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,28 +229,25 @@ class FromPaintings(Term):
     def mixed(self, network: Network, size: Size, measure: Measure, kinds: Sequence[Kind]) -> list[Tensor]:
         """The paintings' statistics, one of a kind for each layer, mixed by their shares."""
         totals: list[Tensor] = []
-        for painting, weight in self.source.scaled(size):
-            regions = [self._part(network, layer, size_of(painting)) for layer, _ in self.layers]
-            parts = [weight * x for x in measure(painting, self._each(kinds, regions))]
+        for painting in self.source.scaled(size):
+            regions = [painting.region(network, layer) for layer, _ in self.layers]
+            parts = [painting.share * x for x in measure(painting.pixels, self._each(kinds, regions))]
             totals = [t + p for t, p in zip(totals, parts, strict=True)] if totals else parts
         return totals
 
     def samples(self, network: Network, size: Size, measure: Measure, count: int) -> list[Tensor]:
         """Features of the paintings, by layer: (P, C), each painting's share of `count` positions, spread evenly."""
         found: list[list[Tensor]] = [[] for _ in self.layers]
-        for painting, weight in self.source.scaled(size):
-            most, extent = max(1, round(weight * count)), size_of(painting)
+        for painting in self.source.scaled(size):
+            most, extent = max(1, round(painting.share * count)), size_of(painting.pixels)
             places = [
-                spread(map_of(network, layer, extent), most, self._part(network, layer, extent))
+                spread(map_of(network, layer, extent), most, painting.region(network, layer))
                 for layer, _ in self.layers
             ]
             wanted = tuple(Samples(layer, *at) for (layer, _), at in zip(self.layers, places, strict=True))
-            for kept, features in zip(found, measure(painting, wanted), strict=True):
+            for kept, features in zip(found, measure(painting.pixels, wanted), strict=True):
                 kept.append(features[0])
         return [torch.cat(parts) for parts in found]
-
-    def _part(self, network: Network, layer: str, size: Size) -> Region | None:
-        return laid_on(self.source.part, network, layer, size)
 
     def _each(self, kinds: Sequence[Kind], regions: Sequence[Region | None]) -> tuple[Statistic, ...]:
         each = zip(kinds, self.layers, regions, strict=True)

@@ -8,8 +8,17 @@ from __future__ import annotations
 from reverie.pictures.colour import linear_to_srgb, oklab_to_srgb, srgb_to_linear, srgb_to_oklab
 from reverie.pictures.formats import FORMATS, Format, format_of, is_lossless, keeps_recipe, readable, suffixes
 from reverie.pictures.magnify import magnified
-from reverie.pictures.masks import MOST_REGIONS, Regions, mask_of, paired, read_mask, read_regions, regions_of
-from reverie.pictures.matte import filled
+from reverie.pictures.masks import (
+    MOST_REGIONS,
+    Regions,
+    check_mask_shape,
+    mask_of,
+    paired,
+    read_mask,
+    read_regions,
+    regions_of,
+)
+from reverie.pictures.matte import filled, opaque_colours
 from reverie.pictures.palette import (
     ColourMode,
     Method,
@@ -21,7 +30,7 @@ from reverie.pictures.palette import (
 )
 from reverie.pictures.read import MAX_PIXELS, Picture, read_image, read_picture
 from reverie.pictures.recipe import read_recipe
-from reverie.pictures.resize import fit, fit_area, resize, scaled, size_of
+from reverie.pictures.resize import fit, fit_area, painting_size, resize, scaled, size_of
 from reverie.pictures.seamless import periodic_part, resize_seamless
 from reverie.pictures.sheets import contact_sheet, side_by_side, tile_preview
 from reverie.pictures.write import check_output, write_image
@@ -36,6 +45,7 @@ __all__ = [
     "Picture",
     "Regions",
     "check_colour_mode",
+    "check_mask_shape",
     "check_output",
     "coloured",
     "contact_sheet",
@@ -51,6 +61,8 @@ __all__ = [
     "mask_of",
     "match_colours",
     "oklab_to_srgb",
+    "opaque_colours",
+    "painting_size",
     "paired",
     "periodic_part",
     "read_image",

@@ -13,7 +13,7 @@ from torch.nn import functional
 from reverie.errors import PictureError
 from reverie.pictures.formats import AnyPath
 from reverie.pictures.read import MAX_PIXELS, read_picture
-from reverie.pictures.resize import fit, resize
+from reverie.pictures.resize import fit, resize, size_of
 
 MOST_REGIONS = 16
 """Most colours of a map of regions."""
@@ -44,12 +44,19 @@ class Regions:
     name: str
 
 
-def read_mask(path: AnyPath, *, size: tuple[int, int] | None = None, max_pixels: int = MAX_PIXELS) -> Tensor:
-    """A soft mask: 1 where the file is white, 0 where it is black or transparent.
+def read_mask(
+    path: AnyPath,
+    *,
+    size: tuple[int, int] | None = None,
+    everywhere: bool = False,
+    max_pixels: int = MAX_PIXELS,
+) -> Tensor:
+    """Read a soft mask: 1 where the file is white, 0 where it is black or transparent.
 
     Args:
-        path: any picture file; colours count by their luma.
+        path: any picture file; colours count by their luma, times their alpha.
         size: (H, W) of the picture that it belongs to; the mask is resized to it.
+        everywhere: whether a mask that is white all over means the whole picture; refused otherwise.
         max_pixels: as for ``read_picture``.
 
     Returns:
@@ -62,19 +69,66 @@ def read_mask(path: AnyPath, *, size: tuple[int, int] | None = None, max_pixels:
         >>> sky = read_mask("sky.png", size=(480, 640))
     """
     picture = read_picture(path, max_pixels=max_pixels)
-    pixels = picture.pixels if picture.alpha is None else picture.pixels * picture.alpha
-    return mask_of(pixels, size=size, name=picture.name)
+    return mask_of(picture.pixels, picture.alpha, size=size, everywhere=everywhere, name=picture.name)
 
 
-def mask_of(pixels: Tensor, *, size: tuple[int, int] | None = None, name: str = "the mask") -> Tensor:
-    """A picture (1, 3, H, W) or (1, 1, H, W) taken as a soft mask; as ``read_mask``."""
-    weights = torch.tensor(_LUMA)[None, :, None, None].to(pixels)
-    mask = pixels if pixels.shape[1] == 1 else (pixels * weights).sum(dim=1, keepdim=True)
-    if float(mask.max() - mask.min()) < _ONE_STEP:
+def mask_of(
+    pixels: Tensor,
+    alpha: Tensor | None = None,
+    *,
+    of: tuple[int, int] | None = None,
+    size: tuple[int, int] | None = None,
+    everywhere: bool = False,
+    name: str = "the mask",
+) -> Tensor:
+    """Take a picture as a soft mask, as ``read_mask`` does: its luma times its alpha.
+
+    Args:
+        pixels: (1, 3, H, W) sRGB in [0, 1], or a mask (1, 1, H, W), which stays as it is.
+        alpha: (1, 1, H, W) in [0, 1], 1 where opaque; None where all of it is.
+        of: (H, W) of the picture whose shape the mask must have; without it, that is ``size``.
+        size: (H, W) to which the mask is resized; None keeps its own.
+        everywhere: whether a mask that is white all over means the whole picture; refused otherwise.
+        name: what messages call it.
+
+    Returns:
+        (1, 1, H, W) in [0, 1].
+
+    Raises:
+        PictureError: no picture, all of one value, or of another shape than ``of``.
+
+    Example:
+        >>> picture = read_picture("sky.png")
+        >>> sky = mask_of(picture.pixels, picture.alpha, of=(3000, 4000), size=(480, 640))
+    """
+    mask = _luma(pixels, name)
+    mask = mask if alpha is None else mask * alpha
+    least, most = (float(bound) for bound in mask.aminmax())
+    if most - least < _ONE_STEP and not (everywhere and least > 1 - _ONE_STEP):
+        grey = (least + most) / 2
+        raise PictureError(f"a mask has light and dark parts, and all of '{name}' is {grey:.2f}; paint it")
+    if shape := of or size:
+        check_mask_shape(size_of(mask), shape, name=name)
+    return mask if size is None else resize(mask, size, filter="bilinear").clamp(0, 1)
+
+
+def check_mask_shape(own: tuple[int, int], size: tuple[int, int], *, name: str = "the mask") -> None:
+    """Refuse a mask of another shape than its picture's, to within a pixel or 1 %.
+
+    Args:
+        own: (H, W) of the mask.
+        size: (H, W) of its picture.
+        name: what the message calls the mask.
+
+    Raises:
+        PictureError: the shapes differ.
+    """
+    height, width = own
+    if abs(height * size[1] / width - size[0]) > max(1.0, _ASPECT * size[0]):
         raise PictureError(
-            f"a mask has light and dark parts, and all of '{name}' is {float(mask.mean()):.2f}; paint it"
+            f"a mask has the shape of its picture, and '{name}' is {width}x{height} for {size[1]}x{size[0]}; "
+            "crop or resize it"
         )
-    return mask if size is None else _at_size(mask, size, name)
 
 
 def read_regions(path: AnyPath, *, size: tuple[int, int] | None = None, max_pixels: int = MAX_PIXELS) -> Regions:
@@ -107,7 +161,8 @@ def regions_of(pixels: Tensor, *, size: tuple[int, int] | None = None, name: str
     whole = (int(pixels.shape[2]), int(pixels.shape[3]))
     small = fit(whole, longer=min(_LONGEST, max(whole)))
     masks = _memberships(resize(pixels, small, filter="bilinear"), colours)
-    masks = torch.cat([_at_size(mask[None], size or whole, name) for mask in masks])
+    check_mask_shape(whole, size or whole, name=name)
+    masks = resize(masks, size or whole, filter="bilinear").clamp_(0, 1)
     return Regions(masks, colours, name)
 
 
@@ -134,16 +189,21 @@ def paired(photo: Regions, painting: Regions) -> Regions:
     return Regions(painting.masks[nearest], painting.colours[nearest], painting.name)
 
 
-def _at_size(mask: Tensor, size: tuple[int, int], name: str) -> Tensor:
-    """A mask at the size of its picture, if it has the picture's shape to within a pixel or 1 %."""
-    height, width = mask.shape[2:]
-    scale = size[1] / width
-    if abs(height * scale - size[0]) > max(1.0, _ASPECT * size[0]):
+def _luma(pixels: Tensor, name: str) -> Tensor:
+    """The (1, 1, H, W) of a picture or of a mask.
+
+    Raises:
+        PictureError: it is neither.
+    """
+    if pixels.ndim != 4 or pixels.shape[0] != 1 or pixels.shape[1] not in (1, 3) or not pixels.is_floating_point():
         raise PictureError(
-            f"a mask has the shape of its picture, and '{name}' is {width}x{height} for {size[1]}x{size[0]}; "
-            "crop or resize it"
+            f"a mask is (1, 1, H, W), or a picture (1, 3, H, W), in [0, 1], and '{name}' is {tuple(pixels.shape)} of"
+            f" {pixels.dtype}; read it with read_mask"
         )
-    return resize(mask, size, filter="bilinear").clamp(0, 1)
+    if pixels.shape[1] == 1:
+        return pixels
+    weights = torch.tensor(_LUMA)[None, :, None, None].to(pixels)
+    return (pixels * weights).sum(dim=1, keepdim=True).clamp_(0, 1)
 
 
 def _flat_colours(pixels: Tensor, name: str) -> Tensor:

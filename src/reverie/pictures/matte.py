@@ -11,6 +11,7 @@ from reverie.errors import PictureError
 _SOLID = 0.25  # share of opaque pixels from which a cell of the pyramid is trusted wholly
 _EMPTY = 1e-4  # share of opaque pixels below which a cell has no colour of its own
 _GREY = 0.5
+_HALF = 0.5  # of alpha, from which a place counts as opaque
 
 
 def filled(pixels: Tensor, alpha: Tensor | None) -> Tensor:
@@ -46,6 +47,27 @@ def filled(pixels: Tensor, alpha: Tensor | None) -> Tensor:
         return pixels
     ground = _pulled(pixels.detach() * alpha, alpha)
     return ground.lerp_(pixels.detach(), alpha.expand_as(pixels))
+
+
+def opaque_colours(pixels: Tensor, alpha: Tensor | None) -> Tensor:
+    """The colours of a picture's opaque places, for statistics of colours: transparent ones have none.
+
+    Args:
+        pixels: (1, 3, H, W) sRGB [0, 1].
+        alpha: (1, 1, H, W) in [0, 1], 1 where opaque; None where all of it is.
+
+    Returns:
+        (1, 3, 1, N), in reading order; ``pixels`` itself where all of it is opaque, or none.
+
+    Example:
+        >>> recoloured = match_colours(photo, opaque_colours(sticker.pixels, sticker.alpha), method="palette")
+    """
+    if alpha is None:
+        return pixels
+    inside = alpha[0, 0] > _HALF
+    if bool(inside.all()) or not bool(inside.any()):
+        return pixels
+    return pixels[:, :, inside][:, :, None]
 
 
 def _pulled(weighted: Tensor, share: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch.nn import functional
 from reverie.errors import PictureError, suggestion
 
 Filter = Literal["bicubic", "bilinear", "area", "nearest"]
+_NARROWEST = 32  # pixels of a side in which a painting is looked at
 
 
 def resize(x: Tensor, size: tuple[int, int], *, filter: Filter = "bicubic") -> Tensor:
@@ -94,6 +95,25 @@ def fit_area(size: tuple[int, int], *, pixels: int) -> tuple[int, int]:
         raise PictureError(f"a picture has at least 1 pixel, and {pixels} came; enlarge the area")
     scale = math.sqrt(pixels / (height * width))
     return _rounded(height * scale), _rounded(width * scale)
+
+
+def painting_size(size: tuple[int, int], area: int, stroke: float = 1.0) -> tuple[int, int]:
+    """The (H, W) a painting is looked at in: the photo's area times the stroke's square, never enlarged.
+
+    Args:
+        size: (H, W) of the painting.
+        area: of the photo, pixels.
+        stroke: size of the strokes, above 0; 1 as in the painting.
+
+    Returns:
+        (H, W), each side 32 pixels or more, which the deepest layers of style need.
+
+    Example:
+        >>> painting_size((600, 800), 150 * 200)
+        (150, 200)
+    """
+    factor = min(1.0, stroke * math.sqrt(area / (size[0] * size[1])))
+    return max(_NARROWEST, round(size[0] * factor)), max(_NARROWEST, round(size[1] * factor))
 
 
 def _rounded(side: float) -> int:

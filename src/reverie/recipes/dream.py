@@ -18,14 +18,14 @@ from torch import Tensor
 
 from reverie.canvas import PixelCanvas
 from reverie.engine import Stage, Synthesis, octaves
-from reverie.engine.precision import with_precision
-from reverie.errors import PictureError, RecipeError
-from reverie.networks import Network, Padding, load
+from reverie.errors import LayerNotFound, RecipeError
+from reverie.networks import Network, describe, names
 from reverie.objectives import Objective
 from reverie.optimisers import Normalised
-from reverie.pictures import fit, keep_colours, periodic_part, resize_seamless, scaled, size_of
-from reverie.recipes.parts.wishes import Subjects, by_octave, objective_of, parse_channel, parse_wish
+from reverie.pictures import fit, keep_colours, mask_of, periodic_part, resize_seamless, scaled, size_of
 from reverie.recipes.craft import Many, Mask, Photo, Still, craft
+from reverie.recipes.parts.networks import network_for
+from reverie.recipes.parts.wishes import Subjects, by_octave, objective_of, parse_channel, parse_wish
 from reverie.recipes.settings import (
     DIAL,
     QUALITY,
@@ -58,6 +58,7 @@ FROM_NOISE = Pace(32, 0.014)  # there is nothing to keep: more steps, shorter on
 PLACED_JITTER = 8  # pixels; a wish that has a place would be smeared over more
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
 Counts = Annotated[tuple[Annotated[int, Field(ge=1, le=10_000)], ...], BeforeValidator(listed)]
 Strengths = Annotated[tuple[Annotated[float, Field(gt=0, le=20)], ...], Field(min_length=1), BeforeValidator(listed)]
 
@@ -100,17 +101,15 @@ class DreamSettings(RunSettings, TileSettings, UpscaleFragment):
     strength: Annotated[Strengths, DIAL] = Field(
         default=(1.0,), description="how far each step goes, up to 20, or a list, coarse to fine"
     )
-    size: Annotated[int, DIAL] = Field(
-        default=768, ge=16, le=100_000, description="longer side of the result, pixels"
+    size: Annotated[int, DIAL] = Field(default=768, ge=16, le=100_000, description="longer side of the result, pixels")
+    jitter: Annotated[int, OCTAVES] = Field(
+        default=24, ge=0, le=512, description="random shift before each step, pixels"
     )
-    jitter: Annotated[int, OCTAVES] = Field(default=24, ge=0, le=512, description="random shift before each step, pixels")
     bands: int = Field(default=4, ge=1, le=10, description="Laplacian bands of equal strength in the gradient")
     keep_colours: Annotated[float, DIAL] = Field(
         default=0.0, ge=0, le=1, alias="keep_colors", description="how much of the photo's own colour stays"
     )
-    seamless: Annotated[bool, DIAL] = Field(
-        default=False, description="the result tiles with itself, edge to edge"
-    )
+    seamless: Annotated[bool, DIAL] = Field(default=False, description="the result tiles with itself, edge to edge")
     leak: float = Field(
         default=0.0,
         ge=0,
@@ -126,8 +125,10 @@ class Beside:
     Attributes:
         guide: a picture whose features the dream takes up, (1, 3, H, W) in [0, 1].
         like, avoid_like: pictures of whose common features there is to be more, or less.
-        mask: (1, 3, H, W) or (1, 1, H, W), white where to dream; the photo stays where it is black.
-        region: masks, one for each wish in the order classes, channels, layers, like; the last one goes on.
+        mask: (1, 1, H, W) as `read_mask` gives it, or a picture, white where to dream; the photo stays where it is
+            black.
+        region: masks likewise, one for each wish in the order classes, channels, layers, like; the last one goes on.
+            One that is white all over means everywhere.
     """
 
     guide: Tensor | None = None
@@ -161,6 +162,7 @@ def dream(
         Many[Mask],
         "where a wish is dreamt, a mask for each of classes, channels, layers, --like; the last goes on",
     ] = (),
+    network: Network | None = None,
 ) -> Synthesis:
     """Dream on a photo, or from noise: it becomes what the network sees in it.
 
@@ -171,6 +173,7 @@ def dream(
         like, avoid_like: pictures of whose common features there is to be more, or less.
         mask: (1, 1, H, W), white where to dream; the photo stays where it is black.
         region: masks, one for each wish in the order classes, channels, layers, like; the last one goes on.
+        network: one of your own, in place of the one that the settings name.
     Yields:
         An `Iterate` a step; the last one's image is the dream.
     Raises:
@@ -181,16 +184,33 @@ def dream(
     Example:
         *_, last = rv.recipes.dream(photo, rv.DreamSettings(size=512, layers=("relu5_2",)))
     """
-    return dreaming(photo, settings, beside=Beside(guide, like, avoid_like, mask, region))
+    return dreaming(photo, settings, beside=Beside(guide, like, avoid_like, mask, region), network=network)
 
 
-def dreaming(photo: Tensor | None, settings: DreamSettings, *, beside: Beside | None = None) -> Synthesis:
-    """The run of a dream, declared; see `dream`."""
-    beside = beside or Beside()
-    network = network_of(settings)
+def dreaming(
+    photo: Tensor | None,
+    settings: DreamSettings,
+    *,
+    beside: Beside | None = None,
+    network: Network | None = None,
+) -> Synthesis:
+    """The run of a dream, declared.
+
+    Args:
+        photo, settings, beside, network: as `dream` takes them.
+    Raises:
+        PictureError: a mask of another shape than the photo.
+        LayerNotFound: classes of a network that has none.
+        RecipeError: lists that are longer than the octaves, or wishes that make no sense.
+    """
+    network = network_for(settings, network, seamless=settings.seamless, leak=settings.leak)
+    check_classes(network, settings)
+    beside = with_masks(beside or Beside(), photo)
     start = beginning(photo, settings, network)
     pace = FROM_NOISE if photo is None else ON_PHOTO
     wished = [s.completed(network) for s in subjects_of(settings, beside)]
+    if not all(each.deep(network) for each in wished):
+        raise LayerNotFound(f"{network.name} says no layers to dream with; name some by --layers.")
     scales = large_enough(stages_of(size_of(start), settings, network, pace), wished, network)
     objectives = declared([subjects for _, subjects in scales], network, scaled(start, scales[0][0].size))
     stages = [replace(stage, objective=each) for (stage, _), each in zip(scales, objectives, strict=True)]
@@ -206,10 +226,30 @@ def dreaming(photo: Tensor | None, settings: DreamSettings, *, beside: Beside | 
     )
 
 
-def network_of(settings: DreamSettings) -> Network:
-    """The network that dreams."""
-    padding: Padding = "circular" if settings.seamless else "replicate"
-    return with_precision(load(settings.network, padding=padding, leak=settings.leak), settings.precision)
+def check_classes(network: Network, settings: DreamSettings) -> None:
+    """Refuse wishes for classes of a network that has none.
+
+    Raises:
+        LayerNotFound: it has none; the message names networks that have.
+    """
+    if network.class_layer is None and (settings.class_name or settings.avoid):
+        others = ", ".join(name for name in names() if describe(name).classes)
+        raise LayerNotFound(f"{network.name} has no classes to dream of; {others} have. Name one by --network.")
+
+
+def with_masks(beside: Beside, photo: Tensor | None) -> Beside:
+    """The same pictures, every mask among them (1, 1, H, W).
+
+    Raises:
+        PictureError: one of another shape than the photo, or all of one value.
+        RecipeError: a mask of noise.
+    """
+    if photo is None and beside.mask is not None:
+        raise RecipeError("a mask keeps parts of a photo; a dream from noise has none.")
+    of = (1, 1) if photo is None else size_of(photo)  # noise is square
+    mask = None if beside.mask is None else mask_of(beside.mask, of=of)
+    region = [mask_of(each, of=of, everywhere=True, name="the region") for each in beside.region]
+    return replace(beside, mask=mask, region=region)
 
 
 def beginning(photo: Tensor | None, settings: DreamSettings, network: Network) -> Tensor:
@@ -242,7 +282,7 @@ def subjects_of(settings: DreamSettings, beside: Beside) -> list[Subjects]:
         guide=beside.guide,
         like=tuple(beside.like),
         unlike=tuple(beside.avoid_like),
-        regions=tuple(map(grey, beside.region)),
+        regions=tuple(beside.region),
     )
     return [replace(rest, layers=layers) for layers in by_octave(settings.layers, settings.octaves)]
 
@@ -265,34 +305,22 @@ def canvas_of(start: Tensor, settings: DreamSettings, beside: Beside, *, size: S
 
     Args:
         start: what the dream begins with, at its last size.
+        settings: the dream's.
+        beside: with the mask, where there is one.
         size: (H, W) of the first octave.
         bare: whether it begins with noise, of which nothing is kept.
     """
-    mask = None if beside.mask is None else _masking(beside.mask, start, bare=bare)
+    mask = None if beside.mask is None else mask_of(beside.mask)
     keep = partial(keep_colours, photo=start, amount=settings.keep_colours) if settings.keep_colours else None
     first = resize_seamless(start, size).clamp(0, 1) if settings.seamless else scaled(start, size)
     base = None if bare else start
     return PixelCanvas(first, base=base, natural=True, mask=mask, finish=keep, periodic=settings.seamless)
 
 
-def grey(picture: Tensor) -> Tensor:
-    """A mask (1, 1, H, W) from a picture (1, 1 or 3, H, W): 1 is white."""
-    return picture.mean(1, keepdim=True)
-
-
 def _enlarged(cells: Tensor, side: int, *, seamless: bool) -> Tensor:
     if seamless:
         return resize_seamless(cells, (side, side), filter="bilinear")
     return F.interpolate(cells, (side, side), mode="bilinear")
-
-
-def _masking(mask: Tensor, start: Tensor, *, bare: bool) -> Tensor:
-    if bare:
-        raise RecipeError("a mask keeps parts of a photo; a dream from noise has none.")
-    (h, w), (height, width) = size_of(mask), size_of(start)
-    if abs(h * width - w * height) > max(h, w, height, width):
-        raise PictureError(f"a mask has the photo's shape, {width}x{height} or alike; got {w}x{h}.")
-    return grey(mask)
 
 
 def _each(name: str, values: Sequence[T], count: int) -> list[T]:

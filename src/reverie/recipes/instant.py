@@ -9,26 +9,42 @@ depths of one decoder.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
+from reverie.choices import Precision
 from reverie.engine.memory import allowed_memory, fitting_tile, resident
-from reverie.engine.precision import Precision, fastest, with_precision
+from reverie.engine.precision import fastest, with_precision
+from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError, RecipeError
 from reverie.feedforward.instant import KEPT, LAYERS, STRIDE, Instant, check_encoder, load_instant
 from reverie.feedforward.matching import blended
 from reverie.feedforward.painting import Encoded, Goal, Manner, decode, encode, goal_of, noises_for
-from reverie.networks import Network, load
+from reverie.networks import Network, NetworkUsed, load
 from reverie.objectives import PICTURE
-from reverie.pictures import check_colour_mode, coloured, fit, mask_of, resize, scaled, size_of
-from reverie.recipes.settings import ColourAmount, Memory, Numbers, WhoseColours
+from reverie.pictures import (
+    check_colour_mode,
+    coloured,
+    fit,
+    mask_of,
+    opaque_colours,
+    painting_size,
+    resize,
+    scaled,
+    size_of,
+)
+from reverie.recipes.craft import Alpha, Many, Mask, Painting, Photo, Still, StyleNetwork, craft
+from reverie.recipes.settings import DIAL, MACHINE, ColourSettings, Numbers, SeedSettings, TileSettings
 
+INSTANT = "instant"
+"""What a record calls the decoder."""
 LONGEST = 3840  # pixels of the longer side, where no size was asked for
 LARGEST, SMALLEST = 1024, 64  # pixels; larger tiles are no faster, smaller ones read mostly halo
 _MAPS, _PICTURES = 24, 28  # per pixel at once: features of the two maps kept whole, bytes of pictures and noise
@@ -37,49 +53,56 @@ _OPAQUE = 1e-4  # of alpha; less is the rounding of a resize
 _READ = (PICTURE, *LAYERS)
 
 
-class InstantSettings(BaseModel):
+class InstantSettings(SeedSettings, TileSettings, ColourSettings):
     """How to paint at once."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, populate_by_name=True)
-
-    weights: Numbers = Field((), description="share of each painting, e.g. 2,1; default: equal")
-    size: int | None = Field(
-        None, ge=16, le=100_000, description=f"longer side of the result, pixels; default: the photo's, up to {LONGEST}"
+    strength: Annotated[float, DIAL] = Field(
+        default=1.0, ge=0, le=1, description="0 gives nearly the photo, 1 the painting's manner"
     )
-    strength: float = Field(1.0, ge=0, le=1, description="0 gives nearly the photo, 1 the painting's manner")
-    stroke: float = Field(1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting")
-    colour: WhoseColours = "painting"
-    colour_amount: ColourAmount = 1.0
-    seed: int = Field(0, ge=0, description="of the grain that strokes grow from where the photo is flat")
-    precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
-    memory: Memory = Field(None, description="most memory to use, e.g. 2GB; default: what is free")
-    tile: int | None = Field(
-        None, ge=0, description=f"side of the tiles it works in, pixels; 0: whole; default: what fits, up to {LARGEST}"
+    stroke: Annotated[float, DIAL] = Field(
+        default=1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting"
+    )
+    size: Annotated[int | None, DIAL] = Field(
+        default=None,
+        ge=16,
+        le=100_000,
+        description=f"longer side of the result, pixels; default: the photo's, up to {LONGEST}",
+    )
+    weights: Annotated[Numbers, DIAL] = Field(
+        default=(), description="share of each painting, e.g. 2,1; default: equal"
+    )
+    precision: Annotated[Precision, MACHINE] = Field(
+        default="auto", description="auto, float32 or bfloat16; auto measures what is fastest here"
     )
 
-    def resolved(self) -> InstantSettings:
-        """The same settings with the automatic precision chosen, as a recipe to be repeated needs it."""
-        if self.precision != "auto":
-            return self
-        return self.model_copy(update={"precision": fastest(load()).name})
 
-
+@craft(
+    example="reverie instant cat.jpg night-strokes --strength 0.8",
+    makes=Still,
+    either=("painting", "network"),
+)
 def instant(
-    photo: Tensor,
-    paintings: Tensor | Sequence[Tensor],
-    settings: InstantSettings | None = None,
+    photo: Annotated[Photo, "the picture to paint, or a folder of them"],
+    painting: Annotated[
+        Painting | Many[Painting], "a picture to paint like, or a sample style's name; several are mixed"
+    ] = (),
+    settings: InstantSettings = InstantSettings(),
     *,
-    mask: Tensor | None = None,
-    opaque: Tensor | None = None,
-) -> Tensor:
-    """Paint a photo like one or several paintings, at once.
+    mask: Annotated[Mask | None, "where to paint: white; where it is black the photo stays"] = None,
+    network: Annotated[StyleNetwork | None, "instead of paintings: a custom style network, a file or its name"] = None,
+    photo_alpha: Alpha | None = None,
+    painting_alpha: Many[Alpha | None] = (),
+) -> OnePass:
+    """Paint a photo in the manner of any painting at once.
 
     Args:
         photo: (1, 3, H, W) sRGB in [0, 1].
-        paintings: one or several pictures, any sizes.
+        painting: one or several pictures, any sizes.
         settings: how; the defaults suit any photo.
-        mask: (1, 1 or 3, H, W), white where to paint; the photo stays where it is black.
-        opaque: (1, 1, H, W) in [0, 1], the photo's alpha: transparent places have no say in the statistics.
+        mask: (1, 1, H, W), white where to paint; where it is black the photo stays.
+        network: a custom style network, in place of paintings.
+        photo_alpha: (1, 1, H, W) in [0, 1]: transparent places have no say in the statistics.
+        painting_alpha: likewise of each painting, None where it has none; empty: none has.
     Returns:
         (1, 3, H', W') sRGB in [0, 1], of the photo's size unless another was asked for.
     Raises:
@@ -91,8 +114,34 @@ def instant(
         >>> instant(torch.rand(1, 3, 48, 64), torch.rand(1, 3, 80, 80)).shape
         torch.Size([1, 3, 48, 64])
     """
-    many = [paintings] if isinstance(paintings, Tensor) else list(paintings)
-    return painter(many, settings).paint(photo, mask=mask, opaque=opaque)
+    many = [painting] if isinstance(painting, Tensor) else list(painting)
+    if network is not None:
+        from reverie.recipes.parts.own_style import painted_by  # which needs the settings above
+
+        return painted_by(network, photo, settings, mask=mask, opaque=photo_alpha)
+    manner = painter(many, settings, opaque=painting_alpha)
+
+    def draw(tile: int) -> Iterator[Part]:
+        fixed = replace(manner, settings=manner.settings.model_copy(update={"tile": tile, "memory": None}))
+        yield Part(1, 1, fixed.paint(photo, mask=mask, opaque=photo_alpha))
+
+    _check(photo, "photo")
+    size = size_for(photo, settings)
+    return OnePass(
+        size,
+        draw,
+        lambda memory, tile: tile_for(size, manner.settings.model_copy(update={"memory": memory, "tile": tile})),
+        networks=[NetworkUsed(INSTANT, manner.decoder.sha256)],
+        precision=manner.settings.precision,
+        least=SMALLEST,
+    )
+
+
+def resolved(settings: InstantSettings) -> InstantSettings:
+    """The same settings with the automatic precision chosen."""
+    if settings.precision != "auto":
+        return settings
+    return settings.model_copy(update={"precision": fastest(load()).name})
 
 
 def painter(
@@ -112,7 +161,7 @@ def painter(
     Raises:
         RecipeError, PictureError, WeightsError: as `instant`.
     """
-    settings = (settings or InstantSettings()).resolved()
+    settings = resolved(settings or InstantSettings())
     check_colour_mode(settings.colour, photo=True, paintings=len(paintings))
     for picture in paintings:
         _check(picture, "painting")
@@ -121,9 +170,7 @@ def painter(
     check_encoder(decoder, network.sha256)
     network = with_precision(network, settings.precision)
     shares = _shares(settings.weights, len(paintings))
-    alphas = tuple(opaque) or (None,) * len(paintings)
-    if len(alphas) != len(paintings):
-        raise RecipeError(f"alpha is one for each painting, or none at all; got {len(alphas)} for {len(paintings)}.")
+    alphas = alpha_of_each(opaque, paintings)
     return Painter(network, decoder.with_precision(network.dtype), tuple(paintings), alphas, shares, settings)
 
 
@@ -155,12 +202,11 @@ class Painter:
         own = scaled(photo, size)
         image = self._painted(own, self.tile(size), counted(opaque, of=photo, size=size))
         if settings.colour != "painting" and settings.colour_amount:
-            many = list(self.paintings)
+            many = [opaque_colours(p, alpha) for p, alpha in zip(self.paintings, self.opaque, strict=True)]
             image = coloured(image, photo=own, paintings=many, mode=settings.colour, amount=settings.colour_amount)
         if mask is None:
             return image
-        where = resize(mask_of(mask, size=size_of(photo)), size).clamp(0, 1)
-        return torch.lerp(own, image, where)
+        return torch.lerp(own, image, mask_of(mask, of=size_of(photo), size=size))
 
     def tile(self, size: tuple[int, int]) -> int:
         """The side of the tiles for a result of this size; see `tile_for`."""
@@ -209,6 +255,22 @@ def size_for(photo: Tensor, settings: InstantSettings) -> tuple[int, int]:
     return fit(size, longer=settings.size or LONGEST)
 
 
+def alpha_of_each(opaque: Sequence[Tensor | None], paintings: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+    """The alpha of each painting, None where all of it counts alike.
+
+    Args:
+        opaque: (1, 1, h, w) or None for each; empty: none has any.
+        paintings: (1, 3, h, w) each.
+    Raises:
+        RecipeError: not as many as paintings.
+        PictureError: one of another size than its painting.
+    """
+    given = tuple(opaque) or (None,) * len(paintings)
+    if len(given) != len(paintings):
+        raise RecipeError(f"alpha is one for each painting, or none at all; got {len(given)} for {len(paintings)}.")
+    return tuple(counted(alpha, of=p, size=size_of(p)) for alpha, p in zip(given, paintings, strict=True))
+
+
 def counted(opaque: Tensor | None, *, of: Tensor, size: tuple[int, int]) -> Tensor | None:
     """How much each pixel of a picture counts once it has this size; None where all do alike, or none is opaque.
 
@@ -228,12 +290,6 @@ def counted(opaque: Tensor | None, *, of: Tensor, size: tuple[int, int]) -> Tens
     own = scaled(opaque, size)
     least, most = (float(bound) for bound in own.aminmax())
     return own if least < 1 - _OPAQUE and most > _OPAQUE else None
-
-
-def painting_size(size: tuple[int, int], area: int, stroke: float) -> tuple[int, int]:
-    """The (H, W) a painting is looked at in: the photo's area times the stroke's square, never enlarged."""
-    factor = min(1.0, stroke * (area / (size[0] * size[1])) ** 0.5)
-    return max(32, round(size[0] * factor)), max(32, round(size[1] * factor))
 
 
 def tile_for(size: tuple[int, int], settings: InstantSettings) -> int:

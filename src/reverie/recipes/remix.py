@@ -2,55 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
-from reverie.pictures import periodic_part, remix, scaled, size_of
-from reverie.recipes.settings import ColourAmount, WhoseColours
+from reverie.pictures import periodic_part, scaled, size_of
+from reverie.pictures import remix as mixed
+from reverie.recipes.craft import Many, Painting, Photo, Result, Still, craft
+from reverie.recipes.settings import DIAL, ColourSettings
 
 
-class RemixSettings(BaseModel):
+class RemixSettings(ColourSettings):
     """How to mix."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, populate_by_name=True)
+    strength: Annotated[float, DIAL] = Field(
+        default=1.0, ge=0, le=1.5, description="0 is the photo, 1 the result, more goes beyond it"
+    )
+    seamless: bool = Field(default=False, description="the result tiles with itself; default: as its recipe says")
 
-    strength: float = Field(1.0, ge=0, le=1.5, description="0 is the photo, 1 the result, more goes beyond it")
-    colour: WhoseColours = "painting"
-    colour_amount: ColourAmount = 1.0
 
-
-def remixed(
-    result: Tensor,
-    photo: Tensor,
-    settings: RemixSettings | None = None,
+@craft(example="reverie remix cat-night.png --strength 0.6 --colour photo", makes=Still, inherits=("seamless",))
+def remix(
+    result: Result,
+    photo: Annotated[Photo, "the photo that it was made from; default: as its recipe says"],
+    settings: RemixSettings = RemixSettings(),
     *,
-    paintings: Sequence[Tensor] = (),
-    seamless: bool = False,
+    painting: Annotated[Many[Painting], "whose main colours 'palette' takes; default: as its recipe says"] = (),
 ) -> Tensor:
-    """A finished result mixed anew with its photo.
+    """Make a saved result weaker, stronger or of other colours, at once.
 
     Args:
         result: (1, 3, H, W) sRGB in [0, 1].
         photo: (1, 3, h, w) that it was made from; resized to the result.
         settings: how.
-        paintings: (1, 3, h, w) each, whose main colours ``palette`` takes.
-        seamless: the result tiles with itself, and so must what the photo adds.
+        painting: (1, 3, h, w) each, whose main colours ``palette`` takes.
     Returns:
         (1, 3, H, W) sRGB in [0, 1].
     Raises:
         PictureError: colours of paintings that did not come.
     Example:
-        >>> weaker = remixed(painted, photo, RemixSettings(strength=0.6, colour="photo"))
+        >>> weaker = remix(painted, photo, RemixSettings(strength=0.6, colour="photo"))
     """
-    how = settings or RemixSettings()
     photo = scaled(photo, size_of(result))
-    return remix(
-        periodic_part(photo).clamp_(0, 1) if seamless else photo,
+    return mixed(
+        periodic_part(photo).clamp_(0, 1) if settings.seamless else photo,
         result,
-        strength=how.strength,
-        mode=how.colour,
-        paintings=paintings,
-        amount=how.colour_amount,
+        strength=settings.strength,
+        mode=settings.colour,
+        paintings=painting,
+        amount=settings.colour_amount,
     )

@@ -6,87 +6,110 @@ fine with Adam and averaged iterates (K. Crowson 2021), each layer relative to t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 from torch import Tensor
 
 from reverie.canvas import PixelCanvas
-from reverie.engine import Iterate, Stage, Synthesis
-from reverie.engine.precision import with_precision
+from reverie.engine import Stage, Synthesis
 from reverie.errors import PictureError, RecipeError
-from reverie.networks import Network, load
+from reverie.networks import Network
 from reverie.objectives import (
-    PICTURE,
     Objective,
     content,
-    histograms,
-    nearest_neighbours,
     self_similarity,
-    sliced_wasserstein,
     total_variation,
 )
-from reverie.objectives import style as moments
 from reverie.optimisers import LBFGS, Adam, Optimiser
 from reverie.pictures import (
     check_colour_mode,
+    check_mask_shape,
     coloured,
     fit,
     mask_of,
+    opaque_colours,
     periodic_part,
+    resize,
     scaled,
     size_of,
 )
+from reverie.recipes.craft import Alpha, Many, Map, Mask, Painting, Photo, Still, craft
+from reverie.recipes.instant import alpha_of_each, counted
+from reverie.recipes.parts.losses import LOSSES, Loss
+from reverie.recipes.parts.networks import network_for
 from reverie.recipes.parts.regions import Part, drawn, found
 from reverie.recipes.parts.starts import PACES, Start, noise, painted_at_once, scales
 from reverie.recipes.parts.wishes import parse_wish
-from reverie.recipes.settings import ColourAmount, Numbers, Quality, Settings, WhoseColours, Words, even
+from reverie.recipes.settings import (
+    DIAL,
+    ColourSettings,
+    Numbers,
+    Panel,
+    Quality,
+    RunSettings,
+    TileSettings,
+    UpscaleFragment,
+    Words,
+    even,
+)
 from reverie.recipes.upscale import enlargement
 
-Loss = Literal["wasserstein", "gram", "sliced", "histogram", "neighbours"]
 LARGE = 3000  # pixels of the longer side, from which the optimiser's memory is halved
 
 
-class StyleSettings(Settings):
+REGIONS = Panel("Regions")
+
+
+class StyleSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings):
     """How to paint."""
 
-    weights: Numbers = Field((), description="share of each painting, e.g. 2,1; default: equal")
-    size: int = Field(512, ge=16, le=100_000, description="longer side of the result, pixels")
-    strength: float = Field(1.0, gt=0, le=100, description="of the style against the photo")
-    stroke: float = Field(1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting")
-    colour: WhoseColours = "painting"
-    colour_amount: ColourAmount = 1.0
-    loss: Loss = Field("wasserstein", description=f"how features are compared: {', '.join(get_args(Loss))}")
-    structure: bool = Field(False, description="keep what is like what in the photo, not the features themselves")
+    strength: Annotated[float, DIAL] = Field(default=1.0, gt=0, le=100, description="of the style against the photo")
+    stroke: Annotated[float, DIAL] = Field(
+        default=1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting"
+    )
+    size: Annotated[int, DIAL] = Field(default=512, ge=16, le=100_000, description="longer side of the result, pixels")
+    weights: Annotated[Numbers, DIAL] = Field(
+        default=(), description="share of each painting, e.g. 2,1; default: equal"
+    )
+    quality: Annotated[Quality, DIAL] = Field(
+        default="normal", description="draft, normal or fine: fewer or more steps"
+    )
+    seamless: Annotated[bool, DIAL] = Field(default=False, description="the result tiles with itself, edge to edge")
+    loss: Loss = Field(default="wasserstein", description=f"how features are compared: {', '.join(get_args(Loss))}")
+    structure: bool = Field(
+        default=False, description="keep what is like what in the photo, not the features themselves"
+    )
     layers: Words = Field(
-        (),
+        default=(),
         description="layers whose statistics are the style, NAME or NAME:WEIGHT; default: the network's own choice",
     )
     start: Start | None = Field(
-        None,
+        default=None,
         description="begin with what instant paints, the photo, noise, or colours: noise in the paintings' colours;"
         " default: instant, but the photo for regions, structure and seamless results",
     )
-    auto_regions: int = Field(
-        0, ge=0, le=8, description="paint so many kinds of places like the painting's own, found by themselves"
+    auto_regions: Annotated[int, REGIONS] = Field(
+        default=0, ge=0, le=8, description="paint so many kinds of places like the painting's own, found by themselves"
     )
-    region_strengths: Numbers = Field((), description="strength of each region, the lightest of the map first")
-    region_strokes: Numbers = Field((), description="size of the strokes in each region")
-    seamless: bool = Field(False, description="the result tiles with itself, edge to edge")
-    quality: Quality = Field("normal", description="draft, normal or fine: fewer or more steps")
+    region_strengths: Annotated[Numbers, REGIONS] = Field(
+        default=(), description="strength of each region, the lightest of the map first"
+    )
+    region_strokes: Annotated[Numbers, REGIONS] = Field(default=(), description="size of the strokes in each region")
     steps: int | None = Field(
-        None,
+        default=None,
         ge=1,
         le=10_000,
         description=f"steps at the smallest scale; default, times the quality: {PACES['instant'].steps} from instant,"
         f" else {PACES['photo'].steps}",
     )
     optimiser: Literal["adam", "lbfgs"] = Field(
-        "adam", alias="optimizer", description="adam, or lbfgs, which keeps 48 pictures in memory where adam keeps 5"
+        default="adam",
+        alias="optimizer",
+        description="adam, or lbfgs, which keeps 48 pictures in memory where adam keeps 5",
     )
 
 
@@ -95,11 +118,14 @@ class Guides:
     """The pictures that a style takes besides the photo and the paintings.
 
     Attributes:
-        mask: (1, 1 or 3, H, W), white where to paint; the photo stays where it is black.
+        mask: (1, 1, H, W) as `read_mask` gives it, or a picture, white where to paint; the photo stays where it is
+            black.
         photo_map: the photo's regions in flat colours.
         painting_maps: the painting's regions in the same colours.
         begin: a picture to begin with.
-        opaque: (1, 1, H, W), where the photo is not transparent; the rest is not painted.
+        opaque: (1, 1, H, W), the photo's alpha; what is transparent is not painted.
+        paintings_opaque: the alpha of each painting, (1, 1, h, w), None where it has none: transparent places have no
+            say in the style. Empty: none has.
     """
 
     mask: Tensor | None = None
@@ -107,48 +133,67 @@ class Guides:
     painting_maps: Sequence[Tensor] = ()
     begin: Tensor | None = None
     opaque: Tensor | None = None
+    paintings_opaque: Sequence[Tensor | None] = ()
 
 
+@craft(example="reverie style cat.jpg night-strokes mosaic --weights 2,1 -o painted.png", makes=Still)
 def style(
-    photo: Tensor,
-    paintings: Tensor | Sequence[Tensor],
-    settings: StyleSettings | None = None,
+    photo: Annotated[Photo, "the picture to paint"],
+    painting: Painting | Many[Painting],
+    settings: StyleSettings = StyleSettings(),
     *,
-    guides: Guides | None = None,
-) -> Iterator[Iterate]:
-    """Paint a photo like one or several paintings.
+    mask: Annotated[Mask | None, "where to paint: white; where it is black the photo stays"] = None,
+    photo_map: Annotated[
+        Map | None, "regions of the photo in flat colours: one painting for each, the lightest colour first"
+    ] = None,
+    painting_map: Annotated[Map | None, "regions of the one painting, in the same colours"] = None,
+    begin: Annotated[Photo | None, "a picture to begin with in place of the photo"] = None,
+    photo_alpha: Alpha | None = None,
+    painting_alpha: Many[Alpha | None] = (),
+    network: Network | None = None,
+) -> Synthesis:
+    """Paint a photo in the manner of one or several paintings.
 
     Args:
         photo: (1, 3, H, W) sRGB in [0, 1].
-        paintings: one or several pictures, any sizes.
+        painting: one or several pictures, any sizes.
         settings: how; the defaults suit any photo at any size.
-        guides: masks, maps of regions, a picture to begin with.
+        mask: (1, 1, H, W), white where to paint; the photo stays where it is black.
+        photo_map: the photo's regions in flat colours.
+        painting_map: the painting's regions in the same colours.
+        begin: a picture to begin with.
+        photo_alpha: (1, 1, H, W); what is transparent is not painted.
+        painting_alpha: of each painting, (1, 1, h, w), None where it has none: transparent places have no say in the
+            style. Empty: none has.
+        network: one of your own, in place of the one that the settings name.
     Yields:
         An `Iterate` a step; the last one's image is the painting.
     Raises:
         RecipeError: as many weights as paintings are needed.
+        PictureError: a mask, map or alpha of another shape than its picture.
     Example:
         *_, last = rv.recipes.style(photo, painting, rv.StyleSettings(size=512, strength=2))
     """
-    settings = settings or StyleSettings()
-    what = painting(photo, [paintings] if isinstance(paintings, Tensor) else list(paintings), settings, guides=guides)
-    return what.run(executor=settings.plan(what).executor())
+    many = [painting] if isinstance(painting, Tensor) else list(painting)
+    maps = () if painting_map is None else (painting_map,)
+    guides = Guides(mask, photo_map, maps, begin, photo_alpha, painting_alpha)
+    return painting_of(photo, many, settings, guides=guides, network=network)
 
 
-def painting(
-    photo: Tensor, paintings: list[Tensor], settings: StyleSettings, *, guides: Guides | None = None
+def painting_of(
+    photo: Tensor,
+    paintings: list[Tensor],
+    settings: StyleSettings,
+    *,
+    guides: Guides | None = None,
+    network: Network | None = None,
 ) -> Synthesis:
-    """The run of a style transfer, declared."""
-    guides = guides or Guides()
+    """The run of a style transfer, declared; see `style`."""
     check_colour_mode(settings.colour, photo=True, paintings=len(paintings))
-    network = with_precision(
-        load(settings.network, pooling="average", padding="circular" if settings.seamless else "replicate"),
-        settings.precision,
-    )
+    network = network_for(settings, network, seamless=settings.seamless, pooling="average")
+    guides = checked_guides(guides or Guides(), photo, paintings)
     parts = dialled(parts_of(network, photo, paintings, settings, guides), settings)
     size = fit(size_of(photo), longer=settings.size)
-    if guides.mask is not None:
-        guides = replace(guides, mask=mask_of(guides.mask, size=size_of(photo)))
     if settings.seamless:  # also what is kept of the photo, and its colours, go on round the edges
         size = even(size, network)
         photo = periodic_part(scaled(photo, size)).clamp_(0, 1)
@@ -156,9 +201,9 @@ def painting(
     stages = stages_of(size, network, settings, start=start)
     first = guides.begin
     if first is None:
-        first = beginning(start, photo, paintings, settings, stages, guides.opaque)
+        first = beginning(start, photo, paintings, settings, stages, guides)
     return Synthesis(
-        wish(network, photo, paintings, parts, settings),
+        wish(network, photo, weighted(paintings, settings.weights), parts, settings, guides.paintings_opaque),
         network,
         canvas_of(scaled(first, size), photo, paintings, settings, guides),
         stages,
@@ -169,15 +214,47 @@ def painting(
     )
 
 
+def checked_guides(guides: Guides, photo: Tensor, paintings: Sequence[Tensor]) -> Guides:
+    """The same pictures, compared with those they belong to: the mask (1, 1, H, W), an alpha or None for each painting.
+
+    Raises:
+        PictureError: a mask, map or alpha of another shape than its picture, or a mask all of one value.
+        RecipeError: not as many alphas as paintings.
+    """
+    of = size_of(photo)
+    if guides.photo_map is not None:
+        check_mask_shape(size_of(guides.photo_map), of, name="the photo's map")
+    return replace(
+        guides,
+        mask=None if guides.mask is None else mask_of(guides.mask, of=of),
+        opaque=counted(guides.opaque, of=photo, size=of),
+        paintings_opaque=alpha_of_each(guides.paintings_opaque, paintings),
+    )
+
+
 def wish(
-    network: Network, photo: Tensor, paintings: list[Tensor], parts: Sequence[Part], settings: StyleSettings
+    network: Network,
+    photo: Tensor,
+    paintings: list[tuple[Tensor, float]],
+    parts: Sequence[Part],
+    settings: StyleSettings,
+    opaque: Sequence[Tensor | None],
 ) -> Objective:
-    """What the painting minimises."""
+    """What the painting minimises.
+
+    Args:
+        network: whose features are compared.
+        photo: what is kept.
+        paintings: with their weights.
+        parts: the regions to paint.
+        settings: how.
+        opaque: each painting's alpha.
+    """
     layer = network.content_layer
     kept = 12 * self_similarity(layer, like=photo) if settings.structure else content(layer, like=photo)
-    mixed = weighted(paintings, settings.weights)
     styles = [
-        10 * settings.strength * part.strength * part.share * _style(network, mixed, part, settings) for part in parts
+        10 * settings.strength * part.strength * part.share * _style(network, paintings, part, settings, opaque)
+        for part in parts
     ]
     return sum(styles, start=kept + 2 * total_variation())
 
@@ -194,36 +271,32 @@ def weighted(paintings: Sequence[Tensor], weights: Sequence[float]) -> list[tupl
     return list(zip(paintings, weights, strict=True))
 
 
-def _style(network: Network, paintings: list[tuple[Tensor, float]], part: Part, settings: StyleSettings) -> Objective:
-    like = paintings if part.painting is None else [(paintings[part.painting][0], 1.0)]
+def _style(
+    network: Network,
+    paintings: list[tuple[Tensor, float]],
+    part: Part,
+    settings: StyleSettings,
+    opaque: Sequence[Tensor | None],
+) -> Objective:
+    like, of = paintings, list(opaque)
+    if part.painting is not None:
+        like, of = [(paintings[part.painting][0], 1.0)], [_both(part.of, opaque[part.painting])]
     layers = {w.name: w.weight for w in map(parse_wish, settings.layers or network.style_layers)}
-    return LOSSES[settings.loss](layers, like=like, stroke=settings.stroke * part.stroke, where=part.where, of=part.of)
+    return LOSSES[settings.loss](layers, like=like, stroke=settings.stroke * part.stroke, where=part.where, of=of)
 
 
-def _with_histograms(layers: Mapping[str, float], **more: Any) -> Objective:
-    """Moments, and the histograms of the colours and of the middle layers."""
-    return moments(layers, **more) + 0.5 * histograms([PICTURE, *list(layers)[1:3]], **more)
+def _both(mask: Tensor | None, opaque: Tensor | None) -> Tensor | None:
+    """Where a painting belongs to a region and is opaque too.
 
-
-def _with_neighbours(layers: Mapping[str, float], **more: Any) -> Objective:
-    """Moments, and the nearest features of the coarser layers: at fine ones, positions times vectors are too many."""
-    return moments(layers, **more) + 0.3 * nearest_neighbours(list(layers)[2:4] or list(layers)[-1:], **more)
-
-
-def _sliced(layers: Mapping[str, float], **more: Any) -> Objective:
-    """The whole distributions, with a weight that makes them as strong as moments."""
-    return 3 * sliced_wasserstein(layers, **more)
-
-
-LOSSES: Mapping[Loss, Callable[..., Objective]] = MappingProxyType(
-    {
-        "wasserstein": moments,
-        "gram": partial(moments, statistic="gram"),
-        "sliced": _sliced,
-        "histogram": _with_histograms,
-        "neighbours": _with_neighbours,
-    }
-)
+    Raises:
+        PictureError: nowhere.
+    """
+    if mask is None or opaque is None:
+        return opaque if mask is None else mask
+    both = resize(mask, size_of(opaque), filter="bilinear").clamp(0, 1) * opaque
+    if float(both.max()) <= 0:
+        raise PictureError("a region of the painting is transparent all over; draw its map on what is opaque.")
+    return both
 
 
 def parts_of(
@@ -232,19 +305,23 @@ def parts_of(
     """The regions to paint: drawn, found, or the whole photo as far as it is opaque.
 
     Raises:
-        RecipeError: regions both drawn and found, or found with several paintings.
+        RecipeError: regions both drawn and found, drawn with weights, or found with several paintings.
     """
     if guides.photo_map is not None and settings.auto_regions:
         raise RecipeError("regions are drawn or found; leave --photo-map or --auto-regions out.")
     if guides.photo_map is None and guides.painting_maps:
         raise RecipeError("a map of the painting needs one of the photo; give --photo-map.")
+    if guides.photo_map is not None and settings.weights:
+        raise RecipeError(
+            "weights mix paintings, and a map gives each region one; leave --weights out, or give --region-strengths."
+        )
     if guides.photo_map is not None:
         return drawn(guides.photo_map, guides.painting_maps, paintings=len(paintings))
     if not settings.auto_regions:
         return [Part(where=guides.opaque)]
     if len(paintings) != 1:
         raise RecipeError(f"regions are found in one painting; got {len(paintings)}: draw maps instead.")
-    return found(network, photo, paintings[0], settings.auto_regions)
+    return found(network, photo, paintings[0], settings.auto_regions, opaque=guides.paintings_opaque[0])
 
 
 def canvas_of(
@@ -252,10 +329,12 @@ def canvas_of(
 ) -> PixelCanvas:
     """Pixels that begin as ``first``, at its size, and are drawn in the colours asked for."""
     base = scaled(photo, size_of(first))
-    finish = finishing(base, paintings, settings)
+    coloured_like = [opaque_colours(p, alpha) for p, alpha in zip(paintings, guides.paintings_opaque, strict=True)]
+    finish = finishing(base, coloured_like, settings)
     if guides.mask is None:
         return PixelCanvas(first, finish=finish, periodic=settings.seamless)
-    return PixelCanvas(first, base=base, mask=guides.mask, finish=finish, periodic=settings.seamless)
+    straight = settings.optimiser != "lbfgs"  # whose line search needs the true slope
+    return PixelCanvas(first, base=base, mask=guides.mask, straight=straight, finish=finish, periodic=settings.seamless)
 
 
 def finishing(
@@ -288,15 +367,17 @@ def beginning(
     paintings: Sequence[Tensor],
     settings: StyleSettings,
     stages: Sequence[Stage],
-    opaque: Tensor | None,
+    guides: Guides,
 ) -> Tensor:
     """The picture it begins with: the photo, what instant makes of it at the first scale, or noise at the last."""
     if start == "photo":
         return photo
     if start == "instant":
         how = {name: getattr(settings, name) for name in ("weights", "strength", "stroke", "seed", "precision")}
-        return painted_at_once(photo, paintings, size=stages[0].size, opaque=opaque, **how)
-    return noise(stages[-1].size, settings.seed, like=paintings if start == "colours" else ())
+        alpha, theirs = guides.opaque, guides.paintings_opaque
+        return painted_at_once(photo, paintings, size=stages[0].size, opaque=alpha, paintings_opaque=theirs, **how)
+    each = zip(paintings, guides.paintings_opaque, strict=True)
+    return noise(stages[-1].size, settings.seed, like=[opaque_colours(*p) for p in each] if start == "colours" else ())
 
 
 def stages_of(

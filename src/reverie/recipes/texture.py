@@ -5,63 +5,106 @@ Source: Gatys, Ecker & Bethge (2015). We differ: Wasserstein-2 between moments, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import get_args
+from collections.abc import Sequence
+from typing import Annotated, get_args
 
 from pydantic import Field
 from torch import Tensor
 
 from reverie.canvas import PixelCanvas
-from reverie.engine import Iterate, Synthesis
-from reverie.engine.precision import with_precision
-from reverie.networks import Padding, load
+from reverie.choices import ColourMode
+from reverie.engine import Synthesis
+from reverie.networks import Network
 from reverie.objectives import Objective, total_variation
-from reverie.pictures import ColourMode, check_colour_mode, size_of
+from reverie.pictures import check_colour_mode, opaque_colours, size_of
+from reverie.recipes.craft import Alpha, Many, Painting, Still, craft
+from reverie.recipes.instant import alpha_of_each
+from reverie.recipes.parts.losses import LOSSES, Loss
+from reverie.recipes.parts.networks import network_for
 from reverie.recipes.parts.starts import noise
 from reverie.recipes.parts.wishes import parse_wish
-from reverie.recipes.settings import Numbers, Quality, Settings, Words, even
-from reverie.recipes.style import LOSSES, Loss, StyleSettings, finishing, optimiser_of, stages_of, weighted
+from reverie.recipes.settings import (
+    DIAL,
+    ColourSettings,
+    Numbers,
+    Panel,
+    Quality,
+    RunSettings,
+    TileSettings,
+    UpscaleFragment,
+    Words,
+    even,
+)
+from reverie.recipes.style import StyleSettings, finishing, optimiser_of, stages_of, weighted
 from reverie.recipes.upscale import enlargement
 
 
-class TextureSettings(Settings):
+class TextureSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings):
     """How to weave."""
 
-    weights: Numbers = Field((), description="share of each picture, e.g. 2,1; default: equal")
-    size: int = Field(768, ge=16, le=100_000, description="side of the square, pixels")
-    scale: float = Field(1.0, gt=0, le=10, description="size of its patterns, 1 as in the picture, pixel for pixel")
-    seamless: bool = Field(False, description="the result tiles with itself, edge to edge")
-    colour: ColourMode = Field(
-        "palette", alias="color", description="painting: as it comes out; palette: drawn to the pictures' main colours"
+    size: Annotated[int, DIAL] = Field(default=768, ge=16, le=100_000, description="side of the square, pixels")
+    scale: Annotated[float, DIAL] = Field(
+        default=1.0, gt=0, le=10, description="size of its patterns, 1 as in the picture, pixel for pixel"
     )
-    colour_amount: float = Field(0.5, ge=0, le=1, alias="color_amount", description="how far")
-    loss: Loss = Field("wasserstein", description=f"how features are compared: {', '.join(get_args(Loss))}")
-    layers: Words = Field((), description="layers, NAME or NAME:WEIGHT; default: the network's own choice")
-    quality: Quality = Field("normal", description="draft, normal or fine: fewer or more steps")
-    steps: int | None = Field(None, ge=1, le=10_000, description="steps at the smallest scale; default: by the quality")
+    seamless: Annotated[bool, DIAL] = Field(default=False, description="the result tiles with itself, edge to edge")
+    weights: Annotated[Numbers, DIAL] = Field(default=(), description="share of each picture, e.g. 2,1; default: equal")
+    quality: Annotated[Quality, DIAL] = Field(
+        default="normal", description="draft, normal or fine: fewer or more steps"
+    )
+    colour: Annotated[ColourMode, Panel("Colour")] = Field(
+        default="palette",
+        alias="color",
+        description="painting: as it comes out; palette: drawn to the pictures' main colours",
+    )
+    colour_amount: Annotated[float, Panel("Colour")] = Field(
+        default=0.5, ge=0, le=1, alias="color_amount", description="how far"
+    )
+    loss: Loss = Field(default="wasserstein", description=f"how features are compared: {', '.join(get_args(Loss))}")
+    layers: Words = Field(default=(), description="layers, NAME or NAME:WEIGHT; default: the network's own choice")
+    steps: int | None = Field(
+        default=None, ge=1, le=10_000, description="steps at the smallest scale; default: by the quality"
+    )
 
 
-def texture(pictures: Tensor | list[Tensor], settings: TextureSettings | None = None) -> Iterator[Iterate]:
-    """Weave a texture like one or several pictures.
+@craft(example="reverie texture mosaic --size 1024 --seamless -o tile.png", makes=Still)
+def texture(
+    picture: Annotated[
+        Painting | Many[Painting], "a picture to weave like, or a sample style's name; several are mixed"
+    ],
+    settings: TextureSettings = TextureSettings(),
+    *,
+    picture_alpha: Many[Alpha | None] = (),
+    network: Network | None = None,
+) -> Synthesis:
+    """Weave a texture like a picture, from noise, on request seamless.
 
     Args:
-        pictures: (1, 3, H, W) sRGB in [0, 1] each; several are mixed.
+        picture: (1, 3, H, W) sRGB in [0, 1]; several are mixed.
         settings: how.
+        picture_alpha: of each, (1, 1, H, W) in [0, 1], None where it has none: transparent places have no say, and
+            the texture has no alpha. Empty: none has.
+        network: one of your own, in place of the one that the settings name.
     Yields:
         An `Iterate` a step; the last one's image is the texture.
     Example:
         *_, last = rv.recipes.texture(bark, rv.TextureSettings(size=1024, seamless=True))
     """
-    settings = settings or TextureSettings()
-    what = weaving([pictures] if isinstance(pictures, Tensor) else pictures, settings)
-    return what.run(executor=settings.plan(what).executor())
+    many = [picture] if isinstance(picture, Tensor) else list(picture)
+    return weaving(many, settings, opaque=picture_alpha, network=network)
 
 
-def weaving(pictures: list[Tensor], settings: TextureSettings) -> Synthesis:
-    """The run of a texture synthesis, declared."""
+def weaving(
+    pictures: list[Tensor],
+    settings: TextureSettings,
+    *,
+    opaque: Sequence[Tensor | None] = (),
+    network: Network | None = None,
+) -> Synthesis:
+    """The run of a texture synthesis, declared; see `texture`."""
     check_colour_mode(settings.colour, photo=False, paintings=len(pictures))
-    padding: Padding = "circular" if settings.seamless else "replicate"
-    network = with_precision(load(settings.network, pooling="average", padding=padding), settings.precision)
+    network = network_for(settings, network, seamless=settings.seamless, pooling="average")
+    opaque = alpha_of_each(opaque, pictures)
+    colours = [opaque_colours(*each) for each in zip(pictures, opaque, strict=True)]
     size = (settings.size, settings.size)
     size = even(size, network) if settings.seamless else size
     how = StyleSettings(
@@ -73,11 +116,11 @@ def weaving(pictures: list[Tensor], settings: TextureSettings) -> Synthesis:
         colour_amount=settings.colour_amount,
     )
     return Synthesis(
-        wish(pictures, settings, network.style_layers, size),
+        wish(pictures, settings, network.style_layers, size, opaque),
         network,
         PixelCanvas(
-            noise(size, settings.seed, like=pictures),
-            finish=finishing(None, pictures, how),
+            noise(size, settings.seed, like=colours),
+            finish=finishing(None, colours, how),
             periodic=settings.seamless,
         ),
         stages_of(size, network, how),
@@ -89,11 +132,15 @@ def weaving(pictures: list[Tensor], settings: TextureSettings) -> Synthesis:
 
 
 def wish(
-    pictures: list[Tensor], settings: TextureSettings, layers: tuple[str, ...], size: tuple[int, int]
+    pictures: list[Tensor],
+    settings: TextureSettings,
+    layers: tuple[str, ...],
+    size: tuple[int, int],
+    opaque: Sequence[Tensor | None],
 ) -> Objective:
     """What the texture minimises; patterns keep their size in pixels, whatever the sizes of the pictures."""
     named = {w.name: w.weight for w in map(parse_wish, settings.layers or layers)}
     height, width = size_of(pictures[0])
     stroke = settings.scale * (height * width / (size[0] * size[1])) ** 0.5
     like = weighted(pictures, settings.weights)
-    return 10 * LOSSES[settings.loss](named, like=like, stroke=stroke) + 0.5 * total_variation()
+    return 10 * LOSSES[settings.loss](named, like=like, stroke=stroke, of=list(opaque)) + 0.5 * total_variation()

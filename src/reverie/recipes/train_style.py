@@ -14,25 +14,29 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
+from reverie.engine import Executor, Plan, State
 from reverie.engine.evaluate import value
 from reverie.engine.executors import WholeExecutor
-from reverie.engine.precision import Precision, fastest, with_precision
+from reverie.engine.memory import allowed_memory, resident
+from reverie.engine.precision import with_precision
 from reverie.errors import Diverged, PictureError
 from reverie.feedforward.johnson import Johnson, draw_johnson
-from reverie.networks import Network, load
+from reverie.networks import Network, NetworkUsed, load
 from reverie.objectives import Bound, Objective, content, style, total_variation
-from reverie.pictures import contact_sheet, resize, size_of
+from reverie.pictures import contact_sheet, painting_size, resize, size_of
 from reverie.pictures.crops import Crops, Reader, generator_of
+from reverie.recipes.craft import Folder, Painting, Weights, craft
 from reverie.recipes.parts.artefacts import artefacts, weave
+from reverie.recipes.settings import DIAL, RunSettings
 
 AUTO = 5.0  # what the style of an untouched photo is to weigh, in units of losing all content
 BETAS = (0.9, 0.99)
@@ -48,44 +52,37 @@ _PROBES = 8  # photos that tell the style's weight
 SHOWN = 3  # photos of a preview
 
 
-class TrainStyleSettings(BaseModel):
+class TrainStyleSettings(RunSettings):
     """How to train."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    minutes: float = Field(20.0, gt=0, le=100_000, description="how long to train")
-    steps: int | None = Field(
-        None, ge=1, le=10_000_000, description="train so many steps instead: repeatable, bit for bit"
+    minutes: Annotated[float, DIAL] = Field(default=20.0, gt=0, le=100_000, description="how long to train")
+    steps: Annotated[int | None, DIAL] = Field(
+        default=None, ge=1, le=10_000_000, description="train so many steps instead: repeatable, bit for bit"
     )
-    style_weight: Annotated[float, Field(gt=0, le=100_000)] | Literal["auto"] = Field(
-        "auto", description="of the style against the photo; auto: found by a short probe; 10 is usual"
+    style_weight: Annotated[Annotated[float, Field(gt=0, le=100_000)] | Literal["auto"], DIAL] = Field(
+        default="auto", description="of the style against the photo; auto: found by a short probe; 10 is usual"
     )
-    stroke: float = Field(1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting")
-    size: int = Field(
-        512,
+    stroke: Annotated[float, DIAL] = Field(
+        default=1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting"
+    )
+    size: Annotated[int, DIAL] = Field(
+        default=512,
         ge=64,
         le=4096,
         description="longer side of the photos it is to be best at, pixels; strokes are sized for it",
     )
-    crop: int = Field(224, ge=64, le=1024, description="side of the pieces it learns from, pixels")
-    batch: int = Field(4, ge=1, le=64, description="pieces in a step")
-    width: int = Field(16, ge=4, le=128, description="channels at full resolution; twice and four times as many below")
-    blocks: int = Field(5, ge=1, le=16, description="residual blocks")
-    rate: float = Field(2e-3, gt=0, le=1, description="size of a step")
-    smoothness: float = Field(2.0, ge=0, le=1000, description="weight of total variation")
-    network: str = Field("dreamnet", description="network that judges; 'reverie networks' lists them")
-    seed: int = Field(0, ge=0, description="of all randomness")
-    precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
-
-    def resolved(self) -> TrainStyleSettings:
-        """The same settings with the automatic precision chosen, as a run to be repeated needs it."""
-        if self.precision != "auto":
-            return self
-        return self.model_copy(update={"precision": fastest(load(self.network)).name})
+    crop: int = Field(default=224, ge=64, le=1024, description="side of the pieces it learns from, pixels")
+    batch: int = Field(default=4, ge=1, le=64, description="pieces in a step")
+    width: int = Field(
+        default=16, ge=4, le=128, description="channels at full resolution; twice and four times as many below"
+    )
+    blocks: int = Field(default=5, ge=1, le=16, description="residual blocks")
+    rate: float = Field(default=2e-3, gt=0, le=1, description="size of a step")
+    smoothness: float = Field(default=2.0, ge=0, le=1000, description="weight of total variation")
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class TrainingStep:
     """The training after one more step.
 
     Attributes:
@@ -103,7 +100,7 @@ class Lesson:
     losses: Mapping[str, float]
     weight: float
     notes: tuple[str, ...]
-    _course: _Course = field(repr=False)
+    _trainer: _Trainer = field(repr=False)
 
     @property
     def last(self) -> bool:
@@ -111,27 +108,49 @@ class Lesson:
         return self.done >= 1
 
     @property
+    def at(self) -> tuple[int, int]:
+        """The step, of the only stage."""
+        return 1, self.step
+
+    @property
+    def place(self) -> str:
+        """Which step."""
+        return f"step {self.step}"
+
+    def facts(self) -> dict[str, Any]:
+        """Which step, and its losses."""
+        done, seconds = round(self.done, 6), round(self.seconds, 3)
+        return {"step": self.step, "done": done, "seconds": seconds, "losses": dict(self.losses)}
+
+    def trained(self, facts: Mapping[str, Any]) -> Johnson:
+        """The network with what its file is to say of it."""
+        return replace(self.network, facts=dict(facts))
+
+    @property
     def network(self) -> Johnson:
         """The average of the weights so far, a copy, in float32."""
-        return Johnson({key: x.clone() for key, x in self._course.average.items()})
+        return Johnson({key: x.clone() for key, x in self._trainer.average.items()})
 
     def state(self) -> dict[str, Any]:
         """Everything the training needs to go on from here; take it before the next step is asked for."""
-        return {"step": self.step, "seconds": self.seconds, **self._course.state()}
+        return {"step": self.step, "seconds": self.seconds, **self._trainer.state()}
 
     def preview(self) -> Tensor:
         """The painting, and some photos as the network paints them now: a sheet (1, 3, h, w) in [0, 1]."""
-        return self._course.preview(self.network)
+        return self._trainer.preview(self.network)
 
 
+@craft(
+    name="train style",
+    example="reverie train style night.jpg --photos ~/Pictures -o night.safetensors",
+    makes=Weights,
+)
 def train_style(
-    painting: Tensor,
-    photos: Sequence[Path],
-    settings: TrainStyleSettings | None = None,
-    *,
-    state: dict[str, Any] | None = None,
-) -> Iterator[Lesson]:
-    """Train a network that paints like a painting.
+    painting: Annotated[Painting, "a picture, or a sample style's name"],
+    photos: Annotated[Folder, "photos to learn from: some hundreds, of anything; sub-folders count"],
+    settings: TrainStyleSettings = TrainStyleSettings(),
+) -> Training:
+    """Train a network of your own: to paint like one painting, at once.
 
     The weight of the style, where it is automatic, is ``5 / s``, ``s`` being the style's distance of some untouched
     photos from the painting (relative: 1 says that nothing of the painting is there). So paintings that are near to
@@ -145,33 +164,73 @@ def train_style(
         painting: (1, 3, H, W) sRGB in [0, 1].
         photos: files, any sizes; those that cannot be read are left out, and noted.
         settings: how; the defaults suit most paintings.
-        state: of an earlier run, to go on from.
     Yields:
-        A `Lesson` a step; the last one's network is the trained one.
+        A `TrainingStep` a step; the last one's network is the trained one.
     Raises:
         PictureError: no photo can be read, or the painting is no picture.
         RecipeError: a piece is larger than the photos it is cut from.
         Diverged: it is not finite again and again.
         WeightsError: the judge's weights cannot be had.
     """
-    settings = (settings or TrainStyleSettings()).resolved()
-    course = _Course(_checked(painting), photos, settings)
-    if state is None:
-        course.probe()
-    else:
-        course.load(state)
-    begun, before = time.monotonic(), 0.0 if state is None else float(state["seconds"])
-    step = 0 if state is None else int(state["step"])
-    with closing(Reader(course.crops, settings.batch, settings.seed)) as reader:
-        done = 0.0
-        while done < 1:
-            seconds = before + time.monotonic() - begun
-            spent = step / settings.steps if settings.steps else seconds / (60 * settings.minutes)
-            losses = course.learn(reader.batch(step), step, min(1.0, spent))
-            step, seconds = step + 1, before + time.monotonic() - begun
-            done = min(1.0, step / settings.steps if settings.steps else seconds / (60 * settings.minutes))
-            course.look(step)
-            yield Lesson(step, done, seconds, losses, course.weight, course.told(), course)
+    return Training(_Trainer(_checked(painting), photos, settings), settings)
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A training, ready to run.
+
+    Attributes:
+        trainer: the network with all that it takes.
+        settings: how.
+    """
+
+    trainer: _Trainer
+    settings: TrainStyleSettings
+    least: None = None
+
+    @property
+    def networks(self) -> Sequence[NetworkUsed]:
+        """The judge."""
+        judge = self.trainer.judge
+        return [NetworkUsed(judge.name, judge.sha256)]
+
+    @property
+    def precision(self) -> str:
+        """The judge's."""
+        return str(self.trainer.judge.dtype).removeprefix("torch.")
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """None before the first step."""
+        return ()
+
+    def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
+        """Whole, for as long as was asked."""
+        size = self.settings.crop, self.settings.crop
+        seconds = 0.0 if self.settings.steps else 60 * self.settings.minutes
+        return Plan(size, size, 0, resident(), allowed_memory(memory), step_seconds=0.0, seconds=seconds, disk=0)
+
+    def steps(
+        self, plan: Plan, *, executor: Executor | None = None, state: State | None = None
+    ) -> Iterator[TrainingStep]:
+        """Train to the end, from the beginning or from a state."""
+        settings, trainer = self.settings, self.trainer
+        if state is None:
+            trainer.probe()
+        else:
+            trainer.load(state)
+        begun, before = time.monotonic(), 0.0 if state is None else float(state["seconds"])
+        step = 0 if state is None else int(state["step"])
+        with closing(Reader(trainer.crops, settings.batch, settings.seed)) as reader:
+            done = 0.0
+            while done < 1:
+                seconds = before + time.monotonic() - begun
+                spent = step / settings.steps if settings.steps else seconds / (60 * settings.minutes)
+                losses = trainer.learn(reader.batch(step), step, min(1.0, spent))
+                step, seconds = step + 1, before + time.monotonic() - begun
+                done = min(1.0, step / settings.steps if settings.steps else seconds / (60 * settings.minutes))
+                trainer.look(step)
+                yield TrainingStep(step, done, seconds, losses, trainer.weight, trainer.told(), trainer)
 
 
 def wish(
@@ -188,7 +247,7 @@ def wish(
     return content(judge.content_layer, like="photo") + weight * painted + smoothness * total_variation()
 
 
-class _Course:
+class _Trainer:
     """A network while it is trained."""
 
     def __init__(self, painting: Tensor, photos: Sequence[Path], settings: TrainStyleSettings) -> None:
@@ -313,9 +372,8 @@ class _Course:
     @cached_property
     def shown_painting(self) -> Tensor:
         """The painting in the size that its strokes have in what is painted."""
-        h, w = size_of(self.painting)
-        factor = min(1.0, self.settings.stroke * self.settings.size / (h * w) ** 0.5)
-        return resize(self.painting, (max(32, round(h * factor)), max(32, round(w * factor)))).clamp(0, 1)
+        size = painting_size(size_of(self.painting), self.settings.size**2, self.settings.stroke)
+        return resize(self.painting, size).clamp(0, 1)
 
     @cached_property
     def shown_photos(self) -> list[Tensor]:

@@ -9,20 +9,24 @@ Convolutional Neural Network"; Lim et al. 2017, "Enhanced Deep Residual Networks
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
+from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
+from reverie.choices import Variant
 from reverie.engine import Enlargement
 from reverie.engine.grids import Grid, Place, window_of
 from reverie.engine.memory import allowed_memory, fitting_tile, resident
+from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError
-from reverie.feedforward.superres import Superres, Variant, load_superres
+from reverie.feedforward.superres import Superres, load_superres
+from reverie.networks import NetworkUsed
 from reverie.pictures import size_of
-from reverie.recipes.settings import Settings
+from reverie.recipes.craft import Photo, Still, craft
+from reverie.recipes.settings import DIAL, MACHINE, Memory, Settings, UpscaleFragment
 
 LARGEST, SMALLEST = 512, 32  # pixels; larger tiles are no faster, smaller ones read mostly halo
 FINISHER: Variant = "faithful"
@@ -31,65 +35,41 @@ LAST = 256  # pixels; the tiles in which a craft's picture is enlarged, whatever
 _MAPS = 5  # feature maps that a tile holds at once, what convolutions rearrange counted in
 
 
-class UpscaleSettings(BaseModel):
+class UpscaleSettings(Settings):
     """How much larger, for what, and in which pieces."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    factor: int = Field(2, ge=2, le=4, description="times as wide and as high")
-    seamless: bool = Field(False, description="the picture goes on round its edges, and the result too")
-    variant: Variant = Field(
-        "faithful", description="faithful, with the smallest error, or sharp, which also cleans what JPEG left"
+    factor: Annotated[int, DIAL] = Field(default=2, ge=2, le=4, description="times as wide and as high")
+    variant: Annotated[Variant, DIAL] = Field(
+        default="faithful", description="faithful, with the smallest error, or sharp, which also cleans what JPEG left"
     )
-    memory: str | None = Field(None, description="most memory to use, e.g. 2GB; default: what is free")
-    tile: int | None = Field(
-        None, ge=1, description="side of the tiles it works in, pixels of the photo; default: what fits, up to 512"
+    seamless: Annotated[bool, DIAL] = Field(
+        default=False, description="the picture goes on round its edges, and the result too"
+    )
+    memory: Annotated[Memory, MACHINE] = Field(
+        default=None, description="most memory to use, e.g. 2GB; default: what is free"
+    )
+    tile: Annotated[int | None, MACHINE] = Field(
+        default=None,
+        ge=1,
+        description="side of the tiles it works in, pixels of the photo; default: what fits, up to 512",
     )
 
 
-def enlargement(settings: Settings, *, seamless: bool = False) -> Enlargement | None:
-    """What a craft's settings ask for in the end; None where that is nothing.
+@craft(
+    example="reverie upscale cat.jpg --factor 4 -o large.png",
+    makes=Still,
+    label=lambda settings: f"x{settings.factor}",
+)
+def upscale(
+    photo: Annotated[Photo, "the picture to enlarge"],
+    settings: UpscaleSettings = UpscaleSettings(),
+    *,
+    network: Superres | None = None,
+) -> OnePass:
+    """Enlarge a picture twice, three or four times, its edges crisp.
 
     Args:
-        settings: of any craft.
-        seamless: whether its picture goes on round its edges.
-
-    Example:
-        >>> enlargement(DreamSettings(upscale=2)).size((60, 80))
-        (120, 160)
-    """
-    if settings.upscale == 1:
-        return None
-    how = UpscaleSettings(factor=settings.upscale, seamless=seamless, variant=FINISHER, tile=LAST)
-    working = tile_bytes(LAST, how.factor, load_superres(how.variant))
-    return Enlargement(how.factor, working, partial(upscale, settings=how))
-
-
-@dataclass(frozen=True, eq=False)
-class Enlarged:
-    """A picture being enlarged, after one more of its tiles.
-
-    Attributes:
-        tile, tiles: which one it is, from 1, and how many there are.
-        image: (B, 3, factor H, factor W) sRGB in [0, 1]; grey where no tile is done yet. The same
-            tensor every time.
-    """
-
-    tile: int
-    tiles: int
-    image: Tensor
-
-    @property
-    def done(self) -> float:
-        """The share of the tiles that are done, up to 1."""
-        return self.tile / self.tiles
-
-
-def upscale(picture: Tensor, settings: UpscaleSettings | None = None, *, network: Superres | None = None) -> Tensor:
-    """The picture enlarged.
-
-    Args:
-        picture: (B, 3, H, W) sRGB in [0, 1].
+        photo: (B, 3, H, W) sRGB in [0, 1].
         settings: twice, if there are none.
         network: another than the variant's.
 
@@ -105,13 +85,50 @@ def upscale(picture: Tensor, settings: UpscaleSettings | None = None, *, network
         >>> upscale(torch.rand(1, 3, 48, 64), UpscaleSettings(factor=3)).shape
         torch.Size([1, 3, 144, 192])
     """
-    *_, last = upscaling(picture, settings, network=network)
+    _check(photo)
+    network = network or load_superres(settings.variant)
+    height, width = (side * settings.factor for side in size_of(photo))
+
+    def fitting(memory: str | None, tile: int | None) -> int:
+        return tile_for(photo, settings.model_copy(update={"memory": memory, "tile": tile}), network)
+
+    def draw(tile: int) -> Iterator[Part]:
+        return upscaling(photo, settings.model_copy(update={"tile": tile, "memory": None}), network=network)
+
+    return OnePass((height, width), draw, fitting, networks=[used(settings.variant)], least=SMALLEST)
+
+
+def used(variant: Variant) -> NetworkUsed:
+    """The network that enlarges, as a record names it."""
+    return NetworkUsed(f"superres-{variant}", load_superres(variant).sha256)
+
+
+def enlargement(settings: UpscaleFragment, *, seamless: bool = False) -> Enlargement | None:
+    """What a craft's settings ask for in the end; None where that is nothing.
+
+    Args:
+        settings: of any craft.
+        seamless: whether its picture goes on round its edges.
+
+    Example:
+        >>> enlargement(DreamSettings(upscale=2)).size((60, 80))
+        (120, 160)
+    """
+    if settings.upscale == 1:
+        return None
+    how = UpscaleSettings(factor=settings.upscale, seamless=seamless, variant=FINISHER, tile=LAST)
+    working = tile_bytes(LAST, how.factor, load_superres(how.variant))
+    return Enlargement(how.factor, working, partial(_whole, settings=how), (used(how.variant),))
+
+
+def _whole(picture: Tensor, settings: UpscaleSettings) -> Tensor:
+    *_, last = upscaling(picture, settings)
     return last.image
 
 
 def upscaling(
     picture: Tensor, settings: UpscaleSettings | None = None, *, network: Superres | None = None
-) -> Iterator[Enlarged]:
+) -> Iterator[Part]:
     """Enlarge a picture tile by tile; see ``upscale``.
 
     A tile reads as far into its neighbours as the network sees (12 pixels), so that the tiles give
@@ -123,18 +140,14 @@ def upscaling(
     """
     settings = settings or UpscaleSettings()
     network = network or load_superres(settings.variant)
-    if picture.ndim != 4 or picture.shape[1] != 3 or picture.dtype != torch.float32 or 0 in picture.shape:
-        raise PictureError(
-            f"a picture is a float32 (B, 3, H, W) tensor, and {tuple(picture.shape)} of {picture.dtype} came;"
-            " read it with read_image."
-        )
+    _check(picture)
     tile = tile_for(picture, settings, network)
     grid = Grid(size_of(picture), step=1, halo=network.halo, tile=tile, periodic=settings.seamless)
     height, width = (side * settings.factor for side in grid.size)
     image = torch.full((picture.shape[0], 3, height, width), 0.5)
     for number, place in enumerate(grid, 1):
         _enlarge_tile(picture, image, grid, place, network)
-        yield Enlarged(number, len(grid), image)
+        yield Part(number, len(grid), image)
 
 
 @torch.inference_mode()
@@ -169,3 +182,11 @@ def tile_bytes(side: int, factor: int, network: Superres) -> int:
     """About how much memory a tile of that side takes while it is worked on."""
     seen = (side + 2 * network.halo) ** 2
     return 4 * seen * (_MAPS * network.width + 4 * 3 * factor**2)
+
+
+def _check(picture: Tensor) -> None:
+    if picture.ndim != 4 or picture.shape[1] != 3 or picture.dtype != torch.float32 or 0 in picture.shape:
+        raise PictureError(
+            f"a picture is a float32 (B, 3, H, W) tensor, and {tuple(picture.shape)} of {picture.dtype} came;"
+            " read it with read_image."
+        )

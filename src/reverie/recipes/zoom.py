@@ -6,6 +6,7 @@ whole pixels, mean colour and contrast stay the first frame's, and wishes are we
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Self
@@ -17,13 +18,14 @@ from torch import Tensor
 from reverie.engine import Executor, State, Synthesis
 from reverie.engine.runs import Frames, FrameStep
 from reverie.errors import RecipeError
-from reverie.pictures import magnified, resize
+from reverie.networks import Network
+from reverie.pictures import magnified, scaled
 from reverie.recipes.craft import Alpha, Clip, Many, Mask, Photo, craft
 from reverie.recipes.dream import Beside, DreamSettings, canvas_of, dreaming, noise
 from reverie.recipes.settings import DIAL, Panel, listed
 
+_DEEPEST = 20.0  # natural logarithm of a magnification beyond which no pixel of the photo's alpha is left to see
 CALM = 0.6  # of a first frame's step, so that frames do not flicker
-_FARTHEST = 1e4  # times; nearer one does not come to the photo's own edges
 ZOOM = Panel("Zoom")
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -60,6 +62,7 @@ def zoom(
     mask: Annotated[Mask | None, "where to dream: white; where it is black the photo stays"] = None,
     region: Annotated[Many[Mask], "where a wish is dreamt, a mask for each, in the order of dream"] = (),
     photo_alpha: Alpha | None = None,
+    network: Network | None = None,
 ) -> Frames:
     """Fall into a dream, frame by frame: each is the one before, magnified a little, and dreamt on.
 
@@ -68,13 +71,14 @@ def zoom(
         settings: how; ``frames`` is how many.
         guide, like, avoid_like, mask, region: as of `dream`.
         photo_alpha: (1, 1, H, W) in [0, 1]; it is magnified along with the frames.
+        network: one of your own, in place of the one that the settings name.
     Yields:
         A `FrameStep` a step; it has an image where a frame is whole.
     Example:
         frames = [s.image for s in rv.recipes.zoom(photo, rv.ZoomSettings(frames=60)) if s.image is not None]
     """
     beside = Beside(guide, like, avoid_like, mask, region)
-    first = dreaming(photo, settings, beside=beside)
+    first = dreaming(photo, settings, beside=beside, network=network)
 
     def follow(executor: Executor, state: State | None) -> Iterator[FrameStep]:
         return zooming(first, settings, beside=beside, executor=executor, alpha=photo_alpha, state=state)
@@ -109,7 +113,7 @@ def zooming(
                 yield FrameStep(number, settings.frames, iterate, kept=kept)
         frame = iterate.image if palette is None else steadied(iterate.image, palette)
         palette = frame if palette is None else palette
-        seen = None if alpha is None else _alpha_of(alpha, settings, number, size=what.stages[-1].size)
+        seen = None if alpha is None else frame_alpha(alpha, settings, number, size=what.stages[-1].size)
         yield FrameStep(number, settings.frames, iterate, frame, seen, _kept(number, frame, palette))
 
 
@@ -119,6 +123,24 @@ def following(first: Synthesis, frame: Tensor, settings: ZoomSettings, beside: B
     stages = tuple(replace(stage, steps=settings.frame_steps, rate=CALM * stage.rate) for stage in first.stages)
     canvas = canvas_of(start, settings, beside, size=stages[0].size, bare=False)
     return replace(first, canvas=canvas, stages=stages, seed=settings.seed + number)
+
+
+def frame_alpha(alpha: Tensor, settings: ZoomSettings, number: int, *, size: tuple[int, int]) -> Tensor:
+    """The alpha of a frame: the photo's, magnified as far as the frame is.
+
+    Args:
+        alpha: (1, 1, H, W) in [0, 1], of the photo.
+        settings: the zoom's.
+        number: of the frame, from 0.
+        size: (h, w) of the frame.
+    Returns:
+        (1, 1, h, w) in [0, 1].
+    Example:
+        >>> write_image("00010.png", step.image, alpha=frame_alpha(alpha, settings, 10, size=size_of(step.image)))
+    """
+    factor = math.exp(min(number * math.log(settings.rate), _DEEPEST))
+    at = (settings.at[0], settings.at[1])
+    return magnified(scaled(alpha, size), factor, at=at).clamp_(0, 1)
 
 
 def steadied(frame: Tensor, first: Tensor) -> Tensor:
@@ -131,9 +153,3 @@ def steadied(frame: Tensor, first: Tensor) -> Tensor:
 def _kept(number: int, frame: Tensor | None, palette: Tensor | None) -> State | None:
     """What goes on after a whole frame."""
     return None if frame is None else {"number": number, "frame": frame, "palette": palette}
-
-
-def _alpha_of(alpha: Tensor, settings: ZoomSettings, number: int, *, size: tuple[int, int]) -> Tensor:
-    """The photo's alpha (1, 1, H, W) as a frame sees it."""
-    factor = min(settings.rate**number, _FARTHEST) if number < _FARTHEST else _FARTHEST
-    return magnified(resize(alpha, size), factor, at=(settings.at[0], settings.at[1])).clamp(0, 1)

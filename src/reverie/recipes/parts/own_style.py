@@ -2,22 +2,25 @@
 
 Source: Johnson, Alahi & Li 2016. ``recipes.train_style`` makes such networks.
 
->>> picture = own_style(photo, read_johnson(Path("mine.safetensors")))
+>>> picture = rv.recipes.instant(photo, network=rv.feedforward.read_johnson(Path("mine.safetensors")))
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from reverie.engine.memory import allowed_memory, fitting_tile, resident
+from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError, RecipeError
 from reverie.feedforward.johnson import Johnson, check_size
 from reverie.feedforward.stylise import stylise
-from reverie.pictures import check_colour_mode, coloured, mask_of, resize, scaled, size_of
-from reverie.recipes.instant import InstantSettings, counted, size_for
+from reverie.networks import NetworkUsed
+from reverie.pictures import check_colour_mode, coloured, mask_of, scaled, size_of
+from reverie.recipes.instant import InstantSettings, counted, resolved, size_for
 
 LARGEST, SMALLEST = 1536, 96  # pixels; larger tiles are no faster, smaller ones read mostly halo
 _PICTURES = 40  # bytes per pixel of the photo, its copy, the result and what is mixed
@@ -27,41 +30,51 @@ _TILE = 14  # the same, of a tile, while it is worked on
 _OVER = 3  # times the size a network was trained for, from which its strokes look small
 
 
-def own_style(
-    photo: Tensor,
-    network: Johnson,
-    settings: InstantSettings | None = None,
-    *,
-    mask: Tensor | None = None,
-    opaque: Tensor | None = None,
-) -> Tensor:
-    """Paint a photo by a network that knows one manner.
+CUSTOM = "custom style"
+"""What a record calls a custom style network."""
+
+
+def painted_by(
+    network: Johnson, photo: Tensor, settings: InstantSettings, *, mask: Tensor | None, opaque: Tensor | None
+) -> OnePass:
+    """Paint a photo by a network that knows one manner; see `instant`.
 
     Args:
-        photo: (1, 3, H, W) sRGB in [0, 1]; 16 pixels or more each way, in the size in which it is painted.
         network: in float32.
-        settings: how; no weights, and strokes of size 1. Strength mixes the result with the photo.
-        mask: (1, 1 or 3, H, W), white where to paint; the photo stays where it is black.
-        opaque: (1, 1, H, W) in [0, 1], the photo's alpha: transparent places have no say in the statistics.
-    Returns:
-        (1, 3, H', W') sRGB in [0, 1], of the photo's size unless another was asked for.
-    Raises:
-        RecipeError, PictureError: settings or pictures that do not suit.
-        OutOfMemory: not even the smallest tiles fit.
-    Example:
-        >>> own_style(torch.rand(1, 3, 48, 64), draw_johnson()).shape
-        torch.Size([1, 3, 48, 64])
+        photo: (1, 3, H, W) sRGB in [0, 1]; 16 pixels or more each way, in the size in which it is painted.
+        settings: no weights, and strokes of size 1; strength mixes the result with the photo.
+        mask, opaque: as of `instant`.
     """
-    return own_painter(network, settings).paint(photo, mask=mask, opaque=opaque)
+    manner = own_painter(network, settings)
+    size = size_for(photo, settings)
+
+    def draw(tile: int) -> Iterator[Part]:
+        fixed = replace(manner, settings=manner.settings.model_copy(update={"tile": tile, "memory": None}))
+        yield Part(1, 1, fixed.paint(photo, mask=mask, opaque=opaque))
+
+    def fitting(memory: str | None, tile: int | None) -> int:
+        how = manner.settings.model_copy(update={"memory": memory, "tile": tile})
+        return replace(manner, settings=how).tile(size)
+
+    advice = manner.advice(size)
+    return OnePass(
+        size,
+        draw,
+        fitting,
+        networks=[NetworkUsed(CUSTOM, network.sha256)],
+        precision=manner.settings.precision,
+        least=SMALLEST,
+        notes=[advice] if advice else [],
+    )
 
 
-def own_painter(network: Johnson, settings: InstantSettings | None = None) -> OwnPainter:
+def own_painter(network: Johnson, settings: InstantSettings) -> OwnPainter:
     """What paints photo after photo by one network.
 
     Raises:
         RecipeError, PictureError: settings that do not suit.
     """
-    settings = (settings or InstantSettings()).resolved()
+    settings = resolved(settings)
     if settings.weights:
         raise RecipeError("weights mix paintings, and a network of one's own knows one manner; leave --weights out.")
     if settings.stroke != 1:
@@ -87,7 +100,7 @@ class OwnPainter:
     settings: InstantSettings
 
     def paint(self, photo: Tensor, *, mask: Tensor | None = None, opaque: Tensor | None = None) -> Tensor:
-        """A photo in this manner; see `own_style`."""
+        """A photo in this manner; see `instant`."""
         if photo.shape[:1] != (1,) or photo.dtype != torch.float32:
             raise PictureError(
                 f"a photo is a float32 (1, 3, H, W) tensor, and {tuple(photo.shape)} of {photo.dtype} came;"
@@ -103,7 +116,7 @@ class OwnPainter:
             image = coloured(image, photo=own, mode=settings.colour, amount=settings.colour_amount)
         if mask is None:
             return image
-        return torch.lerp(own, image, resize(mask_of(mask, size=size_of(photo)), size).clamp(0, 1))
+        return torch.lerp(own, image, mask_of(mask, of=size_of(photo), size=size))
 
     def tile(self, size: tuple[int, int]) -> int:
         """The side of the tiles: as asked for, 0 where the whole fits, or the largest that fits beside the maps kept.

@@ -72,13 +72,14 @@ def by_lightness(regions: Regions) -> Regions:
     return replace(regions, masks=regions.masks[order], colours=regions.colours[order])
 
 
-def found(network: Network, photo: Tensor, painting: Tensor, count: int) -> list[Part]:
+def found(network: Network, photo: Tensor, painting: Tensor, count: int, *, opaque: Tensor | None = None) -> list[Part]:
     """Corresponding regions of a photo and a painting: clusters of the features of both, without drawing anything.
 
     Args:
         network: whose content layer is clustered.
         photo, painting: (1, 3, H, W) in [0, 1].
         count: of clusters; those that only one of the two has are painted like all of the painting.
+        opaque: (1, 1, H, W), the painting's alpha: what is transparent belongs to no region.
     Raises:
         RecipeError: fewer than 2 or too many; or the library is not installed.
     Source: k-means of deep features, as in Kolkin et al. (2019) without a user's hand.
@@ -89,6 +90,7 @@ def found(network: Network, photo: Tensor, painting: Tensor, count: int) -> list
     maps = [_features(network, picture) for picture in pictures]
     centres = _clusters(torch.cat([m.flatten(2)[0].T for m in maps]), count)
     here, there = (_memberships(m, centres, size_of(p)) for m, p in zip(maps, pictures, strict=True))
+    there = there if opaque is None else there * scaled(opaque, size_of(pictures[1]))
     parts = []
     for index in range(count):
         where, of = here[index : index + 1], there[index : index + 1]

@@ -14,7 +14,7 @@ from torch import Tensor
 from reverie.engine import Stage, pyramid
 from reverie.engine.precision import Precision
 from reverie.pictures import match_colours, scaled
-from reverie.recipes.instant import InstantSettings, instant
+from reverie.recipes.instant import InstantSettings, painter
 from reverie.recipes.settings import QUALITY, Quality
 
 Start = Literal["instant", "photo", "noise", "colours"]
@@ -71,6 +71,7 @@ def painted_at_once(
     seed: int = 0,
     precision: Precision = "auto",
     opaque: Tensor | None = None,
+    paintings_opaque: Sequence[Tensor | None] = (),
 ) -> Tensor:
     """What instant makes of a photo (1, 3, H, W) at some size (h, w): a painting's first scale, in one pass.
 
@@ -79,12 +80,13 @@ def painted_at_once(
         size: (h, w).
         weights, strength, stroke, seed, precision: as of a style; instant goes no further than strength 1.
         opaque: (1, 1, H, W), the photo's alpha; None where all of it is opaque.
+        paintings_opaque: that of each painting.
     """
     how = InstantSettings(
         weights=tuple(weights), strength=min(1.0, strength), stroke=stroke, seed=seed, precision=precision, tile=0
     )
     alpha = None if opaque is None else scaled(opaque, size)
-    return instant(scaled(photo, size).clamp(0, 1), paintings, how, opaque=alpha)
+    return painter(paintings, how, opaque=paintings_opaque).paint(scaled(photo, size).clamp(0, 1), opaque=alpha)
 
 
 def noise(size: tuple[int, int], seed: int, *, like: Sequence[Tensor] = ()) -> Tensor:

@@ -1,0 +1,39 @@
+"""The network that a craft reads features of: by its name, or the caller's own."""
+
+from __future__ import annotations
+
+from reverie.engine.precision import with_precision
+from reverie.errors import RecipeError
+from reverie.networks import Network, Padding, Pooling, load
+from reverie.recipes.settings import RunSettings
+
+
+def network_for(
+    settings: RunSettings,
+    own: Network | None = None,
+    *,
+    seamless: bool,
+    pooling: Pooling = "native",
+    leak: float = 0.0,
+) -> Network:
+    """Load the network that a recipe's settings name, or take the caller's, in the settings' precision.
+
+    Args:
+        settings: which, and in what precision.
+        own: the caller's, which goes before the settings' name and is used as it pools and pads.
+        seamless: whether maps go on round the picture's edges.
+        pooling, leak: of a network that is loaded.
+    Raises:
+        RecipeError: what is asked for is not to be had of the caller's network.
+    """
+    if own is None:
+        padding: Padding = "circular" if seamless else "replicate"
+        return with_precision(load(settings.network, pooling=pooling, padding=padding, leak=leak), settings.precision)
+    if seamless and not own.periodic:
+        raise RecipeError(
+            f"a seamless picture needs a network that reads round its edges, and {own.name} does not;"
+            " load one with padding='circular'."
+        )
+    if leak:
+        raise RecipeError("a leak is given to a network as it is loaded: load(name, leak=...); leave it out here.")
+    return with_precision(own, settings.precision)
