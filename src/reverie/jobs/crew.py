@@ -17,16 +17,17 @@ from multiprocessing.process import BaseProcess
 import torch
 
 from reverie.errors import ReverieError
+from reverie.jobs.events import Began, Stepped
 from reverie.jobs.items import Item
-from reverie.jobs.made import Made
-from reverie.jobs.making import make
+from reverie.jobs.machines import Machines
+from reverie.jobs.perform import perform
 from reverie.networks.zoo import keep_loaded
 
 OFTEN = 0.25  # seconds between what a worker says of its progress
 
 
 @dataclass(frozen=True)
-class Stepped:
+class ItemStepped:
     """An item is this far, in [0, 1]."""
 
     item: Item
@@ -34,7 +35,7 @@ class Stepped:
 
 
 @dataclass(frozen=True)
-class Ended:
+class ItemEnded:
     """An item is made, or failed: then error is one line.
 
     Attributes:
@@ -47,7 +48,20 @@ class Ended:
     smaller: int | None = None
 
 
-Event = Stepped | Ended
+@dataclass(frozen=True)
+class ItemProgress:
+    """How far an item is, as its worker tells it.
+
+    Attributes:
+        done: share of its run, in [0, 1].
+        smaller: side of the tiles to try if its worker is killed now, pixels; None where they cannot be smaller.
+    """
+
+    done: float
+    smaller: int | None
+
+
+Event = ItemStepped | ItemEnded
 
 
 class Crew(ABC):
@@ -74,11 +88,6 @@ class Crew(ABC):
     @abstractmethod
     def close(self) -> None:
         """End the workers, whatever they do: nothing is left half written."""
-
-
-def workers_here(most: int) -> int:
-    """How many workers suit this machine: one for every two cores, no more than there are items."""
-    return max(1, min(most, (os.cpu_count() or 1) // 2))
 
 
 class Processes(Crew):
@@ -141,9 +150,9 @@ class _Worker:
         try:
             while self.item is not None and self.pipe.poll():
                 said = self.pipe.recv()
-                if isinstance(said, Made):
+                if isinstance(said, ItemProgress):
                     self._smaller = said.smaller
-                    events.append(Stepped(self.item, said.done))
+                    events.append(ItemStepped(self.item, said.done))
                 else:
                     events.append(self._ended(said or None))
         except (EOFError, OSError):
@@ -165,12 +174,12 @@ class _Worker:
         self._process.start()
         its.close()
 
-    def _ended(self, error: str | None, *, died: bool = False) -> Ended:
+    def _ended(self, error: str | None, *, died: bool = False) -> ItemEnded:
         item, self.item = self.item, None
         if item is None:
             raise RuntimeError("a worker ended nothing")
         killed = died and self._process is not None and self._process.exitcode == -signal.SIGKILL
-        return Ended(item, time.monotonic() - self._began, error, self._smaller if killed else None)
+        return ItemEnded(item, time.monotonic() - self._began, error, self._smaller if killed else None)
 
     def _death(self) -> str:
         if self._process is None:
@@ -201,14 +210,17 @@ def work(pipe: Connection, threads: int, share: float) -> None:
                 pipe.send(said)
 
 
-def telling(item: Item, share: float) -> Iterator[Made | str]:
+def telling(item: Item, share: float) -> Iterator[ItemProgress | str]:
     """Make an item; what is told of it: its progress now and then, then one line of error, empty if it is made."""
-    last = 0.0
+    last, smaller = 0.0, None
     try:
-        for made in make(item, share=share):
-            if not made.done or time.monotonic() - last > OFTEN:
-                yield made
-                last = time.monotonic() if made.done else 0.0
+        for event in perform(item.job, Machines(share=share, tile=item.tile)):
+            if isinstance(event, Began):
+                smaller = event.smaller
+                yield ItemProgress(0.0, smaller)
+            elif isinstance(event, Stepped) and time.monotonic() - last > OFTEN:
+                yield ItemProgress(event.step.done, smaller)
+                last = time.monotonic()
         yield ""
     except ReverieError as error:
         yield " ".join(str(error).split())

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from reverie import styles
-from reverie.errors import RecipeError, suggestion
-from reverie.recipes.catalogue import find
-from reverie.recipes.settings import Settings, checked
+from reverie.errors import PluginWarning, RecipeError, suggestion
+from reverie.jobs.job import Job, Part
+from reverie.recipes.registry import find
 
+PLUGINS = "reverie.presets"
+"""The group of entry points by which a package adds presets: each names a package that holds their JSON files."""
 _ROOM = Path(__file__).parents[1] / "presets"
 
 
-class Preset(BaseModel):
+class Preset(Part):
     """Settings that go well together.
 
     Attributes:
-        recipe: its name in the catalogue.
+        craft: its name.
         summary: what it looks like, in one line.
         settings: those that are not the default, by the names users know.
-        samples: sample styles by role, used for a role that is given no picture.
+        samples: sample styles by input, used for one that is given no file.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    recipe: str
+    craft: str
     summary: str = Field(min_length=1, max_length=90)
     settings: dict[str, JsonValue] = {}
     samples: dict[str, tuple[str, ...]] = {}
@@ -37,43 +40,78 @@ class Preset(BaseModel):
         """The settings as if they were typed, by the names users know.
 
         Raises:
-            RecipeError: the recipe has no such setting, or not of that value.
+            RecipeError: the craft has no such setting, or not of that value.
         """
         if not self.settings:
             return {}
-        settings: Settings = checked(find(self.recipe).settings, dict(self.settings))
+        settings = find(self.craft).checked(self.settings)
         return settings.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
-    def pictures(self, role: str) -> tuple[Path, ...]:
-        """The files of its sample styles for a role; none where it brings none."""
-        return tuple(map(styles.path, self.samples.get(role, ())))
+    def pictures(self, name: str) -> tuple[Path, ...]:
+        """The files of its sample styles for an input; none where it brings none."""
+        return tuple(map(styles.path, self.samples.get(name, ())))
 
 
-def presets(recipe: str | None = None) -> Mapping[str, Preset]:
-    """All presets by name, in alphabetical order; those of one recipe where it is named.
+def presets(craft: str | None = None) -> Mapping[str, Preset]:
+    """All presets by name, in alphabetical order; those of one craft where it is named.
 
     Example:
         >>> "night-oil" in presets("style")
         True
     """
-    files = sorted(_ROOM.glob("*.json"))
-    found = {file.stem: Preset.model_validate_json(file.read_bytes()) for file in files}
-    return {name: preset for name, preset in found.items() if recipe in (None, preset.recipe)}
+    return {name: preset for name, preset in _every().items() if craft in (None, preset.craft)}
 
 
-def find_preset(name: str, recipe: str) -> Preset:
+def find_preset(name: str, craft: str) -> Preset:
     """The preset of that name.
 
     Raises:
-        RecipeError: the recipe has none of that name.
+        RecipeError: the craft has none of that name.
 
     Example:
         >>> find_preset("night-oil", "style").samples
         {'painting': ('night-strokes',)}
     """
-    known, every = presets(recipe), presets()
+    known, every = presets(craft), presets()
     if name in every and name not in known:
-        raise RecipeError(f"preset '{name}' is for {every[name].recipe}; 'reverie presets' lists those for {recipe}.")
+        raise RecipeError(f"preset '{name}' is for {every[name].craft}; 'reverie presets' lists those for {craft}.")
     if name not in known:
-        raise RecipeError(f"{recipe} has no preset '{name}'; 'reverie presets' lists them.{suggestion(name, known)}")
+        raise RecipeError(f"{craft} has no preset '{name}'; 'reverie presets' lists them.{suggestion(name, known)}")
     return known[name]
+
+
+def with_preset(job: Job) -> Job:
+    """The job with the settings and samples of its preset, where it does not say others.
+
+    Raises:
+        RecipeError: there is no such preset.
+    """
+    if job.preset is None:
+        return job
+    preset = find_preset(job.preset, job.craft)
+    samples = {name: tuple(map(str, preset.pictures(name))) for name in preset.samples}
+    return job.model_copy(
+        update={"settings": {**preset.given(), **job.settings}, "inputs": {**samples, **job.inputs}}
+    )
+
+
+@cache
+def _every() -> Mapping[str, Preset]:
+    found = {path.stem: Preset.model_validate_json(path.read_bytes()) for path in sorted(_ROOM.glob("*.json"))}
+    for name, text in _added():
+        try:
+            found.setdefault(name, Preset.model_validate_json(text))
+        except ValueError as error:
+            warnings.warn(f"the preset '{name}' is left out: {str(error).splitlines()[0]}", PluginWarning, stacklevel=2)
+    return dict(sorted(found.items()))
+
+
+def _added() -> Iterator[tuple[str, str]]:
+    """Name and text of the presets in installed packages."""
+    for entry in metadata.entry_points(group=PLUGINS):
+        try:
+            files = [file for file in resources.files(entry.value).iterdir() if file.name.endswith(".json")]
+            yield from ((file.name.removesuffix(".json"), file.read_text(encoding="utf8")) for file in files)
+        except Exception as error:  # a stranger's package
+            words = f"{type(error).__name__}: {error}"
+            warnings.warn(f"the presets of '{entry.name}' are left out: {words}", PluginWarning, stacklevel=2)

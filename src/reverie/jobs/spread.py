@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,41 +9,12 @@ from typing import Any
 
 import torch
 
-from reverie.engine.joining import check_room, join, leave, the_ray
-from reverie.jobs.crew import Crew, Ended, Event, Stepped, telling, workers_here
+from reverie.engine.joining import leave, the_ray
+from reverie.jobs.crew import Crew, Event, ItemEnded, ItemProgress, ItemStepped, telling
 from reverie.jobs.items import Item
-from reverie.jobs.made import Made
+from reverie.jobs.share import share_out
 from reverie.networks.zoo import keep_loaded
 
-CORES = 2  # of each worker on a cluster of other machines
-
-
-@dataclass(frozen=True)
-class Share:
-    """What a cluster gives: so many workers of so many threads; `own` where it was started for them."""
-
-    count: int
-    threads: int
-    own: bool
-
-
-def share_out(address: str, *, most: int, count: int | None = None) -> Share:
-    """Join a cluster and say how many workers it is to have.
-
-    Args:
-        address: "local" starts one on this machine; otherwise HOST:PORT.
-        most: workers that have something to do.
-        count: as asked for; by default one for every two cores.
-    Raises:
-        RecipeError: Ray is not installed, there is no such cluster, or it has no room for so many.
-    """
-    here = count or workers_here(most)
-    threads = max(1, (os.cpu_count() or 1) // here) if address == "local" else CORES
-    own = join(address, cpus=here * threads)
-    room = max(1, int(the_ray().cluster_resources().get("CPU", 1)) // threads)
-    workers = here if address == "local" else count or max(1, min(most, room))
-    check_room(workers, cpus=threads)
-    return Share(workers, threads, own)
 
 
 class Spread(Crew):
@@ -115,11 +85,11 @@ class Spread(Crew):
             died = isinstance(error, ray.exceptions.RayActorError | ray.exceptions.OutOfMemoryError)
             said = "its worker died; there may be too little memory." if died else f"Ray: {type(error).__name__}."
             self._actors[number] = None
-        if isinstance(said, Made):
+        if isinstance(said, ItemProgress):
             self._smaller[number] = said.smaller
-            return Stepped(item, said.done)
+            return ItemStepped(item, said.done)
         del self._running[number]
-        return Ended(item, time.monotonic() - began, said or None, self._smaller[number] if died else None)
+        return ItemEnded(item, time.monotonic() - began, said or None, self._smaller[number] if died else None)
 
 
 class Maker:
@@ -130,6 +100,6 @@ class Maker:
         keep_loaded()
         self._share = share
 
-    def make(self, item: Item) -> Iterator[Made | str]:
+    def make(self, item: Item) -> Iterator[ItemProgress | str]:
         """Make an item; what is told of it."""
         yield from telling(item, self._share)
