@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import QUICK, Run
 
-from reverie.cli.outputs import Wishes, fresh, plan
-from reverie.errors import PictureError
+from reverie.cli.outputs import Wishes, placed
 from reverie.pictures import read_image
 
 
@@ -51,20 +50,34 @@ def test_a_folder_that_may_not_be_written_to(reverie: Run) -> None:
 
 def test_no_input_is_written_over_by_what_lies_beside(folder: Path) -> None:
     wishes = Wishes(output=Path("o.png"), compare=True, report=True)
-    with pytest.raises(PictureError, match=r"'o-report\.png' is a picture this is made from"):
-        plan(wishes, name="x.png", inputs=[folder / "o-report.png"])
-    assert [p.name for p in plan(wishes, name="x.png", inputs=[]).known] == [
-        "o.png", "o-compare.png", "o-report.png",
-    ]  # fmt: skip
+    with placed(wishes, name="x.png", inputs=[]) as outputs:
+        assert [p.name for p in outputs.known] == ["o.png", "o-compare.png", "o-report.png"]
+    Path("o-report.png").write_bytes(b"an input")
+    with placed(wishes, name="x.png", inputs=[folder / "o-report.png"]) as outputs:
+        assert [p.name for p in outputs.known] == ["o.png", "o-2-compare.png", "o-2-report.png"]
+    assert Path("o-report.png").read_bytes() == b"an input"
+
+
+def name_for(wishes: Wishes) -> str:
+    with placed(wishes, name="cat.png", inputs=[]) as outputs:
+        return outputs.picture.name
 
 
 def test_fresh_names_leave_companions_alone(folder: Path) -> None:
-    assert fresh(Path("cat.png"), Wishes()) == Path("cat.png")
+    assert name_for(Wishes()) == "cat.png"
     Path("cat-compare.png").touch()
-    assert fresh(Path("cat.png"), Wishes()) == Path("cat.png")
-    assert fresh(Path("cat.png"), Wishes(compare=True)) == Path("cat-2.png")
+    assert name_for(Wishes()) == "cat.png"
+    assert name_for(Wishes(compare=True)) == "cat-2.png"
     Path("cat-0004.png").touch()
-    assert fresh(Path("cat.png"), Wishes(save_every=2)) == Path("cat-2.png")
+    assert name_for(Wishes(save_every=2)) == "cat-2.png"
+    assert sorted(p.name for p in Path().glob("cat*")) == ["cat-0004.png", "cat-compare.png"]
+
+
+def test_the_input_is_not_the_first_picture_on_the_way(reverie: Run) -> None:
+    photo = Path("photo.png").rename("frame-0001.png").read_bytes()
+    assert reverie("dream", "frame-0001.png", *QUICK, "-o", "frame.png", "--save-every", 1).code == 0
+    assert Path("frame-0001.png").read_bytes() == photo
+    assert read_image(max(Path().glob("frame-2-*.png"))).equal(read_image("frame.png"))
 
 
 def test_a_link_as_output_is_written_through(reverie: Run) -> None:

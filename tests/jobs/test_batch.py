@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from reverie.cli import main
-from reverie.errors import PictureError, RecipeError
+from reverie.errors import FileError, PictureError, RecipeError
 from reverie.jobs import batch
 from reverie.jobs.crew import Crew, Processes, death
 from reverie.jobs.items import Item, gather, items_of, parse_grid
@@ -206,10 +206,10 @@ def test_two_batches_do_not_work_on_one_folder(dreams: Make) -> None:
     items = dreams("photos/cat.png")
     with closing(batch.run(items, Path("out"), lambda most: Here())) as first:
         next(first)
-        with pytest.raises(RecipeError, match="another batch"):
+        with pytest.raises(FileError, match="another process works on"):
             next(batch.run(items, Path("out"), nobody))
     Path("file").touch()
-    with pytest.raises(PictureError, match="cannot write"):
+    with pytest.raises(FileError, match="cannot make 'file'"):
         next(batch.run(items, Path("file"), nobody))
 
 

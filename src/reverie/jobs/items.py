@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import itertools
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from pydantic import BaseModel, JsonValue
 
 from reverie import styles
 from reverie.errors import PictureError, RecipeError, suggestion
+from reverie.files import written_in
 from reverie.recipes.catalogue import OnePass, Recipe
 from reverie.recipes.settings import checked
 
@@ -23,7 +26,10 @@ LISTS = (".txt", ".lst", ".list")
 NOISE = "noise"
 KEPT = ".reverie"
 """Suffix of the folders in which runs are kept."""
-_LONGEST = 150  # letters of a name
+SHEETS = re.compile(r"contact-sheet(-\d+)?", re.IGNORECASE)
+"""Names that a batch's contact sheets have, and no item."""
+_LONGEST = 160  # bytes of a name
+_JOINER = "\u200d"  # makes one emoji of several
 Grid = Mapping[str, Sequence[str]]
 
 
@@ -136,7 +142,7 @@ def items_of(
         for picks in itertools.product(*(files[role] for role in roles)):
             inputs = tuple((role, path) for role, path in zip(roles, picks, strict=True) if path is not None)
             named = [labels[role][path] for role, path in zip(roles, picks, strict=True)]
-            items.append((settings, inputs, _plain("-".join([*named, *said]))))
+            items.append((settings, inputs, "-".join([*named, *said])))
     names = _distinct([name for *_, name in items])
     return tuple(
         Item(recipe.name, settings, inputs, folder / f"{name}{suffix}")
@@ -145,9 +151,10 @@ def items_of(
 
 
 def _pictures(folder: Path, *, deep: bool) -> Iterator[Path]:
-    """What may be a picture in a folder, by its suffix."""
+    """What may be a picture in a folder, by its suffix; the contact sheets of a batch are none of its pictures."""
+    written = written_in(folder)
     for path in folder.iterdir():
-        if path.name.startswith("."):
+        if path.name.startswith(".") or (path.name in written and SHEETS.fullmatch(path.stem)):
             continue
         if path.suffix.lower() in PICTURES:
             yield path
@@ -209,7 +216,7 @@ def _labels(paths: Sequence[Path | None]) -> dict[Path | None, str]:
         lambda p: p.stem,
         lambda p: f"{p.stem}-{p.suffix[1:]}",
         lambda p: f"{p.resolve().parent.name}-{p.stem}",
-        lambda p: f"{p.stem}-{hashlib.sha256(str(p.resolve()).encode('utf8', 'surrogateescape')).hexdigest()[:8]}",
+        lambda p: f"{p.stem}-{_digits(str(p.resolve()))}",
     )
     labels: dict[Path | None, str] = {None: NOISE}
     left = [p for p in paths if p is not None]
@@ -222,12 +229,43 @@ def _labels(paths: Sequence[Path | None]) -> dict[Path | None, str]:
 
 
 def _plain(name: str) -> str:
-    """A name that every file system takes."""
-    return re.sub(r"[^\w.+=,-]+", "_", name).strip("._")[:_LONGEST] or "picture"
+    """A name that every file system takes: letters, digits and symbols of any script, and some signs."""
+    kept = "".join(letter if _is_kept(letter) else "_" for letter in name)
+    plain = re.sub("__+", "_", kept).strip("._")
+    if not plain.strip("_-"):
+        return f"picture-{_digits(name)}"
+    if len(plain.encode()) > _LONGEST:
+        plain = f"{plain.encode()[:_LONGEST].decode(errors='ignore')}-{_digits(name)}"
+    return f"picture-{plain}" if SHEETS.fullmatch(plain) else plain
+
+
+def _is_kept(letter: str) -> bool:
+    if letter.isascii():
+        return letter.isalnum() or letter in "_.+=,-"
+    return letter == _JOINER or unicodedata.category(letter)[0] in "LMNS"
+
+
+def _digits(name: str) -> str:
+    """A few hexadecimal digits that tell a name apart from all others."""
+    return hashlib.sha256(name.encode("utf8", "surrogateescape")).hexdigest()[:8]
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """Names of which no two are the same, even where capitals are not told apart."""
+    """Plain names of which no two are the same, even where capitals are not told apart.
+
+    Which one a name becomes does not depend on the order of the others: later items change no earlier one's.
+    """
+    plain = [_plain(name) for name in names]
+    counts = Counter(each.casefold() for each in plain)
+    told = [
+        short if counts[short.casefold()] == 1 or short == name else f"{short}-{_digits(name)}"
+        for name, short in zip(names, plain, strict=True)
+    ]
+    return _numbered(told)
+
+
+def _numbered(names: list[str]) -> list[str]:
+    """The same with numbers, for what is left."""
     taken: set[str] = set()
     out = []
     for name in names:
