@@ -143,6 +143,7 @@ def _reel(order: Order, wishes: Wishes) -> Reel:
     if wishes.compare or wishes.report or wishes.save_every or wishes.checkpoint:
         raise RecipeError("a zoom writes its frames, and keeps itself; leave out --compare, --report and the like.")
     output = wishes.output or Path(f"{Path(order.name).stem.removesuffix('-dream')}-zoom")
+    output = output.resolve() if output.name in ("", "..") else output
     if output.suffix.lower() in FILMS:
         check_film(output)
         check_no_input(output, order.inputs)
