@@ -26,6 +26,7 @@ ORDER = (
     {"objectives"},
     {"engine"},
     {"feedforward"},
+    {"crafts"},
     {"recipes"},
     {"jobs", "export"},
     {"cli", "studio"},
@@ -172,6 +173,59 @@ def test_global_randomness_is_never_used(path: Path) -> None:
 def test_files_say_what_they_are(path: Path) -> None:
     text = path.read_text(encoding="utf8")
     assert not text.strip() or ast.get_docstring(tree_of(path))
+
+
+WRITING = {
+    *("unlink", "rmdir", "rename", "renames", "mkdir", "makedirs", "touch", "symlink_to", "hardlink_to", "chmod"),
+    *("write_bytes", "write_text", "truncate", "tofile", "memmap", "save_file", "rmtree", "removedirs"),
+}
+WRITING_MODULES = {"tempfile", "mmap", "msvcrt", "fcntl"}
+READING_SHUTIL = {"copyfileobj", "disk_usage", "get_terminal_size", "which"}
+
+
+def writes(node: ast.Call) -> bool:
+    """Whether a call may write, make, rename or remove something on a disk."""
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    owner = getattr(node.func.value, "id", "") if isinstance(node.func, ast.Attribute) else ""
+    if owner == "shutil":
+        return name not in READING_SHUTIL
+    if owner == "os":
+        return name in {*WRITING, "open", "fdopen", "remove", "replace", "link", "symlink"}
+    if owner in ("np", "numpy", "torch") and name in ("save", "savez", "savetxt", "from_file"):
+        return True
+    if name == "replace":  # of a path: text has two arguments, and dataclasses.replace keywords
+        return isinstance(node.func, ast.Attribute) and len(node.args) == 1 and not node.keywords
+    if name in ("open", "fdopen") and owner not in ("Image", "tarfile", "cluster"):
+        place = 0 if isinstance(node.func, ast.Attribute) else 1
+        modes = [*node.args[place : place + 1], *(k.value for k in node.keywords if k.arg == "mode")]
+        return any(not isinstance(m, ast.Constant) or set(str(m.value)) & set("wax+") for m in modes)
+    return isinstance(node.func, ast.Attribute) and name in WRITING
+
+
+@each_file
+def test_only_one_room_writes(path: Path) -> None:
+    """`files` alone writes, makes, renames and removes: there nothing of a user's own is lost."""
+    if room_of(path) == "files":
+        return
+    modules = {name.split(".")[0] for name in imported(path)}
+    assert not WRITING_MODULES & modules
+    assert not {name for name in imported(path) if name.startswith(("os.", "shutil."))}, "import the whole module"
+    calls = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+    assert [node.lineno for node in calls if writes(node)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        *((text, True) for text in ("p.unlink()", "open(p, 'w')", "p.open('ab')", "open(p, mode=m)", "p.replace(q)")),
+        *((text, True) for text in ("shutil.rmtree(p)", "os.remove(p)", "p.write_text('')", "torch.save(x, p)")),
+        *((text, False) for text in ("open(p)", "p.open('rb')", "t.replace('a', 'b')", "replace(x, y=1)")),
+        *((text, False) for text in ("shutil.which('npm')", "Image.open(p)", "p.read_bytes()")),
+    ],
+)
+def test_what_writes_is_recognised(text: str, wanted: bool) -> None:
+    (node,) = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    assert writes(node) is wanted
 
 
 # --- public names --------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from reverie.networks import find_classes, load
 from reverie.recipes.catalogue import ONE_PASS, find
 from reverie.recipes.dream import Beside, DreamSettings, subjects_of
 from reverie.recipes.remix import RemixSettings
-from reverie.recipes.settings import checked
+from reverie.crafts.settings import checked
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "gallery"

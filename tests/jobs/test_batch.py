@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import torch
 from PIL import Image
 
 from reverie.cli import main
-from reverie.errors import PictureError, RecipeError
+from reverie.errors import FileError, PictureError, RecipeError
 from reverie.jobs import batch
 from reverie.jobs.crew import Crew, Processes, death
 from reverie.jobs.items import Item, gather, items_of, parse_grid
@@ -206,11 +207,55 @@ def test_two_batches_do_not_work_on_one_folder(dreams: Make) -> None:
     items = dreams("photos/cat.png")
     with closing(batch.run(items, Path("out"), lambda most: Here())) as first:
         next(first)
-        with pytest.raises(RecipeError, match="another batch"):
+        with pytest.raises(FileError, match="another process works on"):
             next(batch.run(items, Path("out"), nobody))
     Path("file").touch()
-    with pytest.raises(PictureError, match="cannot write"):
+    with pytest.raises(FileError, match="cannot make 'file'"):
         next(batch.run(items, Path("file"), nobody))
+
+
+@pytest.mark.parametrize("name", ["ape.png", "manifest.csv", "manifest.jsonl", "contact-sheet.jpg"])
+def test_what_another_put_there_is_not_replaced(dreams: Make, name: str) -> None:
+    Path("out").mkdir()
+    mine = Path("out") / name
+    mine.write_bytes(b"my own")
+    with pytest.raises(FileError, match="is not replaced") as caught:
+        next(batch.run(dreams("photos/ape.png"), Path("out"), nobody))
+    assert name in str(caught.value) and "\n" not in str(caught.value)
+    assert mine.read_bytes() == b"my own" and list(Path("out").iterdir()) == [mine]
+
+
+def test_a_batch_s_own_output_is_made_again(dreams: Make) -> None:
+    items = dreams("photos/ape.png")
+    rows_of(batch.run(items, Path("out"), lambda most: Here()))
+    whole = Path("out/ape.png").read_bytes()
+    Path("out/ape.png").write_bytes(whole[:100])
+    assert rows_of(batch.run(items, Path("out"), lambda most: Here()))["ape"].status == "made"
+    assert Path("out/ape.png").read_bytes() == whole
+
+
+def test_a_photo_named_like_the_sheet(dreams: Make) -> None:
+    """It has another name in the batch, and the sheet is no photo of the next one."""
+    Path("photos/ape.png").rename("photos/contact-sheet.png")
+    (item,) = dreams("photos/contact-sheet.png")
+    assert item.name == "picture-contact-sheet"
+    rows_of(batch.run([item], Path("out"), lambda most: Here()))
+    assert gather(["out"]) == (Path("out/picture-contact-sheet.png"),)
+    assert gather(["photos/contact-sheet.png"]) == (Path("photos/contact-sheet.png"),)
+
+
+def test_more_photos_change_no_name(dreams: Make) -> None:
+    """Emoji and symbols of any script stay; what must be changed gets digits of its own."""
+    names = ["🐱", "🐶🏽", "👨‍👩‍👧", "★", "猫", "a b", "a?b", "?!", "?", "n" * 250, "n" * 249 + "m", "😀" * 62]
+    for name in names:
+        shutil.copy("photos/ape.png", f"photos/{name}.png")
+    alone = {name: dreams(f"photos/{name}.png")[0].name for name in names}
+    together = dict(zip(names, (item.name for item in dreams(*(f"photos/{name}.png" for name in names))), strict=True))
+    assert len({name.casefold() for name in together.values()}) == len(names)
+    assert all(len(f"{name}.png".encode()) <= 255 for name in together.values())
+    for name in set(names) - {"a b", "a?b"}:
+        assert together[name] == alone[name]
+    assert [alone[name] for name in names[:5]] == names[:5]
 
 
 def test_how_workers_die() -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import random
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 import reverie as rv
-from reverie.errors import PictureError, RecipeError
+from reverie.errors import FileError, RecipeError
+from reverie.files import JOURNAL, Owned, own
 from reverie.jobs import Checkpoints, Pace, flatten, read_state, unflatten, write_state
 from reverie.jobs import checkpoints as module
 
@@ -113,8 +115,15 @@ def test_a_file_changed_anywhere_is_not_used(tmp_path: Path) -> None:
     assert same(read_state(path, run="r"), STATE)
 
 
-def test_the_last_two_are_kept_and_a_damaged_one_falls_back(tmp_path: Path) -> None:
-    kept = Checkpoints(tmp_path, "r")
+@pytest.fixture
+def owned(tmp_path: Path) -> Iterator[Owned]:
+    """A folder of a run's own."""
+    with own(tmp_path / "kept") as folder:
+        yield folder
+
+
+def test_the_last_two_are_kept_and_a_damaged_one_falls_back(owned: Owned) -> None:
+    kept = Checkpoints(owned, "r")
     assert kept.newest() == (None, ())
     for stage, step in ((1, 9), (1, 10), (2, 1)):
         kept.write({"at": [stage, step]}, stage=stage, step=step)
@@ -134,24 +143,34 @@ def test_the_last_two_are_kept_and_a_damaged_one_falls_back(tmp_path: Path) -> N
     assert "\n" not in str(caught.value)
 
 
-def test_a_checkpoint_of_another_run_or_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Checkpoints(tmp_path, "one").write({"x": 1}, stage=1, step=1)
+def test_a_checkpoint_of_another_run_or_format_is_refused(owned: Owned, monkeypatch: pytest.MonkeyPatch) -> None:
+    Checkpoints(owned, "one").write({"x": 1}, stage=1, step=1)
     with pytest.raises(RecipeError, match="of another run"):
-        Checkpoints(tmp_path, "two").newest()
+        Checkpoints(owned, "two").newest()
     monkeypatch.setattr(module, "FORMAT", 2)
     with pytest.raises(RecipeError, match=r"reads checkpoints of format 2; .* has format 1"):
-        Checkpoints(tmp_path, "one").newest()
+        Checkpoints(owned, "one").newest()
 
 
-def test_a_write_that_fails_leaves_the_earlier_ones(tmp_path: Path) -> None:
-    kept = Checkpoints(tmp_path, "r")
+def test_a_write_that_fails_leaves_the_earlier_ones(owned: Owned) -> None:
+    kept = Checkpoints(owned, "r")
     kept.write({"x": 1}, stage=1, step=1)
     with pytest.raises(TypeError):
         kept.write({"x": torch.zeros(2, dtype=torch.complex64)}, stage=1, step=2)
     assert kept.newest()[0] == {"x": 1}
-    assert len(list(tmp_path.iterdir())) == 1
-    with pytest.raises(PictureError, match="there is no folder"):
-        Checkpoints(tmp_path / "gone", "r").write({}, stage=1, step=1)
+    assert sorted(p.name for p in owned.path.iterdir()) == [JOURNAL, "checkpoint-001-000001.safetensors"]
+
+
+def test_what_another_put_there_is_no_checkpoint(owned: Owned) -> None:
+    mine = owned.path / "checkpoint-009-000100.safetensors"
+    mine.write_bytes(b"my own")
+    kept = Checkpoints(owned, "r")
+    kept.write({"x": 1}, stage=1, step=1)
+    assert kept.newest() == ({"x": 1}, ())
+    with pytest.raises(FileError, match="is not replaced"):
+        kept.write({"x": 2}, stage=9, step=100)
+    kept.remove()
+    assert mine.read_bytes() == b"my own" and kept.paths() == []
 
 
 @pytest.mark.parametrize("optimiser", [rv.Adam(), rv.Normalised(), rv.LBFGS()], ids=["adam", "normalised", "lbfgs"])

@@ -18,7 +18,7 @@ from PIL import Image
 
 from reverie.cli import main
 from reverie.cli.app import makes_picture
-from reverie.jobs import guardian
+from reverie.cli import guardian
 from reverie.jobs.record import read_record
 from reverie.jobs.smaller import smaller
 from reverie.pictures import read_image

@@ -15,7 +15,7 @@ from reverie.networks import Network
 from reverie.pictures import srgb_to_oklab
 from reverie.recipes.catalogue import find
 from reverie.recipes.dream import Beside, DreamSettings, dreaming
-from reverie.recipes.settings import checked
+from reverie.crafts.settings import checked
 
 QUICK = {"size": 64, "steps": 2, "octaves": 2, "precision": "float32"}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cache
 from importlib import metadata
 from typing import Annotated, Any
 
@@ -12,24 +13,16 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from reverie.cli.codes import DONE
+from reverie.cli.options import WithHelpLast
+from reverie.crafts.registry import listings
 
-CRAFTS = {
-    "dream": "Dream on a photo, or from noise: it becomes what the network sees in it.",
-    "style": "Paint a photo in the manner of one or several paintings.",
-    "texture": "Weave a texture like a picture, from noise, on request seamless.",
-}
-"""The catalogue's names and summaries, again here so that help appears before PyTorch is loaded."""
-
-_GENERATED = {
-    "instant": "Paint a photo in the manner of any painting at once.",
-    "upscale": "Enlarge a picture twice, three or four times, its edges crisp.",
-    "remix": "Make a saved result weaker, stronger or of other colours, at once.",
+_VERBS = {
     "replay": "Make a picture again from the recipe inside it.",
-    "train": "Train a network of your own: to paint like one painting, at once.",
     "resume": "Go on with a run that was stopped or killed.",
     "batch": "Make many pictures: a folder, a list or a grid of settings.",
     "export": "Take a network along: as an ONNX file, or as a page that any browser runs.",
 }
+"""What is done with crafts and their results; the crafts themselves are listed by their files."""
 
 _MAKE, _SEE = "Make a picture", "Look around"
 
@@ -50,20 +43,30 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the words mean, whole."""
-        if args and args[0] in (*CRAFTS, *_GENERATED):
+        if args and args[0] in _lazy():
             self.commands[args[0]] = _whole(args[0])
         return super().resolve_command(ctx, args)
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Crafts first, then what is done with them, then what is looked at."""
+        first = [*_lazy()]
+        return [*first, *(name for name in super().list_commands(ctx) if name not in first)]
 
-class Craft(TyperCommand):
-    """A command whose ``--help`` stands last, not in a box of its own above its arguments."""
+    def get_command(self, ctx: Any, name: str) -> Any:
+        """A command; one that is not called needs no more than its summary."""
+        if name not in self.commands and name in _lazy():
+            self.commands[name] = TyperCommand(name, help=_lazy()[name], rich_help_panel=_MAKE)
+        return super().get_command(ctx, name)
 
-    def get_help_option(self, ctx: Any) -> Any:
-        """The option, under the last heading."""
-        option: Any = super().get_help_option(ctx)
-        if option is not None:
-            option.rich_help_panel = "Writing"
-        return option
+
+@cache
+def _lazy() -> dict[str, str]:
+    """The summaries of the commands that are made when they are called."""
+    crafts: dict[str, str] = {}
+    for name, listing in listings().items():
+        first, *rest = name.split()
+        crafts.setdefault(first, listing.summary if not rest else f"{first.capitalize()}: {listing.summary.lower()}")
+    return {**crafts, **_VERBS}
 
 
 app = typer.Typer(
@@ -92,11 +95,11 @@ def run(words: Sequence[str]) -> int:
     return code if isinstance(code, int) else DONE
 
 
-def makes_picture(words: Sequence[str]) -> bool:
-    """Whether the words after ``reverie`` make one picture, which may take long."""
+def takes_long(words: Sequence[str]) -> bool:
+    """Whether the words after ``reverie`` do one job, which may take long."""
     command = next((word for word in words if not word.startswith("-")), None)
-    guarded = (*CRAFTS, "upscale", "instant", "replay", "resume")
-    return command in guarded and not {"--help", "-h", "--dry-run"} & set(words)
+    alone = command in {name.split()[0] for name in listings()} or command in ("replay", "resume")
+    return alone and not {"--help", "-h", "--dry-run"} & set(words)
 
 
 @app.callback(invoke_without_command=True)
@@ -116,19 +119,6 @@ def reverie(
     if ctx.invoked_subcommand is None:
         print(ctx.get_help())
     return DONE
-
-
-def _stub(name: str) -> Callable[[], int]:
-    def craft() -> int:  # replaced before it could be called
-        raise AssertionError(name)
-
-    return craft
-
-
-for _name, _summary in CRAFTS.items():
-    app.command(_name, help=_summary, rich_help_panel=_MAKE)(_stub(_name))
-for _name, _summary in _GENERATED.items():
-    app.command(_name, help=_summary, rich_help_panel=_MAKE)(_stub(_name))
 
 
 @app.command("networks", rich_help_panel=_SEE)
@@ -158,24 +148,45 @@ def presets() -> int:
 
 
 def _whole(name: str) -> Any:
-    """A craft's command with everything it takes."""
-    from reverie.cli import batch, crafts, export, train
-
-    groups = {"batch": batch.group, "train": train.group}
-    single = groups[name]() if name in groups else typer.Typer(add_completion=False, rich_markup_mode="rich")
-    made = {
-        "instant": crafts.instant_command,
-        "upscale": crafts.upscale_command,
-        "remix": crafts.remix_command,
-        "replay": crafts.replay_command,
-        "resume": crafts.resume_command,
-        "export": export.export_command,
-    }
-    if name not in groups:
-        single.command(name, cls=Craft)(made[name]() if name in made else crafts.command_of(name))
-    command = typer.main.get_command(single)
+    """A command with everything it takes."""
+    made = _group(name) if name == "batch" or (name not in listings() and name not in _VERBS) else _single(name)
+    command = typer.main.get_command(made)
     command.name = name
     return command
+
+
+def _single(name: str) -> typer.Typer:
+    """A command by itself."""
+    from reverie.cli import commands, export
+
+    verbs = {
+        "replay": commands.replay_command,
+        "resume": commands.resume_command,
+        "export": export.export_command,
+    }
+    single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    single.command(name, cls=WithHelpLast)(verbs[name]() if name in verbs else commands.craft_command(name))
+    return single
+
+
+def _group(name: str) -> typer.Typer:
+    """A command with commands of its own: a batch of each craft, or the crafts whose names begin with its word."""
+    from reverie.cli import batch, commands
+
+    if name == "batch":
+        return batch.group()
+    words = {each.split(maxsplit=1)[1]: each for each in listings() if each.startswith(f"{name} ")}
+    many = typer.Typer(add_completion=False, rich_markup_mode="rich", help=_lazy()[name])
+
+    @many.callback(invoke_without_command=True)
+    def which(ctx: typer.Context) -> int:
+        if ctx.invoked_subcommand is None:
+            print(ctx.get_help())
+        return DONE
+
+    for word, each in words.items():
+        many.command(word, cls=WithHelpLast)(commands.craft_command(each))
+    return many
 
 
 def _refuse_usage(error: Any) -> int:

@@ -1,47 +1,49 @@
-"""``reverie batch``: a recipe over folders, lists and grids."""
+"""``reverie batch``: a craft over folders, lists and grids."""
 
 from __future__ import annotations
 
 import contextlib
 import inspect
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from reverie.cli.codes import DONE, REFUSED
-from reverie.cli.crafts import preset_of, sharpness, sharpness_given
 from reverie.cli.interrupt import listening
 from reverie.cli.options import (
-    BESIDE,
     DIALS,
-    MACHINE,
-    OF_THE_MACHINE,
-    WRITING,
-    options_of,
+    Given,
+    command,
+    input_option,
+    json_parameter,
+    option,
     parameter,
     preset_parameter,
-    role_flag,
     settings_given,
     settings_parameters,
-    with_parameters,
 )
 from reverie.cli.progress import reporter
 from reverie.cli.tally import Tally, tally
+from reverie.crafts.craft import FOLDER, STYLE_NETWORK, Craft, Input, Still
+from reverie.crafts.registry import crafts, find
+from reverie.crafts.settings import MACHINE
 from reverie.errors import RecipeError
-from reverie.feedforward.johnson import read_johnson
+from reverie.feedforward import read_johnson
 from reverie.feedforward.own import own_style
 from reverie.jobs import batch
-from reverie.jobs.crew import Crew, Processes, workers_here
-from reverie.jobs.items import Item, gather, items_of, parse_grid
-from reverie.jobs.presets import Preset
+from reverie.jobs.crew import Crew, Processes
+from reverie.jobs.events import Downloaded
+from reverie.jobs.gather import gather
+from reverie.jobs.items import Item, items_of, parse_grid
+from reverie.jobs.job import Job
+from reverie.jobs.presets import presets, with_preset
+from reverie.jobs.share import workers_here
 from reverie.jobs.spread import Spread
 from reverie.networks import download
-from reverie.pictures import FORMATS
-from reverie.recipes.catalogue import CATALOGUE, NETWORK, ONE_PASS, OnePass, Recipe, Role
-from reverie.recipes.settings import Settings
+from reverie.pictures import keeps_recipe
 
 HELP = """Make many pictures: a folder, a list or a grid of settings.
 
@@ -50,14 +52,9 @@ HELP = """Make many pictures: a folder, a list or a grid of settings.
 Every photo with every painting and every value; what fails is tried again and does not stop the others;
 what is made already is not made again. The output folder gets a manifest and a contact sheet."""
 
-Craft = Recipe[Any] | OnePass
-CRAFTS: Mapping[str, Craft] = {**CATALOGUE, **ONE_PASS}
-_EITHER = {name for craft in ONE_PASS.values() for name in craft.either}
-_NO_PRESET = Preset(recipe="", summary="none")
-
 
 def group() -> typer.Typer:
-    """The command with one subcommand for each recipe."""
+    """The command with one subcommand for each craft that makes a picture of files."""
     many = typer.Typer(add_completion=False, rich_markup_mode="rich", help=HELP)
 
     @many.callback(invoke_without_command=True)
@@ -66,16 +63,17 @@ def group() -> typer.Typer:
             print(ctx.get_help())
         return DONE
 
-    for name, craft in CRAFTS.items():
-        many.command(name, help=craft.summary)(command_of(name))
+    for name, craft in crafts().items():
+        if craft.makes is Still and craft.main is not None:
+            many.command(name, help=craft.summary)(command_of(name))
     return many
 
 
 def command_of(name: str) -> Callable[..., int]:
     """The batch command of a craft, with a signature that typer reads."""
-    craft = CRAFTS[name]
+    craft = find(name)
 
-    def command(**given: Any) -> int:
+    def run(**given: Any) -> int:
         items, folder = ordered(craft, given)
         told = tally(machine=given["json"], folder=folder)
         if given["dry_run"]:
@@ -83,14 +81,16 @@ def command_of(name: str) -> Callable[..., int]:
             return DONE
         return perform(items, folder, _crew(given), told, machine=given["json"])
 
-    command.__doc__ = craft.summary
+    run.__doc__ = craft.summary
     pictures = typer.Argument(metavar="INPUT...", help="pictures, folders of them, or .txt lists", show_default=False)
     first = parameter("inputs", list[str], inspect.Parameter.empty, pictures)
-    others = [_role_option(role) for role in craft.roles[1:]]
-    return with_parameters(command, [first, *others, *_batch_options(), *_settings_options(craft)])
+    others = [_option_of(craft, each) for each in craft.inputs[1:]]
+    known = presets(name)
+    preset = [preset_parameter(known)] if known else []
+    return command(run, [first, *others, *preset, *settings_parameters(craft), *_batch_options()])
 
 
-def ordered(recipe: Craft, given: Mapping[str, Any]) -> tuple[tuple[Item, ...], Path]:
+def ordered(craft: Craft[..., Any], given: Given) -> tuple[tuple[Item, ...], Path]:
     """The items that the words mean, and their folder.
 
     Raises:
@@ -98,23 +98,22 @@ def ordered(recipe: Craft, given: Mapping[str, Any]) -> tuple[tuple[Item, ...], 
         PictureError: a word that means no picture.
         WeightsError: a word that means no style network.
     """
-    main, *others = recipe.roles
-    files = {main.name: gather(given["inputs"], noise=recipe.noise is not None)}
-    preset = preset_of(recipe, given) if isinstance(recipe, Recipe) else _NO_PRESET
-    files |= {r.name: _files_of(r, given[r.name] or ()) or preset.pictures(r.name) for r in others}
-    folder = given["output"] or Path(f"{_name_of(given['inputs'])}-{recipe.name}")
-    for role in others:
-        if role.required and not files[role.name]:
-            preset_too = ", or a --preset that brings them" if isinstance(recipe, Recipe) else ""
-            way = f"name them with {role_flag(role)}{preset_too}"
-            raise RecipeError(f"{recipe.name} needs a {role.name}: {role.description}; {way}.")
+    main, *others = craft.inputs
+    request = with_preset(
+        Job(
+            craft=craft.name,
+            settings=settings_given(craft.settings, given),
+            inputs={each.name: tuple(given[each.name]) for each in others if given[each.name]},
+            preset=given.get("preset"),
+        )
+    )
+    files = {main.name: gather(given["inputs"], samples=main.kind.samples, noise=craft.noise is not None)}
+    files |= {each.name: _files_of(each, request.inputs.get(each.name, ())) for each in others}
+    folder = given["output"] or Path(f"{_name_of(given['inputs'])}-{craft.name}")
     if any(path is not None and path.resolve().parent == folder.resolve() for path in files[main.name]):
         raise RecipeError(f"'{folder}' is the folder of the inputs; name another --output.")
-    settings = {**preset.given(), **settings_given(recipe.settings, given), **sharpness_given(given)}
-    grid = parse_grid(given["grid"] or (), recipe.settings)
-    if settings.get("zoom"):
-        raise RecipeError("a batch makes pictures; zoom into one at a time, by reverie dream --zoom.")
-    items = items_of(recipe, files, settings, grid=grid, folder=folder, suffix=_suffix(given["format"]))
+    grid = parse_grid(given["grid"] or (), craft.settings)
+    items = items_of(craft, files, request.settings, grid=grid, folder=folder, suffix=_suffix(given["format"]))
     return items, folder
 
 
@@ -122,10 +121,11 @@ def perform(
     items: tuple[Item, ...], folder: Path, crew: Callable[[int], Crew], told: Tally, *, machine: bool = False
 ) -> int:
     """Make the items; the exit code is 2 if any failed, and a signal's if one stopped it."""
-    with contextlib.closing(reporter(machine=machine)) as follower:
-        for network in dict.fromkeys(i.settings.network for i in items if isinstance(i.settings, Settings)):
+    with contextlib.closing(reporter(machine=machine)) as screen:
+        names = [find(item.job.craft).checked(item.job.settings).model_dump().get("network") for item in items]
+        for network in dict.fromkeys(name for name in names if isinstance(name, str)):
             for fetched in download(network):
-                follower.downloaded(network, fetched)
+                screen.show(Downloaded(network, fetched.done, fetched.total))
     statuses: Counter[str] = Counter()
     with listening() as wish, contextlib.closing(told), contextlib.closing(batch.run(items, folder, crew)) as course:
         told.began(items)
@@ -138,7 +138,7 @@ def perform(
     return wish.code if wish.stop else REFUSED if statuses["failed"] else DONE
 
 
-def _crew(given: Mapping[str, Any]) -> Callable[[int], Crew]:
+def _crew(given: Given) -> Callable[[int], Crew]:
     workers, cluster = given["workers"], given["cluster"]
     if cluster is not None:
         return lambda most: Spread(cluster, most=most, count=workers)
@@ -154,63 +154,50 @@ def _name_of(words: list[str]) -> str:
 def _suffix(word: str | None) -> str:
     """The suffix of a format that keeps a recipe."""
     suffix = f".{(word or 'png').lower().lstrip('.')}"
-    known = [s for format_ in FORMATS if format_.recipe for s in format_.suffixes]
-    if suffix not in known:
-        raise RecipeError(f"--format is one of {', '.join(s[1:] for s in known)}; got '{word}'.")
+    if suffix not in keeps_recipe():
+        raise RecipeError(f"--format is one of {', '.join(s[1:] for s in keeps_recipe())}; got '{word}'.")
     return suffix
 
 
-def _files_of(role: Role, words: Sequence[str]) -> tuple[Path | None, ...]:
-    """The pictures that words mean, or the networks: those are read once, so that none fails item by item."""
-    if role.name != NETWORK:
-        return gather(words, samples=True)
+def _files_of(each: Input, words: Sequence[str]) -> tuple[Path | None, ...]:
+    """The files that words mean; networks are read once, so that none fails item by item."""
+    if each.kind is FOLDER:
+        return tuple(map(Path, words))
+    if each.kind is not STYLE_NETWORK:
+        return gather(words, samples=each.kind.samples)
     paths = tuple(dict.fromkeys(map(own_style, words)))
     for path in paths:
         read_johnson(path)
     return paths
 
 
-def _role_option(role: Role) -> inspect.Parameter:
-    flags = [role_flag(role), *(["--styles"] if role.name == "painting" else [])]
-    network = role.name == NETWORK
-    words = f"{role.description}; {'' if network else 'a folder or list of them; '}give several times: each is used by"
-    panel = DIALS if role.required or role.name in _EITHER else BESIDE
-    metavar = "FILE" if network else "PICTURE"
-    info = typer.Option(*flags, metavar=metavar, help=f"{words} itself", rich_help_panel=panel)
-    return parameter(role.name, list[str] | None, None, info)
+def _option_of(craft: Craft[..., Any], each: Input) -> inspect.Parameter:
+    """A file as an option, of which several are used one by one."""
+    words = f"{each.description}; give several times: each is used by itself"
+    info = typer.Option(each.flag, metavar=each.kind.metavar, help=words, rich_help_panel=_panel(craft, each))
+    return parameter(each.name, list[str] | None, None, info)
 
 
-def _settings_options(craft: Craft) -> list[inspect.Parameter]:
-    """The craft's settings, those of the machine under their own heading."""
-    if isinstance(craft, Recipe):
-        return [preset_parameter(craft), *settings_parameters(craft)]
-    names = [name for name in craft.settings.model_fields if name not in (*OF_THE_MACHINE, "variant")]
-    machine = [name for name in craft.settings.model_fields if name in OF_THE_MACHINE]
-    words = [sharpness()] if "variant" in craft.settings.model_fields else []
-    words += options_of(craft.settings, names, panel=DIALS)
-    return words + options_of(craft.settings, machine, panel=MACHINE)
+def _panel(craft: Craft[..., Any], each: Input) -> str:
+    return str(input_option(craft, each).annotation.__metadata__[0].rich_help_panel)
 
 
 def _batch_options() -> list[inspect.Parameter]:
-    def option(name: str, kind: Any, *flags: str, help: str, **more: Any) -> inspect.Parameter:
-        info = typer.Option(*flags, help=help, rich_help_panel=more.pop("panel", WRITING), show_default=False, **more)
-        return parameter(name, kind, False if kind is bool else None, info)
-
     return [
         option(
-            "grid", list[str] | None, "--grid", metavar="SETTING=V,V", panel=DIALS,
+            "grid", list[str], "--grid", metavar="SETTING=V,V", panel=DIALS,
             help="go through these values; give several times for a grid; + joins the parts of a list",
         ),
-        option("output", Path | None, "--output", "-o", metavar="FOLDER", help="where to; made if it is missing"),
-        option("format", str | None, "--format", metavar="SUFFIX", help="of the pictures: png jpg webp tif"),
+        option("output", Path, "--output", "-o", metavar="FOLDER", help="where to; made if it is missing"),
+        option("format", str, "--format", metavar="SUFFIX", help="of the pictures: png jpg webp tif"),
         option(
-            "workers", int | None, "--workers", metavar="N", min=1, panel=MACHINE,
+            "workers", int, "--workers", metavar="N", min=1, panel=MACHINE.title,
             help="how many items at a time; default: one for every two cores",
         ),
         option(
-            "cluster", str | None, "--cluster", metavar="local|HOST:PORT", panel=MACHINE,
+            "cluster", str, "--cluster", metavar="local|HOST:PORT", panel=MACHINE.title,
             help="work on a Ray cluster, whose machines see the same folders",
         ),
-        option("dry_run", bool, "--dry-run", metavar="", help="only list what would be made"),
-        option("json", bool, "--json", metavar="", help="progress as JSON lines on stdout"),
+        option("dry_run", bool, "--dry-run", help="only list what would be made"),
+        json_parameter(),
     ]  # fmt: skip

@@ -10,7 +10,6 @@ from typing import Any
 import typer
 
 from reverie.cli.options import (
-    MACHINE,
     WRITING,
     Given,
     cluster_parameters,
@@ -27,8 +26,9 @@ from reverie.cli.options import (
     writing_parameters,
 )
 from reverie.cli.work import carry_out
-from reverie.recipes.craft import RESULT, Craft
-from reverie.recipes.registry import find
+from reverie.crafts.craft import RESULT, Craft
+from reverie.crafts.registry import find
+from reverie.crafts.settings import MACHINE
 
 
 def craft_command(name: str) -> Callable[..., int]:
@@ -63,8 +63,8 @@ def craft_command(name: str) -> Callable[..., int]:
 
 def beside_given(given: Given) -> Any:
     """What else is to be written."""
+    from reverie.crafts.settings import checked
     from reverie.jobs.job import Beside
-    from reverie.recipes.settings import checked
 
     names = [name for name in Beside.model_fields if given.get(name) is not None]
     return checked(Beside, {name: str(v) if isinstance(v := given[name], Path) else v for name in names})

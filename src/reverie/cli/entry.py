@@ -13,7 +13,7 @@ from pathlib import Path
 from reverie.cli.codes import BROKEN, REFUSED, STOPPED
 from reverie.errors import ReverieError
 from reverie.files import nowhere
-from reverie.jobs.guardian import can_guard, guarded
+from reverie.cli.guardian import can_guard, guarded
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,9 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str], telling: Telling, *, alone: bool) -> int:
     """Run a command; under a guardian where it may take long and the process is ours alone."""
-    from reverie.cli.app import makes_picture, run
+    from reverie.cli.app import run, takes_long
 
-    if not (alone and makes_picture(words) and can_guard()):
+    if not (alone and takes_long(words) and can_guard()):
         return run(words)
     return guarded(run, words, note=telling.note)
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import typer
 
-from reverie.cli import samples
 from reverie.cli.codes import DONE
-from reverie.cli.options import DIALS, FINER, WRITING, parameter
+from reverie.cli.options import FINER, WRITING, option, parameter
 from reverie.errors import RecipeError
 from reverie.export import Exported, Quantised, export_onnx, export_page
 from reverie.export.subjects import SIDE
+from reverie.jobs.inputs import sample_or_file
 from reverie.pictures import filled, read_picture
 
 _NETWORK = "superres, superres-sharp, instant, a network such as dreamnet, or a style of your own"
@@ -37,26 +37,21 @@ def export_command() -> Callable[..., int]:
             raise RecipeError("an export goes to an .onnx file or to a page's folder; give -o FILE.onnx or --web DIR.")
         return to_file(given) if given["web"] is None else to_page(given)
 
-    def option(name: str, kind: Any, *flags: str, help: str, panel: str = DIALS, **more: Any) -> inspect.Parameter:
-        metavar = "" if kind is bool else more.pop("metavar")
-        info = typer.Option(*flags, metavar=metavar, help=help, rich_help_panel=panel, show_default=False, **more)
-        return parameter(name, kind, False if kind is bool else None, info)
-
     network = typer.Argument(metavar="NETWORK", help=_NETWORK, show_default=False)
     words = [
         parameter("network", str, inspect.Parameter.empty, network),
-        option("factor", int | None, "--factor", metavar="2|3|4", help="times larger; of superres (2)"),
-        option("painting", str | None, "--painting", metavar="PAINTING", help="keep this one inside instant"),
-        option("size", int | None, "--size", metavar="INTEGER",
+        option("factor", int, "--factor", metavar="2|3|4", help="times larger; of superres (2)"),
+        option("painting", str, "--painting", metavar="PAINTING", help="keep this one inside instant"),
+        option("size", int, "--size", metavar="INTEGER",
                help=f"side of the square photo that the kept painting's strokes suit ({SIDE})"),
-        option("layers", str | None, "--layers", metavar="NAME,…", help="maps to give out; of dreamnet and its like"),
+        option("layers", str, "--layers", metavar="NAME,…", help="maps to give out; of dreamnet and its like"),
         option("int8", bool, "--int8", help="convolutions in 8 bits: smaller, on many machines faster"),
-        option("calibrate", Path | None, "--calibrate", metavar="FOLDER", panel=FINER,
+        option("calibrate", Path, "--calibrate", metavar="FOLDER", panel=FINER,
                help="photos to find the ranges of 8 bits by; default: the sample styles"),
-        option("runtime", Path | None, "--runtime", metavar="FILE|DIR", panel=FINER,
+        option("runtime", Path, "--runtime", metavar="FILE|DIR", panel=FINER,
                help="onnxruntime-web as .tgz or unpacked, where npm has no internet"),
-        option("output", Path | None, "--output", "-o", metavar="FILE", help="the .onnx file", panel=WRITING),
-        option("web", Path | None, "--web", metavar="DIR", help="a folder for the page", panel=WRITING),
+        option("output", Path, "--output", "-o", metavar="FILE", help="the .onnx file", panel=WRITING),
+        option("web", Path, "--web", metavar="DIR", help="a folder for the page", panel=WRITING),
     ]  # fmt: skip
     command.__signature__ = inspect.Signature(words, return_annotation=int)  # type: ignore[attr-defined]
     return command
@@ -68,7 +63,7 @@ def to_file(given: dict[str, Any]) -> int:
         raise RecipeError("--runtime is for a page; give --web DIR, or leave it out.")
     painting = None
     if given["painting"] is not None:
-        picture = read_picture(samples.painting(given["painting"]))
+        picture = read_picture(sample_or_file(given["painting"]))
         painting = filled(picture.pixels, picture.alpha)
     made = export_onnx(
         given["network"],

@@ -26,6 +26,10 @@ class Wish:
         self.stop, self.code = False, 0
         self._when = 0.0
 
+    def wanted(self) -> bool:
+        """Whether it should stop."""
+        return self.stop
+
     def heard(self, number: int, frame: FrameType | None) -> None:
         """A signal came.
 

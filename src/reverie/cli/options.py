@@ -13,8 +13,8 @@ from pydantic.fields import FieldInfo
 from rich.markup import escape
 from typer.core import TyperCommand
 
-from reverie.recipes.craft import Clip, Craft, Input, Still
-from reverie.recipes.settings import DIAL, MACHINE, Panel, Settings
+from reverie.crafts.craft import RESULT, Clip, Craft, Input, Still
+from reverie.crafts.settings import DIAL, MACHINE, Panel, Settings
 
 DIALS, BESIDE, FINER, WRITING = DIAL.title, "Pictures beside", "Finer", "Writing"
 """The headings under which options stand, besides a craft's own and that of the machine."""
@@ -81,7 +81,8 @@ def _in_panels(parameters: Iterable[inspect.Parameter]) -> list[inspect.Paramete
 
 def input_parameters(craft: Craft[..., Any]) -> list[inspect.Parameter]:
     """An argument for each file that a craft needs, or of which it takes one or another; an option for the rest."""
-    places = [each for each in craft.inputs if each.required and each.kind.by_place]
+    brought = any(each.kind is RESULT for each in craft.inputs)  # with it comes what it was made from
+    places = [e for e in craft.inputs if e.required and e.kind.by_place and (e.kind is RESULT or not brought)]
     choices = [each for each in craft.inputs if each.name in craft.either and each.kind.by_place]
     by_place = [*places, *choices[:1]]
     return [_argument(craft, each) if each in by_place else input_option(craft, each) for each in craft.inputs]
@@ -99,7 +100,7 @@ def input_option(craft: Craft[..., Any], each: Input, *, many: bool | None = Non
     words = each.description + ("; a file or a folder; give several times" if many else "")
     panel = DIALS if each.required or each.name in craft.either else BESIDE
     info = typer.Option(each.flag, metavar=each.kind.metavar, help=words, rich_help_panel=panel, show_default=False)
-    missing = inspect.Parameter.empty if each.required and not each.kind.by_place else None
+    missing = inspect.Parameter.empty if each.required and not each.kind.by_place else None  # a preset brings none
     kind: Any = list[str] if many else str
     return parameter(each.name, kind if missing is inspect.Parameter.empty else kind | None, missing, info)
 

@@ -52,7 +52,7 @@ class Reporter:
 class Lines(Reporter):
     """One JSON object a line on stdout, and nothing else there."""
 
-    def show(self, event: Event) -> None:  # type: ignore[override]
+    def show(self, event: Event) -> None:
         """The event as it is."""
         fields = event.as_json()
         if isinstance(event, Ended) and event.kept is not None:

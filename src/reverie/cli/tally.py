@@ -97,7 +97,7 @@ class Screen(Tally):
     def began(self, items: Sequence[Item]) -> None:
         """Show the bar."""
         super().began(items)
-        self._task = self._bar.add_task(f"batch {items[0].recipe}", total=1.0, count="", item="")
+        self._task = self._bar.add_task(f"batch {items[0].job.craft}", total=1.0, count="", item="")
         self._bar.start()
 
     def happened(self, progress: batch.Progress) -> None:
@@ -127,13 +127,13 @@ class Lines(Tally):
     def planned(self, items: Sequence[Item]) -> None:
         """``{"event": "item", "item": …, "output": …, "settings": …}`` for each."""
         for item in items:
-            inputs = {role: str(path) for role, path in item.inputs}
-            self._emit("item", item=item.name, inputs=inputs, settings=item.given(), output=str(item.output))
+            inputs = {name: list(files) for name, files in item.job.inputs.items()}
+            self._emit("item", item=item.name, inputs=inputs, settings=item.job.settings, output=str(item.output))
 
     def began(self, items: Sequence[Item]) -> None:
         """``{"event": "began", "items": …, "folder": …}``."""
         super().began(items)
-        self._emit("began", recipe=items[0].recipe, items=len(items), folder=str(self._folder))
+        self._emit("began", craft=items[0].job.craft, items=len(items), folder=str(self._folder))
 
     def happened(self, progress: batch.Progress) -> None:
         """``{"event": "item", …}`` when one ends, ``retry``, and now and then ``{"event": "progress", …}``."""

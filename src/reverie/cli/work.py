@@ -11,7 +11,7 @@ from reverie.cli.codes import DIFFERENT, DONE, REFUSED
 from reverie.cli.interrupt import Wish, listening
 from reverie.cli.progress import Reporter, reporter
 from reverie.errors import PictureError
-from reverie.jobs import guardian
+from reverie.cli import guardian
 from reverie.jobs.events import Began, Ended, Event, Noted
 from reverie.jobs.job import Job
 from reverie.jobs.machines import Machines
@@ -72,9 +72,9 @@ def _shown(events: Iterator[Event], screen: Reporter, wish: Wish, *, again: tupl
     with contextlib.closing(events):  # type: ignore[type-var]
         for event in events:
             if isinstance(event, Began):
-                guardian.leave(_plan_for_restart(event, again))
+                guardian.on_killed(_plan_for_restart(event, again))
             if isinstance(event, Ended):
-                guardian.leave(None)
+                guardian.on_killed(None)
                 code = wish.code if event.stopped else DIFFERENT if event.same is False else DONE
             screen.show(event)
     return code

@@ -5,6 +5,7 @@ from reverie.engine.evaluate import Evaluation, bind, evaluate
 from reverie.engine.executors import Executor, WholeExecutor
 from reverie.engine.memory import parse_memory
 from reverie.engine.plan import Plan, plan
+from reverie.engine.runs import Frames, FrameStep, OnePass, Part, Run, Step
 from reverie.engine.stages import Stage, octaves, pyramid
 from reverie.engine.synthesize import Enlargement, Iterate, State, Synthesis, synthesize
 from reverie.engine.tiles import TiledExecutor
@@ -13,11 +14,17 @@ __all__ = [
     "Enlargement",
     "Evaluation",
     "Executor",
+    "FrameStep",
+    "Frames",
     "Iterate",
+    "OnePass",
+    "Part",
     "Plan",
     "RayExecutor",
+    "Run",
     "Stage",
     "State",
+    "Step",
     "Synthesis",
     "TiledExecutor",
     "WholeExecutor",

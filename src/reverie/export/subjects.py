@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reverie import styles
+from reverie.choices import Variant
 from reverie.errors import RecipeError, suggestion
 from reverie.export.graphs import MANNER, Enlarge, Manner, Maps, Paint, PaintBaked, PaintLike, PaintOwn, goal_in
 from reverie.feedforward import Instant, load_instant, load_superres
@@ -18,7 +19,7 @@ from reverie.feedforward.instant import KEPT, STRIDE
 from reverie.feedforward.johnson import read_johnson
 from reverie.feedforward.own import own_style, own_styles
 from reverie.feedforward.painting import Goal, decode, encode, goal_of, noises_for
-from reverie.feedforward.superres import FACTORS, Variant
+from reverie.feedforward.superres import FACTORS
 from reverie.networks import Network, load
 from reverie.networks.zoo import names as feature_networks
 from reverie.pictures import painting_size, read_image, resize, size_of

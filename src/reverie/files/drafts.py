@@ -120,6 +120,7 @@ def replacing(path: AnyPath) -> Iterator[Draft]:
     with drafting(resolved(path)) as draft:
         yield draft
         draft.replace()
+    draft.placed = Path(path)
 
 
 @contextmanager

@@ -1,21 +1,36 @@
-"""Jobs: runs that survive being stopped or killed."""
+"""Jobs: requests, the one place that carries them out, and runs that survive being stopped or killed."""
 
+from reverie.jobs.again import replayed
 from reverie.jobs.checkpoints import Checkpoints, read_state, write_state
-from reverie.jobs.folder import Folder, Job, Source, begin, holds_job, reopen
+from reverie.jobs.events import Event
+from reverie.jobs.folder import Folder, begin, holds_job, reopen
+from reverie.jobs.job import Job
+from reverie.jobs.kept import Kept, Source
+from reverie.jobs.machines import Machines
 from reverie.jobs.pace import Pace
+from reverie.jobs.perform import perform, resume
+from reverie.jobs.record import Record, read_record
 from reverie.jobs.states import flatten, unflatten
 
 __all__ = [
     "Checkpoints",
+    "Event",
     "Folder",
     "Job",
+    "Kept",
+    "Machines",
     "Pace",
+    "Record",
     "Source",
     "begin",
     "flatten",
     "holds_job",
+    "perform",
+    "read_record",
     "read_state",
     "reopen",
+    "replayed",
+    "resume",
     "unflatten",
     "write_state",
 ]

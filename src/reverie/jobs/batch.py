@@ -1,4 +1,4 @@
-"""A batch: a recipe over many pictures and settings, item by item; what fails does not stop the others."""
+"""A batch: a craft over many pictures and settings, item by item; what fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from torch import Tensor
 
 from reverie.errors import ReverieError
 from reverie.files import Owned, numbered, own
-from reverie.jobs.crew import Crew, Ended, Stepped
-from reverie.jobs.items import Item
-from reverie.jobs.making import is_made
+from reverie.jobs.crew import Crew, ItemEnded, ItemStepped
+from reverie.jobs.items import Item, is_made
 from reverie.jobs.manifest import CSV, LINES, Manifest, Row
 from reverie.pictures import contact_sheet, fit, read_image, resize, size_of, write_image
 
@@ -75,7 +74,7 @@ def run(items: Sequence[Item], folder: Path, crew: Callable[[int], Crew]) -> Gen
         try:
             if todo:
                 with closing(crew(len(todo))) as workers:
-                    yield from _Course(todo, manifest).run(workers)
+                    yield from _BatchRun(todo, manifest).run(workers)
         finally:
             manifest.write()
         if todo or not (folder / SHEET).exists():
@@ -102,7 +101,7 @@ def write_sheets(folder: Owned, items: Sequence[Item]) -> list[Path]:
     return written
 
 
-class _Course:
+class _BatchRun:
     """A batch at work: what is still to do, how often each item was tried, how far each is."""
 
     def __init__(self, todo: Sequence[Item], manifest: Manifest) -> None:
@@ -119,15 +118,15 @@ class _Course:
                 workers.give(item)
             events = workers.wait(0.5)
             for event in events:
-                yield self._ended_with(event) if isinstance(event, Ended) else self._stepped(event)
+                yield self._ended_with(event) if isinstance(event, ItemEnded) else self._stepped(event)
             if not events:
                 yield Progress(self._done())
 
-    def _stepped(self, event: Stepped) -> Progress:
+    def _stepped(self, event: ItemStepped) -> Progress:
         self._parts[event.item.output] = event.done
         return Progress(self._done(), event.item)
 
-    def _ended_with(self, event: Ended) -> Progress:
+    def _ended_with(self, event: ItemEnded) -> Progress:
         item, error = event.item, event.error
         self._parts.pop(item.output, None)
         if error is not None and event.smaller is not None:

@@ -17,7 +17,7 @@ from reverie.files import Owned, is_owned, own
 from reverie.jobs.checkpoints import Checkpoints
 from reverie.jobs.job import Expected, Job
 from reverie.jobs.kept import Kept, Source, differences
-from reverie.jobs.record import hash_of
+from reverie.jobs.record import hash_of, relative
 
 KEPT = ".reverie"
 """Suffix of the folders in which runs are kept."""
@@ -97,6 +97,16 @@ class Folder:
     def wished(self, **fields: Any) -> Folder:
         """The folder with some of its job changed, on the disk only once it is settled."""
         return replace(self, kept=self.kept.model_copy(update=fields))
+
+    def redirected(self, output: Path) -> Folder:
+        """The folder with its result going elsewhere: its record's paths are as seen from there."""
+        record = self.kept.record
+        inputs = tuple(
+            wanted.model_copy(update={"path": relative(Path(source.origin), output.parent)})
+            for source, wanted in zip(self.kept.sources, record.inputs, strict=True)
+        )
+        moved = record.model_copy(update={"inputs": inputs})
+        return self.wished(output=str(output.absolute()), base=None, named=True, record=moved)
 
     def settle(self) -> None:
         """Nothing was refused: what was wished is written down."""

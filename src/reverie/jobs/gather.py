@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from reverie import styles
 from reverie.errors import PictureError, suggestion
+from reverie.files import written_in
 from reverie.jobs.folder import KEPT
 from reverie.pictures import readable
 
 LISTS = (".txt", ".lst", ".list")
+SHEETS = re.compile(r"contact-sheet(-\d+)?", re.IGNORECASE)
+"""Names that a batch's contact sheets have, and no picture of it."""
 NOISE = "noise"
 """The word that stands for no picture."""
 
@@ -37,9 +41,10 @@ def gather(
 
 
 def _pictures(folder: Path, *, deep: bool) -> Iterator[Path]:
-    """What may be a picture in a folder, by its suffix."""
+    """What may be a picture in a folder, by its suffix; the contact sheets of a batch are none of its pictures."""
+    written = written_in(folder)
     for path in folder.iterdir():
-        if path.name.startswith("."):
+        if path.name.startswith(".") or (path.name in written and SHEETS.fullmatch(path.stem)):
             continue
         if path.suffix.lower() in readable():
             yield path

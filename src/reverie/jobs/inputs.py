@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from reverie import styles
+from reverie.crafts.craft import FOLDER, MASK, RESULT, STYLE_NETWORK, Craft, Input, Kind
 from reverie.errors import PictureError, RecipeError, suggestion
 from reverie.feedforward import read_johnson
 from reverie.feedforward.own import own_style, own_styles
 from reverie.jobs.gather import gather
 from reverie.jobs.record import Record, locate, read_record
 from reverie.pictures import Picture, filled, read_mask, read_picture
-from reverie.recipes.craft import FOLDER, MASK, RESULT, STYLE_NETWORK, Craft, Input, Kind
 
 Found = Mapping[str, tuple[Path, ...]]
 """Files by the names of inputs."""

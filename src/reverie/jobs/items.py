@@ -5,55 +5,53 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_origin
 
-from pydantic import BaseModel, JsonValue
+from reverie.crafts.craft import FOLDER, Craft
+from reverie.crafts.registry import find
+from reverie.crafts.settings import Settings, checked
+from reverie.errors import RecipeError, ReverieError, suggestion
+from reverie.jobs.gather import NOISE, SHEETS
+from reverie.jobs.inputs import find_files
+from reverie.jobs.job import Job
+from reverie.jobs.record import Record, hash_of, read_record
+from reverie.jobs.weights import weights_now
+from reverie.version import __version__
 
-from reverie.errors import RecipeError, suggestion
-from reverie.recipes.catalogue import OnePass, Recipe
-from reverie.recipes.settings import checked
-
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
-LISTS = (".txt", ".lst", ".list")
-NOISE = "noise"
-KEPT = ".reverie"
-"""Suffix of the folders in which runs are kept."""
-_LONGEST = 150  # letters of a name
+_LONGEST = 160  # bytes of a name
+_JOINER = "\u200d"  # makes one emoji of several
 Grid = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
 class Item:
-    """One picture of a batch.
+    """One result of a batch.
 
     Attributes:
-        recipe: its name in the catalogue.
-        settings: checked; those that were given are set.
-        inputs: (role, file), in the order of the record; none for the first role begins with noise.
-        output: where the picture goes; its stem is the item's name.
+        job: what it is; the stem of its output is the item's name.
         tile: side of the tiles to make it in, pixels, where larger ones were too large; None leaves it to the plan.
     """
 
-    recipe: str
-    settings: BaseModel
-    inputs: tuple[tuple[str, Path], ...]
-    output: Path
+    job: Job
     tile: int | None = None
+
+    @property
+    def output(self) -> Path:
+        """Where it goes."""
+        return Path(str(self.job.output))
 
     @property
     def name(self) -> str:
         """What users know it by."""
         return self.output.stem
 
-    def given(self) -> dict[str, JsonValue]:
-        """The settings that are not the default, by the names users know."""
-        return self.settings.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
-
-def parse_grid(words: Iterable[str], kind: type[BaseModel]) -> dict[str, tuple[str, ...]]:
+def parse_grid(words: Iterable[str], kind: type[Settings]) -> dict[str, tuple[str, ...]]:
     """The settings to go through, from words such as ``strength=0.5,1,2``.
 
     Raises:
@@ -78,7 +76,7 @@ def parse_grid(words: Iterable[str], kind: type[BaseModel]) -> dict[str, tuple[s
 
 
 def items_of(
-    recipe: Recipe[Any] | OnePass,
+    craft: Craft[..., Any],
     files: Mapping[str, Sequence[Path | None]],
     given: Mapping[str, object],
     *,
@@ -86,45 +84,78 @@ def items_of(
     folder: Path,
     suffix: str = ".png",
 ) -> tuple[Item, ...]:
-    """Every combination of one file for each role and one value for each setting of the grid.
+    """Every combination of one file for each input and one value for each setting of the grid.
 
     Args:
-        recipe: which.
-        files: by role; a role that is left out or empty has no picture.
+        craft: which.
+        files: by input; one that is left out or empty has no file, None begins with noise.
         given: settings that all have in common, by the names users know.
         grid: values to go through, as text; ``+`` joins the parts of a value that is a list.
         folder: of the outputs.
         suffix: of the outputs.
     Raises:
-        RecipeError: a setting that makes no sense, a role without a picture, or two of which only one is taken.
+        RecipeError: a setting that makes no sense, an input without a file, or two of which only one is taken.
     """
-    for role in recipe.roles:
-        if role.required and not files.get(role.name):
-            raise RecipeError(f"{recipe.name} needs a {role.name}: {role.description}.")
-    if isinstance(recipe, OnePass) and recipe.either and sum(bool(files.get(name)) for name in recipe.either) != 1:
-        raise RecipeError(
-            f"{recipe.name} paints like a painting, or by a network of your own; give --painting or --network, one of"
-            " the two."
-        )
-    roles = [role.name for role in recipe.roles if files.get(role.name)]
-    labels = {role: _labels(files[role]) for role in roles}
-    chosen = [_settings(recipe.settings, given, grid, values) for values in itertools.product(*grid.values())]
-    items = []
+    craft.check({name: 1 for name, every in files.items() if every}, way=lambda each: f"; name them with {each.flag}")
+    names = [each.name for each in craft.inputs if files.get(each.name)]
+    labels = {name: _labels(files[name]) for name in names}
+    chosen = [_settings(craft.settings, given, grid, values) for values in itertools.product(*grid.values())]
+    found = []
     for settings, said in chosen:
-        for picks in itertools.product(*(files[role] for role in roles)):
-            inputs = tuple((role, path) for role, path in zip(roles, picks, strict=True) if path is not None)
-            named = [labels[role][path] for role, path in zip(roles, picks, strict=True)]
-            items.append((settings, inputs, _plain("-".join([*named, *said]))))
-    names = _distinct([name for *_, name in items])
+        for picks in itertools.product(*(files[name] for name in names)):
+            inputs = {name: (str(path),) for name, path in zip(names, picks, strict=True) if path is not None}
+            named = [labels[name][path] for name, path in zip(names, picks, strict=True)]
+            found.append((settings, inputs, "-".join([*named, *said])))
     return tuple(
-        Item(recipe.name, settings, inputs, folder / f"{name}{suffix}")
-        for (settings, inputs, _), name in zip(items, names, strict=True)
+        Item(Job(craft=craft.name, settings=settings, inputs=inputs, output=str(folder / f"{name}{suffix}")))
+        for (settings, inputs, _), name in zip(found, _distinct([name for *_, name in found]), strict=True)
     )
 
 
+def is_made(item: Item) -> bool:
+    """Whether an item's output is there and is what would be made: same craft, settings, inputs and weights.
+
+    What Reverie chooses by itself (precision, tile) may differ, and so may the version of PyTorch: they change
+    pixels by rounding only.
+    """
+    craft = find(item.job.craft)
+    try:
+        record = read_record(item.output)
+        files = find_files(craft, item.job.inputs)
+        inputs = [(n, hash_of(path)) for n, every in files.items() for path in every if not _stays(craft, n)]
+        weights = [weights_now(used) for used in record.networks]
+    except ReverieError:
+        return False
+    wished = craft.checked(item.job.settings).model_dump(mode="json")
+    return (
+        (record.craft, record.reverie, record.stopped) == (craft.name, __version__, None)
+        and [(i.role, i.sha256) for i in record.inputs] == inputs
+        and [used.sha256 for used in record.networks] == weights
+        and _same(wished, record)
+    )
+
+
+def _stays(craft: Craft[..., Any], name: str) -> bool:
+    return craft.input(name).kind is FOLDER
+
+
+def _same(wished: Mapping[str, Any], record: Record) -> bool:
+    """Whether the settings are the same, but for those that were left to Reverie."""
+    made = record.settings
+    left = {"memory"}
+    left |= {"tile"} if wished.get("tile") is None or _is_within(made.get("tile"), wished["tile"]) else set()
+    left |= {"precision"} if wished.get("precision") == "auto" else set()
+    return {k: v for k, v in wished.items() if k not in left} == {k: v for k, v in made.items() if k not in left}
+
+
+def _is_within(tile: object, wished: int) -> bool:
+    """Whether tiles are smaller than was wished: larger ones did not fit."""
+    return isinstance(tile, int) and tile > 0 and (not wished or tile < wished)
+
+
 def _settings(
-    kind: type[BaseModel], given: Mapping[str, object], grid: Grid, values: Sequence[str]
-) -> tuple[BaseModel, list[str]]:
+    kind: type[Settings], given: Mapping[str, object], grid: Grid, values: Sequence[str]
+) -> tuple[dict[str, Any], list[str]]:
     """Settings with one value for each key of the grid, and what a name says of them."""
     fields = {field.alias or name: field for name, field in kind.model_fields.items()}
     picked: dict[str, object] = {
@@ -132,7 +163,8 @@ def _settings(
         for key, value in zip(grid, values, strict=True)
     }
     said = [f"{key}{'' if value[:1].isdigit() else '-'}{value}" for key, value in zip(grid, values, strict=True)]
-    return checked(kind, {**given, **picked}), said
+    settings = checked(kind, {**given, **picked})
+    return settings.model_dump(mode="json", by_alias=True, exclude_unset=True), said
 
 
 def _labels(paths: Sequence[Path | None]) -> dict[Path | None, str]:
@@ -141,7 +173,7 @@ def _labels(paths: Sequence[Path | None]) -> dict[Path | None, str]:
         lambda p: p.stem,
         lambda p: f"{p.stem}-{p.suffix[1:]}",
         lambda p: f"{p.resolve().parent.name}-{p.stem}",
-        lambda p: f"{p.stem}-{hashlib.sha256(str(p.resolve()).encode('utf8', 'surrogateescape')).hexdigest()[:8]}",
+        lambda p: f"{p.stem}-{_digits(str(p.resolve()))}",
     )
     labels: dict[Path | None, str] = {None: NOISE}
     left = [p for p in paths if p is not None]
@@ -154,12 +186,43 @@ def _labels(paths: Sequence[Path | None]) -> dict[Path | None, str]:
 
 
 def _plain(name: str) -> str:
-    """A name that every file system takes."""
-    return re.sub(r"[^\w.+=,-]+", "_", name).strip("._")[:_LONGEST] or "picture"
+    """A name that every file system takes: letters, digits and symbols of any script, and some signs."""
+    kept = "".join(letter if _is_kept(letter) else "_" for letter in name)
+    plain = re.sub("__+", "_", kept).strip("._")
+    if not plain.strip("_-"):
+        return f"picture-{_digits(name)}"
+    if len(plain.encode()) > _LONGEST:
+        plain = f"{plain.encode()[:_LONGEST].decode(errors='ignore')}-{_digits(name)}"
+    return f"picture-{plain}" if SHEETS.fullmatch(plain) else plain
+
+
+def _is_kept(letter: str) -> bool:
+    if letter.isascii():
+        return letter.isalnum() or letter in "_.+=,-"
+    return letter == _JOINER or unicodedata.category(letter)[0] in "LMNS"
+
+
+def _digits(name: str) -> str:
+    """A few hexadecimal digits that tell a name apart from all others."""
+    return hashlib.sha256(name.encode("utf8", "surrogateescape")).hexdigest()[:8]
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """Names of which no two are the same, even where capitals are not told apart."""
+    """Plain names of which no two are the same, even where capitals are not told apart.
+
+    Which one a name becomes does not depend on the order of the others: later items change no earlier one's.
+    """
+    plain = [_plain(name) for name in names]
+    counts = Counter(each.casefold() for each in plain)
+    told = [
+        short if counts[short.casefold()] == 1 or short == name else f"{short}-{_digits(name)}"
+        for name, short in zip(names, plain, strict=True)
+    ]
+    return _numbered(told)
+
+
+def _numbered(names: list[str]) -> list[str]:
+    """The same with numbers, for what is left."""
     taken: set[str] = set()
     out = []
     for name in names:

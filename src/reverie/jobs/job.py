@@ -81,6 +81,7 @@ class Job(Part):
         settings: by the names users know; those that are left out take their defaults.
         inputs: files by the names of the craft's inputs, or sample styles by their names.
         output: where the result goes; None takes a fresh name in the current folder.
+        name: of the result where no output is named; None names it after what goes in.
         preset: whose settings and samples it begins with, and by which the result is named.
         beside: what else is written.
         expected: what a repeated job must find.
@@ -95,6 +96,7 @@ class Job(Part):
     settings: dict[str, JsonValue] = {}
     inputs: dict[str, Files] = {}
     output: str | None = None
+    name: str | None = None
     preset: str | None = None
     beside: Beside = Beside()
     expected: Expected = Expected()

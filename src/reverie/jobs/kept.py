@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, Self
 import torch
 from pydantic import AfterValidator, Field, ValidationError
 
+from reverie.crafts.craft import FOLDER, Craft
 from reverie.errors import RecipeError
 from reverie.jobs.job import Job, Part
 from reverie.jobs.record import Record, hash_of
-from reverie.recipes.craft import FOLDER, Craft
 
 FORMAT: Literal[2] = 2
 

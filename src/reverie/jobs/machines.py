@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
+from reverie.crafts.settings import Settings
 from reverie.engine import Executor, Plan, RayExecutor, Run
 from reverie.engine.joining import leave, the_ray
 from reverie.engine.memory import free_memory, parse_memory, resident
@@ -12,7 +13,6 @@ from reverie.engine.plan import TILES
 from reverie.engine.runs import Optimisation
 from reverie.errors import RecipeError
 from reverie.jobs.share import Share, share_out, workers_here
-from reverie.recipes.settings import Settings
 
 LOCAL = "local"
 S = TypeVar("S", bound=Settings)

@@ -34,8 +34,8 @@ class Row:
         """The row as a program reads it."""
         return {
             "item": self.item.name,
-            "inputs": {role: str(path) for role, path in self.item.inputs},
-            "settings": {"recipe": self.item.recipe, **self.item.given()},
+            "inputs": {name: ", ".join(files) for name, files in self.item.job.inputs.items()},
+            "settings": {"craft": self.item.job.craft, **self.item.job.settings},
             "status": self.status,
             "seconds": None if self.seconds is None else round(self.seconds, 3),
             "output": self.item.output.name if self.status in ("made", "there") else None,

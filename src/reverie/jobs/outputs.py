@@ -19,8 +19,9 @@ from reverie.files import (
     replacing,
     reserve,
 )
-from reverie.jobs.folder import KEPT, Folder, Kept
+from reverie.jobs.folder import KEPT, Folder
 from reverie.jobs.job import Beside
+from reverie.jobs.kept import Kept
 from reverie.pictures import check_output, format_of
 
 
@@ -93,7 +94,9 @@ def check_no_input(output: Path, inputs: Iterable[Path]) -> None:
 def placed(
     output: Path | None, wishes: Beside, *, name: Path, inputs: Iterable[Path], kept: Kept | None = None
 ) -> Iterator[Outputs]:
-    """Choose, check and reserve where a picture goes, before any work; names at which nothing was written are free again.
+    """Choose, check and reserve where a picture goes, before any work.
+
+    Names at which nothing was written are free again afterwards.
 
     Args:
         output: as the user named it, or None.

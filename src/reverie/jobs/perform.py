@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,26 +11,27 @@ from typing import Any
 
 import torch
 
+from reverie.crafts.craft import Craft, Still
+from reverie.crafts.registry import find
+from reverie.crafts.settings import Settings, longer_side
 from reverie.engine import Plan, Run
 from reverie.engine.runs import Optimisation
 from reverie.errors import RecipeError
 from reverie.jobs import disk
 from reverie.jobs.events import Began, Downloaded, Ended, Event, Noted, Planned, Stepped
-from reverie.jobs.folder import Folder, Kept, begin, sources_of
+from reverie.jobs.folder import Folder, begin, reopen
 from reverie.jobs.inputs import Loaded, find_files, load, with_inherited
 from reverie.jobs.job import Expected, Job, Stop, paths
 from reverie.jobs.keep import LONG, Keeper, pausing
+from reverie.jobs.kept import Kept, sources_of
 from reverie.jobs.machines import Machines
 from reverie.jobs.outputs import folder_beside
 from reverie.jobs.places import Placement, placement_for
 from reverie.jobs.presets import with_preset
-from reverie.jobs.record import NetworkUsed, Record, record_of
+from reverie.jobs.record import Record, record_of
 from reverie.jobs.smaller import smaller
 from reverie.jobs.writers import Photo, Writer, same_pixels
-from reverie.networks import download
-from reverie.recipes.craft import Craft, Still
-from reverie.recipes.registry import find
-from reverie.recipes.settings import Settings, longer_side
+from reverie.networks import NetworkUsed, download
 
 Wanted = Callable[[], bool]
 """Whether the user, or the system, wants the run to stop."""
@@ -96,15 +97,47 @@ def perform(
             return
         folder = folder or _begun(work, place, stack)
         keeper = Keeper(folder) if folder else None
+        if folder:
+            folder.settle()
         yield from map(Noted, (*job.expected.notes, *work.run.notes, *(keeper.notes if keeper else ())))
         yield _began(work, place, folder)
         with pausing(folder):
             writer = place.writer(work, folder)
+            writer.moments.extend(keeper.moments if keeper else ())
             last, whole = yield from _followed(work, writer, keeper, machines, stop)
             yield from writer.finish(last, whole=whole or folder is None)
         if folder and whole:
             yield from map(Noted, folder.retire())
         yield _ended(work, writer, last, whole, folder, seconds=time.perf_counter() - began)
+
+
+def resume(
+    path: Path, output: Path | None = None, *, machines: Machines, tile: int | None = None, stop: Wanted = lambda: False
+) -> Iterator[Event]:
+    """Go on with the run kept in a folder, and write what it makes.
+
+    Args:
+        path: of the folder.
+        output: where to, if not where it was to go.
+        machines: where.
+        tile: side of the tiles from here on, pixels, 0 for the whole picture at once; None leaves them as they were.
+        stop: asked after each step.
+    Yields:
+        What happens.
+    Raises:
+        RecipeError: no run, or a damaged one.
+        FileError: another process works on it.
+    """
+    with reopen(path) as folder:
+        kept = folder.kept
+        if kept.finished:
+            yield Noted(f"the run in '{path}' is finished; its result went to '{kept.output}'.")
+            return
+        if tile is not None and "tile" not in kept.record.settings:
+            raise RecipeError(f"{kept.record.craft} has no tiles; leave out --tile.")
+        folder = folder if tile is None else folder.wished(tile=tile)
+        folder = folder if output is None else folder.redirected(output)
+        yield from perform(folder.request(), machines, stop=stop, folder=folder)
 
 
 def _understood(job: Job) -> tuple[Job, Craft[..., Any], dict[str, tuple[Path, ...]]]:
@@ -122,7 +155,7 @@ def _way(craft: Craft[..., Any]) -> Callable[[Any], str]:
     return lambda each: f"; 'reverie {craft.name} --help' shows more"
 
 
-def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Machines) -> Iterator[Event]:
+def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Machines) -> Generator[Event, None, Work]:
     """Everything that can be refused, refused before any work; then the network fetched."""
     settings = machines.settings(craft.checked(job.settings))
     files = place.files
@@ -243,14 +276,14 @@ def _began(work: Work, place: Placement, folder: Folder | None) -> Began:
     return Began(work.craft.name, work.record.settings, place.output, less, kept)
 
 
-def _followed(work: Work, writer: Writer, keeper: Keeper | None, machines: Machines, stop: Wanted) -> Iterator[Event]:
+def _followed(
+    work: Work, writer: Writer, keeper: Keeper | None, machines: Machines, stop: Wanted
+) -> Generator[Event, None, tuple[Any, bool]]:
     """Run to the end, to the step where a repeated run was stopped, or until the user stops it.
 
     Returns:
         The last step, and whether the run is at its end.
     """
-    if keeper is not None:
-        writer.begin(keeper.moments)
     executor = machines.executor(work.plan)
     steps = work.run.steps(work.plan, executor=executor, state=keeper.take() if keeper else None)
     until = work.job.expected.until
@@ -278,7 +311,7 @@ def _ended(work: Work, writer: Writer, last: Any, whole: bool, folder: Folder | 
         seconds,
         steps=last.step if writer.size is None else None,
         stopped=None if whole else Stop(stage=last.at[0], step=last.at[1]),
-        same=same_pixels(Path(same_as), writer.compared(written)) if same_as and whole else None,
+        same=same_pixels(Path(same_as), writer.comparable) if same_as and whole else None,
         kept=folder.path if folder and not whole else None,
     )
 

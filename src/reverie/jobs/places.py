@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reverie.crafts.craft import FOLDER, Clip, Craft, Output, Still, Weights
 from reverie.errors import RecipeError
 from reverie.feedforward.own import styles_folder
 from reverie.files import check_writable, make_folder, numbered, remove_empty
@@ -20,7 +21,6 @@ from reverie.jobs.job import Job
 from reverie.jobs.outputs import Outputs, check_no_input, folder_beside, placed
 from reverie.jobs.writers import FramesWriter, Reel, StillWriter, WeightsWriter, Writer
 from reverie.pictures import check_output
-from reverie.recipes.craft import FOLDER, Clip, Craft, Output, Still, Weights
 
 if TYPE_CHECKING:
     from reverie.jobs.perform import Work
@@ -155,7 +155,8 @@ def placement_for(
         RecipeError: an output that is not for what the craft makes.
         FileError: a file that could not be written, or that is an input.
     """
-    return _PLACES[craft.makes](craft, job, files, folder)
+    place: AbstractContextManager[Placement] = _PLACES[craft.makes](craft, job, files, folder)
+    return place
 
 
 def default_name(craft: Craft[..., Any], job: Job, files: Files) -> str:
@@ -265,8 +266,3 @@ def _unfinished(path: Path, craft: Craft[..., Any], job: Job, files: Files, stac
 
 
 _PLACES: Mapping[Output, Any] = {Still: _still, Clip: _frames, Weights: _weights}
-
-
-def redirected(folder: Folder, output: Path | None) -> Folder:
-    """The same run with another output, where one is named."""
-    return folder if output is None else folder.changed(output=str(output.absolute()), named=True, base=None)

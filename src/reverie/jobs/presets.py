@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import Field, JsonValue
 
 from reverie import styles
+from reverie.crafts.registry import find
 from reverie.errors import PluginWarning, RecipeError, suggestion
 from reverie.jobs.job import Job, Part
-from reverie.recipes.registry import find
 
 PLUGINS = "reverie.presets"
 """The group of entry points by which a package adds presets: each names a package that holds their JSON files."""
@@ -33,8 +33,8 @@ class Preset(Part):
 
     craft: str
     summary: str = Field(min_length=1, max_length=90)
-    settings: dict[str, JsonValue] = {}
-    samples: dict[str, tuple[str, ...]] = {}
+    settings: dict[str, JsonValue] = Field(default={})
+    samples: dict[str, tuple[str, ...]] = Field(default={})
 
     def given(self) -> dict[str, Any]:
         """The settings as if they were typed, by the names users know.
@@ -90,9 +90,7 @@ def with_preset(job: Job) -> Job:
         return job
     preset = find_preset(job.preset, job.craft)
     samples = {name: tuple(map(str, preset.pictures(name))) for name in preset.samples}
-    return job.model_copy(
-        update={"settings": {**preset.given(), **job.settings}, "inputs": {**samples, **job.inputs}}
-    )
+    return job.model_copy(update={"settings": {**preset.given(), **job.settings}, "inputs": {**samples, **job.inputs}})
 
 
 @cache

@@ -12,13 +12,13 @@ from typing import Annotated, Any, Literal, Self
 import torch
 from pydantic import AfterValidator, Field, JsonValue, ValidationError
 
+from reverie.crafts.craft import Craft
+from reverie.crafts.registry import find
+from reverie.crafts.settings import Settings
 from reverie.errors import PictureError, RecipeError
 from reverie.jobs.job import Part, Stop
 from reverie.networks.used import NetworkUsed
 from reverie.pictures import read_recipe
-from reverie.recipes.craft import Craft
-from reverie.recipes.registry import find
-from reverie.recipes.settings import Settings
 from reverie.version import __version__
 
 SCHEMA: Literal[2] = 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +13,6 @@ from reverie.jobs.crew import Crew, Event, ItemEnded, ItemProgress, ItemStepped,
 from reverie.jobs.items import Item
 from reverie.jobs.share import share_out
 from reverie.networks.zoo import keep_loaded
-
 
 
 class Spread(Crew):

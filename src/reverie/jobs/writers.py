@@ -44,7 +44,13 @@ class Photo:
 
 
 class Writer(ABC):
-    """Writes what a run makes, on the way and in the end."""
+    """Writes what a run makes, on the way and in the end.
+
+    Attributes:
+        moments: what is kept of the losses, for a report.
+    """
+
+    moments: list[Moment]
 
     @abstractmethod
     def stepped(self, step: Any) -> Iterator[Event]:
@@ -68,6 +74,11 @@ class Writer(ABC):
     def size(self) -> Size | None:
         """(H, W) of a picture that was written."""
         return None
+
+    @property
+    def comparable(self) -> Path:
+        """The picture whose pixels a repeated job compares."""
+        return self.written[0]
 
 
 @dataclass(eq=False)
@@ -186,7 +197,9 @@ class FramesWriter(Writer):
     record: Record
     reel: Reel
     folder: Folder
+    moments: list[Moment] = field(default_factory=list)
     _film: tuple[Path, ...] = ()
+    _last: Path | None = None
     _size: Size | None = None
 
     @property
@@ -208,7 +221,13 @@ class FramesWriter(Writer):
         record = self.record.model_copy(update={"settings": settings, "frame": step.number})
         path = self.reel.frame(step.number)
         write_image(path, step.image, alpha=step.alpha, recipe=record.to_json(), into=self._frame)
+        self._last = path
         yield Saved(path)
+
+    @property
+    def comparable(self) -> Path:
+        """The last frame."""
+        return self._last or self.reel.folder
 
     def finish(self, step: Any, *, whole: bool) -> Iterator[Event]:
         """The film that was asked for, or one beside the frames where that can be done."""
@@ -249,6 +268,7 @@ class WeightsWriter(Writer):
     output: Path
     folder: Folder
     photos: int
+    moments: list[Moment] = field(default_factory=list)
     _written: tuple[Path, ...] = ()
     _looked: float = field(default_factory=time.monotonic)
 

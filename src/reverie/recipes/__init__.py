@@ -1,29 +1,26 @@
-"""Recipes: each craft as a short file that reads like its paper."""
+"""The crafts, each a file that reads like its paper: one declaration from which all else is derived."""
 
-from reverie.recipes.dream import Beside, DreamSettings, dream
+from reverie.recipes.dream import DreamSettings, dream
 from reverie.recipes.instant import InstantSettings, instant
-from reverie.recipes.parts.own_style import own_style
-from reverie.recipes.settings import Settings, checked
+from reverie.recipes.remix import RemixSettings, remix
 from reverie.recipes.style import StyleSettings, style
 from reverie.recipes.texture import TextureSettings, texture
 from reverie.recipes.train_style import TrainStyleSettings, train_style
 from reverie.recipes.upscale import UpscaleSettings, upscale
-from reverie.recipes.zoom import ZoomStep, zoom
+from reverie.recipes.zoom import ZoomSettings, zoom
 
 __all__ = [
-    "Beside",
     "DreamSettings",
     "InstantSettings",
-    "Settings",
+    "RemixSettings",
     "StyleSettings",
     "TextureSettings",
     "TrainStyleSettings",
     "UpscaleSettings",
-    "ZoomStep",
-    "checked",
+    "ZoomSettings",
     "dream",
     "instant",
-    "own_style",
+    "remix",
     "style",
     "texture",
     "train_style",

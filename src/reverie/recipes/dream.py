@@ -17,16 +17,8 @@ from pydantic import BeforeValidator, Field
 from torch import Tensor
 
 from reverie.canvas import PixelCanvas
-from reverie.engine import Stage, Synthesis, octaves
-from reverie.errors import LayerNotFound, RecipeError
-from reverie.networks import Network, describe, names
-from reverie.objectives import Objective
-from reverie.optimisers import Normalised
-from reverie.pictures import fit, keep_colours, mask_of, periodic_part, resize_seamless, scaled, size_of
-from reverie.recipes.craft import Many, Mask, Photo, Still, craft
-from reverie.recipes.parts.networks import network_for
-from reverie.recipes.parts.wishes import Subjects, by_octave, objective_of, parse_channel, parse_wish
-from reverie.recipes.settings import (
+from reverie.crafts.craft import Many, Mask, Photo, Still, craft
+from reverie.crafts.settings import (
     DIAL,
     QUALITY,
     Panel,
@@ -38,6 +30,14 @@ from reverie.recipes.settings import (
     even,
     listed,
 )
+from reverie.engine import Stage, Synthesis, octaves
+from reverie.errors import LayerNotFound, RecipeError
+from reverie.networks import Network, describe, names
+from reverie.objectives import Objective
+from reverie.optimisers import Normalised
+from reverie.pictures import fit, keep_colours, mask_of, periodic_part, resize_seamless, scaled, size_of
+from reverie.recipes.parts.networks import network_for
+from reverie.recipes.parts.wishes import Subjects, by_octave, objective_of, parse_channel, parse_wish
 from reverie.recipes.upscale import enlargement
 from reverie.views import jitter
 

@@ -20,6 +20,8 @@ from pydantic import Field
 from torch import Tensor
 
 from reverie.choices import Precision
+from reverie.crafts.craft import Alpha, Many, Mask, Painting, Photo, Still, StyleNetwork, craft
+from reverie.crafts.settings import DIAL, MACHINE, ColourSettings, Numbers, SeedSettings, TileSettings
 from reverie.engine.memory import allowed_memory, fitting_tile, resident
 from reverie.engine.precision import fastest, with_precision
 from reverie.engine.runs import OnePass, Part
@@ -40,8 +42,6 @@ from reverie.pictures import (
     scaled,
     size_of,
 )
-from reverie.recipes.craft import Alpha, Many, Mask, Painting, Photo, Still, StyleNetwork, craft
-from reverie.recipes.settings import DIAL, MACHINE, ColourSettings, Numbers, SeedSettings, TileSettings
 
 INSTANT = "instant"
 """What a record calls the decoder."""

@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
+from reverie.crafts.craft import Many, Painting, Photo, Result, Still, craft
+from reverie.crafts.settings import DIAL, ColourSettings
 from reverie.pictures import periodic_part, scaled, size_of
 from reverie.pictures import remix as mixed
-from reverie.recipes.craft import Many, Painting, Photo, Result, Still, craft
-from reverie.recipes.settings import DIAL, ColourSettings
 
 
 class RemixSettings(ColourSettings):

@@ -15,6 +15,19 @@ from pydantic import Field
 from torch import Tensor
 
 from reverie.canvas import PixelCanvas
+from reverie.crafts.craft import Alpha, Many, Map, Mask, Painting, Photo, Still, craft
+from reverie.crafts.settings import (
+    DIAL,
+    ColourSettings,
+    Numbers,
+    Panel,
+    Quality,
+    RunSettings,
+    TileSettings,
+    UpscaleFragment,
+    Words,
+    even,
+)
 from reverie.engine import Stage, Synthesis
 from reverie.errors import PictureError, RecipeError
 from reverie.networks import Network
@@ -37,25 +50,12 @@ from reverie.pictures import (
     scaled,
     size_of,
 )
-from reverie.recipes.craft import Alpha, Many, Map, Mask, Painting, Photo, Still, craft
 from reverie.recipes.instant import alpha_of_each, counted
 from reverie.recipes.parts.losses import LOSSES, Loss
 from reverie.recipes.parts.networks import network_for
 from reverie.recipes.parts.regions import Part, drawn, found
 from reverie.recipes.parts.starts import PACES, Start, noise, painted_at_once, scales
 from reverie.recipes.parts.wishes import parse_wish
-from reverie.recipes.settings import (
-    DIAL,
-    ColourSettings,
-    Numbers,
-    Panel,
-    Quality,
-    RunSettings,
-    TileSettings,
-    UpscaleFragment,
-    Words,
-    even,
-)
 from reverie.recipes.upscale import enlargement
 
 LARGE = 3000  # pixels of the longer side, from which the optimiser's memory is halved

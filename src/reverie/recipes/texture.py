@@ -13,17 +13,8 @@ from torch import Tensor
 
 from reverie.canvas import PixelCanvas
 from reverie.choices import ColourMode
-from reverie.engine import Synthesis
-from reverie.networks import Network
-from reverie.objectives import Objective, total_variation
-from reverie.pictures import check_colour_mode, opaque_colours, size_of
-from reverie.recipes.craft import Alpha, Many, Painting, Still, craft
-from reverie.recipes.instant import alpha_of_each
-from reverie.recipes.parts.losses import LOSSES, Loss
-from reverie.recipes.parts.networks import network_for
-from reverie.recipes.parts.starts import noise
-from reverie.recipes.parts.wishes import parse_wish
-from reverie.recipes.settings import (
+from reverie.crafts.craft import Alpha, Many, Painting, Still, craft
+from reverie.crafts.settings import (
     DIAL,
     ColourSettings,
     Numbers,
@@ -35,6 +26,15 @@ from reverie.recipes.settings import (
     Words,
     even,
 )
+from reverie.engine import Synthesis
+from reverie.networks import Network
+from reverie.objectives import Objective, total_variation
+from reverie.pictures import check_colour_mode, opaque_colours, size_of
+from reverie.recipes.instant import alpha_of_each
+from reverie.recipes.parts.losses import LOSSES, Loss
+from reverie.recipes.parts.networks import network_for
+from reverie.recipes.parts.starts import noise
+from reverie.recipes.parts.wishes import parse_wish
 from reverie.recipes.style import StyleSettings, finishing, optimiser_of, stages_of, weighted
 from reverie.recipes.upscale import enlargement
 

@@ -23,6 +23,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from reverie.crafts.craft import Folder, Painting, Weights, craft
+from reverie.crafts.settings import DIAL, RunSettings
 from reverie.engine import Executor, Plan, State
 from reverie.engine.evaluate import value
 from reverie.engine.executors import WholeExecutor
@@ -34,9 +36,7 @@ from reverie.networks import Network, NetworkUsed, load
 from reverie.objectives import Bound, Objective, content, style, total_variation
 from reverie.pictures import contact_sheet, painting_size, resize, size_of
 from reverie.pictures.crops import Crops, Reader, generator_of
-from reverie.recipes.craft import Folder, Painting, Weights, craft
 from reverie.recipes.parts.artefacts import artefacts, weave
-from reverie.recipes.settings import DIAL, RunSettings
 
 AUTO = 5.0  # what the style of an untouched photo is to weigh, in units of losing all content
 BETAS = (0.9, 0.99)

@@ -17,6 +17,8 @@ from pydantic import Field
 from torch import Tensor
 
 from reverie.choices import Variant
+from reverie.crafts.craft import Photo, Still, craft
+from reverie.crafts.settings import DIAL, MACHINE, Memory, Settings, UpscaleFragment
 from reverie.engine import Enlargement
 from reverie.engine.grids import Grid, Place, window_of
 from reverie.engine.memory import allowed_memory, fitting_tile, resident
@@ -25,8 +27,6 @@ from reverie.errors import PictureError
 from reverie.feedforward.superres import Superres, load_superres
 from reverie.networks import NetworkUsed
 from reverie.pictures import size_of
-from reverie.recipes.craft import Photo, Still, craft
-from reverie.recipes.settings import DIAL, MACHINE, Memory, Settings, UpscaleFragment
 
 LARGEST, SMALLEST = 512, 32  # pixels; larger tiles are no faster, smaller ones read mostly halo
 FINISHER: Variant = "faithful"

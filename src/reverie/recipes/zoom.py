@@ -15,14 +15,14 @@ import torch
 from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor
 
+from reverie.crafts.craft import Alpha, Clip, Many, Mask, Photo, craft
+from reverie.crafts.settings import DIAL, Panel, listed
 from reverie.engine import Executor, State, Synthesis
 from reverie.engine.runs import Frames, FrameStep
 from reverie.errors import RecipeError
 from reverie.networks import Network
 from reverie.pictures import magnified, scaled
-from reverie.recipes.craft import Alpha, Clip, Many, Mask, Photo, craft
 from reverie.recipes.dream import Beside, DreamSettings, canvas_of, dreaming, noise
-from reverie.recipes.settings import DIAL, Panel, listed
 
 _DEEPEST = 20.0  # natural logarithm of a magnification beyond which no pixel of the photo's alpha is left to see
 CALM = 0.6  # of a first frame's step, so that frames do not flicker

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from reverie.crafts.settings import RunSettings
 from reverie.engine.precision import with_precision
 from reverie.errors import RecipeError
 from reverie.networks import Network, Padding, Pooling, load
-from reverie.recipes.settings import RunSettings
 
 
 def network_for(

@@ -11,11 +11,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from reverie.choices import Precision
+from reverie.crafts.settings import QUALITY, Quality
 from reverie.engine import Stage, pyramid
-from reverie.engine.precision import Precision
 from reverie.pictures import match_colours, scaled
 from reverie.recipes.instant import InstantSettings, painter
-from reverie.recipes.settings import QUALITY, Quality
 
 Start = Literal["instant", "photo", "noise", "colours"]
 GROWTH = 0.75  # of the steps, from scale to scale

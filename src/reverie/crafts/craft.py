@@ -11,10 +11,11 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Generic, ParamSpec, Protocol, TypeVar, overload
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Generic, ParamSpec, Protocol, TypeVar, Union, overload
 
+from reverie.crafts.settings import Settings, checked
 from reverie.errors import RecipeError
-from reverie.recipes.settings import Settings, checked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-T = TypeVar("T")
+T = TypeVar("T", covariant=True)
 SETTINGS = "settings"
 """The parameter that takes the settings."""
 
@@ -176,14 +177,12 @@ class Craft(Generic[P, R]):
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
         """The files it takes, the main one first."""
-        every = (self._input(parameter) for parameter in self._parameters if parameter.name != SETTINGS)
-        return tuple(each for each in every if each.kind is not ALPHA)
+        return tuple(each for each in self._files if each.kind is not ALPHA)
 
     @cached_property
     def alphas(self) -> Mapping[str, str]:
         """By the parameter that takes an alpha, the input that it belongs to."""
-        every = (self._input(parameter) for parameter in self._parameters if parameter.name != SETTINGS)
-        return {each.name: each.name.removesuffix("_alpha") for each in every if each.kind is ALPHA}
+        return {each.name: each.name.removesuffix("_alpha") for each in self._files if each.kind is ALPHA}
 
     @cached_property
     def returns(self) -> str:
@@ -259,7 +258,7 @@ class Craft(Generic[P, R]):
 
         main = self.main
         begins = {main.name: None} if main is not None and self.noise and main.name not in values else {}
-        return run_of(self.function(**begins, **values, settings=settings), settings)
+        return run_of(self.function(**begins, **values, settings=settings))
 
     def _settings_in(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Settings:
         bound = inspect.signature(self.function).bind(*args, **kwargs)
@@ -272,6 +271,11 @@ class Craft(Generic[P, R]):
         return tuple(inspect.signature(self.function).parameters.values())
 
     @cached_property
+    def _files(self) -> tuple[Input, ...]:
+        every = (self._input(parameter) for parameter in self._parameters if parameter.name != SETTINGS)
+        return tuple(each for each in every if each is not None)
+
+    @cached_property
     def _annotations(self) -> dict[str, Any]:
         """The parameters' types; names that only type checkers know stand for anything."""
         namespace = _Names(getattr(self.function, "__globals__", {}))
@@ -282,15 +286,18 @@ class Craft(Generic[P, R]):
         described.__annotations__ = wanted
         return typing.get_type_hints(described, {}, namespace, include_extras=True)
 
-    def _input(self, parameter: inspect.Parameter) -> Input:
+    def _input(self, parameter: inspect.Parameter) -> Input | None:
+        """The file that a parameter takes; None where it takes none, and only programs give it."""
         annotation = self._annotations.get(parameter.name)
         found = list(_metadata(annotation))
         kinds = [each for each in found if isinstance(each, Kind)]
-        if len(kinds) != 1:
+        required = parameter.default is inspect.Parameter.empty
+        if not kinds and not required:
+            return None
+        if len(set(kinds)) != 1:
             raise TypeError(f"'{parameter.name}' of the craft '{self.name}' is no input such as rv.Photo")
         words = [each for each in found if isinstance(each, str)]
         many = _is_many(annotation)
-        required = parameter.default is inspect.Parameter.empty
         return Input(parameter.name, kinds[0], words[-1] if words else kinds[0].description, required, many)
 
 
@@ -310,7 +317,7 @@ class _Declaration(Protocol):
 class Steps(Protocol[T]):
     """A run whose steps are of some type, such as a training."""
 
-    def steps(self, *, executor: Any = None, state: Any = None) -> Iterator[T]:
+    def steps(self, plan: Any, *, executor: Any = None, state: Any = None) -> Iterator[T]:
         """The steps, from the beginning or from a state."""
         ...
 
@@ -379,8 +386,7 @@ def _metadata(annotation: Any) -> Iterator[Any]:
 
 def _is_many(annotation: Any) -> bool:
     """Whether a type is that of several inputs."""
-    origin = typing.get_origin(annotation)
-    if origin is Annotated:
-        kept = getattr(annotation, "__origin__", None)
-        return typing.get_origin(kept) is Sequence and any(True for _ in _metadata(kept))
-    return origin is Sequence and any(True for _ in _metadata(annotation))
+    kept = getattr(annotation, "__origin__", None) if hasattr(annotation, "__metadata__") else annotation
+    if typing.get_origin(kept) is Sequence:
+        return any(isinstance(each, Kind) for each in _metadata(kept))
+    return typing.get_origin(kept) in (Union, UnionType) and any(map(_is_many, typing.get_args(kept)))

@@ -23,7 +23,7 @@ _pipe: int | None = None  # to the guardian, in a process that has one
 
 
 @dataclass(frozen=True)
-class Will:
+class RestartPlan:
     """What a guardian does when the system kills the work.
 
     Attributes:
@@ -37,25 +37,25 @@ class Will:
     more: tuple[str, ...] = ()
 
 
-_KILLED = "the system ended this run by SIGKILL, most likely for want of memory"
-_UNKEPT = Will(f"{_KILLED}. Allow it less with --memory, or keep it with --checkpoint DIR so that it can go on.")
+KILLED = "the system ended this run by SIGKILL, most likely for want of memory"
+_UNKEPT = RestartPlan(f"{KILLED}. Allow it less with --memory, or keep it with --checkpoint DIR so that it can go on.")
 
 
-def again_in(tile: int | None) -> Will:
+def again_in(tile: int | None) -> RestartPlan:
     """What is done when the system kills a command that takes only moments: it begins anew in smaller tiles.
 
     Args:
         tile: their side, pixels; None where they cannot be smaller.
     """
     if tile is None:
-        return Will(f"{_KILLED}, though it cannot be cut smaller; free some memory, and try again.")
-    return Will(f"{_KILLED}; once more in tiles of {tile} px.", more=("--tile", str(tile)))
+        return RestartPlan(f"{KILLED}, though it cannot be cut smaller; free some memory, and try again.")
+    return RestartPlan(f"{KILLED}; once more in tiles of {tile} px.", more=("--tile", str(tile)))
 
 
-def leave(will: Will | None) -> None:
+def on_killed(plan: RestartPlan | None) -> None:
     """Tell the guardian, if there is one, what to do when this process is killed; None: nothing can go on."""
     if _pipe is not None:
-        told = None if will is None else [will.line, will.words, will.more]
+        told = None if plan is None else [plan.line, plan.words, plan.more]
         with suppress(OSError):
             os.write(_pipe, json.dumps(told).encode() + b"\n")
 
@@ -89,15 +89,15 @@ def guarded(work: Callable[[Sequence[str]], int], words: Sequence[str], *, note:
             return work(words)
         os.close(writer)
         code = _ended(worker)
-        will = _last(reader)
+        plan = _last(reader)
         if code != -signal.SIGKILL:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             return code if code >= 0 else _end_alike(-code)
         _mend_terminal()
-        if not will.words and not will.more:
-            raise OutOfMemory(will.line)
-        note(will.line)
-        words = will.words or _with(words, will.more)
+        if not plan.words and not plan.more:
+            raise OutOfMemory(plan.line)
+        note(plan.line)
+        words = plan.words or _with(words, plan.more)
 
 
 def _heard() -> set[signal.Signals]:
@@ -127,7 +127,7 @@ def _ended(worker: int) -> int:
             os.kill(worker, came.si_signo)
 
 
-def _last(reader: int) -> Will:
+def _last(reader: int) -> RestartPlan:
     """What the worker told last."""
     os.set_blocking(reader, False)
     said = b""
@@ -137,7 +137,7 @@ def _last(reader: int) -> Will:
     os.close(reader)
     whole = said.split(b"\n")[:-1]
     told = json.loads(whole[-1]) if whole else None
-    return _UNKEPT if told is None else Will(told[0], tuple(told[1]), tuple(told[2]))
+    return _UNKEPT if told is None else RestartPlan(told[0], tuple(told[1]), tuple(told[2]))
 
 
 def _with(words: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:

@@ -12,12 +12,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from reverie.crafts.craft import Craft
 from reverie.errors import PluginWarning, RecipeError, suggestion
-from reverie.recipes.craft import Craft
 
 PLUGINS = "reverie.crafts"
 """The group of entry points by which a package adds crafts."""
-_HERE = Path(__file__).parent
+OURS = "reverie.recipes"
+"""The room in which our own are declared, a file each."""
+_ROOM = Path(__file__).parents[1] / "recipes"
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,11 @@ def crafts() -> Mapping[str, Craft[..., Any]]:
 
 
 def _ours() -> Iterator[Listing]:
-    """The crafts declared in this room's own files."""
-    for path in sorted(_HERE.glob("*.py")):
+    """The crafts declared in our own files."""
+    for path in sorted(_ROOM.glob("*.py")):
         text = path.read_text(encoding="utf8")
         if "@craft(" in text:
-            module = f"{__package__}.{path.stem}"
+            module = f"{OURS}.{path.stem}"
             for function, name, summary in _declared(text):
                 yield Listing(name, summary, _loader(module, function))
 

@@ -1,0 +1,45 @@
+"""A recorded job again: from a picture's record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from reverie.jobs.inputs import files_of
+from reverie.jobs.job import Expected, Job, paths
+from reverie.jobs.kept import differences
+from reverie.jobs.record import read_record
+
+MOST_THREADS = 64
+
+
+def replayed(file: Path, *, places: Sequence[Path] = (), anyway: bool = False) -> Job:
+    """The job that makes a file's picture again.
+
+    Args:
+        file: a picture with a record.
+        places: folders in which its inputs may lie, besides the file's folder and the current one.
+        anyway: take the networks that are here, though their weights have changed.
+
+    Raises:
+        RecipeError: no record, or its inputs are not here.
+    """
+    record = read_record(file)
+    craft, _ = record.resolve()
+    here = [file.parent, Path(), *places]
+    expected = Expected(
+        networks=None if anyway else record.networks,
+        threads=min(record.threads, max(MOST_THREADS, os.cpu_count() or 1)),
+        until=record.stopped,
+        same_as=str(file),
+        notes=differences(record),
+    )
+    return Job(
+        craft=craft.name,
+        settings=record.settings,
+        inputs=paths(files_of(record, craft, here)),
+        name=f"{file.stem}-replay{craft.makes.suffix and file.suffix}",
+        expected=expected,
+        places=tuple(map(str, here)),
+    )
