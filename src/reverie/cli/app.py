@@ -13,7 +13,6 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from reverie.cli.codes import DONE
-from reverie.cli.options import WithHelpLast
 from reverie.crafts.registry import listings
 
 _VERBS = {
@@ -64,8 +63,7 @@ def _lazy() -> dict[str, str]:
     """The summaries of the commands that are made when they are called."""
     crafts: dict[str, str] = {}
     for name, listing in listings().items():
-        first, *rest = name.split()
-        crafts.setdefault(first, listing.summary if not rest else f"{first.capitalize()}: {listing.summary.lower()}")
+        crafts.setdefault(name.split()[0], listing.summary)
     return {**crafts, **_VERBS}
 
 
@@ -158,6 +156,7 @@ def _whole(name: str) -> Any:
 def _single(name: str) -> typer.Typer:
     """A command by itself."""
     from reverie.cli import commands, export
+    from reverie.cli.options import WithHelpLast
 
     verbs = {
         "replay": commands.replay_command,
@@ -172,6 +171,7 @@ def _single(name: str) -> typer.Typer:
 def _group(name: str) -> typer.Typer:
     """A command with commands of its own: a batch of each craft, or the crafts whose names begin with its word."""
     from reverie.cli import batch, commands
+    from reverie.cli.options import WithHelpLast
 
     if name == "batch":
         return batch.group()

@@ -6,14 +6,15 @@ import json
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reverie.cli.codes import BROKEN, REFUSED, STOPPED
+from reverie.cli.guardian import can_guard, guarded
 from reverie.errors import ReverieError
 from reverie.files import nowhere
-from reverie.cli.guardian import can_guard, guarded
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     telling = Telling(debug="--debug" in words, machine="--json" in words)
     _let_waiting_threads_sleep()
+    warnings.showwarning = telling.warned
     try:
         code = _run([word for word in words if word != "--debug"], telling, alone=argv is None)
         sys.stdout.flush()
@@ -78,6 +80,10 @@ class Telling:
             print(json.dumps({"event": "note", "message": line}), flush=True)
         else:
             print(f"reverie: {line}", file=sys.stderr, flush=True)
+
+    def warned(self, message: Warning | str, *_: object) -> None:
+        """Say a warning, once and in one line."""
+        self.note(" ".join(str(message).split()))
 
     def end(self, message: str, code: int) -> int:
         """Say one line on stderr; return the exit code."""

@@ -7,11 +7,11 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from reverie.cli import guardian
 from reverie.cli.codes import DIFFERENT, DONE, REFUSED
 from reverie.cli.interrupt import Wish, listening
 from reverie.cli.progress import Reporter, reporter
 from reverie.errors import PictureError
-from reverie.cli import guardian
 from reverie.jobs.events import Began, Ended, Event, Noted
 from reverie.jobs.job import Job
 from reverie.jobs.machines import Machines

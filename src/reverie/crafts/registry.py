@@ -10,10 +10,12 @@ from functools import cache
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reverie.crafts.craft import Craft
 from reverie.errors import PluginWarning, RecipeError, suggestion
+
+if TYPE_CHECKING:
+    from reverie.crafts.craft import Craft
 
 PLUGINS = "reverie.crafts"
 """The group of entry points by which a package adds crafts."""
@@ -62,6 +64,8 @@ def find(name: str) -> Craft[..., Any]:
     known = listings()
     if name not in known:
         raise RecipeError(f"there is no craft '{name}'; known are {', '.join(known)}.{suggestion(name, known)}")
+    from reverie.crafts.craft import Craft
+
     try:
         craft = known[name].load()
     except Exception as error:  # a stranger's code

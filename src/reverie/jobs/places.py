@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reverie.crafts.craft import FOLDER, Clip, Craft, Output, Still, Weights
+from reverie.crafts.craft import FOLDER, RESULT, Clip, Craft, Output, Still, Weights
 from reverie.errors import RecipeError
 from reverie.feedforward.own import styles_folder
 from reverie.files import check_writable, make_folder, numbered, remove_empty
@@ -163,7 +163,8 @@ def default_name(craft: Craft[..., Any], job: Job, files: Files) -> str:
     """``cat-dream``, ``cat-night``: the main file, and the preset, the paintings or else the craft."""
     main, *others = craft.inputs
     first = "-".join(path.stem for path in files.get(main.name, ())[:3]) or "noise"
-    into = [path.stem for each in others if each.kind.names for path in files.get(each.name, ())]
+    named = [] if main.kind is RESULT else [each for each in others if each.kind.names]
+    into = [path.stem for each in named for path in files.get(each.name, ())]
     label = craft.label(craft.checked(job.settings)) if craft.label else craft.name
     return f"{first}-{job.preset or '-'.join(into[:3]) or label}"
 
