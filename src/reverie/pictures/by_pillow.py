@@ -38,7 +38,7 @@ def open_by_pillow(file: BinaryIO, *, max_pixels: int) -> Source:
     return source_of(image, frame=frame)
 
 
-def source_of(image: ImageFile.ImageFile, *, frame: jpeg.Frame | None = None) -> Source:
+def source_of(image: ImageFile.ImageFile, *, frame: jpeg.Frame | None = None, scale: int = 1) -> Source:
     """An open picture of Pillow's, of 8 bits or less and any mode."""
     orientation = 1 if image.format == "TIFF" else orientation_of(image)  # Pillow turns TIFFs
     profile: bytes | None = image.info.get("icc_profile")
@@ -54,14 +54,16 @@ def source_of(image: ImageFile.ImageFile, *, frame: jpeg.Frame | None = None) ->
         held=held + (frame.coefficients if frame else 0),
         profile=None if ours else profile,
         orientation=orientation,
+        scale=scale,
         smaller=(lambda size: _drafted(image, frame, size)) if image.format in ("JPEG", "MPO") else None,
     )
 
 
 def _drafted(image: ImageFile.ImageFile, frame: jpeg.Frame | None, size: tuple[int, int]) -> Source:
     """A JPEG decoded at a half, a quarter or an eighth: its low frequencies alone, which costs that much less."""
-    image.draft(image.mode, (size[1], size[0]))
-    return source_of(image, frame=frame)
+    width = image.width
+    drafted = image.draft(image.mode, (size[1], size[0]))
+    return source_of(image, frame=frame, scale=round(width / drafted[1][2]) if drafted else 1)
 
 
 def _converted(image: Image.Image, profile: bytes | None) -> Convert:

@@ -78,12 +78,13 @@ def read_picture(
         (torch.Size([1, 3, 480, 640]), None, 8)
     """
     with opened(path, max_pixels=max_pixels) as source:
-        size = upright(_wanted(upright(source.size, source.orientation), longer), source.orientation)
-        reduced = size != source.size
+        full = source.size
+        size = upright(_wanted(upright(full, source.orientation), longer), source.orientation)
+        reduced = size != full
         if reduced and source.smaller is not None:
             source = source.smaller(size)
         source.check_memory(size, memory=memory)
-        pixels, alpha = _decoded(source, size)
+        pixels, alpha = _decoded(source, full, size)
     return Picture(pixels, alpha, source.depth, Path(path).name, reduced)
 
 
@@ -106,15 +107,16 @@ def _wanted(size: tuple[int, int], longer: int | None) -> tuple[int, int]:
     return (height, width) if height < size[0] and width < size[1] else size
 
 
-def _decoded(source: Source, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+def _decoded(source: Source, full: tuple[int, int], size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
     """Pixels and alpha of a picture, upright, as its strips come.
 
     Args:
         source: the picture.
-        size: (H, W) of the result before turning: its own, or a smaller one.
+        full: (H, W) of all of it before turning.
+        size: (H, W) of the result before turning: the same, or a smaller one.
     """
-    pixels = _sink(source, size, 3)
-    alpha = _sink(source, size, 1) if source.alpha else None
+    pixels = _sink(source, full, size, 3)
+    alpha = _sink(source, full, size, 1) if source.alpha else None
     convert = converter(source.profile, source.channels)
     for strip in source.strips():
         check_range(strip.values)
@@ -124,10 +126,10 @@ def _decoded(source: Source, size: tuple[int, int]) -> tuple[Tensor, Tensor | No
     return pixels.result(), None if alpha is None else alpha.result()
 
 
-def _sink(source: Source, size: tuple[int, int], channels: int) -> Sink:
+def _sink(source: Source, full: tuple[int, int], size: tuple[int, int], channels: int) -> Sink:
     if size == source.size:
         return Whole(size, channels, source.orientation)
-    return Reduced(source.size, size, channels, source.orientation)
+    return Reduced(full, size, channels, source.orientation, scale=source.scale)
 
 
 def _native(values: Array) -> Array:

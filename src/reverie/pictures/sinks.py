@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
@@ -53,25 +55,28 @@ class Reduced(Sink):
     """A smaller picture: each of its pixels is the mean of the area it covers, parts of pixels counted as parts.
 
     Args:
-        size: (H, W) as stored.
-        smaller: (H, W) of the result before turning, at most as large.
+        size: (H, W) of the whole picture, before turning.
+        smaller: (H, W) of the result before turning, at most as large as what is put.
         channels: C.
         orientation: 1 to 8.
+        scale: pixels of the whole picture, each way, that each one put stands for; those at the far edges for fewer.
     """
 
-    def __init__(self, size: tuple[int, int], smaller: tuple[int, int], channels: int, orientation: int) -> None:
-        self._size, self._orientation = size, orientation
+    def __init__(
+        self, size: tuple[int, int], smaller: tuple[int, int], channels: int, orientation: int, *, scale: int = 1
+    ) -> None:
+        self._rows = _Boxes(size[0], smaller[0], scale)
+        self._columns = _Boxes(size[1], smaller[1], scale)
+        self._orientation = orientation
         self._sums = np.zeros((*smaller, channels), np.float32)
 
     def put(self, rows: slice, columns: slice, values: Array) -> None:
         """Add pixels to the one or two boxes each way that they lie in."""
-        (height, width), (h, w) = self._size, self._sums.shape[:2]
-        across = np.zeros((len(values), w, values.shape[2]), np.float32)
-        _add(across, _places(columns, width), values, width, w, axis=1)
-        down = np.zeros_like(self._sums[_reach(rows, height, h)])
-        first = _reach(rows, height, h).start
-        _add(down, _places(rows, height), across, height, h, axis=0, first=first)
-        self._sums[_reach(rows, height, h)] += down
+        across = np.zeros((len(values), *self._sums.shape[1:]), np.float32)
+        for boxes, part in self._columns.sums(_places(columns), values, axis=1):
+            across[:, boxes] += part
+        for boxes, part in self._rows.sums(_places(rows), across, axis=0):
+            self._sums[boxes] += part
 
     def result(self) -> Tensor:
         """The picture upright, (1, C, H, W)."""
@@ -79,38 +84,38 @@ class Reduced(Sink):
         return torch.from_numpy(np.ascontiguousarray(values))[None]
 
 
+@dataclass(frozen=True)
+class _Boxes:
+    """One way across a picture, cut into equal boxes.
+
+    Args:
+        length: pixels of the whole picture.
+        count: of the boxes; box t covers [t, t + 1) * length / count.
+        scale: as of `Reduced`.
+    """
+
+    length: int
+    count: int
+    scale: int
+
+    def sums(self, places: Array, values: Array, *, axis: int) -> Iterator[tuple[Array, Array]]:
+        """Numbers of boxes, each once, and the weighted sums of what falls into them: first boxes, then next ones."""
+        start, end = places * self.scale, np.minimum((places + 1) * self.scale, self.length)
+        box = start * self.count // self.length
+        over = np.maximum(end * self.count - (box + 1) * self.length, 0)  # the part in the next box
+        inside = (end - start) * self.count - over
+        for number, share in ((box, inside), (np.minimum(box + 1, self.count - 1), over)):
+            if share.any():
+                weights = (share / self.length).astype(np.float32)
+                weighted = values * weights.reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
+                found, starts = np.unique(number, return_index=True)
+                yield found, np.add.reduceat(weighted, starts, axis=axis)
+
+
 def upright(size: tuple[int, int], orientation: int) -> tuple[int, int]:
     """The (H, W) of a stored picture once turned, or back."""
     return (size[1], size[0]) if orientation >= 5 else size
 
 
-def _places(part: slice, length: int) -> Array:
-    return np.arange(*part.indices(length))
-
-
-def _reach(rows: slice, height: int, h: int) -> slice:
-    """The rows of the result that some stored rows lie in."""
-    places = range(*rows.indices(height))
-    return slice(places[0] * h // height, min(places[-1] * h // height + 2, h))
-
-
-def _add(sums: Array, places: Array, values: Array, length: int, n: int, *, axis: int, first: int = 0) -> None:
-    """Add values at places of an axis of ``length`` to boxes of an axis of n < length, numbered from ``first`` on.
-
-    Box t covers [t, t + 1) * length / n; the pixel at y lies in box y * n // length, and where it reaches past its
-    end, in the next one.
-    """
-    box = places * n // length
-    over = np.maximum((places + 1) * n - (box + 1) * length, 0) / length  # the part in the next box
-    shape = (-1, 1, 1) if axis == 0 else (1, -1, 1)
-    for number, share in ((box, n / length - over), (box + 1, over)):
-        if not share.any():
-            continue
-        inside = number < n  # at the end a share of zero lies beyond the last
-        weighted = values * share.astype(np.float32).reshape(shape)
-        found, starts = np.unique(np.where(inside, number, n - 1), return_index=True)
-        part = np.add.reduceat(weighted, starts, axis=axis)
-        if axis == 0:
-            sums[found - first] += part
-        else:
-            sums[:, found] += part
+def _places(part: slice) -> Array:
+    return np.arange(part.start or 0, part.stop, part.step or 1)

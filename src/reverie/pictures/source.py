@@ -33,7 +33,7 @@ class Source:
     """An open picture.
 
     Args:
-        size: (H, W) as stored, before turning.
+        size: (H, W) of its strips as stored, before turning.
         channels: 1 for grey, 3 for RGB.
         alpha: whether its strips have alpha.
         depth: bits a channel worth keeping, 8 or 16.
@@ -41,6 +41,7 @@ class Source:
         held: bytes that decoding holds at its worst, beside a band.
         profile: the embedded ICC profile, or None where the values are sRGB.
         orientation: 1 to 8, as EXIF has it.
+        scale: pixels of the file, each way, that one of its strips' pixels stands for.
         smaller: the same picture decoded at a fraction of its size, of which neither side is shorter than the (H, W)
             given; None where its format cannot.
     """
@@ -53,6 +54,7 @@ class Source:
     held: int = 0
     profile: bytes | None = None
     orientation: int = 1
+    scale: int = 1
     smaller: Callable[[tuple[int, int]], Source] | None = None
 
     def peak(self, size: tuple[int, int]) -> int:
@@ -100,4 +102,4 @@ def check_claim(size: tuple[int, int], *, length: int, most: int) -> None:
 
 def _spoken(count: int) -> str:
     """Bytes as people say them, rounded up."""
-    return f"{-(-count // 10**6):,} MB"
+    return f"{-(-count // 10**6)} MB"

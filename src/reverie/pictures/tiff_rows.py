@@ -166,7 +166,8 @@ def _bare(file: BinaryIO, page: Any, number: int, rows: slice, width: int) -> Ar
     file.seek(page.dataoffsets[number] + rows.start * length)
     data = file.read((rows.stop - rows.start) * length)
     dtype = page.dtype.newbyteorder(page.parent.byteorder)
-    return np.frombuffer(data, dtype).reshape(rows.stop - rows.start, width, samples)
+    values: Array = np.frombuffer(data, dtype)
+    return values.reshape(rows.stop - rows.start, width, samples)
 
 
 def _unpacked(file: BinaryIO, page: Any, number: int) -> Array:
@@ -176,16 +177,15 @@ def _unpacked(file: BinaryIO, page: Any, number: int) -> Array:
     if page.compression in _DEFLATE:
         data = _inflated(data, page)
     values, _, _ = page.decode(data, number)
-    return np.asarray(values)[0]
+    plane: Array = np.asarray(values[0])
+    return plane
 
 
 def _inflated(data: bytes, page: Any) -> bytes:
-    """Packed bytes that are sure to become no more than their strip or tile has."""
+    """A deflated strip or tile, of no more bytes than its size has, as a stream that is packed no longer."""
     height, width = _segment(page)
     most = height * width * page.samplesperpixel * page.dtype.itemsize
-    engine = zlib.decompressobj()
-    plain = engine.decompress(data, most)
-    return data if engine.eof or not engine.unconsumed_tail else zlib.compress(plain, 0)
+    return zlib.compress(zlib.decompressobj().decompress(data, most + 1), 0)
 
 
 def _without_alpha(values: Array, page: Any) -> tuple[Array, Array | None]:
@@ -205,8 +205,8 @@ def _straight(colours: Array, alpha: Array) -> Array:
     integer = colours.dtype.kind in "ui"
     most = np.iinfo(colours.dtype).max if integer else 1.0
     straight: Array = np.minimum(colours / np.maximum(alpha[..., None] / most, 1e-9), most)
-    whole: Array = straight.round() if integer else straight
-    return whole.astype(colours.dtype)
+    result: Array = (straight.round() if integer else straight).astype(colours.dtype)
+    return result
 
 
 def _open(file: BinaryIO) -> ImageFile.ImageFile:
