@@ -18,22 +18,6 @@ from reverie.version import __version__ as __version__
 if TYPE_CHECKING:
     from reverie import canvas, engine, feedforward, networks, objectives, optimisers, pictures, recipes, views
     from reverie.canvas import FourierCanvas, PixelCanvas, PyramidCanvas
-    from reverie.engine import (
-        Evaluation,
-        Executor,
-        Iterate,
-        Plan,
-        RayExecutor,
-        Stage,
-        Synthesis,
-        TiledExecutor,
-        WholeExecutor,
-        evaluate,
-        octaves,
-        plan,
-        pyramid,
-        synthesize,
-    )
     from reverie.crafts.craft import (
         Alpha,
         Clip,
@@ -51,6 +35,22 @@ if TYPE_CHECKING:
         craft,
     )
     from reverie.crafts.settings import Settings
+    from reverie.engine import (
+        Evaluation,
+        Executor,
+        Iterate,
+        Plan,
+        RayExecutor,
+        Stage,
+        Synthesis,
+        TiledExecutor,
+        WholeExecutor,
+        evaluate,
+        octaves,
+        plan,
+        pyramid,
+        synthesize,
+    )
     from reverie.errors import (
         ChecksumMismatch,
         Diverged,

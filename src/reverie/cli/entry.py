@@ -34,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     telling = Telling(debug="--debug" in words, machine="--json" in words)
     _let_waiting_threads_sleep()
-    warnings.showwarning = telling.warned
+    if argv is None:
+        warnings.showwarning = telling.warned
     try:
         code = _run([word for word in words if word != "--debug"], telling, alone=argv is None)
         sys.stdout.flush()
