@@ -19,7 +19,7 @@ import reverie
 ROOT = Path(reverie.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 ORDER = (
-    {"errors", "version"},
+    {"errors", "version", "strangers"},
     {"pictures"},
     {"canvas", "views", "networks", "optimisers", "styles"},
     {"objectives"},

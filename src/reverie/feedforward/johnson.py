@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reverie.errors import PictureError, WeightsError
-from reverie.networks import weights as store
+from reverie.networks.tensorfiles import read_pth, read_safetensors
 from reverie.pictures.files import write_bytes
+from reverie.strangers import contents, json_object, refusing
 
 LEAST = 16
 """Pixels of the shorter side of a picture, at least: padding mirrors what is there."""
@@ -280,44 +280,22 @@ def read_johnson(path: Path) -> Johnson:
         >>> read_johnson(Path("candy.pth")).layers[0].kernel
         9
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"cannot read '{path}': {error.strerror or error}; check its name and folder.") from None
     facts: Mapping[str, Any] = {}
     if path.suffix.lower() == ".safetensors":
-        tensors, facts = store.parse(data, path), _facts(data, path)
+        found = read_safetensors(path)
+        tensors, facts, sha256 = found.tensors, _facts(found.about, path), found.sha256
     else:
-        tensors = _from_example(_state(data, path), path)
+        sha256 = hashlib.sha256(contents(path, WeightsError)).hexdigest()
+        tensors = _from_example(read_pth(path), path)
     _check_tensors(tensors, path)
     laid = {key: _laid_out(value.float()) for key, value in tensors.items()}
-    return Johnson(laid, facts, hashlib.sha256(data).hexdigest())
+    return Johnson(laid, facts, sha256)
 
 
-def _facts(data: bytes, path: Path) -> Mapping[str, Any]:
-    """What stands in the header of a file that could be parsed."""
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    try:
-        facts = json.loads(header.get("__metadata__", {}).get("facts", "{}"))
-    except (ValueError, RecursionError):
-        facts = None
-    if not isinstance(facts, dict):
-        raise WeightsError(f"the facts in '{path.name}' are damaged; copy it again or train it anew.")
-    return facts
-
-
-def _state(data: bytes, path: Path) -> Mapping[str, Tensor]:
-    """The tensors of a .pth, read without running anything in it."""
-    try:
-        content = torch.load(BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception:  # a stranger's file can fail in any way
-        raise WeightsError(
-            f"'{path.name}' is not a readable .pth of plain tensors (nothing in it was run); bring a state_dict, or a"
-            " .safetensors that 'reverie train style' wrote."
-        ) from None
-    if not isinstance(content, dict):
-        raise WeightsError(f"'{path.name}' must hold a dictionary of tensors; bring a state_dict.")
-    return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+def _facts(about: Mapping[str, str], path: Path) -> Mapping[str, Any]:
+    """What a file says of itself."""
+    with refusing(WeightsError, f"the facts in '{path.name}' are damaged; copy it again or train it anew."):
+        return json_object(about.get("facts", "{}"))
 
 
 _NAMES: Mapping[str, tuple[str, str]] = {

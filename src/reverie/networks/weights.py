@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
-import pickle
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -14,9 +12,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as dump_safetensors
 from torch import Tensor
 
@@ -32,6 +27,7 @@ from reverie.networks.fetch import (
 )
 from reverie.networks.graph import Blueprint
 from reverie.networks.ops import Conv
+from reverie.networks.tensorfiles import parse, read_pth, read_safetensors
 from reverie.pictures.files import write_bytes
 
 
@@ -231,26 +227,7 @@ def _forget(path: Path) -> None:
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
-    """All tensors of a .safetensors file, or of a .pth read without running anything in it."""
-    if path.suffix == ".safetensors":
-        return parse(path.read_bytes(), path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        raise WeightsError(
-            f"'{path.name}' is not a readable .pth of plain tensors; copy it again or bring a .safetensors."
-        ) from error
-    if not isinstance(content, dict):
-        raise WeightsError(f"'{path.name}' must hold a dictionary of tensors; bring a state_dict.")
-    return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
-
-
-def parse(data: bytes, path: Path) -> Mapping[str, Tensor]:
-    try:
-        tensors: dict[str, Tensor] = parse_safetensors(data)
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise WeightsError(f"'{path.name}' is not a readable .safetensors: {error}.") from error
-    return tensors
+    return read_safetensors(path).tensors if path.suffix == ".safetensors" else read_pth(path)
 
 
 def _make(folder: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from reverie.errors import RecipeError, WeightsError, suggestion
+from reverie.errors import RecipeError, suggestion
 from reverie.networks import weights as store
 from reverie.networks.classes import imagenet_classes
 from reverie.networks.dreamnet import dreamnet
@@ -24,6 +23,7 @@ from reverie.networks.network import Network
 from reverie.networks.ops import Padding, Pooling
 from reverie.networks.resnet import resnet50
 from reverie.networks.squeezenet import squeezenet1_1
+from reverie.networks.tensorfiles import read_safetensors
 from reverie.networks.vgg import vgg16, vgg19
 
 EMBEDDED = "dreamnet"
@@ -33,13 +33,9 @@ _PACKAGED = Path(__file__).with_name("dreamnet.safetensors")
 @cache
 def embedded(path: Path = _PACKAGED) -> store.Weights:
     """Dreamnet's weights, from the package or another file of its kind."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"cannot read '{path}': {error.strerror}.") from None
-    tensors = store.parse(data, path)
-    renamed = {key.replace("classifier.", "classes."): value for key, value in tensors.items()}
-    return store.Weights(renamed, hashlib.sha256(data).hexdigest())
+    found = read_safetensors(path)
+    renamed = {key.replace("classifier.", "classes."): value for key, value in found.tensors.items()}
+    return store.Weights(renamed, found.sha256)
 
 
 _TABLES: Mapping[str, Callable[[], Blueprint]] = {
