@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+
+LONGEST = 1000
+"""Characters of a message; the middle of a longer one is left out, as its end says what to do."""
+
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode's controls, formats, lone surrogates and separators of lines
+_JOINERS = "\u200c\u200d"  # formats that emoji and Persian words are written with
 
 
 class ReverieError(Exception):
-    """Anything Reverie refuses or cannot do. The command line prints the message and exits 2."""
+    """Anything Reverie refuses or cannot do. The command line prints the message and exits 2.
+
+    Whatever a stranger's file or file name put into it, ``str`` of it is one printable line.
+    """
+
+    def __str__(self) -> str:
+        return shortened(printable(super().__str__()), LONGEST)
 
 
 class PictureError(ReverieError, ValueError):
@@ -42,3 +55,38 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """``" Did you mean 'relu4_2'?"``, or nothing when no known name is near."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def printable(text: str) -> str:
+    r"""Text on one line, with what a terminal would obey instead of showing written as an escape.
+
+    Example:
+        >>> print(printable("\x1b[31mred\n.png"))
+        \x1b[31mred\n.png
+    """
+    if text.isprintable():
+        return text
+    return "".join(_escaped(c) if unicodedata.category(c) in _UNSEEN and c not in _JOINERS else c for c in text)
+
+
+def shortened(text: str, most: int) -> str:
+    """Text of at most so many characters; of a longer one the beginning and the end.
+
+    Example:
+        >>> shortened("abcdefghijklmnop", 9)
+        'abcd … op'
+    """
+    if len(text) <= most:
+        return text
+    tail = (most - 3) // 3 or 1
+    return f"{text[: most - 3 - tail]} … {text[-tail:]}"
+
+
+def reason_of(error: BaseException) -> str:
+    """What another library says went wrong, on one line of at most 150 characters."""
+    words = getattr(error, "strerror", None) or str(error)
+    return shortened(printable(" ".join(words.split())), 150) or type(error).__name__
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
