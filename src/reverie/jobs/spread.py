@@ -14,7 +14,6 @@ from reverie.engine.joining import check_room, join, leave, the_ray
 from reverie.jobs.crew import Crew, Ended, Event, Stepped, telling, workers_here
 from reverie.jobs.items import Item
 from reverie.jobs.made import Made
-from reverie.networks.zoo import keep_loaded
 
 CORES = 2  # of each worker on a cluster of other machines
 
@@ -123,11 +122,10 @@ class Spread(Crew):
 
 
 class Maker:
-    """What runs in an actor; its network stays loaded."""
+    """What runs in an actor."""
 
     def __init__(self, threads: int, share: float) -> None:
         torch.set_num_threads(threads)
-        keep_loaded()
         self._share = share
 
     def make(self, item: Item) -> Iterator[Made | str]:

@@ -48,33 +48,24 @@ class TensorFile:
     sha256: str
 
 
-def read_safetensors(path: Path) -> TensorFile:
+def read_safetensors(path: Path, sha256: str | None = None) -> TensorFile:
     """The tensors and texts in a .safetensors file.
+
+    Args:
+        path: of the file.
+        sha256: of it, where that is known already.
 
     Raises:
         WeightsError: it is missing or damaged.
     """
     data = contents(path, WeightsError)
-    return TensorFile(*parse(data, path), hashlib.sha256(data).hexdigest())
-
-
-def parse(data: bytes, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, str]]:
-    """The tensors and the texts of a .safetensors file's bytes.
-
-    Args:
-        data: of the whole file.
-        path: named in refusals.
-
-    Raises:
-        WeightsError: they are damaged.
-    """
     with refusing(WeightsError, f"'{path.name}' is not a readable .safetensors; copy it again."):
         header = _header(data)
         about = header.pop("__metadata__", None) or {}
         if len(header) > MOST:
             raise WeightsError(f"'{path.name}' names {len(header)} tensors where {MOST} are the most; bring another.")
         tensors: dict[str, Tensor] = parse_safetensors(data)  # which checks what is claimed before it allocates
-    return tensors, about
+    return TensorFile(tensors, about, sha256 or hashlib.sha256(data).hexdigest())
 
 
 def read_pth(path: Path) -> Mapping[str, Tensor]:
