@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from reverie.errors import ReverieError
+from reverie.errors import ReverieError, reason_of
 
 TEXT = 16 * 2**20
 """Bytes of a text that is parsed whole, at most: a job, a manifest, a network's header."""
@@ -62,8 +62,7 @@ def contents(path: Path, kind: type[ReverieError], *, most: int | None = None) -
     except ReverieError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
-        reason = getattr(error, "strerror", None) or error
-        raise kind(f"cannot read '{path}': {reason}; check its name and folder.") from error
+        raise kind(f"cannot read '{path}': {reason_of(error)}; check its name and folder.") from error
 
 
 def json_object(text: str | bytes) -> dict[str, Any]:

@@ -27,7 +27,8 @@ LEAST = 16
 EPSILON = 1e-5
 """Added to variances before their root is divided by."""
 _MID = 0.5  # colours go in and come out about mid grey: near 0 low precision is finest
-_MOST = 64  # layers of a file that is read
+_MOST = {"down.": 8, "up.": 8, "blocks.": 64}  # layers of a file that is read, of each kind
+_LONGEST = 2**40  # steps or seconds of a training
 
 
 @dataclass(frozen=True)
@@ -292,10 +293,24 @@ def read_johnson(path: Path) -> Johnson:
     return Johnson(laid, facts, sha256)
 
 
+_FACTS: Mapping[str, tuple[type, ...]] = {
+    "painting": (str,),
+    "settings": (dict,),
+    "steps": (int,),
+    "seconds": (int, float),
+}
+"""Kinds of the facts that are used; others are only shown."""
+
+
 def _facts(about: Mapping[str, str], path: Path) -> Mapping[str, Any]:
     """What a file says of itself."""
     with refusing(WeightsError, f"the facts in '{path.name}' are damaged; copy it again or train it anew."):
-        return json_object(about.get("facts", "{}"))
+        facts = json_object(about.get("facts", "{}"))
+        if odd := [name for name, kinds in _FACTS.items() if name in facts and type(facts[name]) not in kinds]:
+            raise ValueError(f"{odd[0]} is of another kind")
+        if not all(0 <= facts.get(name, 0) <= _LONGEST for name in ("steps", "seconds")):
+            raise ValueError("nobody trains so long")
+        return facts
 
 
 _NAMES: Mapping[str, tuple[str, str]] = {
@@ -331,7 +346,7 @@ def _from_example(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
 def _numbers(tensors: Mapping[str, Tensor], kind: str) -> list[int]:
     """0, 1, 2 … as far as there are layers of a kind."""
     ending = "_a.weight" if kind == "blocks." else ".weight"
-    return [i for i in range(_MOST) if f"{kind}{i}{ending}" in tensors]
+    return [i for i in range(_MOST[kind]) if f"{kind}{i}{ending}" in tensors]
 
 
 def _check_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from reverie.errors import PictureError, RecipeError
 from reverie.jobs.checkpoints import Checkpoints
 from reverie.networks.fetch import one_at_a_time
 from reverie.pictures import atomic_path, write_bytes
 from reverie.recipes.record import Record, hash_of
+from reverie.strangers import TEXT, contents, json_object, refusing
 
 FORMAT: Literal[1] = 1
 _JOB, _LOCK, _INPUTS, _PREVIEW = "job.json", "lock", "inputs", "preview.png"
@@ -26,9 +27,19 @@ _JOB, _LOCK, _INPUTS, _PREVIEW = "job.json", "lock", "inputs", "preview.png"
 
 def _bare(name: str) -> str:
     """Refuse what is not a plain file name."""
-    if Path(name).name != name or name in ("", ".", ".."):
+    if Path(name).name != name or name in ("", ".", "..") or "\0" in name:
         raise ValueError("it is not a file name")
     return name
+
+
+def _whole(path: str) -> str:
+    """Refuse what no system takes for a path."""
+    if not path or "\0" in path:
+        raise ValueError("it is not a path")
+    return path
+
+
+AnyPath = Annotated[str, AfterValidator(_whole)]
 
 
 class _Part(BaseModel):
@@ -40,7 +51,7 @@ class Source(_Part):
 
     role: str
     name: Annotated[str, AfterValidator(_bare)]
-    origin: str
+    origin: AnyPath
 
 
 class Job(_Part):
@@ -63,15 +74,15 @@ class Job(_Part):
 
     version: Literal[1] = Field(default=FORMAT, alias="format")
     record: Record
-    output: str
+    output: AnyPath
     sources: tuple[Source, ...] = ()
     save_every: int | None = Field(None, ge=1)
     compare: bool = False
     report: bool = False
     every: float = Field(30.0, ge=0)
-    photos: str | None = None
+    photos: AnyPath | None = None
     tile: int | None = Field(None, ge=0)
-    same_as: str | None = None
+    same_as: AnyPath | None = None
     passing: bool = False
     finished: bool = False
 
@@ -94,27 +105,23 @@ class Job(_Part):
         return json.dumps({"run": self.run, **self.model_dump(mode="json", by_alias=True)}, indent=1)
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str | bytes) -> Self:
         """The job in a JSON text.
 
         Raises:
             RecipeError: damaged, or of another format.
         """
-        try:
-            data: dict[str, Any] = json.loads(text)
-            version = data["format"]
-            if version == FORMAT:
-                run = data.pop("run")
-                job = cls.model_validate(data)
-                if job.run == run and len(job.sources) == len(job.record.inputs):
-                    return job
-        except (ValidationError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            version = FORMAT
-        if version != FORMAT:
-            raise RecipeError(
-                f"this Reverie reads jobs of format {FORMAT}; got {version!r:.20}. Use the Reverie that wrote it."
-            )
-        raise RecipeError("the job is damaged: its text is not as it was written. Run its command again.")
+        with refusing(RecipeError, "the job is damaged: its text is not as it was written. Run its command again."):
+            data = json_object(text)
+            if (version := data["format"]) != FORMAT:
+                raise RecipeError(
+                    f"this Reverie reads jobs of format {FORMAT}; got {version!r:.20}. Use the Reverie that wrote it."
+                )
+            run = data.pop("run")
+            job = cls.model_validate(data)
+            if job.run != run or len(job.sources) != len(job.record.inputs):
+                raise ValueError("it describes another run")
+            return job
 
 
 @dataclass(frozen=True)
@@ -226,11 +233,9 @@ def holds_job(path: Path) -> bool:
 
 def _read(path: Path) -> Job:
     try:
-        return Job.from_json(path.read_text(encoding="utf8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"cannot read '{path}': {error}.") from error
+        return Job.from_json(contents(path, RecipeError, most=TEXT))
     except RecipeError as error:
-        raise RecipeError(f"'{path}': {error}") from None
+        raise RecipeError(f"'{path}': {error}") from error.__cause__
 
 
 def _make(path: Path) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from reverie import styles
 from reverie.errors import RecipeError, suggestion
 from reverie.recipes.catalogue import find
-from reverie.recipes.settings import Settings, checked
+from reverie.recipes.settings import Settings, checked, validated
+from reverie.strangers import json_object, refusing
 
 _ROOM = Path(__file__).parents[1] / "presets"
 
@@ -32,6 +33,17 @@ class Preset(BaseModel):
     summary: str = Field(min_length=1, max_length=90)
     settings: dict[str, JsonValue] = {}
     samples: dict[str, tuple[str, ...]] = {}
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """The preset in a JSON text.
+
+        Raises:
+            RecipeError: one line naming what is wrong.
+        """
+        with refusing(RecipeError, "the preset is damaged: it is not whole JSON."):
+            values = json_object(text)
+        return validated(cls, values, "the preset is damaged")
 
     def given(self) -> dict[str, Any]:
         """The settings as if they were typed, by the names users know.
@@ -57,7 +69,7 @@ def presets(recipe: str | None = None) -> Mapping[str, Preset]:
         True
     """
     files = sorted(_ROOM.glob("*.json"))
-    found = {file.stem: Preset.model_validate_json(file.read_bytes()) for file in files}
+    found = {file.stem: Preset.from_json(file.read_bytes()) for file in files}
     return {name: preset for name, preset in found.items() if recipe in (None, preset.recipe)}
 
 

@@ -10,15 +10,16 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
-from reverie.errors import PictureError, RecipeError
+from reverie.errors import PictureError, RecipeError, reason_of
 from reverie.feedforward.superres import Variant, load_superres
 from reverie.networks import load
 from reverie.pictures import read_recipe
 from reverie.recipes.catalogue import Recipe, S, find
-from reverie.recipes.settings import Settings, checked
+from reverie.recipes.settings import Settings, checked, validated
 from reverie.recipes.upscale import FINISHER
+from reverie.strangers import refusing
 from reverie.version import __version__
 
 SCHEMA: Literal[1] = 1
@@ -112,7 +113,7 @@ class Record(_Part):
         return json.dumps(self.model_dump(mode="json", by_alias=True), ensure_ascii=True)
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str | bytes) -> Self:
         """The record in a JSON text.
 
         Raises:
@@ -122,10 +123,8 @@ class Record(_Part):
             >>> Record.from_json(read_recipe("dream.png")).recipe
             'dream'
         """
-        try:
+        with refusing(RecipeError, "the recipe is damaged: it is not whole JSON."):
             data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise RecipeError("the recipe is damaged: it is not whole JSON.") from error
         if not isinstance(data, dict) or not {"schema", "recipe"} <= data.keys():
             raise RecipeError("this is not a recipe of Reverie's; something else wrote it.")
         if data["schema"] != SCHEMA:
@@ -133,12 +132,7 @@ class Record(_Part):
                 f"this Reverie reads recipes of schema {SCHEMA}; got {data['schema']!r:.20}, of"
                 f" Reverie {data.get('reverie')!r:.20}. Update with pip install -U reverie-dream."
             )
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise RecipeError(f"the recipe is damaged: {where}: {first['msg'].lower()}.") from None
+        return validated(cls, data, "the recipe is damaged")
 
     def resolve(self) -> tuple[Recipe[Any], Settings]:
         """The recipe and its settings, checked as if typed by a user.
@@ -268,6 +262,5 @@ def hash_of(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        reason = error.strerror or error
-        raise PictureError(f"cannot open '{path}': {reason}; check its name and folder") from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        raise PictureError(f"cannot open '{path}': {reason_of(error)}; check its name and folder") from error

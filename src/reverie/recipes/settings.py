@@ -11,9 +11,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from reverie.engine import Plan, Synthesis, parse_memory, plan
 from reverie.engine.plan import BOUNDLESS
 from reverie.engine.precision import Precision, fastest
-from reverie.errors import RecipeError, suggestion
+from reverie.errors import RecipeError, shortened, suggestion
 from reverie.networks import Network, load
 from reverie.pictures import ColourMode
+from reverie.strangers import refusing
 
 Quality = Literal["draft", "normal", "fine"]
 QUALITY: Mapping[Quality, float] = MappingProxyType({"draft": 0.4, "normal": 1.0, "fine": 2.5})
@@ -108,6 +109,26 @@ def checked(kind: type[S], values: dict[str, object]) -> S:
         if isinstance(ours, RecipeError):
             raise RecipeError(str(ours)) from None
         raise RecipeError(f"{name}: {first['msg'].lower()}; got {first['input']!r}.") from None
+
+
+def validated(kind: type[S], values: object, what: str) -> S:
+    """A model from a stranger's plain values, told in our words where it cannot be.
+
+    Args:
+        kind: the model.
+        values: plain, of any kind.
+        what: the refusal's beginning, e.g. "the recipe is damaged".
+
+    Raises:
+        RecipeError: one line naming the first value that is wrong.
+    """
+    with refusing(RecipeError, f"{what}."):
+        try:
+            return kind.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "all of it"
+            raise RecipeError(f"{what}: {shortened(where, 60)}: {shortened(first['msg'].lower(), 150)}.") from error
 
 
 def even(size: tuple[int, int], network: Network) -> tuple[int, int]:
