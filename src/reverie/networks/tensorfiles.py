@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickletools
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,7 +82,9 @@ def read_pth(path: Path) -> Mapping[str, Tensor]:
         length = path.stat().st_size
         with path.open("rb") as file:
             _check_claims(file, length)
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what an odd file might be
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(content, dict):
         raise WeightsError(f"'{path.name}' must hold a dictionary of tensors; bring a state_dict.")
     with refusing(WeightsError, refusal):

@@ -27,7 +27,7 @@ from reverie.feedforward.painting import Encoded, Goal, Manner, decode, encode, 
 from reverie.networks import Network, load
 from reverie.objectives import PICTURE
 from reverie.pictures import check_colour_mode, coloured, fit, mask_of, resize, scaled, size_of
-from reverie.recipes.settings import ColourAmount, Memory, Numbers, WhoseColours
+from reverie.recipes.settings import ColourAmount, Memory, Numbers, Seed, WhoseColours
 
 LONGEST = 3840  # pixels of the longer side, where no size was asked for
 LARGEST, SMALLEST = 1024, 64  # pixels; larger tiles are no faster, smaller ones read mostly halo
@@ -50,7 +50,7 @@ class InstantSettings(BaseModel):
     stroke: float = Field(1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting")
     colour: WhoseColours = "painting"
     colour_amount: ColourAmount = 1.0
-    seed: int = Field(0, ge=0, description="of the grain that strokes grow from where the photo is flat")
+    seed: Seed = Field(0, description="of the grain that strokes grow from where the photo is flat")
     precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
     memory: Memory = Field(None, description="most memory to use, e.g. 2GB; default: what is free")
     tile: int | None = Field(

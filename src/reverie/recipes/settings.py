@@ -40,6 +40,8 @@ def listed(value: Any) -> Any:
 
 Words = Annotated[tuple[str, ...], BeforeValidator(listed)]
 Numbers = Annotated[tuple[float, ...], BeforeValidator(listed)]
+Seed = Annotated[int, Field(ge=0, lt=2**64)]
+"""What a generator of random numbers takes."""
 Memory = Annotated[str | None, AfterValidator(_readable)]
 _WHOSE = "whose colours: painting, photo, mean or histogram (the photo's range), palette (the paintings' main colours)"
 WhoseColours = Annotated[ColourMode, Field(alias="color", description=_WHOSE)]
@@ -52,7 +54,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, populate_by_name=True)
 
     network: str = Field("dreamnet", description="network whose features are used; 'reverie networks' lists them")
-    seed: int = Field(0, ge=0, description="of all randomness: same seed, same picture")
+    seed: Seed = Field(0, description="of all randomness: same seed, same picture")
     precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
     upscale: int = Field(
         1, ge=1, le=4, description="enlarge the finished picture so many times, as 'reverie upscale' does"

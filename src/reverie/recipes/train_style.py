@@ -33,6 +33,7 @@ from reverie.objectives import Bound, Objective, content, style, total_variation
 from reverie.pictures import contact_sheet, resize, size_of
 from reverie.pictures.crops import Crops, Reader, generator_of
 from reverie.recipes.artefacts import artefacts, weave
+from reverie.recipes.settings import Seed
 
 AUTO = 5.0  # what the style of an untouched photo is to weigh, in units of losing all content
 BETAS = (0.9, 0.99)
@@ -74,7 +75,7 @@ class TrainStyleSettings(BaseModel):
     rate: float = Field(2e-3, gt=0, le=1, description="size of a step")
     smoothness: float = Field(2.0, ge=0, le=1000, description="weight of total variation")
     network: str = Field("dreamnet", description="network that judges; 'reverie networks' lists them")
-    seed: int = Field(0, ge=0, description="of all randomness")
+    seed: Seed = Field(0, description="of all randomness")
     precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
 
     def resolved(self) -> TrainStyleSettings:
