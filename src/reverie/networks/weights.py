@@ -31,8 +31,6 @@ from reverie.networks.tensorfiles import read_pth, read_safetensors
 from reverie.pictures.files import write_bytes
 from reverie.strangers import contents
 
-_RECORD = 1024  # bytes of a record of a sha256, at most
-
 
 @dataclass(frozen=True)
 class Weights:
@@ -138,7 +136,7 @@ def read_cached(path: Path) -> Weights:
     Raises:
         ChecksumMismatch: if it has changed since; it is removed, so that asking again repairs it.
     """
-    recorded = contents(_record(path), WeightsError, most=_RECORD).strip().decode("ascii", "replace")
+    recorded = contents(_record(path), WeightsError).strip().decode("ascii", "replace")
     digest = _digest(path)
     if digest != recorded:
         _forget(path)
