@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from unittest import mock
 
 import torch
 
@@ -95,10 +96,10 @@ def _pictures() -> dict[str, bytes]:
 def _run(path: Path, out: Path) -> None:
     for name, data in _pictures().items():
         (out / name).write_bytes(data)
-    os.environ["REVERIE_HOME"] = str(out / "home")
     words = json.loads(path.read_bytes())
     said, told = io.TextIOWrapper(io.BytesIO(), "utf8"), io.TextIOWrapper(io.BytesIO(), "utf8", "backslashreplace")
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(told):
+    home = mock.patch.dict(os.environ, REVERIE_HOME=str(out / "home"))
+    with home, contextlib.redirect_stdout(said), contextlib.redirect_stderr(told):
         code = main(words)
     told.seek(0)
     last = told.read()

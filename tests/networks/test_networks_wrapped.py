@@ -11,10 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reverie.canvas import PixelCanvas
+from reverie.engine import Stage, Synthesis, plan
 from reverie.errors import LayerNotFound, RecipeError
 from reverie.networks import Geometry, find_class, wrap
 from reverie.networks.network import Network
 from reverie.networks.wrapped import Hooked
+from reverie.objectives import channel, direction, energy, neuron
 
 PICTURE = torch.rand(2, 3, 32, 40, generator=torch.Generator().manual_seed(0))
 HALF = {"mean": 0.5, "std": 0.25}
@@ -464,3 +467,26 @@ def test_a_wrapped_network_lists_its_own_layers(module: Branched) -> None:
 def test_networks_say_what_they_are_in_a_line(module: Branched) -> None:
     assert repr(wrap(module, **HALF)).startswith("Wrapped('Branched', ")
     assert repr(wrap(Undecided(), **HALF)) == "Hooked('Undecided', 4 layers, torch.float32)"
+
+
+def test_runs_on_networks_without_geometry_are_planned_whole() -> None:
+    def to_map(tokens: Tensor) -> Tensor:
+        return tokens[:, 1:].transpose(1, 2).unflatten(2, (48, 48))
+
+    class OfOneSize(Tokens):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x + torch.zeros(1, 1, 384, 384))
+
+    listened = wrap(Undecided(), **HALF)
+    for network, objective, size in (
+        (listened, -channel("second", 2) - neuron("head", 1), (32, 40)),
+        (listened, -direction("second", torch.ones(6)), (600, 600)),
+        (wrap(OfOneSize(), to_map=to_map, **HALF), -energy("block") - neuron("head", 0), (384, 384)),
+    ):
+        run = Synthesis(objective, network, PixelCanvas(torch.rand(1, 3, *size)), [Stage(size, 1)])
+        planned = plan(run)
+        assert planned.tile == 0 and planned.size == size
+        with pytest.raises(RecipeError, match="may see the whole picture; run it untiled"):
+            plan(run, tile=16)
+        (step,) = run.run()
+        assert step.image.shape[2:] == size

@@ -98,9 +98,43 @@ class Wrapped(Network):
         try:
             return super().channels(layer)
         except RecipeError:
-            side = max((max(size) for _, size in self._extents), default=_TRIED)
             with torch.no_grad():
-                return self(torch.zeros(1, 3, side, side), (layer,))[layer].shape[1]
+                return self(torch.zeros(1, 3, *self._size_known()), (layer,))[layer].shape[1]
+
+    def stride(self, layer: str) -> int:
+        """How many pixels apart a layer's features lie; where arithmetic cannot tell, on a picture of the last size."""
+        if self.blueprint.is_local(layer):
+            return super().stride(layer)
+        size = self._size_known()
+        height, width = self.extent(layer, size)
+        return max(1, round((size[0] * size[1] / (height * width)) ** 0.5))
+
+    def density(self, layers: Iterable[str]) -> dict[str, float]:
+        """Floats per pixel of the picture in each map that a run to these layers makes; counted in one, if need be."""
+        asked = tuple(layers)
+        if all(map(self.blueprint.is_local, asked)) and not any(n.hidden for n in self.blueprint.ancestors(asked)):
+            return super().density(asked)
+        made: list[int] = []
+        mine = threading.get_ident()
+
+        def count(_part: nn.Module, _inputs: object, output: object) -> None:
+            if threading.get_ident() == mine and isinstance(output, Tensor):
+                made.append(output.numel())
+
+        parts = (part for part in self.modules() if not list(part.children()))
+        ears = [part.register_forward_hook(count) for part in parts]
+        size = self._size_known()
+        try:
+            with torch.no_grad():
+                self(torch.zeros(1, 3, *size), asked)
+        finally:
+            for ear in ears:
+                ear.remove()
+        return {str(number): amount / (size[0] * size[1]) for number, amount in enumerate(made)}
+
+    def _size_known(self) -> tuple[int, int]:
+        """The (H, W) of a picture on which the network has been run, if any."""
+        return next((size for _, size in reversed(self._extents)), (_TRIED, _TRIED))
 
     def forward(self, x: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """As ``Network.forward``.
