@@ -19,7 +19,7 @@ import reverie
 ROOT = Path(reverie.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 ORDER = (
-    {"errors", "version", "choices"},
+    {"errors", "version", "choices", "strangers"},
     {"files"},
     {"pictures"},
     {"canvas", "views", "networks", "optimisers", "styles"},

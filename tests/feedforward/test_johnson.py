@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
@@ -189,6 +190,47 @@ def test_what_is_no_such_network_is_refused(tmp_path: Path, example: Transformer
         with pytest.raises(WeightsError) as caught:
             read_johnson(tmp_path / name)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"settings": [1]},
+        {"painting": 3},
+        {"steps": "many"},
+        {"steps": 10**400},
+        {"seconds": float("nan")},
+        {"seconds": -1},
+        {"seconds": True},
+    ],
+)
+def test_facts_that_make_no_sense_are_refused(facts: dict[str, object], tmp_path: Path) -> None:
+    write_johnson(tmp_path / "a.safetensors", Johnson(draw_johnson(widths=(4, 6), blocks=1).tensors, facts))
+    with pytest.raises(WeightsError, match=r"the facts in 'a.safetensors' are damaged"):
+        read_johnson(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("about", ["null", "{}", '{"facts":"[]"}', '{"facts":"{"}'])
+def test_a_header_without_facts_is_read_and_an_odd_one_refused(about: str, tmp_path: Path) -> None:
+    network = draw_johnson(widths=(4, 6), blocks=1)
+    write_johnson(path := tmp_path / "a.safetensors", network)
+    data = path.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end]) | {"__metadata__": json.loads(about)}
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[end:])
+    if "facts" not in about:
+        assert read_johnson(path).facts == {}
+        return
+    with pytest.raises(WeightsError, match="the facts in"):
+        read_johnson(path)
+
+
+def test_a_tower_of_layers_is_refused(tmp_path: Path) -> None:
+    network = draw_johnson(widths=(1,) * 12, blocks=1)
+    write_johnson(tmp_path / "a.safetensors", network)
+    with pytest.raises(WeightsError, match="is not a network that paints"):
+        read_johnson(tmp_path / "a.safetensors")
 
 
 def test_pictures_it_cannot_paint_are_refused() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from reverie.errors import LayerNotFound
 from reverie.networks import find_class, load
@@ -87,6 +88,17 @@ def test_squeezenet_knows_a_cat_and_a_cup(tmp_path: Path, monkeypatch: pytest.Mo
     network = load("squeezenet1_1", weights=SHARED)
     assert best(network, "chelsea", 1)[0] in ("Egyptian cat", "tabby", "tiger cat")
     assert best(network, "coffee", 1) == ["espresso"]
+
+
+def test_real_weights_from_a_file_know_a_cup(network: Network, tmp_path: Path) -> None:
+    """Of a file under its published names, as a training writes them, with nothing taken from the package."""
+    named = {f"{name.replace('classes', 'classifier')}.{part}": getattr(filters, part).half()
+             for name, filters in network.filters.items() for part in ("weight", "bias")}  # fmt: skip
+    save_file(named, tmp_path / "mine.safetensors")
+    mine = load("dreamnet", weights=tmp_path / "mine.safetensors")
+    assert mine.sha256 != network.sha256
+    assert "espresso" in best(mine, "coffee", 2) and "space shuttle" in best(mine, "rocket", 2)
+    assert best(mine, "chelsea", 1) == ["Egyptian cat"] == best(network, "chelsea", 1)
 
 
 def test_dreamnet_knows_a_cat(network: Network) -> None:

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from reverie.errors import ChecksumMismatch, WeightsError
-from reverie.networks import load, names
+from reverie.networks import digests, load, names
 from reverie.networks import weights as store
 from reverie.networks.fetch import Checkpoint, Progress, fetch
 from reverie.networks.googlenet import googlenet
@@ -324,3 +324,66 @@ def test_a_cache_that_cannot_be_made_says_so(tmp_path: Path, monkeypatch: pytest
     torch.save(SqueezeNet().state_dict(), tmp_path / "s.pth")
     with pytest.raises(WeightsError, match="REVERIE_HOME"):
         load("squeezenet1_1", weights=tmp_path / "s.pth")
+
+
+def small_cache(serve: Callable[[bytes], Server], published: bytes, home: Path) -> tuple[Checkpoint, Path]:
+    """Weights in the cache, and their file."""
+    checkpoint = checkpoint_of(serve(published))
+    store.find(checkpoint, squeezenet1_1())
+    (kept,) = home.glob("*.safetensors")
+    return checkpoint, kept
+
+
+def test_a_lost_file_of_the_cache_is_fetched_again(
+    serve: Callable[[bytes], Server], published: bytes, home: Path
+) -> None:
+    checkpoint, kept = small_cache(serve, published, home)
+    kept.unlink()
+    assert not store.is_cached(checkpoint)
+    assert store.find(checkpoint, squeezenet1_1()).tensors and kept.exists()
+
+
+@pytest.mark.parametrize("record", [b"\xff\xfe\x00" * 20, b"", b"x" * 5000])
+def test_a_damaged_record_of_the_cache_is_repaired(
+    serve: Callable[[bytes], Server], published: bytes, home: Path, record: bytes
+) -> None:
+    checkpoint, kept = small_cache(serve, published, home)
+    kept.with_name(f"{kept.name}.sha256").write_bytes(record)
+    with pytest.raises(ChecksumMismatch, match="run again"):
+        store.find(checkpoint, squeezenet1_1())
+    assert store.find(checkpoint, squeezenet1_1()).tensors
+
+
+def test_a_file_is_hashed_again_only_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (path := tmp_path / "a").write_bytes(b"one")
+    read: list[Path] = []
+    monkeypatch.setattr(digests, "_hashed", lambda path: read.append(path) or hashlib.sha256(b"").hexdigest())
+    digests.hash_file(path)
+    digests.hash_file(path)
+    assert len(read) == 2, "so soon after a change another might not show"
+    monkeypatch.setattr(digests, "_SETTLED", -1.0)
+    for _ in range(3):
+        digests.hash_file(path)
+    assert len(read) == 3
+    path.write_bytes(b"two")
+    digests.hash_file(path)
+    assert len(read) == 4
+
+
+def test_weights_of_another_shape_are_refused_before_they_are_worked_on(tmp_path: Path) -> None:
+    state = SqueezeNet().state_dict()
+    for key, value, message in (
+        ("features.0.weight", torch.zeros(64, 3, 3, 5), r"is \(64, 3, 3, 5\), not \(64, 3, 3, 3\)"),
+        ("features.0.bias", torch.zeros(1 << 16), r"'features.0.bias' is \(65536,\), not \(64,\)"),
+        ("features.0.bias", torch.zeros(64, dtype=torch.int64), r"'features.0.bias' holds torch.int64"),
+    ):
+        save_file({**state, key: value}, tmp_path / "w.safetensors")
+        with pytest.raises(WeightsError, match=message):
+            load("squeezenet1_1", weights=tmp_path / "w.safetensors")
+
+
+def test_a_file_that_is_no_dreamnet_is_refused(tmp_path: Path) -> None:
+    for name, tensors in (("none", {"a": torch.zeros(1)}), ("odd", {"convx.weight": torch.zeros(1)})):
+        save_file(tensors, tmp_path / f"{name}.safetensors")
+        with pytest.raises(WeightsError, match=f"'{name}.safetensors' is not a dreamnet"):
+            load("dreamnet", weights=tmp_path / f"{name}.safetensors")

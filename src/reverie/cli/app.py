@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
 from typing import Annotated, Any
@@ -30,15 +31,26 @@ class Interrupted(Exception):
     """Ctrl-C, under a name that typer does not swallow."""
 
 
+@contextmanager
+def _seen_through() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted from error
+
+
 class Commands(TyperGroup):
     """The group of commands; a craft's options are generated when it is called."""
 
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        """Understand the words, for which a craft may have to be loaded."""
+        with _seen_through():
+            return super().make_context(*args, **more)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        try:
+        with _seen_through():
             return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            raise Interrupted from error
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the words mean, whole."""

@@ -82,7 +82,7 @@ class Telling:
         else:
             print(f"reverie: {line}", file=sys.stderr, flush=True)
 
-    def warned(self, message: Warning | str, *_: object) -> None:
+    def warned(self, message: Warning | str, *_: object, **__: object) -> None:
         """Say a warning, once and in one line."""
         self.note(" ".join(str(message).split()))
 

@@ -80,15 +80,18 @@ def guarded(work: Callable[[Sequence[str]], int], words: Sequence[str], *, note:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _heard())
     while True:
-        reader, writer = os.pipe()
+        (reader, writer), (life, alive) = os.pipe(), os.pipe()
         guardian, worker = os.getpid(), os.fork()
         if not worker:
             os.close(reader)
-            _be_guarded(guardian, writer)
+            os.close(alive)
+            _be_guarded(guardian, writer, life)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             return work(words)
         os.close(writer)
+        os.close(life)
         code = _ended(worker)
+        os.close(alive)
         plan = _last(reader)
         if code != -signal.SIGKILL:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -101,18 +104,27 @@ def guarded(work: Callable[[Sequence[str]], int], words: Sequence[str], *, note:
 
 
 def _heard() -> set[signal.Signals]:
-    return {signal.SIGCHLD, signal.SIGINT, signal.SIGTERM}
+    return {signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
-def _be_guarded(guardian: int, writer: int) -> None:
-    """In the worker: die with the guardian, at once."""
+def _be_guarded(guardian: int, writer: int, life: int) -> None:
+    """In the worker: die with the guardian, at once.
+
+    The system sees to that; and, as not every system keeps its word, so does a pipe that ends with the guardian.
+    """
     import ctypes  # where it costs nothing: PyTorch takes it as well
 
     global _pipe
     _pipe = writer
+    threading.Thread(target=_die_at_end_of, args=(life,), daemon=True).start()
     ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != guardian:  # it died before that
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_at_end_of(life: int) -> None:
+    os.read(life, 1)  # nothing is ever written
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _ended(worker: int) -> int:

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reverie.errors import WeightsError
+from reverie.errors import WeightsError, printable, shortened
 from reverie.feedforward.johnson import read_johnson
 from reverie.feedforward.own import own_style, own_styles, styles_folder
 from reverie.networks import Description, LayerSummary, describe, names
 from reverie.networks.weights import cache_folder
 from reverie.networks.zoo import EMBEDDED
 
+_WIDEST = 500  # characters of a cell
 _EXAMPLE = 512  # pixels; of the picture whose maps' sizes are shown
 
 
@@ -50,7 +51,7 @@ def _in_short(path: Path) -> tuple[str, str]:
 
 def _length(facts: Mapping[str, Any]) -> str:
     seconds = facts.get("seconds")
-    minutes = f", {seconds / 60:.0f} min" if isinstance(seconds, int | float) else ""
+    minutes = "" if seconds is None else f", {seconds / 60:.0f} min"
     return f"{facts['steps']} steps{minutes}" if "steps" in facts else "-"
 
 
@@ -63,7 +64,6 @@ def show_style(word: str) -> int:
     path = own_style(word)
     network = read_johnson(path)
     facts, settings = network.facts, network.facts.get("settings", {})
-    settings = settings if isinstance(settings, dict) else {}
     widths = [int(network.tensors[f"{layer.name}.weight"].shape[0]) for layer in network.layers]
     print_table(
         [
@@ -79,7 +79,8 @@ def show_style(word: str) -> int:
         ]
     )
     if settings:
-        print("\n" + "\n".join(f"{name.replace('_', '-')}={value}" for name, value in sorted(settings.items())))
+        print()
+        print_table([(f"{name.replace('_', '-')}={value}",) for name, value in sorted(settings.items())])
     return 0
 
 
@@ -146,14 +147,15 @@ def place(known: Description) -> str:
 
 
 def print_table(rows: Sequence[tuple[str, ...]], *, right: Sequence[int] = ()) -> None:
-    """Rows in aligned columns.
+    """Rows in aligned columns, each on one line whatever a file put into it.
 
     Args:
         rows: all of one length.
         right: the columns aligned to the right.
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
+    plain = [tuple(shortened(printable(cell), _WIDEST) for cell in row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
+    for row in plain:
         cells = [
             cell.rjust(width) if number in right else cell.ljust(width)
             for number, (cell, width) in enumerate(zip(row, widths, strict=True))

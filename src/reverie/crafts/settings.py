@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from reverie.choices import ColourMode, Precision
-from reverie.errors import RecipeError, suggestion
+from reverie.errors import RecipeError, shortened, suggestion
+from reverie.strangers import refusing
 
 if TYPE_CHECKING:
     from reverie.networks import Network
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 Quality = Literal["draft", "normal", "fine"]
 QUALITY: Mapping[Quality, float] = MappingProxyType({"draft": 0.4, "normal": 1.0, "fine": 2.5})
 """Steps, as multiples of the usual number."""
-MOST_SEEDS = 2**63 - 1
+MOST_SEEDS = 2**64 - 1
+"""The largest that a generator of random numbers takes."""
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -134,6 +136,26 @@ def checked(kind: type[S], values: dict[str, object]) -> S:
         if isinstance(ours, RecipeError):
             raise RecipeError(str(ours)) from None
         raise RecipeError(f"{name}: {first['msg'].lower()}; got {first['input']!r}.") from None
+
+
+def validated(kind: type[S], values: object, what: str) -> S:
+    """A model from a stranger's plain values, told in our words where it cannot be.
+
+    Args:
+        kind: the model.
+        values: plain, of any kind.
+        what: the refusal's beginning, e.g. "the recipe is damaged".
+
+    Raises:
+        RecipeError: one line naming the first value that is wrong.
+    """
+    with refusing(RecipeError, f"{what}."):
+        try:
+            return kind.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "all of it"
+            raise RecipeError(f"{what}: {shortened(where, 60)}: {shortened(first['msg'].lower(), 150)}.") from error
 
 
 def even(size: tuple[int, int], network: Network) -> tuple[int, int]:

@@ -120,8 +120,10 @@ def grid_for(network: Network, wanted: Statistics, size: Size, tile: int, *, out
     Raises:
         RecipeError: a layer may see the whole picture, so no tile is enough.
     """
-    layers = [*layers_of(wanted), *([out] if out else [])]
-    deep = [network.geometry(layer) for layer in layers if layer != PICTURE]
+    layers = [layer for layer in (*layers_of(wanted), *([out] if out else [])) if layer != PICTURE]
+    if tile >= max(size) and not all(map(network.blueprint.is_local, layers)):
+        return Grid(size, 1, 0, max(size))  # a single tile needs no geometry
+    deep = [network.geometry(layer) for layer in layers]
     step = max((g.stride for g in deep), default=1)
     reach = max([0, *(g.halo for g in deep), *(s.reach for s in wanted)])
     tile = max(step, tile // step * step)

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from reverie.engine.evaluate import bind, value
-from reverie.engine.executors import Executor, WholeExecutor
+from reverie.engine.executors import Executor, WholeExecutor, layers_of
 from reverie.engine.grids import Grid, grid_for
 from reverie.engine.memory import be_frugal, free_memory, resident
 from reverie.engine.pieces import Piece, grids, pieces, work
 from reverie.engine.stages import Size
 from reverie.engine.synthesize import Enlargement, Synthesis
 from reverie.engine.tiles import SMALLEST, TWICE, TiledExecutor
-from reverie.errors import OutOfMemory
+from reverie.errors import OutOfMemory, RecipeError
 from reverie.objectives import PICTURE, Bound
 from reverie.pictures import size_of
 
@@ -84,7 +84,8 @@ def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None)
     last = max(what.stages, key=lambda s: s.size[0] * s.size[1])
     limit = free_memory() if memory is None else memory
     bound, pace = _probe(what)
-    cuts = [_Cut(what, bound, last.size, t) for t in ((0, *TILES) if tile is None else (tile,))]
+    some = TILES if all(map(what.network.blueprint.is_local, _deep(bound))) else ()  # tiles that may be tried
+    cuts = [_Cut(what, bound, last.size, t) for t in ((0, *some) if tile is None else (tile,))]
     fitting = [c for c in cuts if c.peak <= limit and c.counts] or (cuts if tile is not None else [])
     if not fitting:
         raise OutOfMemory(_too_much(cuts[-1], last.size, limit))
@@ -149,12 +150,26 @@ def _probe(what: Synthesis) -> tuple[Bound, float]:
     """The objective bound at a small size, and the seconds an evaluation takes there per pixel."""
     big = max(what.stages, key=lambda s: s.size[0] * s.size[1]).size
     scale = min(1.0, 256 / min(big), (2**17 / (big[0] * big[1])) ** 0.5)
-    size = (max(1, round(big[0] * scale)), max(1, round(big[1] * scale)))
+    small = (max(1, round(big[0] * scale)), max(1, round(big[1] * scale)))
+    try:
+        return _probed(what, small)
+    except RecipeError:
+        if small == big:
+            raise
+        return _probed(what, big)  # somebody's network may take pictures of one size only
+
+
+def _probed(what: Synthesis, size: Size) -> tuple[Bound, float]:
     executor = WholeExecutor()
     bound = bind(what.objective, what.network, size, executor)
     picture = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
     seconds = min(_timed(bound, what, picture, executor) for _ in range(2))
     return bound, seconds / (size[0] * size[1])
+
+
+def _deep(bound: Bound) -> list[str]:
+    """The layers of the network that an objective reads."""
+    return [layer for layer in layers_of(bound.statistics) if layer != PICTURE]
 
 
 def _timed(bound: Bound, what: Synthesis, picture: Tensor, executor: Executor) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reverie.errors import WeightsError
-from reverie.networks import weights as store
+from reverie.networks.tensorfiles import read_safetensors
 from reverie.networks.zoo import embedded
 
 LAYERS = ("relu5_1", "relu4_2", "relu3_2", "relu2_2")
@@ -136,11 +134,8 @@ def read_instant(path: Path) -> Instant:
     Raises:
         WeightsError: the file is missing, damaged or of another network.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"cannot read '{path}': {error.strerror}; install Reverie again.") from None
-    tensors = {key: value.float() for key, value in store.parse(data, path).items()}
+    found = read_safetensors(path)
+    tensors = {key: value.float() for key, value in found.tensors.items()}
     missing = [
         key
         for key in ("stages.0_out.weight", "stages.1_a.weight", "stages.3_out.weight", "noise.3")
@@ -148,8 +143,7 @@ def read_instant(path: Path) -> Instant:
     ]
     if missing:
         raise WeightsError(f"'{path.name}' is not a decoder that paints: it lacks {missing[0]}; bring another.")
-    facts = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
-    return Instant(tensors, str(facts.get("encoder", "")), hashlib.sha256(data).hexdigest())
+    return Instant(tensors, found.about.get("encoder", ""), found.sha256)
 
 
 def _laid_out(tensor: Tensor) -> Tensor:

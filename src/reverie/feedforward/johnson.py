@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,16 @@ from torch.nn import functional as F
 
 from reverie.errors import PictureError, WeightsError
 from reverie.files import Placing, replacing
-from reverie.networks import weights as store
+from reverie.networks.tensorfiles import read_pth, read_safetensors
+from reverie.strangers import contents, json_object, refusing
 
 LEAST = 16
 """Pixels of the shorter side of a picture, at least: padding mirrors what is there."""
 EPSILON = 1e-5
 """Added to variances before their root is divided by."""
 _MID = 0.5  # colours go in and come out about mid grey: near 0 low precision is finest
-_MOST = 64  # layers of a file that is read
+_MOST = {"down.": 8, "up.": 8, "blocks.": 64}  # layers of a file that is read, of each kind
+_LONGEST = 2**40  # steps or seconds of a training
 
 
 @dataclass(frozen=True)
@@ -282,44 +283,36 @@ def read_johnson(path: Path) -> Johnson:
         >>> read_johnson(Path("candy.pth")).layers[0].kernel
         9
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"cannot read '{path}': {error.strerror or error}; check its name and folder.") from None
     facts: Mapping[str, Any] = {}
     if path.suffix.lower() == ".safetensors":
-        tensors, facts = store.parse(data, path), _facts(data, path)
+        found = read_safetensors(path)
+        tensors, facts, sha256 = found.tensors, _facts(found.about, path), found.sha256
     else:
-        tensors = _from_example(_state(data, path), path)
+        sha256 = hashlib.sha256(contents(path, WeightsError)).hexdigest()
+        tensors = _from_example(read_pth(path), path)
     _check_tensors(tensors, path)
     laid = {key: _laid_out(value.float()) for key, value in tensors.items()}
-    return Johnson(laid, facts, hashlib.sha256(data).hexdigest())
+    return Johnson(laid, facts, sha256)
 
 
-def _facts(data: bytes, path: Path) -> Mapping[str, Any]:
-    """What stands in the header of a file that could be parsed."""
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    try:
-        facts = json.loads(header.get("__metadata__", {}).get("facts", "{}"))
-    except (ValueError, RecursionError):
-        facts = None
-    if not isinstance(facts, dict):
-        raise WeightsError(f"the facts in '{path.name}' are damaged; copy it again or train it anew.")
-    return facts
+_FACTS: Mapping[str, tuple[type, ...]] = {
+    "painting": (str,),
+    "settings": (dict,),
+    "steps": (int,),
+    "seconds": (int, float),
+}
+"""Kinds of the facts that are used; others are only shown."""
 
 
-def _state(data: bytes, path: Path) -> Mapping[str, Tensor]:
-    """The tensors of a .pth, read without running anything in it."""
-    try:
-        content = torch.load(BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception:  # a stranger's file can fail in any way
-        raise WeightsError(
-            f"'{path.name}' is not a readable .pth of plain tensors (nothing in it was run); bring a state_dict, or a"
-            " .safetensors that 'reverie train style' wrote."
-        ) from None
-    if not isinstance(content, dict):
-        raise WeightsError(f"'{path.name}' must hold a dictionary of tensors; bring a state_dict.")
-    return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+def _facts(about: Mapping[str, str], path: Path) -> Mapping[str, Any]:
+    """What a file says of itself."""
+    with refusing(WeightsError, f"the facts in '{path.name}' are damaged; copy it again or train it anew."):
+        facts = json_object(about.get("facts", "{}"))
+        if odd := [name for name, kinds in _FACTS.items() if name in facts and type(facts[name]) not in kinds]:
+            raise ValueError(f"{odd[0]} is of another kind")
+        if not all(0 <= facts.get(name, 0) <= _LONGEST for name in ("steps", "seconds")):
+            raise ValueError("nobody trains so long")
+        return facts
 
 
 _NAMES: Mapping[str, tuple[str, str]] = {
@@ -355,7 +348,7 @@ def _from_example(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
 def _numbers(tensors: Mapping[str, Tensor], kind: str) -> list[int]:
     """0, 1, 2 … as far as there are layers of a kind."""
     ending = "_a.weight" if kind == "blocks." else ".weight"
-    return [i for i in range(_MOST) if f"{kind}{i}{ending}" in tensors]
+    return [i for i in range(_MOST[kind]) if f"{kind}{i}{ending}" in tensors]
 
 
 def _check_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:

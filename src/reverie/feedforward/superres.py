@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +13,7 @@ from torch.nn import functional as F
 
 from reverie.choices import Variant
 from reverie.errors import RecipeError, WeightsError
-from reverie.networks import weights as store
+from reverie.networks.tensorfiles import read_safetensors
 
 _FILES: Mapping[Variant, str] = {"faithful": "superres.safetensors", "sharp": "superres-sharp.safetensors"}
 FACTORS = (2, 3, 4)
@@ -134,15 +133,12 @@ def read_superres(path: Path) -> Superres:
     Raises:
         WeightsError: the file is missing, damaged or of another network.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"cannot read '{path}': {error.strerror}; install Reverie again.") from None
-    tensors = {key: _laid_out(value.float()) for key, value in store.parse(data, path).items()}
+    found = read_safetensors(path)
+    tensors = {key: _laid_out(value.float()) for key, value in found.tensors.items()}
     missing = [key for key in ("entry.weight", "heads.2.weight") if key not in tensors]
     if missing:
         raise WeightsError(f"'{path.name}' is not a network that enlarges: it lacks {missing[0]}; bring another.")
-    return Superres(tensors, hashlib.sha256(data).hexdigest())
+    return Superres(tensors, found.sha256)
 
 
 def _laid_out(tensor: Tensor) -> Tensor:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
 from reverie.errors import RecipeError
 from reverie.files import Owned, Placing, replacing
 from reverie.jobs.states import flatten, unflatten
+from reverie.strangers import refusing
 
 FORMAT = 1
 _NAME = re.compile(r"checkpoint-(\d+)-(\d+)\.safetensors")
@@ -119,16 +120,19 @@ def read_state(path: Path, *, run: str) -> Any:
         RecipeError: it is whole, but of another run or of another format.
     """
     try:
-        if not _is_intact(path):
-            return None
-        with safe_open(path, framework="pt") as file:
-            about = file.metadata()
-            _check(path, about, run)
-            return unflatten(about["state"], {name: file.get_tensor(name).clone() for name in file.keys()})  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, RecipeError):
-            raise
+        with refusing(_Damaged, f"'{path}' is damaged."):
+            if not _is_intact(path):
+                return None
+            with safe_open(path, framework="pt") as file:
+                about = file.metadata()
+                _check(path, about, run)
+                return unflatten(about["state"], {name: file.get_tensor(name).clone() for name in file.keys()})  # noqa: SIM118
+    except _Damaged:
         return None
+
+
+class _Damaged(RecipeError):
+    """A checkpoint that cannot be read: the one before it may be whole."""
 
 
 def _check(path: Path, about: dict[str, str], run: str) -> None:

@@ -21,7 +21,6 @@ from reverie.jobs.events import Began, Stepped
 from reverie.jobs.items import Item
 from reverie.jobs.machines import Machines
 from reverie.jobs.perform import perform
-from reverie.networks.zoo import keep_loaded
 
 OFTEN = 0.25  # seconds between what a worker says of its progress
 
@@ -203,7 +202,6 @@ def work(pipe: Connection, threads: int, share: float) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
-    keep_loaded()
     with contextlib.suppress(EOFError, OSError):
         while True:
             for said in telling(pipe.recv(), share):

@@ -18,6 +18,7 @@ from reverie.jobs.checkpoints import Checkpoints
 from reverie.jobs.job import Expected, Job
 from reverie.jobs.kept import Kept, Source, differences
 from reverie.jobs.record import hash_of, relative
+from reverie.strangers import TEXT, contents
 
 KEPT = ".reverie"
 """Suffix of the folders in which runs are kept."""
@@ -193,11 +194,9 @@ def holds_job(path: Path) -> bool:
 
 def _read(path: Path) -> Kept:
     try:
-        return Kept.from_json(path.read_text(encoding="utf8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"cannot read '{path}': {error}.") from error
+        return Kept.from_json(contents(path, RecipeError, most=TEXT))
     except RecipeError as error:
-        raise RecipeError(f"'{path}': {error}") from None
+        raise RecipeError(f"'{path}': {error}") from error.__cause__
 
 
 @contextmanager

@@ -84,4 +84,6 @@ def _listed(path: Path) -> list[Path | None]:
     named = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not named:
         raise PictureError(f"the list '{path}' names no picture; write a path on each line.")
+    if "\0" in "".join(named):
+        raise PictureError(f"'{path}' is no list of paths: a zero byte stands in one; write a path on each line.")
     return [path.parent / name for name in named]

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
+from reverie.crafts.settings import validated
 from reverie.errors import RecipeError
 from reverie.networks.used import NetworkUsed
+from reverie.strangers import json_object, refusing
 
 EVERY = 30.0
 """Seconds between checkpoints."""
@@ -113,14 +115,9 @@ class Job(Part):
         Raises:
             RecipeError: it is none.
         """
-        try:
-            return cls.model_validate(json.loads(text))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise RecipeError(f"this is no job: {where}: {first['msg'].lower()}.") from None
-        except (ValueError, RecursionError) as error:
-            raise RecipeError(f"this is no job: {error}.") from None
+        with refusing(RecipeError, "this is no job: it is not whole JSON."):
+            values = json_object(text)
+        return validated(cls, values, "this is no job")
 
     def files(self) -> list[tuple[str, str]]:
         """Input and file of all that goes in, in their order."""

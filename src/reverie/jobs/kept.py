@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from reverie.crafts.craft import FOLDER, Craft
 from reverie.errors import RecipeError
 from reverie.jobs.job import Job, Part
 from reverie.jobs.record import Record, hash_of
+from reverie.strangers import json_object, refusing
 
 FORMAT: Literal[2] = 2
 
@@ -26,12 +27,22 @@ def _bare(name: str) -> str:
     return name
 
 
+def _somewhere(path: str) -> str:
+    """Refuse what no system takes for a path."""
+    if not path or "\0" in path:
+        raise ValueError("it is not a path")
+    return path
+
+
+Somewhere = Annotated[str, AfterValidator(_somewhere)]
+
+
 class Source(Part):
     """A file that goes into a run: the name of its copy in the folder, and where it lay."""
 
     role: str
     name: Annotated[str, AfterValidator(_bare)]
-    origin: str
+    origin: Somewhere
 
 
 class Kept(Part):
@@ -53,8 +64,8 @@ class Kept(Part):
     version: Literal[2] = Field(default=FORMAT, alias="format")
     job: Job
     record: Record
-    output: str
-    base: str | None = None
+    output: Somewhere
+    base: Somewhere | None = None
     named: bool = True
     sources: tuple[Source, ...] = ()
     tile: int | None = Field(default=None, ge=0)
@@ -88,27 +99,23 @@ class Kept(Part):
         return json.dumps({"run": self.run, **self.model_dump(mode="json", by_alias=True)}, indent=1)
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str | bytes) -> Self:
         """What stands in a JSON text.
 
         Raises:
             RecipeError: damaged, or of another format.
         """
-        try:
-            data: dict[str, Any] = json.loads(text)
-            version = data["format"]
-            if version == FORMAT:
-                run = data.pop("run")
-                kept = cls.model_validate(data)
-                if kept.run == run and len(kept.sources) == len(kept.record.inputs):
-                    return kept
-        except (ValidationError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            version = FORMAT
-        if version != FORMAT:
-            raise RecipeError(
-                f"this Reverie reads runs of format {FORMAT}; got {version!r:.20}. Use the Reverie that wrote it."
-            )
-        raise RecipeError("the job is damaged: its text is not as it was written. Run its command again.")
+        with refusing(RecipeError, "the job is damaged: its text is not as it was written. Run its command again."):
+            data = json_object(text)
+            if (version := data["format"]) != FORMAT:
+                raise RecipeError(
+                    f"this Reverie reads runs of format {FORMAT}; got {version!r:.20}. Use the Reverie that wrote it."
+                )
+            run = data.pop("run")
+            kept = cls.model_validate(data)
+            if kept.run != run or len(kept.sources) != len(kept.record.inputs):
+                raise ValueError("it describes another run")
+            return kept
 
 
 def sources_of(record: Record, files: Sequence[Path]) -> tuple[Source, ...]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from reverie.errors import RecipeError
 from reverie.files import Owned
 from reverie.jobs.items import Item
+from reverie.strangers import contents, json_object, refusing
 
 CSV, LINES = "manifest.csv", "manifest.jsonl"
 SELDOM = 1.0  # seconds between writings, while items end faster than that
@@ -112,10 +114,16 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
 
 def _known_of(path: Path) -> dict[str, tuple[float, str | None]]:
     """The seconds that items took in an earlier call, and its notes; a damaged manifest is as good as none."""
-    found: dict[str, tuple[float, str | None]] = {}
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        for line in path.read_text(encoding="utf8").splitlines():
-            row = json.loads(line)
-            if row["seconds"] is not None:
-                found[str(row["item"])] = (float(row["seconds"]), row["note"])
-    return found
+    try:
+        with refusing(RecipeError, f"'{path}' is damaged."):
+            rows = map(json_object, contents(path, RecipeError).decode("utf8").splitlines())
+            return {str(row["item"]): _known(row) for row in rows if row["seconds"] is not None}
+    except RecipeError:
+        return {}
+
+
+def _known(row: Mapping[str, Any]) -> tuple[float, str | None]:
+    seconds, note = float(row["seconds"]), row["note"]
+    if not 0 <= seconds < math.inf or not isinstance(note, str | None):
+        raise ValueError("such a row was never written")
+    return seconds, note

@@ -7,14 +7,16 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, JsonValue
 
 from reverie import styles
 from reverie.crafts.registry import find
+from reverie.crafts.settings import validated
 from reverie.errors import PluginWarning, RecipeError, suggestion
 from reverie.jobs.job import Job, Part
+from reverie.strangers import json_object, refusing
 
 PLUGINS = "reverie.presets"
 """The group of entry points by which a package adds presets: each names a package that holds their JSON files."""
@@ -35,6 +37,17 @@ class Preset(Part):
     summary: str = Field(min_length=1, max_length=90)
     settings: dict[str, JsonValue] = Field(default={})
     samples: dict[str, tuple[str, ...]] = Field(default={})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """The preset in a JSON text.
+
+        Raises:
+            RecipeError: one line naming what is wrong.
+        """
+        with refusing(RecipeError, "the preset is damaged: it is not whole JSON."):
+            values = json_object(text)
+        return validated(cls, values, "the preset is damaged")
 
     def given(self) -> dict[str, Any]:
         """The settings as if they were typed, by the names users know.
@@ -95,12 +108,12 @@ def with_preset(job: Job) -> Job:
 
 @cache
 def _every() -> Mapping[str, Preset]:
-    found = {path.stem: Preset.model_validate_json(path.read_bytes()) for path in sorted(_ROOM.glob("*.json"))}
+    found = {path.stem: Preset.from_json(path.read_bytes()) for path in sorted(_ROOM.glob("*.json"))}
     for name, text in _added():
         try:
-            found.setdefault(name, Preset.model_validate_json(text))
-        except ValueError as error:
-            warnings.warn(f"the preset '{name}' is left out: {str(error).splitlines()[0]}", PluginWarning, stacklevel=2)
+            found.setdefault(name, Preset.from_json(text))
+        except RecipeError as error:
+            warnings.warn(f"the preset '{name}' is left out: {error}", PluginWarning, stacklevel=2)
     return dict(sorted(found.items()))
 
 

@@ -10,15 +10,16 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import AfterValidator, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, Field, JsonValue
 
 from reverie.crafts.craft import Craft
 from reverie.crafts.registry import find
-from reverie.crafts.settings import Settings
-from reverie.errors import PictureError, RecipeError
+from reverie.crafts.settings import Settings, validated
+from reverie.errors import PictureError, RecipeError, reason_of
 from reverie.jobs.job import Part, Stop
 from reverie.networks.used import NetworkUsed
 from reverie.pictures import read_recipe
+from reverie.strangers import refusing
 from reverie.version import __version__
 
 SCHEMA: Literal[2] = 2
@@ -80,7 +81,7 @@ class Record(Part):
         return json.dumps(self.model_dump(mode="json", by_alias=True), ensure_ascii=True)
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str | bytes) -> Self:
         """The record in a JSON text.
 
         Raises:
@@ -90,10 +91,8 @@ class Record(Part):
             >>> Record.from_json(read_recipe("dream.png")).craft
             'dream'
         """
-        try:
+        with refusing(RecipeError, "the recipe is damaged: it is not whole JSON."):
             data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise RecipeError("the recipe is damaged: it is not whole JSON.") from error
         if not isinstance(data, dict) or "schema" not in data or not {"craft", "recipe"} & data.keys():
             raise RecipeError("this is not a recipe of Reverie's; something else wrote it.")
         if data["schema"] != SCHEMA:
@@ -101,12 +100,7 @@ class Record(Part):
                 f"this Reverie reads recipes of schema {SCHEMA}; got {data['schema']!r:.20}, of"
                 f" Reverie {data.get('reverie')!r:.20}. Use the Reverie that wrote it."
             )
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise RecipeError(f"the recipe is damaged: {where}: {first['msg'].lower()}.") from None
+        return validated(cls, data, "the recipe is damaged")
 
     def resolve(self) -> tuple[Craft[..., Any], Settings]:
         """The craft and its settings, checked as if typed by a user.
@@ -214,6 +208,5 @@ def hash_of(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        reason = error.strerror or error
-        raise PictureError(f"cannot open '{path}': {reason}; check its name and folder") from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        raise PictureError(f"cannot open '{path}': {reason_of(error)}; check its name and folder") from error

@@ -12,7 +12,6 @@ from reverie.engine.joining import leave, the_ray
 from reverie.jobs.crew import Crew, Event, ItemEnded, ItemProgress, ItemStepped, telling
 from reverie.jobs.items import Item
 from reverie.jobs.share import share_out
-from reverie.networks.zoo import keep_loaded
 
 
 class Spread(Crew):
@@ -91,11 +90,10 @@ class Spread(Crew):
 
 
 class Maker:
-    """What runs in an actor; its network stays loaded."""
+    """What runs in an actor."""
 
     def __init__(self, threads: int, share: float) -> None:
         torch.set_num_threads(threads)
-        keep_loaded()
         self._share = share
 
     def make(self, item: Item) -> Iterator[ItemProgress | str]:

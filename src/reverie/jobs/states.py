@@ -74,6 +74,8 @@ def _unpacked(part: Any, tensors: Mapping[str, Tensor]) -> Any:
     ((kind, content),) = part.items()
     if kind == "tensor":
         return tensors[content]
+    if not isinstance(content, list):
+        raise ValueError(f"a packed {kind} is a list; got {type(content).__name__}")
     if kind == "dict":
         return {key: _unpacked(its, tensors) for key, its in content}
     if kind not in ("list", "tuple"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import urllib.error
 import urllib.request
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from reverie.errors import ChecksumMismatch, WeightsError
 from reverie.files import append, put, remove
+from reverie.networks.digests import hash_file
 
 CHUNK = 1 << 20
 PATIENCE_SECONDS = 30.0
@@ -141,12 +141,6 @@ def mismatch(path: Path, digest: str, checkpoint: Checkpoint) -> str:
     """That a file is not the published one, in words."""
     expected = checkpoint.sha256[:8]
     return f"'{path.name}' must have sha256 {expected}...; it has {digest[:8]}..."
-
-
-def hash_file(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def size_so_far(path: Path) -> int:

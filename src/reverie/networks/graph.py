@@ -21,6 +21,7 @@ from reverie.networks.ops import (
     window_of,
 )
 
+_SHOWN = 24  # layers that a refusal lists
 PICTURE = "picture"
 """The name under which a table speaks of its input."""
 
@@ -94,6 +95,10 @@ class Blueprint:
     class_layer: str | None = None
     paper: str = ""
     norm_epsilon: float = 1e-5
+    own: bool = False
+    """Somebody's own network, of which the command line knows nothing."""
+    of_maps: bool = False
+    """What goes in is another network's map, as it is."""
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -110,10 +115,8 @@ class Blueprint:
             if node.name == layer and not node.hidden:
                 return node
         hint = suggestion(layer, self.layers).removeprefix(" Did")
-        raise LayerNotFound(
-            f"layer '{layer}' is not in {self.name};{' did' + hint if hint else ''}"
-            f" 'reverie networks {self.name}' lists them."
-        )
+        way = f"it has {_some(self.layers)}." if self.own else f"'reverie networks {self.name}' lists them."
+        raise LayerNotFound(f"layer '{layer}' is not in {self.name};{' did' + hint if hint else ''} {way}")
 
     def ancestors(self, layers: Iterable[str]) -> tuple[Node, ...]:
         """The rows needed for some layers, those included, in the table's order."""
@@ -191,7 +194,7 @@ class Blueprint:
             for node in self.nodes[index + 1 :]
         )
         channels = self.channels(layer)
-        return replace(self, nodes=tuple(nodes), mean=(0.0,) * channels, std=(1.0,) * channels)
+        return replace(self, nodes=tuple(nodes), mean=(0.0,) * channels, std=(1.0,) * channels, of_maps=True)
 
     def with_pooling(self, pooling: Pooling) -> Blueprint:
         """The same table, with every max pool exchanged for a scaled average when asked."""
@@ -260,6 +263,12 @@ def _wrapping(node: Node) -> Node:
     if isinstance(node.op, Conv | Pool):
         return replace(node, op=replace(node.op, window=replace(node.op.window, wraps=True)))
     return node
+
+
+def _some(layers: Sequence[str]) -> str:
+    """Layers listed, of many the first and the last."""
+    shown = layers if len(layers) <= _SHOWN else (*layers[: _SHOWN - 4], f"… ({len(layers)} in all)", *layers[-4:])
+    return ", ".join(shown) or "none"
 
 
 def _join(name: str, branches: Sequence[Geometry]) -> Geometry:

@@ -73,6 +73,7 @@ class Network(nn.Module):
         self._fitting: set[tuple[tuple[str, ...], tuple[int, int]]] = set()
         self._scales: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
         self._pieces: dict[str, Network] = {}
+        self._extents: dict[tuple[str, tuple[int, int]], tuple[int, int]] = {}
         self.eval().requires_grad_(False)
 
     @property
@@ -133,8 +134,15 @@ class Network(nn.Module):
         return self.blueprint.geometry(layer)
 
     def extent(self, layer: str, size: tuple[int, int]) -> tuple[int, int]:
-        """The (h, w) of a layer's map on a picture of ``size`` (H, W)."""
-        return self.blueprint.extent(layer, size)
+        """The (h, w) of a layer's map on a picture of ``size`` (H, W); where arithmetic cannot tell, it is run once."""
+        if self.blueprint.is_local(layer):
+            return self.blueprint.extent(layer, size)
+        if (layer, size) not in self._extents:
+            blank = torch.zeros(1, 3, *size, device=next((p.device for p in self.parameters()), None))
+            with torch.no_grad():
+                found = self(blank, (layer,))[layer]
+            self._extents[layer, size] = (found.shape[2], found.shape[3])
+        return self._extents[layer, size]
 
     def smallest(self, layer: str) -> int:
         """The shorter side, in px, that a picture needs for a layer to have a feature at all."""
@@ -155,7 +163,7 @@ class Network(nn.Module):
         if layer not in self._pieces:
             piece = copy.copy(self)
             piece.blueprint = self.blueprint.after(layer)
-            piece._plans, piece._fitting, piece._scales, piece._pieces = {}, set(), {}, {}
+            piece._plans, piece._fitting, piece._scales, piece._pieces, piece._extents = {}, set(), {}, {}, {}
             self._pieces[layer] = piece
         return self._pieces[layer]
 
@@ -194,6 +202,9 @@ class Network(nn.Module):
         self._check_size(asked, (x.shape[2], x.shape[3]))
         return self._maps(self._normalise(x), asked)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, {len(self.layers)} layers, {self.dtype})"
+
     if TYPE_CHECKING:
 
         def __call__(self, x: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
@@ -214,7 +225,7 @@ class Network(nn.Module):
         return self._plans[layers]
 
     def _check(self, x: Tensor) -> None:
-        wanted = max(3, len(self.blueprint.mean))  # one channel is made of three
+        wanted = len(self.blueprint.mean) if self.blueprint.of_maps else 3  # one channel is made of three
         if x.ndim != 4 or x.shape[1] != wanted or not x.is_floating_point():
             raise PictureError(
                 f"a network wants float pictures (B, 3, H, W) in [0, 1]; got {tuple(x.shape)}"
@@ -236,12 +247,14 @@ class Network(nn.Module):
     def _normalise(self, x: Tensor) -> Tensor:
         """(x - mean) / std in float32 or better, cast once at the end."""
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        if not any(self.blueprint.mean) and set(self.blueprint.std) == {1.0}:
+        if self.blueprint.of_maps:
             return x.to(dtype=self.dtype, memory_format=layout)
         wide = torch.promote_types(self.dtype, torch.float32)
         x = x.to(wide)
         if len(self.blueprint.mean) == 1:
             x = (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        if not any(self.blueprint.mean) and set(self.blueprint.std) == {1.0}:
+            return x.to(dtype=self.dtype, memory_format=layout)
         scale, shift = self._scale(x)
         return torch.addcmul(shift, x, scale).to(dtype=self.dtype, memory_format=layout)
 

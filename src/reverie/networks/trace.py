@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,10 @@ POINTWISE_FUNCTIONS = """
 """
 POINTWISE_NAMES = frozenset(POINTWISE_FUNCTIONS.split())
 NUMBERS_OF_A_MAP = ("size", "shape", "dim", "ndim", "numel", "device", "dtype")
+VIEW_NAMES = """
+    view reshape flatten unflatten transpose permute squeeze unsqueeze expand getitem chunk split
+"""
+VIEWS = frozenset(VIEW_NAMES.split())
 NEVER_IN_PLACE: Mapping[Any, Callable[..., Any]] = {
     torch.add: operator.add,
     torch.concat: torch.cat,
@@ -34,6 +39,8 @@ NEVER_IN_PLACE: Mapping[Any, Callable[..., Any]] = {
     operator.imul: operator.mul,
     operator.itruediv: operator.truediv,
 }
+
+_SUMS_IN_PLACE = (operator.iadd, operator.isub, operator.imul, operator.itruediv)
 
 
 @dataclass(frozen=True)
@@ -59,13 +66,91 @@ def follow(module: nn.Module) -> Traced | None:
             graph = tracer.trace(module)
     except Exception:  # whatever a stranger's forward does when it is given no numbers
         return None
-    if sum(node.op == "placeholder" for node in graph.nodes) != 1:
+    if sum(node.op == "placeholder" for node in graph.nodes) != 1 or not _without_overwriting(module, graph):
         return None
+    for part in module.modules():
+        if getattr(part, "inplace", False) is True:
+            setattr(part, "inplace", False)  # noqa: B010 (a module's attributes have no types)
     return Traced(module, graph, tracer.outputs)
+
+
+def _without_overwriting(module: nn.Module, graph: fx.Graph) -> bool:
+    """Make whoever reads a map after a step has overwritten it read that step's result; False where that is not all.
+
+    It is not all where parts of a map are overwritten, or a map through a view of it.
+    """
+    order = {node: place for place, node in enumerate(graph.nodes)}
+    for step in graph.nodes:
+        if step.target in (operator.setitem, "__setitem__"):
+            return False
+        if not _overwrites(module, step):
+            continue
+        lost = step.args[0] if step.args else step.kwargs.get("input")
+        if not isinstance(lost, fx.Node):
+            return False
+        later = [user for user in lost.users if order[user] > order[step]]
+        for user in later:
+            user.replace_input_with(lost, step)
+        if any(order[user] > order[step] for seen in _seen_through(lost) for user in seen.users):
+            return False
+    return True
+
+
+def _seen_through(node: fx.Node) -> list[fx.Node]:
+    """The maps of which a map may be a view."""
+    found: list[fx.Node] = []
+    while _named(node) in VIEWS and node.args and isinstance(node.args[0], fx.Node):
+        node = node.args[0]
+        found.append(node)
+    return found
+
+
+def _overwrites(module: nn.Module, step: fx.Node) -> bool:
+    """Whether a step writes its result over the map that it reads."""
+    if step.op == "call_module":
+        return getattr(module.get_submodule(str(step.target)), "inplace", False) is True
+    if step.op not in ("call_function", "call_method"):
+        return False
+    name = _named(step)
+    if step.target in _SUMS_IN_PLACE or (name.endswith("_") and not name.endswith("__")):
+        return True
+    return _arguments(step).get("inplace", False) is True
+
+
+def _arguments(step: fx.Node) -> Mapping[str, Any]:
+    """The arguments of a function by name, as far as it tells them."""
+    try:
+        return inspect.signature(cast(Callable[..., Any], step.target)).bind(*step.args, **step.kwargs).arguments
+    except (TypeError, ValueError):  # a method, or written in C
+        return step.kwargs
+
+
+def _named(step: fx.Node) -> str:
+    return step.target if isinstance(step.target, str) else getattr(step.target, "__name__", "")
+
+
+class _Proxy(fx.Proxy):
+    """Stands for a map, and tells ``y += x`` from ``y = y + x``: the first changes what others know as well."""
+
+    def __iadd__(self, other: Any) -> Any:
+        return self.tracer.create_proxy("call_function", operator.iadd, (self, other), {})
+
+    def __isub__(self, other: Any) -> Any:
+        return self.tracer.create_proxy("call_function", operator.isub, (self, other), {})
+
+    def __imul__(self, other: Any) -> Any:
+        return self.tracer.create_proxy("call_function", operator.imul, (self, other), {})
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self.tracer.create_proxy("call_function", operator.itruediv, (self, other), {})
 
 
 class _Tracer(fx.Tracer):
     """Follows a forward pass, remembering what each submodule gave."""
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        """What stands for a step's result."""
+        return _Proxy(node, self)
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +183,7 @@ class Table:
         self.module = traced.module
         self.names: dict[fx.Node, str] = {}
         self._numbers: set[fx.Node] = set()
-        self._constants: set[fx.Node] = set()
+        self._constants: dict[fx.Node, Any] = {}
         self._paths: dict[fx.Node, list[str]] = {}
         for path, node in traced.outputs.items():
             self._paths.setdefault(node, []).append(path)
@@ -113,7 +198,10 @@ class Table:
         hidden = node in self._numbers or node in self._constants
         name = self.names[node] = self._name(node)
         inputs = tuple(self.names[source] for source in node.all_input_nodes)
-        row = Node(name, self._op(node), inputs, hidden=hidden)
+        op = self._op(node)
+        if node in self._constants:
+            self._constants[node] = _computed(op, [self._constants[source] for source in node.all_input_nodes])
+        row = Node(name, op, inputs, hidden=hidden)
         outer = [path for path in self._paths.get(node, []) if path != name]
         return [row, *(Node(path, Call(same, Window()), (name,)) for path in outer)]
 
@@ -123,9 +211,10 @@ class Table:
         asked = node.args[1] if node.target is getattr else node.target
         if node.op != "call_module" and isinstance(asked, str) and asked in NUMBERS_OF_A_MAP:
             self._numbers.add(node)
-        elif all(source in self._numbers | self._constants for source in sources):
-            numbers = any(source in self._numbers for source in sources)
-            (self._numbers if numbers else self._constants).add(node)
+        elif all(source in self._constants for source in sources):
+            self._constants[node] = None
+        elif all(source in self._numbers or source in self._constants for source in sources):
+            self._numbers.add(node)
 
     def _name(self, node: fx.Node) -> str:
         """The path of the innermost submodule that ends here, or the step's own name inside one."""
@@ -141,22 +230,42 @@ class Table:
     def _op(self, node: fx.Node) -> Op:
         if node.op == "get_attr":
             return Call(Constant(_attribute(self.module, str(node.target))), Window())
+        if node in self._constants:
+            module = node.op == "call_module"
+            return Call(
+                Applied(self.module.get_submodule(str(node.target)) if module else _function(node), node), Window()
+            )
         if node.op == "call_module":
             part = self.module.get_submodule(str(node.target))
             simple = node.args == tuple(node.all_input_nodes) and not node.kwargs
             step = part if simple else Applied(part, node)
-            return Call(step, module_window(part), _module_channels(part))
+            return Call(step, module_window(part), module_channels(part))
         function = _function(node)
+        measured = any(source in self._numbers for source in node.all_input_nodes)
+        if measured or any(_lies_at_places(self._constants[s]) for s in node.all_input_nodes if s in self._constants):
+            return Call(Applied(function, node), None)
         if function is torch.cat and self._joins_channels(node):
             return Concat()
         if function is operator.add and list(node.args) == node.all_input_nodes:
             return Add()
-        measured = any(source in self._numbers for source in node.all_input_nodes)
-        return Call(Applied(function, node), None if measured else _function_window(node))
+        return Call(Applied(function, node), _function_window(node))
 
     def _joins_channels(self, node: fx.Node) -> bool:
         dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
         return dim in (1, -3) and list(cast(Sequence[Any], node.args[0])) == node.all_input_nodes
+
+
+def _computed(op: Op, values: Sequence[Any]) -> Any:
+    """What a step makes of constants alone; None where it cannot be told yet."""
+    try:
+        return op.function(*values) if isinstance(op, Call) else None
+    except Exception:  # a stranger's code
+        return None
+
+
+def _lies_at_places(constant: Any) -> bool:
+    """Whether a constant differs from one place of a map to another, as the embedding of a position does."""
+    return not isinstance(constant, Tensor) or any(side > 1 for side in constant.shape[-2:])
 
 
 def same(x: Tensor) -> Tensor:
@@ -190,9 +299,12 @@ class Applied(nn.Module):
         super().__init__()
         slots: dict[fx.Node, Any] = {s: _Slot(i) for i, s in enumerate(node.all_input_nodes)}
         self.function = function
-        self.args = fx.node.map_arg(node.args, slots.__getitem__)
-        kwargs = {**node.kwargs, "inplace": False} if "inplace" in node.kwargs else node.kwargs
-        self.kwargs = fx.node.map_arg(dict(kwargs), slots.__getitem__)
+        args, kwargs = node.args, dict(node.kwargs)
+        if node.op == "call_function" and _arguments(node).get("inplace", False) is True:
+            given = {**_arguments(node), "inplace": False}
+            args, kwargs = (), given
+        self.args = fx.node.map_arg(args, slots.__getitem__)
+        self.kwargs = fx.node.map_arg(kwargs, slots.__getitem__)
 
     def forward(self, *maps: Any) -> Any:
         """The step's result."""
@@ -241,12 +353,18 @@ def _function(node: fx.Node) -> Callable[..., Any]:
         return Method(plain if hasattr(Tensor, plain) else name)
     if node.target is torch.add and node.kwargs:
         return torch.add
-    return NEVER_IN_PLACE.get(node.target, cast(Callable[..., Any], node.target))
+    target = cast(Callable[..., Any], node.target)
+    name = _named(node)
+    if name.endswith("_") and not name.endswith("__"):
+        plain = name.removesuffix("_")
+        homes = (home for home in (torch, nn.functional, Tensor) if hasattr(home, plain))
+        return next((cast(Callable[..., Any], getattr(home, plain)) for home in homes), target)
+    return NEVER_IN_PLACE.get(target, target)
 
 
 def _function_window(node: fx.Node) -> Window | None:
     function = _function(node)
-    name = function.name if isinstance(function, Method) else getattr(function, "__name__", "")
+    name = function.name if isinstance(function, Method) else str(getattr(function, "__name__", ""))
     if name in ("max_pool2d", "avg_pool2d"):
         return _pool_call_window(name, node)
     return Window() if name in POINTWISE_NAMES else None
@@ -271,6 +389,8 @@ def _pool_call_window(name: str, node: fx.Node) -> Window | None:
 
 def module_window(part: nn.Module) -> Window | None:
     """What a feature of a module's output reads of its input; None when that is not known."""
+    if isinstance(part, nn.BatchNorm2d) and part.running_mean is None:
+        return None  # it normalises by the whole picture
     if isinstance(part, POINTWISE_MODULES):
         return Window()
     if isinstance(part, nn.Conv2d):
@@ -297,11 +417,20 @@ def _conv_window(part: nn.Conv2d) -> Window | None:
     return Window(kernel, _pair(part.stride), padding, dilation)
 
 
-def _module_channels(part: nn.Module) -> int | None:
-    for attribute in ("out_channels", "out_features", "num_features"):
+def module_channels(part: nn.Module) -> int | None:
+    """How many channels a module gives; None where only its run tells."""
+    if isinstance(part, nn.Sequential):
+        ends = (inner for inner in reversed(list(part)) if module_channels(inner) or not _keeps_channels(inner))
+        return next((module_channels(inner) for inner in ends), None)
+    for attribute in ("out_channels", "out_features", "num_features", "num_channels"):
         if isinstance(found := getattr(part, attribute, None), int):
             return found
     return None
+
+
+def _keeps_channels(part: nn.Module) -> bool:
+    pools = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Upsample)
+    return isinstance(part, (*POINTWISE_MODULES, *pools))
 
 
 def _pair(value: Any) -> Pair:

@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
-import pickle
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as dump_safetensors
 from torch import Tensor
 
-from reverie.errors import ChecksumMismatch, FileError, ReverieError, WeightsError
+from reverie.errors import ChecksumMismatch, FileError, ReverieError, WeightsError, reason_of
 from reverie.files import make_folder, one_at_a_time, remove, write_bytes
+from reverie.networks.digests import hash_file
 from reverie.networks.fetch import (
     Checkpoint,
     Progress,
     fetch,
-    hash_file,
     mismatch,
     size_so_far,
 )
-from reverie.networks.graph import Blueprint
+from reverie.networks.graph import Blueprint, weight_shapes
 from reverie.networks.ops import Conv
+from reverie.networks.tensorfiles import read_pth, read_safetensors
+from reverie.strangers import contents
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def obtain(checkpoint: Checkpoint, blueprint: Blueprint) -> Iterator[Progress]:
 
 def is_cached(checkpoint: Checkpoint) -> bool:
     """Whether a network's converted weights are in the cache."""
-    return _is_there(_cached_file(checkpoint))
+    return _is_kept(_cached_file(checkpoint))
 
 
 def find(checkpoint: Checkpoint, blueprint: Blueprint) -> Weights:
@@ -123,11 +120,11 @@ def from_file(path: Path, blueprint: Blueprint, checkpoint: Checkpoint) -> Weigh
     """
     if not path.is_file():
         raise WeightsError(f"weights must be a .pth or .safetensors file; there is no '{path}'.")
-    digest = hash_file(path)
+    digest = _digest(path)
     if path.name == checkpoint.file and not digest.startswith(checkpoint.sha256):
         raise ChecksumMismatch(mismatch(path, digest, checkpoint) + "; copy it again.")
     target = cache_folder() / f"{checkpoint.name}-{digest[:8]}.safetensors"
-    if not _is_there(target):
+    if not _is_kept(target):
         convert(path, blueprint, target, checkpoint.keep)
     return read_cached(target)
 
@@ -138,18 +135,15 @@ def read_cached(path: Path) -> Weights:
     Raises:
         ChecksumMismatch: if it has changed since; it is removed, so that asking again repairs it.
     """
-    try:
-        data, recorded = path.read_bytes(), _record(path).read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise WeightsError(f"cannot read cached weights '{path}': {error.strerror}.") from error
-    digest = hashlib.sha256(data).hexdigest()
+    recorded = contents(_record(path), WeightsError).strip().decode("ascii", "replace")
+    digest = _digest(path)
     if digest != recorded:
         _forget(path)
         raise ChecksumMismatch(
             f"cached weights '{path.name}' have sha256 {digest[:8]} where {recorded[:8]} was"
             " written; they are removed, run again to fetch them anew."
         )
-    return Weights(parse(data, path), digest)
+    return Weights(read_safetensors(path, digest).tensors, digest)
 
 
 def convert(path: Path, blueprint: Blueprint, target: Path, keep: tuple[str, ...]) -> None:
@@ -179,29 +173,41 @@ def fold(blueprint: Blueprint, tensors: Mapping[str, Tensor]) -> dict[str, Tenso
         WeightsError: if a key is missing.
     """
     folded = {}
-    try:
-        for node in blueprint.nodes:
-            if isinstance(node.op, Conv):
-                weight, bias = _folded(node.op, tensors, blueprint.norm_epsilon)
-                folded[f"{node.name}.weight"], folded[f"{node.name}.bias"] = weight, bias
-    except KeyError as missing:
-        raise WeightsError(
-            f"these weights are not of {blueprint.name}: they lack {missing}; bring the file torchvision publishes."
-        ) from None
+    shapes = weight_shapes(blueprint)
+    for node in blueprint.nodes:
+        if isinstance(node.op, Conv):
+            take = partial(_taken, tensors, blueprint.name)
+            weight, bias = _folded(node.op, shapes[node.name], take, blueprint.norm_epsilon)
+            folded[f"{node.name}.weight"], folded[f"{node.name}.bias"] = weight, bias
     return folded
 
 
-def _folded(op: Conv, tensors: Mapping[str, Tensor], epsilon: float) -> tuple[Tensor, Tensor]:
-    weight = tensors[f"{op.source}.weight"].double()
-    if weight.ndim == 2:
-        weight = weight[:, :, None, None]
+def _folded(
+    op: Conv, shape: tuple[int, ...], take: Callable[[str, tuple[int, ...]], Tensor], epsilon: float
+) -> tuple[Tensor, Tensor]:
+    weight, channels = take(f"{op.source}.weight", shape), shape[:1]
     if not op.norm:
-        return weight, tensors[f"{op.source}.bias"].double()
+        return weight, take(f"{op.source}.bias", channels)
     gain, shift, mean, variance = (
-        tensors[f"{op.norm}.{part}"].double() for part in ("weight", "bias", "running_mean", "running_var")
+        take(f"{op.norm}.{part}", channels) for part in ("weight", "bias", "running_mean", "running_var")
     )
     scale = gain / (variance + epsilon).sqrt()
     return weight * scale[:, None, None, None], shift - mean * scale
+
+
+def _taken(tensors: Mapping[str, Tensor], network: str, key: str, shape: tuple[int, ...]) -> Tensor:
+    """A tensor of a file in float64, of the shape that the network wants; a linear layer's as a 1x1 convolution's."""
+    remedy = "bring the file torchvision publishes"
+    if key not in tensors:
+        raise WeightsError(f"these weights are not of {network}: they lack '{key}'; {remedy}.")
+    found = tensors[key]
+    if tuple(found.shape) not in (shape, shape[:2] if shape[2:] == (1, 1) else shape):
+        raise WeightsError(
+            f"these weights are not of {network}: '{key}' is {tuple(found.shape)}, not {shape}; {remedy}."
+        )
+    if not found.is_floating_point():
+        raise WeightsError(f"these weights are not of {network}: '{key}' holds {found.dtype}; {remedy}.")
+    return found.double().reshape(shape)
 
 
 def _local_file(checkpoint: Checkpoint) -> Path | None:
@@ -216,6 +222,18 @@ def _local_file(checkpoint: Checkpoint) -> Path | None:
 
 def _cached_file(checkpoint: Checkpoint) -> Path:
     return cache_folder() / f"{checkpoint.name}-{checkpoint.sha256[:8]}.safetensors"
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether a converted file is there with its record."""
+    return path.is_file() and _record(path).is_file()
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hash_file(path)
+    except OSError as error:
+        raise WeightsError(f"cannot read '{path}': {reason_of(error)}.") from error
 
 
 def _record(path: Path) -> Path:
@@ -235,26 +253,7 @@ def _forget(path: Path) -> None:
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
-    """All tensors of a .safetensors file, or of a .pth read without running anything in it."""
-    if path.suffix == ".safetensors":
-        return parse(path.read_bytes(), path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        raise WeightsError(
-            f"'{path.name}' is not a readable .pth of plain tensors; copy it again or bring a .safetensors."
-        ) from error
-    if not isinstance(content, dict):
-        raise WeightsError(f"'{path.name}' must hold a dictionary of tensors; bring a state_dict.")
-    return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
-
-
-def parse(data: bytes, path: Path) -> Mapping[str, Tensor]:
-    try:
-        tensors: dict[str, Tensor] = parse_safetensors(data)
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise WeightsError(f"'{path.name}' is not a readable .safetensors: {error}.") from error
-    return tensors
+    return read_safetensors(path).tensors if path.suffix == ".safetensors" else read_pth(path)
 
 
 def _make(folder: Path) -> Path:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
-from reverie.errors import RecipeError
+from reverie.errors import RecipeError, reason_of
 from reverie.networks.graph import PICTURE, Blueprint, Node
 from reverie.networks.network import Network, fingerprint
 from reverie.networks.ops import Call, Conv, Window
-from reverie.networks.trace import Table, Traced, follow, same
+from reverie.networks.trace import Table, Traced, follow, module_channels, same
 
 CLASSES = "classes"
+_TRIED = 64  # pixels of the picture on which channels are counted
 
 
 def wrap(
@@ -26,6 +29,7 @@ def wrap(
     std: float | Sequence[float],
     layers: Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
+    to_map: Callable[[Tensor], Tensor] | None = None,
 ) -> Network:
     """Any network of pictures, with its submodules' paths as layer names.
 
@@ -33,6 +37,7 @@ def wrap(
     ``torch.fx`` can follow its forward pass, only what the asked layers need is run, and geometry
     (so, exact tiles) is known for convolutions, pools and pointwise steps, through branches.
     Elsewhere the forward pass is run up to the deepest asked layer, and there is no geometry.
+    A layer that gives (B, K) is a map of a single position, (B, K, 1, 1).
 
     Args:
         module: takes (B, 3, H, W), or (B, 1, H, W): then it is given the picture's luma.
@@ -42,6 +47,8 @@ def wrap(
         classes: names of the outputs, in order. They make the layer ``classes``: scores
             per position where the network ends in a global average and a linear layer, else
             (B, K, 1, 1).
+        to_map: what makes a (B, C, h, w) map of a layer that gives something else, such as the tokens (B, N, C) of a
+            transformer. To send the network to other processes, give a function of a module, no lambda.
 
     Raises:
         LayerNotFound: if one of ``layers`` is not there.
@@ -51,22 +58,123 @@ def wrap(
         >>> mine = wrap(model, mean=0.5, std=0.25, classes=("cat", "dog"))
         >>> mine(picture, ["features.3"])["features.3"].shape
         torch.Size([1, 64, 56, 56])
+        >>> tokens = wrap(vit, mean=0.5, std=0.5, to_map=lambda x: x[:, 1:].mT.unflatten(2, (14, 14)))
     """
-    twin = _frozen_copy(module)
-    means, stds = _normalisation(twin, mean, std)
-    blueprint = Blueprint(type(module).__name__, (), means, stds)
+    twin = copy.deepcopy(module).eval().requires_grad_(False)
     traced = follow(twin)
+    means, stds = _normalisation(twin, traced, mean, std)
+    blueprint = Blueprint(type(module).__name__, (), means, stds, own=True)
     if traced is None:
-        return Hooked(twin, blueprint, layers=layers, classes=classes)
+        return Hooked(twin, blueprint, layers=layers, classes=classes, to_map=to_map)
     table = Table(traced)
     blueprint = replace(blueprint, nodes=table.nodes)
     weights: Mapping[str, Tensor] = {}
     if classes is not None:
         blueprint, weights = _with_classes(blueprint, traced, table, classes)
-    return Network(_offering(blueprint, layers), weights, classes=classes)
+    return Wrapped(_offering(blueprint, layers), weights, classes=classes, to_map=to_map)
 
 
-class Hooked(Network):
+class Wrapped(Network):
+    """Somebody's own network; whatever its layers give becomes maps."""
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        weights: Mapping[str, Tensor],
+        *,
+        classes: Sequence[str] | None = None,
+        to_map: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        """As ``Network``; ``to_map`` as for ``wrap``."""
+        super().__init__(blueprint, weights, classes=classes)
+        self.to_map = to_map
+
+    def channels(self, layer: str) -> int:
+        """How many channels a layer has; where its module does not say, it is run once.
+
+        Raises:
+            RecipeError: it cannot be run on a small picture.
+        """
+        try:
+            return super().channels(layer)
+        except RecipeError:
+            with torch.no_grad():
+                return self(torch.zeros(1, 3, *self._size_known()), (layer,))[layer].shape[1]
+
+    def stride(self, layer: str) -> int:
+        """How many pixels apart a layer's features lie; where arithmetic cannot tell, on a picture of the last size."""
+        if self.blueprint.is_local(layer):
+            return super().stride(layer)
+        size = self._size_known()
+        height, width = self.extent(layer, size)
+        return max(1, round((size[0] * size[1] / (height * width)) ** 0.5))
+
+    def density(self, layers: Iterable[str]) -> dict[str, float]:
+        """Floats per pixel of the picture in each map that a run to these layers makes; counted in one, if need be."""
+        asked = tuple(layers)
+        if all(map(self.blueprint.is_local, asked)) and not any(n.hidden for n in self.blueprint.ancestors(asked)):
+            return super().density(asked)
+        made: list[int] = []
+        mine = threading.get_ident()
+
+        def count(_part: nn.Module, _inputs: object, output: object) -> None:
+            if threading.get_ident() == mine and isinstance(output, Tensor):
+                made.append(output.numel())
+
+        parts = (part for part in self.modules() if not list(part.children()))
+        ears = [part.register_forward_hook(count) for part in parts]
+        size = self._size_known()
+        try:
+            with torch.no_grad():
+                self(torch.zeros(1, 3, *size), asked)
+        finally:
+            for ear in ears:
+                ear.remove()
+        return {str(number): amount / (size[0] * size[1]) for number, amount in enumerate(made)}
+
+    def _size_known(self) -> tuple[int, int]:
+        """The (H, W) of a picture on which the network has been run, if any."""
+        return next((size for _, size in reversed(self._extents)), (_TRIED, _TRIED))
+
+    def forward(self, x: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """As ``Network.forward``.
+
+        Raises:
+            RecipeError: a layer gives no map, and nothing says how to make one.
+        """
+        asked = (layers,) if isinstance(layers, str) else tuple(layers)
+        with self._wanting_its_size(asked, x):
+            maps = super().forward(x, asked)
+        return {layer: self._as_map(layer, found) for layer, found in maps.items()}
+
+    @contextmanager
+    def _wanting_its_size(self, layers: Sequence[str], x: Tensor) -> Iterator[None]:
+        """Where a layer sees the whole picture, a picture of another size than it was made for can break the module."""
+        try:
+            yield
+        except RuntimeError as error:
+            if all(map(self.blueprint.is_local, layers)):
+                raise
+            raise RecipeError(
+                f"{self.name} cannot be run on a picture of {x.shape[2]}x{x.shape[3]} px: {reason_of(error)}."
+            ) from error
+
+    def _as_map(self, layer: str, found: object) -> Tensor:
+        given = found
+        if isinstance(found, Tensor) and found.ndim == 2:
+            return found[:, :, None, None]
+        if isinstance(found, Tensor) and found.ndim != 4 and self.to_map is not None:
+            found = self.to_map(found)
+        if isinstance(found, Tensor) and found.ndim == 4:
+            return found
+        what = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
+        raise RecipeError(
+            f"a layer's map is (B, C, h, w), and '{layer}' of {self.name} gives {what}; say in wrap(..., to_map=...)"
+            " how it becomes one, or ask another layer."
+        )
+
+
+class Hooked(Wrapped):
     """A network whose forward pass cannot be followed: listened to while it runs, and stopped."""
 
     def __init__(
@@ -76,22 +184,23 @@ class Hooked(Network):
         *,
         layers: Sequence[str] | None,
         classes: Sequence[str] | None,
+        to_map: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         """Offer every submodule as a layer.
 
         Args:
             module: ours to run and listen to.
             blueprint: its name and normalisation; the rows are made here.
-            layers, classes: as for ``wrap``.
+            layers, classes, to_map: as for ``wrap``.
         """
         parts = [(path, part) for path, part in module.named_modules() if path]
-        rows = [Node(path, Call(part, None), (PICTURE,)) for path, part in parts]
+        rows = [Node(path, Call(part, None, module_channels(part)), (PICTURE,)) for path, part in parts]
         if classes is not None:
             count = len(classes)
             rows = [row for row in rows if row.name != CLASSES]
             rows.append(Node(CLASSES, Call(as_scores, None, count), (PICTURE,)))
         blueprint = replace(blueprint, nodes=tuple(rows), class_layer=None if classes is None else CLASSES)
-        super().__init__(_offering(blueprint, layers), {}, classes=classes)
+        super().__init__(_offering(blueprint, layers), {}, classes=classes, to_map=to_map)
         self.module = module
         self.sha256 = fingerprint(module)
 
@@ -100,10 +209,11 @@ class Hooked(Network):
         for layer in layers:
             self.blueprint.node(layer)
         heard: dict[str, Tensor] = {}
-        ears = [self._part(layer).register_forward_hook(_ear(layer, heard, len(layers)))
+        mine = threading.get_ident()  # a module's hooks hear whoever runs it
+        ears = [self._part(layer).register_forward_hook(_ear(layer, heard, len(layers), mine))
                 for layer in layers]  # fmt: skip
         try:
-            self.module(x)
+            self.module(x.clone())  # which it may overwrite
         except _Enough:
             pass
         finally:
@@ -121,14 +231,16 @@ class _Enough(Exception):
     """Every asked layer has been heard."""
 
 
-def _ear(layer: str, heard: dict[str, Tensor], wanted: int) -> Callable[..., None]:
+def _ear(layer: str, heard: dict[str, Tensor], wanted: int, thread: int) -> Callable[..., None]:
     """A hook that keeps a submodule's first map, and ends the run when none is missing."""
 
     def listen(_part: nn.Module, _inputs: object, output: object) -> None:
+        if threading.get_ident() != thread:
+            return
         if not isinstance(output, Tensor):
             raise RecipeError(f"layer '{layer}' gives no single map; ask one of its submodules.")
         if layer not in heard:
-            heard[layer] = as_scores(output) if layer == CLASSES else output.clone()
+            heard[layer] = output.clone()
         if len(heard) == wanted:
             raise _Enough
 
@@ -140,22 +252,12 @@ def as_scores(output: Tensor) -> Tensor:
     return output[:, :, None, None] if output.ndim == 2 else output
 
 
-def _frozen_copy(module: nn.Module) -> nn.Module:
-    """A copy in evaluation mode that overwrites nothing, so that every map can be kept."""
-    twin = copy.deepcopy(module).eval().requires_grad_(False)
-    for part in twin.modules():
-        if getattr(part, "inplace", False) is True:
-            setattr(part, "inplace", False)  # noqa: B010 (a module's attributes have no types)
-    return twin
-
-
 def _normalisation(
-    module: nn.Module, mean: float | Sequence[float], std: float | Sequence[float]
+    module: nn.Module, traced: Traced | None, mean: float | Sequence[float], std: float | Sequence[float]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and std, one per input channel."""
-    first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
     given = max((len(v) for v in (mean, std) if isinstance(v, Sequence)), default=3)
-    channels = first.in_channels if first else given
+    channels = _channels_in(module, traced) or given
     means, stds = (tuple(map(float, v)) if isinstance(v, Sequence) else (float(v),) * channels for v in (mean, std))
     if channels not in (1, 3) or len(means) != channels or len(stds) != channels or 0 in stds:
         raise RecipeError(
@@ -163,6 +265,21 @@ def _normalisation(
             f" got {len(means)} and {len(stds)} for {channels} channels."
         )
     return means, stds
+
+
+def _channels_in(module: nn.Module, traced: Traced | None) -> int | None:
+    """Channels of the picture that a network takes: those of the first convolution that it does, where that is known.
+
+    Of a network that could not be followed, the first one registered that takes 3 or 1.
+    """
+    if traced is not None:
+        done = (node for node in traced.graph.nodes if node.op == "call_module")
+        modules = [module.get_submodule(str(node.target)) for node in done]
+    else:
+        modules = sorted(module.modules(), key=lambda part: getattr(part, "in_channels", 0) not in (1, 3))
+    first = next((part for part in modules if isinstance(part, nn.Conv2d)), None)
+    first = first or next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+    return first.in_channels if first else None
 
 
 def _with_classes(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -24,22 +23,31 @@ from reverie.networks.network import Network
 from reverie.networks.ops import Padding, Pooling
 from reverie.networks.resnet import resnet50
 from reverie.networks.squeezenet import squeezenet1_1
+from reverie.networks.tensorfiles import read_safetensors
 from reverie.networks.vgg import vgg16, vgg19
+from reverie.strangers import refusing
 
 EMBEDDED = "dreamnet"
 _PACKAGED = Path(__file__).with_name("dreamnet.safetensors")
 
 
 @cache
-def embedded(path: Path = _PACKAGED) -> store.Weights:
-    """Dreamnet's weights, from the package or another file of its kind."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"cannot read '{path}': {error.strerror}.") from None
-    tensors = store.parse(data, path)
-    renamed = {key.replace("classifier.", "classes."): value for key, value in tensors.items()}
-    return store.Weights(renamed, hashlib.sha256(data).hexdigest())
+def embedded() -> store.Weights:
+    """Dreamnet's weights, from the package."""
+    return read_dreamnet(_PACKAGED)
+
+
+def read_dreamnet(path: Path) -> store.Weights:
+    """The weights in a file of dreamnet's kind.
+
+    Raises:
+        WeightsError: it is missing, damaged, or of another network.
+    """
+    found = read_safetensors(path)
+    renamed = {key.replace("classifier.", "classes."): value for key, value in found.tensors.items()}
+    with refusing(WeightsError, f"'{path.name}' is not a dreamnet; bring the file that a training of it wrote."):
+        weight_shapes(dreamnet(renamed))
+    return store.Weights(renamed, found.sha256)
 
 
 _TABLES: Mapping[str, Callable[[], Blueprint]] = {
@@ -193,18 +201,10 @@ def _weights(table: Blueprint, wanted: str | Path | None, seed: int) -> store.We
         return store.Weights(random_weights(table, seed=seed), sha256="")
     published = store.checkpoints().get(table.name)
     if published is None:
-        return embedded() if wanted is None else embedded(Path(wanted).expanduser())
+        return embedded() if wanted is None else read_dreamnet(Path(wanted).expanduser())
     if wanted is None:
-        return _finding[-1](published, table)
+        return store.find(published, table)
     return store.from_file(Path(wanted).expanduser(), table, published)
-
-
-_finding = [store.find]
-
-
-def keep_loaded() -> None:
-    """From now on, keep the published weights that were loaded last: for processes that make many pictures."""
-    _finding[1:] = [lru_cache(maxsize=2)(store.find)]
 
 
 def table_of(name: str) -> Blueprint:

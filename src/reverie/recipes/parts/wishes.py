@@ -158,7 +158,13 @@ class Subjects:
         return replace(self, layers=tuple(map(Wish, network.dream_layers))) if needed and not self.layers else self
 
     def deep(self, network: Network) -> list[str]:
-        """The layers that are read."""
+        """The layers that are read.
+
+        Raises:
+            LayerNotFound: a class is wished for, and the network knows none.
+        """
+        if (self.classes or self.avoid) and network.class_layer is None:
+            raise LayerNotFound(f"{network.name} has no classes; dreamnet, googlenet or resnet50 have.")
         scored = [network.class_layer] if network.class_layer and (self.classes or self.avoid) else []
         shared = network.dream_layers if self.like or self.unlike else ()
         return [*(w.name for w in self.layers), *(w.layer for w in self.channels), *scored, *shared]
