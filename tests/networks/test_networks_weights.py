@@ -243,6 +243,18 @@ def test_a_damaged_cache_is_noticed_and_repaired(
     assert store.find(checkpoint, squeezenet1_1()).tensors
 
 
+@pytest.mark.parametrize("suffix", [".safetensors", ".sha256"])
+def test_half_a_cache_is_fetched_again(
+    serve: Callable[[bytes], Server], published: bytes, home: Path, suffix: str
+) -> None:
+    checkpoint = checkpoint_of(serve(published))
+    store.find(checkpoint, squeezenet1_1())
+    (gone,) = home.glob(f"*{suffix}")
+    gone.unlink()
+    assert not store.is_cached(checkpoint)
+    assert store.find(checkpoint, squeezenet1_1()).tensors and store.is_cached(checkpoint)
+
+
 def as_legacy_pth(state: dict[str, Tensor], path: Path) -> None:
     torch.save(state, path, _use_new_zipfile_serialization=False)
 

@@ -122,6 +122,7 @@ class Folder:
         """
         with contextlib.suppress(FileError):  # a full disk is no reason to fail now
             self.changed(finished=True)
+        self.checkpoints.remove()
         self.owned.remove(*(name for name in self.owned.names if name != _JOB))
         if not self.kept.passing:
             return ()
