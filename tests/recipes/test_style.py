@@ -264,7 +264,7 @@ def test_masks_go_with_a_line_search(photo: Tensor, model: Tensor) -> None:
 def test_a_network_of_ones_own(photo: Tensor, model: Tensor, dreamnet: rv.networks.Network) -> None:
     *_, last = rv.recipes.style(photo, model, settings(start="photo"), network=dreamnet)
     assert torch.equal(last.image, painted(photo, [model], start="photo"))
-    *_, woven = rv.recipes.texture(model, rv.TextureSettings(size=32, steps=2), network=dreamnet.with_precision())
+    *_, woven = rv.recipes.texture(model, rv.TextureSettings(size=32, steps=2), network=dreamnet)
     assert woven.image.shape == (1, 3, 32, 32)
     with pytest.raises(RecipeError, match="round its edges, and dreamnet does not"):
         painting(photo, [model], settings(seamless=True), network=dreamnet)
