@@ -72,6 +72,12 @@ def test_where_the_mask_is_black_the_photo_stays_to_the_bit(photo: Tensor, model
         assert (result - photo)[..., 24:].abs().mean() > 0.005
 
 
+def test_a_soft_mask_lets_no_colours_through_that_the_photo_lacks(photo: Tensor, model: Tensor) -> None:
+    guides, grey = Guides(mask=torch.linspace(0, 1, 48).expand(1, 1, 36, 48)), photo.mean(1, keepdim=True)
+    lab = srgb_to_oklab(painted(grey.expand(1, 3, -1, -1), [model], guides=guides, colour="photo", steps=6))
+    assert lab[:, 1:].abs().max() < 1 / 255
+
+
 def test_the_photos_colours_are_kept(photo: Tensor, model: Tensor) -> None:
     own = srgb_to_oklab(photo)
     kept = srgb_to_oklab(painted(photo, [model], colour="photo"))
