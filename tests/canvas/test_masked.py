@@ -79,6 +79,15 @@ def test_a_finish_leaves_no_seam_where_a_soft_mask_begins(photo: Tensor) -> None
     assert (canvas.drawn() - photo).abs().max() <= 3.1 / 255
 
 
+def test_a_finish_that_keeps_the_base_is_whole_wherever_anything_shows(photo: Tensor) -> None:
+    """Or soft masks would let through some of what it takes away."""
+    mask = torch.zeros(1, 1, 48, 64)
+    mask[..., 32:] = 0.5
+    canvas = rv.PixelCanvas(1 - photo, base=photo, mask=mask, finish=lambda _: photo, keeps_base=True)
+    assert (canvas.picture() - photo)[..., 32:].abs().max() > 0.1
+    assert torch.equal(canvas.resized((48, 64)).drawn(), photo)
+
+
 def test_a_line_search_is_given_the_true_slope(photo: Tensor) -> None:
     mask = torch.full((1, 1, 48, 64), 0.25)
     canvas = rv.PixelCanvas(photo, base=photo, mask=mask, straight=False).resized((24, 32))

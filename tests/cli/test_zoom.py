@@ -120,7 +120,9 @@ def test_pictures_by_role(reverie: Run, folder: Path) -> None:
     (folder / "many").mkdir()
     for name in ("night", "wave"):
         (folder / "many" / f"{name}.jpg").write_bytes(Path(f"{name}.jpg").read_bytes())
-    Image.new("L", (80, 60), 0).save("mask.png")
+    mask = Image.new("L", (80, 60), 0)
+    mask.paste(255, (40, 0, 80, 60))
+    mask.save("mask.png")
     words = ("dream", "photo.png", "--size", 80, "--steps", 1, "--octaves", 1)
     assert reverie(*words, "--like", "many", "--avoid-like", "night.jpg", "-o", "a.png").code == 0
     roles = [wanted.role for wanted in read_record(Path("a.png")).inputs]
@@ -128,4 +130,6 @@ def test_pictures_by_role(reverie: Run, folder: Path) -> None:
     assert "same pixels" in reverie("replay", "a.png").out
     assert reverie(*words, "--mask", "mask.png", "-o", "b.png").code == 0
     with Image.open("photo.png") as photo, Image.open("b.png") as kept:
-        assert photo.convert("RGB").tobytes() == kept.tobytes()
+        left, right = (0, 0, 40, 60), (40, 0, 80, 60)
+        assert photo.convert("RGB").crop(left).tobytes() == kept.crop(left).tobytes()
+        assert photo.convert("RGB").crop(right).tobytes() != kept.crop(right).tobytes()

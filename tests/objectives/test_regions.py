@@ -207,7 +207,7 @@ def test_parts_of_several_paintings(tiny64: Network, pictures, mask: Tensor) -> 
     like = [(first, 1.0), (second, 3.0), (x, 0.0)]
     term = rv.style([DEEP], like=like, statistic="gram", distance=rv.mse, of=[mask, None, None])
     assert value(term, tiny64, x) == pytest.approx(expected, rel=1e-10)
-    with pytest.raises(RecipeError, match="one for each painting.*got 2 for 3"):
+    with pytest.raises(RecipeError, match=r"one for each painting.*got 2 for 3"):
         rv.style([DEEP], like=like, of=[mask, None])
 
 

@@ -91,14 +91,14 @@ def test_settings_are_read_as_typed() -> None:
     for wrong in ({"steps": "0"}, {"strength": ""}, {"strength": "30"}, {"zoom_at": "0.5"}, {"leak": 2}):
         with pytest.raises(RecipeError):
             checked(DreamSettings, wrong)
-    with pytest.raises(RecipeError, match="zoom_at.*less than or equal to 1; got '?1.5"):
+    with pytest.raises(RecipeError, match=r"zoom_at.*less than or equal to 1; got '?1.5"):
         checked(DreamSettings, {"zoom_at": "1.5,0.5"})
 
 
 def test_classes_of_a_network_without_any(photo: Tensor, tiny_module: nn.Sequential) -> None:
     bare = rv.networks.wrap(tiny_module, mean=0.45, std=0.25, layers=["relu3"])
     for wish in ({"class_name": "castle"}, {"avoid": "dogs"}):
-        with pytest.raises(LayerNotFound, match="Sequential has no classes to dream of; dreamnet, googlenet.* have"):
+        with pytest.raises(LayerNotFound, match=r"Sequential has no classes to dream of; dreamnet, googlenet.* have"):
             dreaming(photo, DreamSettings(**QUICK, **wish), network=bare)
 
 
@@ -200,5 +200,5 @@ def test_a_network_of_ones_own(photo: Tensor, tiny: Network) -> None:
 def test_seeds_are_what_a_generator_takes() -> None:
     assert checked(DreamSettings, {"seed": str(2**63 - 1)}).seed == 2**63 - 1
     for kind in (DreamSettings, rv.StyleSettings, rv.TextureSettings, rv.InstantSettings):
-        with pytest.raises(RecipeError, match="^seed: .*less than or equal to 9223372036854775807; got 18446744073"):
+        with pytest.raises(RecipeError, match=r"^seed: .*less than or equal to 9223372036854775807; got 18446744073"):
             checked(kind, {"seed": 2**64})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,9 @@ def test_every_recipe_runs_from_the_catalogue(name: str) -> None:
     assert last.image.shape == (1, 3, 64, 64)
     if recipe.noise is not None:
         assert recipe.noise(settings).shape == (1, 3, 64, 64)
+
+
+def test_a_record_asks_for_no_more_threads_than_a_machine_bears(record: Record) -> None:
+    asked = {threads: json.loads(record.to_json()) | {"threads": threads} for threads in (48, 4096)}
+    read = {threads: Record.from_json(json.dumps(data)).threads for threads, data in asked.items()}
+    assert read[48] == 48 and read[4096] <= max(256, 2 * (os.cpu_count() or 1))

@@ -18,18 +18,16 @@ LOSSES = ("wasserstein", "gram", "sliced", "histogram", "neighbours")
 
 
 @pytest.fixture
-def centre(make_picture) -> Tensor:
-    """A painting of narrow stripes."""
-    picture = make_picture(4, 64, 64)
-    picture[..., ::6] *= 0.2
-    return picture
+def centre(coffee: Tensor) -> Tensor:
+    """A painting."""
+    return coffee[..., 40:136, 90:186].contiguous()
 
 
 @pytest.fixture
 def sticker(centre: Tensor) -> tuple[Tensor, Tensor]:
     """The same in the middle of a transparent square four times as large, filled; and its alpha."""
-    pixels, alpha = torch.zeros(1, 3, 128, 128), torch.zeros(1, 1, 128, 128)
-    pixels[..., 32:96, 32:96], alpha[..., 32:96, 32:96] = centre, 1
+    pixels, alpha = torch.zeros(1, 3, 192, 192), torch.zeros(1, 1, 192, 192)
+    pixels[..., 48:144, 48:144], alpha[..., 48:144, 48:144] = centre, 1
     return filled(pixels, alpha), alpha
 
 
@@ -43,17 +41,15 @@ def value(what: Synthesis, x: Tensor) -> float:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_stickers_style_is_that_of_what_is_opaque(
-    loss: str, sticker: tuple[Tensor, Tensor], centre: Tensor, make_picture
-) -> None:
-    """Seen at one scale, the objectives of both agree on any picture; but for the features along the edge."""
+def test_a_stickers_style_is_that_of_what_is_opaque(loss: str, sticker: tuple[Tensor, Tensor], centre: Tensor) -> None:
+    """What is opaque, painted like the sticker at the same scale, has little left to change: some along its edge."""
     pixels, alpha = sticker
-    x, settings = make_picture(6, 128, 128), StyleSettings(size=128, start="photo", loss=loss, **QUICK)
-    guided, plain = (
-        painting(x, [pixels], settings, guides=Guides(paintings_opaque=opaque)) for opaque in ((alpha,), ())
-    )
-    wanted = value(painting(x, [centre], settings), x)
-    assert abs(value(guided, x) - wanted) < 0.35 * abs(value(plain, x) - wanted)
+    settings = StyleSettings(size=96, start="photo", loss=loss, stroke=10, **QUICK)
+    far = [
+        value(painting(centre, [pixels], settings, guides=Guides(paintings_opaque=opaque)), centre)
+        for opaque in ((), (alpha,))
+    ]
+    assert far[1] < 0.5 * far[0]
 
 
 @pytest.mark.parametrize("colour", ["painting", "palette"])
@@ -61,7 +57,7 @@ def test_what_lies_under_transparency_is_not_painted(colour: str, centre: Tensor
     """Not even where it is not filled: a border of blazing red."""
     pixels, alpha = torch.zeros(1, 3, 96, 96), torch.zeros(1, 1, 96, 96)
     pixels[:, 0] = 1
-    pixels[..., 16:80, 16:80], alpha[..., 16:80, 16:80] = 0.2 + 0.1 * centre, 1
+    pixels[..., 16:80, 16:80], alpha[..., 16:80, 16:80] = 0.2 + 0.1 * centre[..., :64, :64], 1
     photo, settings = make_picture(6, 48, 48), StyleSettings(size=48, colour=colour, start="colours", **QUICK)
     redness = [
         float(srgb_to_oklab(made(painting(photo, [pixels], settings, guides=guides)))[:, 1].mean())
@@ -74,7 +70,7 @@ def test_what_lies_under_transparency_is_not_painted(colour: str, centre: Tensor
 def test_a_texture_is_of_the_opaque_part(colour: str, centre: Tensor) -> None:
     pixels, alpha = torch.zeros(1, 3, 96, 96), torch.zeros(1, 1, 96, 96)
     pixels[:, 0] = 1
-    pixels[..., 16:80, 16:80], alpha[..., 16:80, 16:80] = 0.2 + 0.1 * centre, 1
+    pixels[..., 16:80, 16:80], alpha[..., 16:80, 16:80] = 0.2 + 0.1 * centre[..., :64, :64], 1
     settings = TextureSettings(size=64, colour=colour, **QUICK)
     redness = [
         float(srgb_to_oklab(made(weaving([pixels], settings, opaque=opaque)))[:, 1].mean()) for opaque in ((), (alpha,))
@@ -87,12 +83,12 @@ def test_a_texture_is_of_the_opaque_part(colour: str, centre: Tensor) -> None:
 def test_alphas_that_say_nothing_change_nothing(centre: Tensor) -> None:
     settings = TextureSettings(size=32, **QUICK)
     plain = made(weaving([centre], settings))
-    for opaque in ((None,), (torch.ones(1, 1, 64, 64),), (torch.zeros(1, 1, 64, 64),)):
+    for opaque in ((None,), (torch.ones(1, 1, 96, 96),), (torch.zeros(1, 1, 96, 96),)):
         assert torch.equal(plain, made(weaving([centre], settings, opaque=opaque)))
 
 
 def test_alphas_that_do_not_fit(centre: Tensor) -> None:
-    with pytest.raises(RecipeError, match="one for each painting.*got 2 for 1"):
+    with pytest.raises(RecipeError, match=r"one for each painting.*got 2 for 1"):
         weaving([centre], TextureSettings(**QUICK), opaque=[None, None])
     with pytest.raises(PictureError, match="alpha is"):
         painting(centre, [centre], StyleSettings(**QUICK), guides=Guides(paintings_opaque=[torch.zeros(1, 1, 9, 9)]))
@@ -102,12 +98,12 @@ def test_regions_of_a_sticker(sticker: tuple[Tensor, Tensor], make_picture) -> N
     """A region is what its map and the alpha have in common; one that is transparent all over is refused."""
     pixels, alpha = sticker
     photo, settings = make_picture(6, 48, 48), StyleSettings(size=48, **QUICK)
-    half = torch.zeros(1, 3, 128, 128)
-    half[..., 64:] = 1
+    half = torch.zeros(1, 3, 192, 192)
+    half[..., 96:] = 1
     guides = Guides(photo_map=half, painting_maps=[half], paintings_opaque=[alpha])
     assert made(painting(photo, [pixels], settings, guides=guides)).isfinite().all()
-    outside = torch.zeros(1, 3, 128, 128)
-    outside[..., 100:] = 1
+    outside = torch.zeros(1, 3, 192, 192)
+    outside[..., 150:] = 1
     with pytest.raises(PictureError, match="transparent all over"):
         painting(
             photo,

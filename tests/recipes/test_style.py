@@ -72,6 +72,12 @@ def test_where_the_mask_is_black_the_photo_stays_to_the_bit(photo: Tensor, model
         assert (result - photo)[..., 24:].abs().mean() > 0.005
 
 
+def test_a_soft_mask_lets_no_colours_through_that_the_photo_lacks(photo: Tensor, model: Tensor) -> None:
+    guides, grey = Guides(mask=torch.linspace(0, 1, 48).expand(1, 1, 36, 48)), photo.mean(1, keepdim=True)
+    lab = srgb_to_oklab(painted(grey.expand(1, 3, -1, -1), [model], guides=guides, colour="photo", steps=6))
+    assert lab[:, 1:].abs().max() < 1 / 255
+
+
 def test_the_photos_colours_are_kept(photo: Tensor, model: Tensor) -> None:
     own = srgb_to_oklab(photo)
     kept = srgb_to_oklab(painted(photo, [model], colour="photo"))
@@ -264,7 +270,7 @@ def test_masks_go_with_a_line_search(photo: Tensor, model: Tensor) -> None:
 def test_a_network_of_ones_own(photo: Tensor, model: Tensor, dreamnet: rv.networks.Network) -> None:
     *_, last = rv.recipes.style(photo, model, settings(start="photo"), network=dreamnet)
     assert torch.equal(last.image, painted(photo, [model], start="photo"))
-    *_, woven = rv.recipes.texture(model, rv.TextureSettings(size=32, steps=2), network=dreamnet.with_precision())
+    *_, woven = rv.recipes.texture(model, rv.TextureSettings(size=32, steps=2), network=dreamnet)
     assert woven.image.shape == (1, 3, 32, 32)
     with pytest.raises(RecipeError, match="round its edges, and dreamnet does not"):
         painting(photo, [model], settings(seamless=True), network=dreamnet)

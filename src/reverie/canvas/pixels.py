@@ -30,6 +30,8 @@ class PixelCanvas(Canvas):
             slope: False.
         finish: what is done to a picture when it is `drawn`, as far as the mask lets it show; the canvas itself goes
             on without it.
+        keeps_base: the finish leaves the base as it is. Then it is done whole wherever anything shows, or a soft mask
+            would let through some of what it takes away.
         periodic: the picture goes on round its edges.
     Raises:
         RecipeError: a mask without a base.
@@ -46,12 +48,13 @@ class PixelCanvas(Canvas):
         mask: Tensor | None = None,
         straight: bool = True,
         finish: Projection | None = None,
+        keeps_base: bool = False,
         periodic: bool = False,
     ) -> None:
         self.size, self.periodic = size_of(picture), periodic
         mask = _checked(mask, base)
         self._base, self._natural, self._mask, self._finish = base, natural, mask, finish
-        self._straight = straight
+        self._straight, self._keeps_base = straight, keeps_base
         self._under = None if base is None else self._fitted(base, self.size)
         self._share = None if mask is None else _shares(mask, self.size, periodic=periodic)
         start = self._from_picture(picture)
@@ -70,7 +73,10 @@ class PixelCanvas(Canvas):
         if self._finish is None:
             return picture
         finished = self._finish(picture).clamp_(0, 1)
-        return finished if self._share is None else picture.lerp(finished, self._share.expand_as(picture))
+        if self._share is None:
+            return finished
+        share = (self._share > 0).to(picture) if self._keeps_base else self._share
+        return picture.lerp(finished, share.expand_as(picture))
 
     def resized(self, size: Size) -> PixelCanvas:
         return PixelCanvas(
@@ -80,6 +86,7 @@ class PixelCanvas(Canvas):
             mask=self._mask,
             straight=self._straight,
             finish=self._finish,
+            keeps_base=self._keeps_base,
             periodic=self.periodic,
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +9,6 @@ from reverie.jobs.inputs import files_of
 from reverie.jobs.job import Expected, Job, paths
 from reverie.jobs.kept import differences
 from reverie.jobs.record import read_record
-
-MOST_THREADS = 64
 
 
 def replayed(file: Path, *, places: Sequence[Path] = (), anyway: bool = False) -> Job:
@@ -30,7 +27,7 @@ def replayed(file: Path, *, places: Sequence[Path] = (), anyway: bool = False) -
     here = [file.parent, Path(), *places]
     expected = Expected(
         networks=None if anyway else record.networks,
-        threads=min(record.threads, max(MOST_THREADS, os.cpu_count() or 1)),
+        threads=record.threads,
         until=record.stopped,
         same_as=str(file),
         notes=differences(record),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import shutil
 from collections.abc import Iterator, Sequence
@@ -59,7 +58,7 @@ class Folder:
         copies = {name: tuple(map(str, paths)) for name, paths in self.inputs().items()}
         expected = Expected(
             networks=record.networks,
-            threads=min(record.threads, max(64, os.cpu_count() or 1)),
+            threads=record.threads,
             until=kept.record.stopped,
             same_as=kept.job.expected.same_as,
             notes=differences(record),

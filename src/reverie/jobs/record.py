@@ -23,6 +23,7 @@ from reverie.strangers import refusing
 from reverie.version import __version__
 
 SCHEMA: Literal[2] = 2
+_MOST_THREADS = 256  # that a record is heeded in on any machine: with others, the order of sums is another
 _CLIMB = 2  # folders a recorded path may go up before it is kept as a name only
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -34,6 +35,11 @@ def _near(path: str) -> str:
     if not parts or path.startswith("/") or parts.count("..") > _CLIMB or odd:
         raise ValueError("it is not a path near the picture")
     return path
+
+
+def _runnable(threads: int) -> int:
+    """So many threads, or as many as a machine bears: a file from elsewhere may ask for thousands."""
+    return min(threads, max(_MOST_THREADS, 2 * (os.cpu_count() or 1)))
 
 
 class Input(Part):
@@ -56,7 +62,7 @@ class Record(Part):
     Attributes:
         version: of this form of record.
         reverie, torch: the versions that made the picture.
-        threads: PyTorch's, since the order of sums depends on it.
+        threads: PyTorch's, since the order of sums depends on it; when read, no more than a machine bears.
         craft: its name.
         settings: all of them, every automatic choice made.
         inputs: the files that went in; none for what begins with noise.
@@ -68,7 +74,7 @@ class Record(Part):
     version: Literal[2] = Field(default=SCHEMA, alias="schema")
     reverie: str
     torch: str
-    threads: int = Field(ge=1, le=4096)
+    threads: Annotated[int, Field(ge=1, le=4096), AfterValidator(_runnable)]
     craft: str
     settings: dict[str, JsonValue]
     inputs: tuple[Input, ...] = ()

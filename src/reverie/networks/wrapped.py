@@ -99,7 +99,7 @@ class Wrapped(Network):
             return super().channels(layer)
         except RecipeError:
             with torch.no_grad():
-                return self(torch.zeros(1, 3, *self._size_known()), (layer,))[layer].shape[1]
+                return int(self(torch.zeros(1, 3, *self._size_known()), (layer,))[layer].shape[1])
 
     def stride(self, layer: str) -> int:
         """How many pixels apart a layer's features lie; where arithmetic cannot tell, on a picture of the last size."""

@@ -314,7 +314,9 @@ def canvas_of(start: Tensor, settings: DreamSettings, beside: Beside, *, size: S
     keep = partial(keep_colours, photo=start, amount=settings.keep_colours) if settings.keep_colours else None
     first = resize_seamless(start, size).clamp(0, 1) if settings.seamless else scaled(start, size)
     base = None if bare else start
-    return PixelCanvas(first, base=base, natural=True, mask=mask, finish=keep, periodic=settings.seamless)
+    return PixelCanvas(
+        first, base=base, natural=True, mask=mask, finish=keep, keeps_base=True, periodic=settings.seamless
+    )
 
 
 def _enlarged(cells: Tensor, side: int, *, seamless: bool) -> Tensor:

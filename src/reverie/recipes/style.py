@@ -333,8 +333,15 @@ def canvas_of(
     finish = finishing(base, coloured_like, settings)
     if guides.mask is None:
         return PixelCanvas(first, finish=finish, periodic=settings.seamless)
-    straight = settings.optimiser != "lbfgs"  # whose line search needs the true slope
-    return PixelCanvas(first, base=base, mask=guides.mask, straight=straight, finish=finish, periodic=settings.seamless)
+    return PixelCanvas(
+        first,
+        base=base,
+        mask=guides.mask,
+        straight=settings.optimiser != "lbfgs",  # whose line search needs the true slope
+        finish=finish,
+        keeps_base=settings.colour == "photo",
+        periodic=settings.seamless,
+    )
 
 
 def finishing(
