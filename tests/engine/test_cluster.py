@@ -53,6 +53,7 @@ def kill(executor: RayExecutor, number: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("name", TERMS)
 def test_a_cluster_is_whole_and_has_the_bits_of_tiles(two: RayExecutor, tiny64: Network, make_picture, name) -> None:
     x = make_picture(0, 45, 62, batch=2, dtype=torch.float64)
@@ -76,6 +77,7 @@ def test_any_size(two: RayExecutor, tiny64: Network, make_picture, size: tuple[i
     assert error(spread.gradient, whole.gradient) < 1e-10
 
 
+@pytest.mark.bits
 def test_one_actor_and_two_give_the_same_bits(two: RayExecutor, tiny: Network, make_picture) -> None:
     x, other = make_picture(0, 75, 90), make_picture(1, 75, 90)
     both = rv.evaluate(TERMS["all"](other), tiny, x, executor=two)
@@ -98,6 +100,7 @@ def test_a_linear_objective_takes_one_pass(two: RayExecutor, tiny: Network, make
     assert passes == [True]
 
 
+@pytest.mark.bits
 def test_a_run_goes_on_when_actors_are_killed(two: RayExecutor, tiny: Network, make_picture) -> None:
     start, other = make_picture(0, 70, 84), make_picture(1, 70, 84)
 

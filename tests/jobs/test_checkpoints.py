@@ -154,6 +154,7 @@ def test_a_write_that_fails_leaves_the_earlier_ones(tmp_path: Path) -> None:
         Checkpoints(tmp_path / "gone", "r").write({}, stage=1, step=1)
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("optimiser", [rv.Adam(), rv.Normalised(), rv.LBFGS()], ids=["adam", "normalised", "lbfgs"])
 def test_a_run_goes_on_from_a_file_bit_for_bit(tmp_path: Path, tiny, make_picture, optimiser) -> None:
     stages = [rv.Stage((20, 24), 4), rv.Stage((28, 32), 3)]

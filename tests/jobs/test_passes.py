@@ -85,6 +85,7 @@ def test_a_bad_photo_fails_alone_and_nothing_is_made_twice(name: str, capsys: py
     assert read_image("out/contact-sheet.jpg").shape[3] > 100
 
 
+@pytest.mark.bits
 @each
 def test_the_single_command_gives_the_same_pixels_and_so_does_a_replay(
     name: str, capsys: pytest.CaptureFixture[str]
@@ -147,6 +148,7 @@ def test_a_worker_looks_at_a_painting_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert looked == [1, 1], "another picture of that name"
 
 
+@pytest.mark.bits
 def test_networks_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
     """Each by itself; as by the single command; made anew only where the network has changed."""
     for seed, name in enumerate(("mine", "hers")):

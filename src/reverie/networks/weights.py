@@ -21,6 +21,7 @@ from safetensors.torch import save as dump_safetensors
 from torch import Tensor
 
 from reverie.errors import ChecksumMismatch, ReverieError, WeightsError
+from reverie.networks.aligned import aligned
 from reverie.networks.fetch import (
     Checkpoint,
     Progress,
@@ -246,11 +247,12 @@ def _read(path: Path) -> Mapping[str, Tensor]:
 
 
 def parse(data: bytes, path: Path) -> Mapping[str, Tensor]:
+    """The tensors of a .safetensors file's bytes, aligned."""
     try:
         tensors: dict[str, Tensor] = parse_safetensors(data)
     except (SafetensorError, json.JSONDecodeError) as error:
         raise WeightsError(f"'{path.name}' is not a readable .safetensors: {error}.") from error
-    return tensors
+    return {name: aligned(tensor) for name, tensor in tensors.items()}
 
 
 def _make(folder: Path) -> Path:
