@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-slow test-web fuzz check bench docs gallery styles dreamnet dreamnet-report clean
+.PHONY: demo test test-slow test-web test-cpus fuzz check bench docs gallery styles dreamnet dreamnet-report clean
 
 demo: $(READY)  ## set up, and make real pictures with the embedded network
 	$(BIN)/python examples/demo.py demo
@@ -16,6 +16,9 @@ test-slow: $(READY)  ## everything
 
 test-web: $(READY)  ## exported pages in a real Chromium (Debian: chromium, chromium-driver), with npm
 	$(BIN)/pytest -rs tests/export/test_pages.py
+
+test-cpus: $(READY)  ## same seed, same bits: whatever the processor's vectors, the libraries' choices, threads, addresses
+	$(BIN)/python -m tests.cpus
 
 fuzz: $(READY)  ## strangers' files by the thousand: read, or refused in one line (FUZZ="--seconds 120 --seed 1")
 	$(BIN)/python -m fuzz $(FUZZ)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import OrderedDict
 from collections.abc import Callable
@@ -23,11 +24,13 @@ settings.load_profile("reverie")
 if TYPE_CHECKING:
     from reverie.export import Exported
 
+THREADS = "REVERIE_TEST_THREADS"
+"""The variable that says with how many threads to test, where that is not one."""
 CLASSES = ("cat", "dog", "tree frog", "night sky", "teapot", "espresso")
 
 
 def pytest_sessionstart() -> None:
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ.get(THREADS, "1")))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are begun with it ignored
 
 

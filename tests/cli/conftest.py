@@ -34,13 +34,12 @@ Run = Callable[..., Ended]
 
 
 @pytest.fixture(autouse=True)
-def one_thread(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One thread, a cache of its own, a plain terminal of 100 columns."""
+def surroundings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A cache of its own, a plain terminal of 100 columns; threads here, and in processes, as before."""
     monkeypatch.setenv("REVERIE_HOME", str(tmp_path_factory.getbasetemp() / "home"))
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
     yield
     torch.set_num_threads(threads)
 

@@ -22,6 +22,7 @@ def test_a_photo_painted(reverie: Run) -> None:
     assert [i.role for i in record.inputs] == ["photo", "painting"] and record.settings["precision"] != "auto"
 
 
+@pytest.mark.bits
 def test_the_same_pixels_again(reverie: Run) -> None:
     mask = torch.zeros(1, 3, 60, 80)
     mask[..., 30:] = 1

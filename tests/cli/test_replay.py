@@ -23,6 +23,7 @@ WORDS = {
 }
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
 def test_the_same_pixels_again(reverie: Run, words: tuple[str, ...]) -> None:
     assert reverie(*words, *QUICK, "--seed", 3, "-o", "o.png").code == 0

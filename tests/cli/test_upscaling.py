@@ -22,6 +22,7 @@ def test_a_photo_enlarged(reverie: Run) -> None:
     assert record.network.name == "superres-faithful"
 
 
+@pytest.mark.bits
 def test_the_same_pixels_again(reverie: Run) -> None:
     assert reverie("upscale", "photo.png", "--tile", 32, "-o", "o.png").code == 0
     ended = reverie("replay", "o.png")

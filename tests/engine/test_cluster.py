@@ -21,8 +21,8 @@ from reverie.engine.joining import join, leave, the_ray
 from reverie.engine.tiles import TiledExecutor
 from reverie.errors import OutOfMemory, PictureError, RecipeError
 from reverie.networks import Network
-from reverie.objectives import Statistic
-from reverie.objectives.statistics import Means
+from reverie.objectives import PICTURE, Statistic
+from reverie.objectives.statistics import Means, MeanSquares, Moments
 
 pytest.importorskip("ray")
 TILE = 16
@@ -32,7 +32,7 @@ TILE = 16
 def cluster() -> Iterator[None]:
     """A cluster on this machine; the handlers of signals are as they were."""
     handlers = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
-    assert join("local", cpus=4)
+    assert join("local", cpus=6)
     assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == handlers
     yield
     leave()
@@ -42,8 +42,8 @@ def cluster() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def two(cluster: None) -> Iterator[RayExecutor]:
-    """An executor of two actors, with a thread each as here."""
-    with RayExecutor(2, tile=TILE, threads=1) as executor:
+    """An executor of two actors, with as many threads each as here."""
+    with RayExecutor(2, tile=TILE, threads=torch.get_num_threads()) as executor:
         yield executor
 
 
@@ -53,6 +53,7 @@ def kill(executor: RayExecutor, number: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("name", TERMS)
 def test_a_cluster_is_whole_and_has_the_bits_of_tiles(two: RayExecutor, tiny64: Network, make_picture, name) -> None:
     x = make_picture(0, 45, 62, batch=2, dtype=torch.float64)
@@ -66,6 +67,15 @@ def test_a_cluster_is_whole_and_has_the_bits_of_tiles(two: RayExecutor, tiny64: 
     assert torch.equal(spread.gradient, tiled.gradient)
 
 
+@pytest.mark.bits
+@pytest.mark.parametrize("kind", [Means, MeanSquares, Moments])
+def test_statistics_of_the_pixels_themselves(two: RayExecutor, tiny: Network, make_picture, kind) -> None:
+    """They are read where they lie, and lie otherwise in a part of a picture than in one that was sent."""
+    x, wanted = make_picture(0, 61, 83), (kind(PICTURE),)
+    (here,) = TiledExecutor(TILE, cut=False).measure(tiny, x, wanted)
+    assert torch.equal(two.measure(tiny, x, wanted)[0], here)
+
+
 @pytest.mark.parametrize("size", [(9, 131), (16, 16), (67, 17), (101, 53)])
 def test_any_size(two: RayExecutor, tiny64: Network, make_picture, size: tuple[int, int]) -> None:
     x = make_picture(0, *size, dtype=torch.float64)
@@ -76,10 +86,11 @@ def test_any_size(two: RayExecutor, tiny64: Network, make_picture, size: tuple[i
     assert error(spread.gradient, whole.gradient) < 1e-10
 
 
+@pytest.mark.bits
 def test_one_actor_and_two_give_the_same_bits(two: RayExecutor, tiny: Network, make_picture) -> None:
     x, other = make_picture(0, 75, 90), make_picture(1, 75, 90)
     both = rv.evaluate(TERMS["all"](other), tiny, x, executor=two)
-    with RayExecutor(1, tile=TILE, threads=1) as one:
+    with RayExecutor(1, tile=TILE, threads=torch.get_num_threads()) as one:
         alone = rv.evaluate(TERMS["all"](other), tiny, x, executor=one)
     assert torch.equal(both.total, alone.total)
     assert torch.equal(both.gradient, alone.gradient)
@@ -98,6 +109,7 @@ def test_a_linear_objective_takes_one_pass(two: RayExecutor, tiny: Network, make
     assert passes == [True]
 
 
+@pytest.mark.bits
 def test_a_run_goes_on_when_actors_are_killed(two: RayExecutor, tiny: Network, make_picture) -> None:
     start, other = make_picture(0, 70, 84), make_picture(1, 70, 84)
 

@@ -52,6 +52,7 @@ def start(make_picture) -> Tensor:
 OPTIMISERS = [rv.Adam(), rv.Normalised(), rv.Normalised(sign=True), rv.LBFGS()]
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("optimiser", OPTIMISERS, ids=["adam", "bands", "sign", "lbfgs"])
 @pytest.mark.parametrize("view", [jitter(4), standard()], ids=["jitter", "standard"])
 def test_same_seed_same_bits(tiny: Network, start: Tensor, optimiser, view) -> None:

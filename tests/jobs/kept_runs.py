@@ -34,12 +34,11 @@ RUNS = {
 
 
 def prepared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Make a folder the current one, with a photo and a painting; one thread, a cache of its own."""
+    """Make a folder the current one, with a photo and a painting; a cache of its own."""
     monkeypatch.setenv("REVERIE_HOME", str(folder.parent / "home"))
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.chdir(folder)
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     pictures(folder)
     yield folder
     torch.set_num_threads(threads)
@@ -55,13 +54,13 @@ def pictures(folder: Path) -> None:
 
 
 def start(*words: object, limit: Callable[[], None] | None = None) -> subprocess.Popen[str]:
-    """Start a command in the current folder, with one thread; `limit` runs in it first."""
+    """Start a command in the current folder, with as many threads as here; `limit` runs in it first."""
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
         preexec_fn=limit,
     )
 

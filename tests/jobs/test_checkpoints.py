@@ -173,6 +173,7 @@ def test_what_another_put_there_is_no_checkpoint(owned: Owned) -> None:
     assert mine.read_bytes() == b"my own" and kept.paths() == []
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("optimiser", [rv.Adam(), rv.Normalised(), rv.LBFGS()], ids=["adam", "normalised", "lbfgs"])
 def test_a_run_goes_on_from_a_file_bit_for_bit(tmp_path: Path, tiny, make_picture, optimiser) -> None:
     stages = [rv.Stage((20, 24), 4), rv.Stage((28, 32), 3)]

@@ -68,6 +68,7 @@ def stopped(folder: Path, capsys: Told, stop_after: Callable[[int], None]) -> by
     return whole
 
 
+@pytest.mark.bits
 def test_stopped_and_resumed(stopped: bytes, capsys: Told) -> None:
     out, err = capsys.readouterr()
     assert out.count("\n") == 2 and "stopped at stage 2, step 1  'reverie resume ck' goes on" in out and err == ""

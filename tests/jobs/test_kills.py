@@ -35,6 +35,7 @@ def words_of(name: str) -> tuple[str, ...]:
     return (*RUNS[name], "--precision", "float32")
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize(("name", "steps"), [("dream whole", 5), ("style whole", 6), ("dream enlarged", 4)])
 def test_killed_and_resumed(folder: Path, name: str, steps: int) -> None:
     """Killed twice each: on the way, and again when it has gone on."""

@@ -40,7 +40,7 @@ each = pytest.mark.parametrize("name", WORDS)
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The current folder, with a folder of two photos and a broken file between them, and a painting."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))
     for path in prepared(tmp_path, monkeypatch):
         Path("photos").mkdir()
         y, x = np.mgrid[:30, :40] / 40
@@ -85,6 +85,7 @@ def test_a_bad_photo_fails_alone_and_nothing_is_made_twice(name: str, capsys: py
     assert read_image("out/contact-sheet.jpg").shape[3] > 100
 
 
+@pytest.mark.bits
 @each
 def test_the_single_command_gives_the_same_pixels_and_so_does_a_replay(
     name: str, capsys: pytest.CaptureFixture[str]
@@ -147,14 +148,16 @@ def test_a_worker_looks_at_a_painting_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert looked == [1, 1], "another picture of that name"
 
 
+@pytest.mark.bits
 def test_networks_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
-    """Each by itself; as by the single command; made anew only where the network has changed."""
+    """Each by itself; as by the single command in as many threads; made anew only where the network has changed."""
     for seed, name in enumerate(("mine", "hers")):
         own_network(f"{name}.safetensors", seed)
     networks = ("--network", "mine.safetensors", "--network", "hers.safetensors")
     words = ["batch", "instant", "photos", *networks, "--precision", "float32", "--workers", "1", "-o", "out"]
     assert main(words) == 2 and capsys.readouterr().out.startswith("out  4 made, 2 failed  ")
     own, mine = ["--network", "mine.safetensors", "--precision", "float32"], Path("out/cat-mine.png")
+    torch.set_num_threads(read_record(mine).threads)
     assert main(["instant", "photos/cat.png", *own, "-o", "single.png"]) == 0
     assert torch.equal(read_image(mine), read_image("single.png"))
     record, single = read_record(mine), read_record(Path("single.png"))

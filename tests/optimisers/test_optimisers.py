@@ -301,6 +301,7 @@ def test_it_descends(optimiser: rv.optimisers.Optimiser) -> None:
     assert float(closure()) < before
 
 
+@pytest.mark.bits
 @pytest.mark.parametrize("optimiser", ALL)
 def test_state_goes_on(optimiser: rv.optimisers.Optimiser) -> None:
     pictures = []

@@ -61,6 +61,7 @@ def test_it_learns(painting: Tensor, photos: list[Path]) -> None:
     assert lessons[-1].preview().shape[:2] == (1, 3)
 
 
+@pytest.mark.bits
 def test_one_seed_one_network(painting: Tensor, photos: list[Path]) -> None:
     *_, one = train_style(painting, photos, settings(steps=4))
     *_, two = train_style(painting, photos, settings(steps=4))
@@ -68,6 +69,7 @@ def test_one_seed_one_network(painting: Tensor, photos: list[Path]) -> None:
     assert same(one, two) and not same(one, three)
 
 
+@pytest.mark.bits
 def test_resumed_is_uninterrupted(painting: Tensor, photos: list[Path], tmp_path: Path, monkeypatch) -> None:
     """Over a copy of good weights and a look for artefacts, too; the state is kept in a file."""
     monkeypatch.setattr(room, "_SAFE", 3)

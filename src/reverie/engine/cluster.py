@@ -241,7 +241,7 @@ class Hand:
         if s.reference is None:
             return None
         if (s, window) not in features:
-            pixels = self._tensor(grid.crop(s.reference, place))
+            pixels = grid.crop(s.reference, place).clone().to(self.device)
             with torch.no_grad():
                 whole = read(piece.network, pixels, (s.layer,))[s.layer]
             region = owned(piece.network, s.layer, grid.size, place)[1]
@@ -249,8 +249,8 @@ class Hand:
         return features[s, window]
 
     def _tensor(self, array: Any) -> Tensor:
-        """A tensor of its own: what lies in the cluster's memory may not be written."""
-        return torch.from_numpy(np.array(array)).to(self.device)
+        """A tensor of its own, as PyTorch lays it: what lies in the cluster's memory may not be written."""
+        return torch.tensor(array, device=self.device)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from torch import Tensor
 from reverie.engine.executors import Executor, WholeExecutor
 from reverie.errors import Diverged, PictureError
 from reverie.networks import Network
+from reverie.networks.aligned import aligned
 from reverie.objectives import Bound, Objective
 
 
@@ -64,7 +65,7 @@ def evaluate(
     executor = executor or WholeExecutor()
     size = (int(picture.shape[-2]), int(picture.shape[-1]))
     bound = bind(objective, network, size, executor) if isinstance(objective, Objective) else objective
-    x = picture.detach().requires_grad_(True)
+    x = aligned(picture.detach().contiguous()).requires_grad_(True)
     total, terms = value(bound, network, x, executor)
     (gradient,) = torch.autograd.grad(total, x)
     return Evaluation(total.detach(), {k: v.detach() for k, v in terms.items()}, gradient)

@@ -17,6 +17,7 @@ from reverie.engine.executors import Statistics, layers_of, read
 from reverie.engine.grids import Grid, Place, Region, Size, grid_for, owned
 from reverie.errors import RecipeError
 from reverie.networks import Network
+from reverie.networks.aligned import aligned
 from reverie.networks.ops import Conv, Pool, Relu
 from reverie.objectives import PICTURE, Statistic, Window
 
@@ -38,12 +39,14 @@ class Piece:
         wanted: the statistics of its layers.
         out: the layer it ends with and hands on; None at the end.
         unit: pixels of the picture between two positions of the map before it.
+        beside: statistics that others measure, whose tiles it is to have.
     """
 
     network: Network
     wanted: Statistics
     out: str | None
     unit: int
+    beside: Statistics = ()
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
@@ -57,7 +60,7 @@ class Piece:
 
     def grid(self, size: Size, tile: int) -> Grid:
         """How the map before it, of this (h, w), is cut so that tiles own `tile` pixels of the picture each way."""
-        return grid_for(self.network, self.wanted, size, max(1, tile // self.unit), out=self.out)
+        return grid_for(self.network, (*self.wanted, *self.beside), size, max(1, tile // self.unit), out=self.out)
 
 
 def pieces(network: Network, wanted: Statistics, *, cut: bool = True, out: str | None = None) -> tuple[Piece, ...]:
@@ -112,9 +115,12 @@ def _width(network: Network, layer: str) -> float:
 def shares(
     piece: Piece, crop: Tensor, grid: Grid, place: Place, beside: Beside
 ) -> tuple[dict[Statistic, Tensor], Tensor | None]:
-    """One tile's share of each statistic, and what it owns of the map that is handed on."""
+    """One tile's share of each statistic, and what it owns of the map that is handed on.
+
+    What it reads is copied: sums over a part of a larger picture may be rounded otherwise.
+    """
     with torch.no_grad():
-        maps = read(piece.network, crop, piece.layers)
+        maps = read(piece.network, crop.clone(), piece.layers)
         found = {}
         for s in piece.wanted:
             window, region = owned(piece.network, s.layer, grid.size, place, reach=s.reach)
@@ -134,7 +140,7 @@ def pulled(
         above: gradient in the map that is handed on, whole.
     """
     with torch.enable_grad():
-        crop = crop.detach().requires_grad_(True)
+        crop = crop.detach().clone().requires_grad_(True)
         maps = read(piece.network, crop, piece.layers)
         found, pulls = _statistics(piece, maps, grid, place, beside, known)
     if piece.out is not None and above is not None:
@@ -157,7 +163,7 @@ def _statistics(
     for s, share in found.items():
         slope = gradients[s]
         if slope is not None and share.requires_grad:
-            (pull,) = torch.autograd.grad(share, leaves[s], slope)
+            (pull,) = torch.autograd.grad(share, leaves[s], aligned(slope.contiguous()))
             pulls.setdefault(s.layer, []).append((regions[s], pull))
     return {s: x.detach() for s, x in found.items()}, pulls
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from reverie.engine.executors import Executor, Slopes, Statistics, WholeExecutor
-from reverie.engine.grids import Size, grid_for, owned
+from reverie.engine.grids import Grid, Size, grid_for, owned
 from reverie.engine.pieces import Known, Piece, part, pieces, pulled, shares, work
 from reverie.errors import OutOfMemory, RecipeError
 from reverie.files import mapped
@@ -136,7 +136,7 @@ class TiledExecutor(Cutter):
     def __init__(self, tile: int = 512, *, cut: bool = True) -> None:
         super().__init__(tile)
         self.cut = cut
-        self._references: WeakKeyDictionary[Statistic, Tensor] = WeakKeyDictionary()
+        self._references: WeakKeyDictionary[Statistic, dict[Grid | None, Tensor]] = WeakKeyDictionary()
 
     def sweep(self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None) -> Swept:
         """One piece after the other, one tile after the other."""
@@ -177,10 +177,12 @@ class TiledExecutor(Cutter):
         """The reference's features in a window; those of the whole reference are computed once, and kept."""
         if statistic.reference is None:
             return None
-        if statistic not in self._references:
+        kept, along = self._references.setdefault(statistic, {}), () if self.cut else run.wanted
+        grid = grid_for(network, along, size_of(statistic.reference), self.tile) if along else None
+        if grid not in kept:
             with torch.no_grad():
-                self._references[statistic] = features_of(network, statistic.reference, statistic.layer, self.tile)
-        return part(self._references[statistic], window)
+                kept[grid] = features_of(network, statistic.reference, statistic.layer, self.tile, along=along)
+        return part(kept[grid], window)
 
 
 class _Run:
@@ -243,11 +245,16 @@ class _Run:
             self.sums[s] = self.sums[s].add_(share) if s in self.sums else share.double()
 
 
-def features_of(network: Network, picture: Tensor, layer: str, tile: int) -> Tensor:
-    """A layer's whole map, computed in tiles; on disk, mapped into memory, where it is large."""
+def features_of(network: Network, picture: Tensor, layer: str, tile: int, *, along: Statistics = ()) -> Tensor:
+    """A layer's whole map, computed in tiles; on disk, mapped into memory, where it is large.
+
+    Args:
+        along: statistics whose tiles it is computed in, by the uncut network: with the bits that a tile finds.
+    """
     if layer == PICTURE:
         return picture
-    return _Run(pieces(network, (), out=layer), tile, ()).forward(picture, all_pieces=True)[-1]
+    parts = (Piece(network, (), layer, 1, beside=along),) if along else pieces(network, (), out=layer)
+    return _Run(parts, tile, ()).forward(picture, all_pieces=True)[-1]
 
 
 def _blank(piece: Piece, out: str, before: Tensor, like: Tensor) -> Tensor:

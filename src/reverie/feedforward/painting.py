@@ -32,6 +32,7 @@ from reverie.feedforward.matching import (
     whitened,
 )
 from reverie.networks import Network
+from reverie.networks.aligned import aligned
 from reverie.objectives import PICTURE
 from reverie.objectives.statistics import Moments
 from reverie.pictures import size_of
@@ -54,7 +55,7 @@ class Sums:
 
     def add(self, x: Tensor, weights: Tensor | None = None) -> None:
         """What one tile owns, (1, C, h, w), and how much each position counts, (1, 1, h, w): once, without."""
-        rows = rows_of(x)
+        rows = aligned(rows_of(x))
         counted = rows if weights is None else rows * rows_of(weights)
         self._first = self._first + counted.sum(1).double()
         self._second = self._second + (counted.mT @ rows).double()

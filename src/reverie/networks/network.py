@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reverie.errors import PictureError, WeightsError
+from reverie.networks.aligned import aligned
 from reverie.networks.graph import PICTURE, Blueprint, Geometry, Step, schedule, weight_shapes
 from reverie.networks.ops import Add, Call, Concat, Conv, Pool, Relu, Window
 
@@ -294,8 +295,8 @@ class Filters(nn.Module):
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         """Keep them, frozen."""
         super().__init__()
-        self.weight = nn.Parameter(weight, requires_grad=False)
-        self.bias = nn.Parameter(bias, requires_grad=False)
+        self.weight = nn.Parameter(aligned(weight), requires_grad=False)
+        self.bias = nn.Parameter(aligned(bias), requires_grad=False)
 
 
 def fingerprint(module: nn.Module) -> str:

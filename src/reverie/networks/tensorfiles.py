@@ -17,6 +17,7 @@ from safetensors.torch import load as parse_safetensors
 from torch import Tensor
 
 from reverie.errors import WeightsError
+from reverie.networks.aligned import aligned
 from reverie.strangers import TEXT, contents, json_object, refusing
 
 MOST = 10_000
@@ -65,7 +66,8 @@ def read_safetensors(path: Path, sha256: str | None = None) -> TensorFile:
         about = header.pop("__metadata__", None) or {}
         if len(header) > MOST:
             raise WeightsError(f"'{path.name}' names {len(header)} tensors where {MOST} are the most; bring another.")
-        tensors: dict[str, Tensor] = parse_safetensors(data)  # which checks what is claimed before it allocates
+        parsed: dict[str, Tensor] = parse_safetensors(data)  # which checks what is claimed before it allocates
+        tensors = {name: aligned(tensor) for name, tensor in parsed.items()}
     return TensorFile(tensors, about, sha256 or hashlib.sha256(data).hexdigest())
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from reverie.errors import LayerNotFound, PictureError, RecipeError
+from reverie.networks.aligned import aligned
 from reverie.objectives.algebra import Size
 from reverie.objectives.statistics import PICTURE, Region
 from reverie.pictures import resize, size_of
@@ -23,7 +24,7 @@ def picture(x: Tensor) -> Tensor:
     """A reference picture, apart from the caller's graph."""
     if x.dim() != 4 or x.shape[1] != 3 or 0 in x.shape:
         raise PictureError(f"a picture is (1, 3, H, W) in [0, 1]; got {tuple(x.shape)}. read_image() makes one.")
-    return x.detach()
+    return aligned(x.detach().contiguous())
 
 
 def pictures(many: Tensor | Sequence[Tensor], what: str) -> tuple[Tensor, ...]:

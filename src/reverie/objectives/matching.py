@@ -24,7 +24,7 @@ class Projections(Statistic):
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
         f = full(features)
         v = self.vector.to(f)
-        dot = torch.einsum("bchw,c->bhw", f, v)
+        dot = (f * v[:, None, None]).sum(1)  # a matrix times a vector is rounded by where both lie in memory
         if self.power:
             cosine = dot / (v.norm() * f.pow(2).sum(1).add(1e-12).sqrt())
             dot = dot * cosine.clamp_min(0.1).pow(self.power)

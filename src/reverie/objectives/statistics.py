@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from reverie.errors import RecipeError
+from reverie.networks.aligned import aligned
 
 PICTURE = "picture"  # the layer that is the picture itself
 
@@ -245,8 +246,8 @@ def full(x: Tensor) -> Tensor:
 
 
 def rows_of(features: Tensor) -> Tensor:
-    """(B, C, h, w) as (B, h*w, C): a view where the features are channels_last."""
-    return features.permute(0, 2, 3, 1).flatten(1, 2)
+    """(B, C, h, w) as (B, h*w, C): a view where the features are channels_last and lie as PyTorch lays them."""
+    return aligned(features.permute(0, 2, 3, 1).flatten(1, 2))
 
 
 class _Moments(torch.autograd.Function):
