@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is there; for the processes that tests start as well
+
 import pytest
 import torch
+from budget import Budget
 from hypothesis import settings
 from torch import Tensor, nn
 
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
     from reverie.export import Exported
 
 CLASSES = ("cat", "dog", "tree frog", "night sky", "teapot", "espresso")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Budget())
 
 
 def pytest_sessionstart() -> None:

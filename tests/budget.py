@@ -1,0 +1,79 @@
+"""A default test may take five seconds of processor time; one that takes more is made smaller or marked slow.
+
+Processor time, of the test and of the processes it waited for, so that a busy machine fails nobody. What fixtures of a
+wider scope make is shared by many tests and counted for none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+import torch
+
+SECONDS = 5.0
+"""What a test may take on the machine that `PACE` was measured on, or on a faster one."""
+PACE = 0.06
+"""Seconds that `pace()` takes on that machine, one core of an AMD EPYC with nothing else to do."""
+
+
+def spent() -> float:
+    """Seconds of processor time of this process and of its children that ended."""
+    now = os.times()
+    return now.user + now.system + now.children_user + now.children_system
+
+
+def pace() -> float:
+    """Seconds of processor time for a fixed piece of work: convolutions, and a plain loop."""
+    began = spent()
+    x, weight = torch.ones(1, 32, 96, 96), torch.ones(32, 32, 3, 3)
+    for _ in range(20):
+        torch.nn.functional.conv2d(x, weight, padding=1)
+    sum(i * i for i in range(500_000))
+    return spent() - began
+
+
+def verdict(seconds: float, allowed: float) -> str:
+    """What is told of a test that took too long."""
+    return (
+        f"a default test may take {allowed:.1f} s of processor time here, this one took {seconds:.1f} s: "
+        "make it smaller, share what it makes, or mark it slow"
+    )
+
+
+class Budget:
+    """Fails tests over their budget; those marked slow have none."""
+
+    def __init__(self, seconds: float = SECONDS, reference: float = PACE) -> None:
+        self.seconds, self.reference = seconds, reference
+        self.began = 0.0
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+        if fixturedef.scope == "function":
+            return (yield)
+        began, spent_at = self.began, spent()
+        try:
+            return (yield)
+        finally:
+            self.began = began + spent() - spent_at
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self) -> Generator[None, None, None]:
+        self.began = spent()
+        yield
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        seconds = spent() - self.began
+        if call.when == "call" and report.passed and seconds > self.seconds and item.get_closest_marker("slow") is None:
+            allowed = self.seconds * max(1.0, pace() / self.reference)
+            if seconds > allowed:
+                report.outcome = "failed"
+                report.longrepr = verdict(seconds, allowed)
+        return report
