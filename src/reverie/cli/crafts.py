@@ -47,8 +47,9 @@ from reverie.recipes.upscale import UpscaleSettings
 def command_of(name: str) -> Callable[..., int]:
     """The command of a recipe, with a signature that typer reads.
 
-    Example:
-        >>> app.command("dream")(command_of("dream"))
+    Example::
+
+        app.command("dream")(command_of("dream"))
     """
     recipe = find(name)
 

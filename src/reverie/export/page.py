@@ -69,9 +69,9 @@ def export_page(
         RecipeError: no such network or setting; the extra or npm is missing.
         PictureError: the folder holds other things, or cannot be written.
 
-    Example:
-        >>> export_page("superres", Path("site")).folder
-        PosixPath('site')
+    Example::
+
+        page = export_page("superres", Path("site"))
     """
     _check_folder(folder)
     check_extra()

@@ -187,9 +187,10 @@ def begin(path: Path, job: Job, files: Sequence[Path]) -> Iterator[Folder]:
         RecipeError: it holds an unfinished job or something else, or another process works on it.
         PictureError: it cannot be made or written to.
 
-    Example:
-        >>> with begin(Path("cat.reverie"), job, [cat]) as folder:
-        ...     folder.checkpoints.write(iterate.state(), stage=1, step=1)
+    Example::
+
+        with begin(Path("cat.reverie"), job, [cat]) as folder:
+            folder.checkpoints.write(iterate.state(), stage=1, step=1)
     """
     _make(path)
     with _locked(path):

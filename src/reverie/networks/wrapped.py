@@ -50,7 +50,7 @@ def wrap(
     Example:
         >>> mine = wrap(model, mean=0.5, std=0.25, classes=("cat", "dog"))
         >>> mine(picture, ["features.3"])["features.3"].shape
-        torch.Size([1, 64, 56, 56])
+        torch.Size([1, 3, 48, 64])
     """
     twin = _frozen_copy(module)
     means, stds = _normalisation(twin, mean, std)

@@ -58,9 +58,9 @@ def artefacts(paint: Callable[[Tensor], Tensor], painting: Tensor) -> Artefacts:
         paint: (B, 3, H, W) in [0, 1] to the same.
         painting: (1, 3, h, w), as the network was shown it.
 
-    Example:
-        >>> artefacts(lambda x: x, painting).words
-        ''
+    Example::
+
+        said = artefacts(network, painting).words
     """
     made = paint(smooth_pictures()).clamp(0, 1)
     own = _pieces(painting)

@@ -81,7 +81,7 @@ class Recipe(Generic[S]):
             RecipeError: a picture is missing, or there are too many of one role.
 
         Example:
-            >>> *_, last = find("dream").prepare({"photo": [photo]}, DreamSettings(size=512)).run()
+            >>> *_, last = find("dream").prepare({"photo": [photo]}, DreamSettings(size=64, steps=2)).run()
         """
         main = self.roles[0]
         for role in self.roles:

@@ -119,7 +119,7 @@ class Record(_Part):
             RecipeError: damaged, of a newer Reverie, or something else altogether.
 
         Example:
-            >>> Record.from_json(read_recipe("dream.png")).recipe
+            >>> Record.from_json(rv.pictures.read_recipe("dream.png")).recipe
             'dream'
         """
         try:
@@ -164,7 +164,9 @@ def record_of(recipe: Recipe[S], settings: S, *, inputs: Iterable[tuple[str, Pat
         WeightsError: the network's weights cannot be had.
 
     Example:
-        >>> record = record_of(find("dream"), settings, inputs=[("photo", cat)], output=dream)
+        >>> cat, dream = Path("cat.jpg"), Path("dream.png")
+        >>> record_of(find("dream"), DreamSettings(), inputs=[("photo", cat)], output=dream).recipe
+        'dream'
     """
     network = NetworkUsed(name=settings.network, sha256=load(settings.network).sha256)
     enlarger = enlarger_of(settings)
