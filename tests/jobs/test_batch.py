@@ -248,7 +248,7 @@ def test_a_killed_worker_costs_nothing_but_time(dreams: Make) -> None:
 
 
 def test_killed_for_want_of_memory_it_is_made_in_smaller_tiles(dreams: Make) -> None:
-    items = dreams("photos/ape.png", size=300, steps=12)
+    items = dreams("photos/ape.png", size=160, steps=6)
     crew, said = Processes(1, threads=1), list[str]()
     for progress in batch.run(items, Path("out"), lambda most: crew):
         if progress.item is not None and progress.row is None and progress.retry is None and len(said) < 2:
@@ -262,7 +262,7 @@ def test_killed_for_want_of_memory_it_is_made_in_smaller_tiles(dreams: Make) -> 
     (row,) = [json.loads(line) for line in Path("out/manifest.jsonl").read_text().splitlines()]
     assert (row["status"], row["note"]) == ("made", "in tiles of 128 px, since its worker was killed")
     assert read_record(items[0].output).settings["tile"] == 128
-    assert is_made(items[0]) and is_made(dreams("photos/ape.png", size=300, steps=12, tile=256)[0])
+    assert is_made(items[0]) and is_made(dreams("photos/ape.png", size=160, steps=6, tile=256)[0])
     assert {r.note for r in rows_of(batch.run(items, Path("out"), nobody)).values()} == {row["note"]}
 
 

@@ -94,7 +94,7 @@ def test_an_unkept_run_ends_in_one_line(folder: Path) -> None:
 
 @pytest.mark.parametrize("words", [("upscale", "photo.png"), ("instant", "photo.png", "night.jpg")])
 def test_what_takes_moments_begins_anew_in_smaller_tiles(folder: Path, words: tuple[str, ...]) -> None:
-    Image.open("photo.png").resize((1600, 1200)).save("photo.png")
+    Image.open("photo.png").resize((1000, 40)).save("photo.png")
     process = start(*words, "--json", "--tile", "800", "--")
     assert after_steps(process, 0), "it has begun"
     os.kill(worker_of(process), signal.SIGKILL)
