@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ import pytest
 SECONDS = 5.0
 """What a test may take on the machine that `PACE` was measured on, or on a faster one."""
 PACE = 1.0
-"""Seconds that `pace()` takes on that machine, one core of an AMD EPYC with nothing else to do, rounded down."""
+"""Seconds of processor time to import PyTorch on that machine, an AMD EPYC with nothing else to do, rounded down."""
 
 
 def spent() -> float:
@@ -26,14 +26,14 @@ def spent() -> float:
     return now.user + now.system + now.children_user + now.children_system
 
 
-def pace() -> float:
-    """Seconds of processor time for a fixed piece of work, which a busy machine slows as it slows tests.
+def slowness() -> float:
+    """How much slower than that machine this one is now; a busy machine takes more processor time as well.
 
-    It starts a process with PyTorch, as much of what tests start is.
+    What is timed is the start of a process with PyTorch, as much of what the longest tests do is.
     """
     began = spent()
     subprocess.run([sys.executable, "-c", "import torch"], check=True)
-    return spent() - began
+    return (spent() - began) / PACE
 
 
 def verdict(seconds: float, allowed: float) -> str:
@@ -47,8 +47,8 @@ def verdict(seconds: float, allowed: float) -> str:
 class Budget:
     """Fails tests over their budget; those marked slow have none."""
 
-    def __init__(self, seconds: float = SECONDS, reference: float = PACE) -> None:
-        self.seconds, self.reference = seconds, reference
+    def __init__(self, seconds: float = SECONDS, slowness: Callable[[], float] = slowness) -> None:
+        self.seconds, self.slowness = seconds, slowness
         self.began = 0.0
 
     @pytest.hookimpl(wrapper=True)
@@ -73,7 +73,7 @@ class Budget:
         report = yield
         seconds = spent() - self.began
         if call.when == "call" and report.passed and seconds > self.seconds and item.get_closest_marker("slow") is None:
-            allowed = self.seconds * max(1.0, pace() / self.reference)
+            allowed = self.seconds * max(1.0, self.slowness())
             if seconds > allowed:
                 report.outcome = "failed"
                 report.longrepr = verdict(seconds, allowed)

@@ -12,7 +12,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is there; for the 
 
 import pytest
 import torch
-from budget import Budget
 from hypothesis import settings
 from torch import Tensor, nn
 
@@ -20,6 +19,7 @@ import reverie as rv
 from reverie.feedforward import Instant
 from reverie.feedforward.superres import Superres
 from reverie.networks import Network
+from tests.budget import Budget
 
 settings.register_profile("reverie", deadline=None, derandomize=True, database=None)
 settings.load_profile("reverie")

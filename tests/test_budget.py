@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import budget
 import pytest
+
+from tests import budget
 
 WORKING = "sum(i * i for i in range(1_000_000))"
 SUITE = f"""
@@ -28,18 +29,18 @@ def test_failing(): assert not sum(i for i in range(3_000_000))
 """
 
 
-def outcomes(pytester: pytest.Pytester, reference: float) -> tuple[list[pytest.TestReport], list[pytest.TestReport]]:
-    """What passes and what fails of a suite whose tests may take 20 milliseconds at a reference pace."""
+def outcomes(pytester: pytest.Pytester, slowness: float) -> tuple[list[pytest.TestReport], list[pytest.TestReport]]:
+    """What passes and what fails of a suite whose tests may take 20 milliseconds on a machine so slow."""
     pytester.makeini("[pytest]\nmarkers = slow")
     pytester.makepyfile(SUITE)
-    result = pytester.inline_run("-p", "no:cacheprovider", plugins=[budget.Budget(0.02, reference)])
+    result = pytester.inline_run("-p", "no:cacheprovider", plugins=[budget.Budget(0.02, lambda: slowness)])
     passed, _, failed = result.listoutcomes()
     return passed, failed  # type: ignore[return-value]
 
 
 def test_who_fails(pytester: pytest.Pytester) -> None:
     """What a test, its own fixtures and its children compute counts; waiting and what is shared do not."""
-    passed, failed = outcomes(pytester, reference=1e9)
+    passed, failed = outcomes(pytester, slowness=0.5)
     assert [report.nodeid.split("::")[1] for report in passed] == ["test_waiting", "test_shared", "test_slow"]
     told = {report.nodeid.split("::")[1]: report.longreprtext for report in failed}
     assert list(told) == ["test_working", "test_its_fixture", "test_a_child", "test_failing"]
@@ -48,6 +49,6 @@ def test_who_fails(pytester: pytest.Pytester) -> None:
 
 
 def test_on_a_slower_machine(pytester: pytest.Pytester) -> None:
-    """Who works at a thousandth of the pace has a thousand times as long."""
-    _, failed = outcomes(pytester, reference=budget.pace() / 1000)
+    """Who is a thousand times slower has a thousand times as long."""
+    _, failed = outcomes(pytester, slowness=1000)
     assert [report.nodeid.split("::")[1] for report in failed] == ["test_failing"]

@@ -91,6 +91,7 @@ def test_a_plan_starts_no_cluster(reverie: Run, monkeypatch: pytest.MonkeyPatch)
     assert ended.code == 0 and plan["tile"] in (256, 384)
 
 
+@pytest.mark.xdist_group("ray")
 def test_the_pixels_are_those_of_tiles(reverie: Run) -> None:
     ray = pytest.importorskip("ray")
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
@@ -104,6 +105,7 @@ def test_the_pixels_are_those_of_tiles(reverie: Run) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")
 def test_stopped_on_a_cluster_and_resumed_on_one(reverie: Run, start: Start) -> None:
     pytest.importorskip("ray")
     words = ("style", "photo.png", "night.jpg", "--size", "176", "--steps", "12", "--precision", "float32", *CLUSTER)
@@ -122,6 +124,7 @@ def test_stopped_on_a_cluster_and_resumed_on_one(reverie: Run, start: Start) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")
 def test_a_killed_driver_goes_on_on_the_cluster(start: Start) -> None:
     pytest.importorskip("ray")
     words = ("dream", "photo.png", "--size", "300", "--octaves", "1", "--steps", "12", "--precision", "float32")

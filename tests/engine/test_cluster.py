@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from test_tiles import TERMS, error
 from torch import Tensor
 
 import reverie as rv
@@ -23,8 +22,10 @@ from reverie.errors import OutOfMemory, PictureError, RecipeError
 from reverie.networks import Network
 from reverie.objectives import Statistic
 from reverie.objectives.statistics import Means
+from tests.engine.test_tiles import TERMS, error
 
 pytest.importorskip("ray")
+pytestmark = pytest.mark.xdist_group("ray")
 TILE = 16
 
 

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from driven_chromium import Browser, browser, missing, served
 from PIL import Image
 
 from reverie import styles
@@ -28,6 +27,7 @@ from reverie.feedforward.painting import decode, encode, goal_of
 from reverie.networks import load
 from reverie.objectives import PICTURE
 from reverie.recipes.upscale import UpscaleSettings, upscale
+from tests.export.driven_chromium import Browser, browser, missing, served
 
 WEB = Path(__file__).parents[2] / "src" / "reverie" / "export" / "web"
 STEPS = 2

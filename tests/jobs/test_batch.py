@@ -266,6 +266,7 @@ def test_killed_for_want_of_memory_it_is_made_in_smaller_tiles(dreams: Make) -> 
     assert {r.note for r in rows_of(batch.run(items, Path("out"), nobody)).values()} == {row["note"]}
 
 
+@pytest.mark.xdist_group("ray")
 def test_a_killed_actor_costs_nothing_but_time(dreams: Make) -> None:
     ray = pytest.importorskip("ray")
     items, crews = dreams("photos/ape.png", steps=200), []
@@ -287,7 +288,7 @@ def test_a_killed_actor_costs_nothing_but_time(dreams: Make) -> None:
     assert is_made(items[0]) and not ray.is_initialized()
 
 
-@pytest.mark.parametrize("cluster", [False, True])
+@pytest.mark.parametrize("cluster", [False, pytest.param(True, marks=pytest.mark.xdist_group("ray"))])
 def test_the_command(cluster: bool, capsys: pytest.CaptureFixture[str]) -> None:
     if cluster:
         pytest.importorskip("ray")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from narrow_networks import narrow
-from network_references import GoogLeNet, ResNet50, SqueezeNet
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -18,6 +16,8 @@ from reverie.networks.resnet import resnet50
 from reverie.networks.squeezenet import squeezenet1_1
 from reverie.networks.weights import fold
 from reverie.networks.zoo import EMBEDDED, embedded
+from tests.networks.narrow_networks import narrow
+from tests.networks.network_references import GoogLeNet, ResNet50, SqueezeNet
 
 PICTURE = torch.rand(1, 3, 49, 62, generator=torch.Generator().manual_seed(0))
 

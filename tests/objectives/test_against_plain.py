@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 
-import plain_style
 import pytest
 import torch
 from hypothesis import given
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 import reverie as rv
 from reverie.networks import Network
+from tests.objectives import plain_style
 
 LAYERS, CONTENT = ("relu1", "relu2", "relu3"), "relu2"
 sides = st.integers(12, 41)
