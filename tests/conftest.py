@@ -6,7 +6,7 @@ import os
 import signal
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is there; for the processes that tests start as well
 
@@ -27,6 +27,8 @@ settings.load_profile("reverie")
 if TYPE_CHECKING:
     from reverie.export import Exported
 
+MakePicture = Callable[..., Tensor]
+"""`make_picture`: see the fixture of that name."""
 CLASSES = ("cat", "dog", "tree frog", "night sky", "teapot", "espresso")
 
 
@@ -125,7 +127,7 @@ def enlarging(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 
 @pytest.fixture(scope="session")
-def make_picture() -> Callable[..., Tensor]:
+def make_picture() -> MakePicture:
     """`make_picture(seed, h, w)`: smooth colours and some noise, (batch, 3, h, w) in [0, 1]."""
 
     def make(seed: int, h: int, w: int, *, batch: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -156,7 +158,7 @@ def convolutions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     seen: list[tuple[int, ...]] = []
     original = nn.functional.conv2d
 
-    def counted(x: Tensor, weight: Tensor, *rest: object, **named: object) -> Tensor:
+    def counted(x: Tensor, weight: Tensor, *rest: Any, **named: Any) -> Tensor:
         seen.append(tuple(weight.shape))
         return original(x, weight, *rest, **named)
 

@@ -207,7 +207,7 @@ def test_public_names_are_there(module: ModuleType) -> None:
 @functools.cache
 def exported() -> dict[str, object]:
     """Every function and class that a room exports, by its dotted name."""
-    found = {}
+    found: dict[str, object] = {}
     for module in modules():
         for name in getattr(module, "__all__", ()):
             thing = getattr(module, name)

@@ -139,13 +139,9 @@ def test_channels_last_is_kept_all_along(name: str) -> None:
 def test_float64_is_exact() -> None:
     network = load("dreamnet").with_precision(torch.float64)
     x = PICTURE[:1].double()
-    mean, weight = (
-        torch.tensor([0.48, 0.46, 0.41], dtype=torch.float64),
-        network.filters["conv1_1"].weight,
-    )
+    mean, filters = torch.tensor([0.48, 0.46, 0.41], dtype=torch.float64), network.filters["conv1_1"].state_dict()
     normalised = (x - mean.view(1, 3, 1, 1)) * 4
-    bias = network.filters["conv1_1"].bias
-    expected = nn.functional.conv2d(normalised, weight, bias, padding=1)
+    expected = nn.functional.conv2d(normalised, filters["weight"], filters["bias"], padding=1)
     torch.testing.assert_close(network(x, ["conv1_1"])["conv1_1"], expected, rtol=0, atol=1e-13)
 
 
@@ -158,6 +154,7 @@ def test_same_numbers_as_an_independent_implementation(table: type[Blueprint], r
     module = reference().double().eval()
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
+            assert part.running_mean is not None and part.running_var is not None
             nn.init.uniform_(part.running_mean, -0.5, 0.5)
             nn.init.uniform_(part.running_var, 0.5, 2)
             nn.init.uniform_(part.weight, 0.5, 1.5)

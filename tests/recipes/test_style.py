@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -188,7 +189,7 @@ def test_each_loss_paints_another_picture(photo: Tensor, model: Tensor) -> None:
     ],
 )
 def test_what_is_refused(
-    photo: Tensor, model: Tensor, more: dict[str, object], guides: dict[str, Tensor], error: type[Exception], said: str
+    photo: Tensor, model: Tensor, more: dict[str, object], guides: dict[str, Any], error: type[Exception], said: str
 ) -> None:
     halves = torch.zeros(1, 3, 36, 48)
     halves[..., 24:] = 1
