@@ -2,20 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+WORKERS ?= 2
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: demo test test-slow test-web test-cpus fuzz check bench docs gallery styles dreamnet dreamnet-report clean
 
 demo: $(READY)  ## set up, and make real pictures with the embedded network
 	$(BIN)/python examples/demo.py demo
 
-test: $(READY)  ## offline, on a CPU, in minutes
-	$(BIN)/pytest -m "not slow"
+test: $(READY)  ## offline, on a CPU, in minutes; no test over five seconds (tests/budget.py)
+	$(PYTEST) -m "not slow"
 
 test-slow: $(READY)  ## everything
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-web: $(READY)  ## exported pages in a real Chromium (Debian: chromium, chromium-driver), with npm
-	$(BIN)/pytest -rs tests/export/test_pages.py
+	$(PYTEST) -rs tests/export/test_pages.py
 
 test-cpus: $(READY)  ## same seed, same bits: whatever the processor's vectors, the libraries' choices, threads, addresses
 	$(BIN)/python -m tests.cpus

@@ -6,7 +6,9 @@ import os
 import signal
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is there; for the processes that tests start as well
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ import reverie as rv
 from reverie.feedforward import Instant
 from reverie.feedforward.superres import Superres
 from reverie.networks import Network
+from tests.budget import Budget
 
 settings.register_profile("reverie", deadline=None, derandomize=True, database=None)
 settings.load_profile("reverie")
@@ -26,7 +29,13 @@ if TYPE_CHECKING:
 
 THREADS = "REVERIE_TEST_THREADS"
 """The variable that says with how many threads to test, where that is not one."""
+MakePicture = Callable[..., Tensor]
+"""`make_picture`: see the fixture of that name."""
 CLASSES = ("cat", "dog", "tree frog", "night sky", "teapot", "espresso")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Budget())
 
 
 def pytest_sessionstart() -> None:
@@ -120,7 +129,7 @@ def enlarging(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 
 @pytest.fixture(scope="session")
-def make_picture() -> Callable[..., Tensor]:
+def make_picture() -> MakePicture:
     """`make_picture(seed, h, w)`: smooth colours and some noise, (batch, 3, h, w) in [0, 1]."""
 
     def make(seed: int, h: int, w: int, *, batch: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -151,7 +160,7 @@ def convolutions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     seen: list[tuple[int, ...]] = []
     original = nn.functional.conv2d
 
-    def counted(x: Tensor, weight: Tensor, *rest: object, **named: object) -> Tensor:
+    def counted(x: Tensor, weight: Tensor, *rest: Any, **named: Any) -> Tensor:
         seen.append(tuple(weight.shape))
         return original(x, weight, *rest, **named)
 

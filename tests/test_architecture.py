@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import importlib
 import inspect
 import re
@@ -42,10 +43,12 @@ def room_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
+@functools.cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf8"))
 
 
+@functools.cache
 def imported(path: Path) -> set[str]:
     """The dotted names a file imports, relative ones made absolute."""
     names: set[str] = set()
@@ -256,9 +259,10 @@ def test_public_names_are_there(module: ModuleType) -> None:
         assert hasattr(module, name)
 
 
+@functools.cache
 def exported() -> dict[str, object]:
     """Every function and class that a room exports, by its dotted name."""
-    found = {}
+    found: dict[str, object] = {}
     for module in modules():
         for name in getattr(module, "__all__", ()):
             thing = getattr(module, name)

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import typer
 from PIL import Image
+from reverie.cli.crafts import command_of, instant_command, remix_command
+from reverie.recipes.catalogue import ONE_PASS, find
 
 from reverie import styles
-from reverie.cli.crafts import command_of, instant_command, remix_command
 from reverie.cli.options import settings_given
+from reverie.crafts.settings import checked
 from reverie.networks import find_classes, load
-from reverie.recipes.catalogue import ONE_PASS, find
 from reverie.recipes.dream import Beside, DreamSettings, subjects_of
 from reverie.recipes.remix import RemixSettings
-from reverie.crafts.settings import checked
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "gallery"

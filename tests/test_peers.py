@@ -18,6 +18,7 @@ from reverie.pictures import keep_colours, match_colours, read_image, size_of, w
 from reverie.recipes import DreamSettings, StyleSettings, dream, style
 from reverie.recipes.style import Guides
 from reverie.recipes.texture import TextureSettings, texture
+from tests.conftest import MakePicture
 
 
 def small(**more: object) -> StyleSettings:
@@ -26,10 +27,10 @@ def small(**more: object) -> StyleSettings:
 
 def end(run) -> Tensor:  # type: ignore[no-untyped-def]
     *_, last = run
-    return last.image  # type: ignore[no-any-return]
+    return last.image
 
 
-def test_no_tile_is_dropped_at_the_end(dreamnet: Network, make_picture) -> None:
+def test_no_tile_is_dropped_at_the_end(dreamnet: Network, make_picture: MakePicture) -> None:
     """TensorFlow's tutorial skips the last tile: on a side of 900 px two fifths of the pixels get no gradient."""
     picture = make_picture(0, 90, 70)
     gradient = rv.evaluate(-rv.energy("relu3_2"), dreamnet, picture, executor=TiledExecutor(64)).gradient
@@ -56,7 +57,7 @@ def test_a_guide_may_be_small(astronaut: Tensor, coffee: Tensor) -> None:
     assert torch.isfinite(end(dream(astronaut, DreamSettings(size=64, octaves=1, steps=(1,)), like=guide))).all()
 
 
-def test_no_hook_stays_on_a_network(dreamnet: Network, make_picture) -> None:
+def test_no_hook_stays_on_a_network(dreamnet: Network, make_picture: MakePicture) -> None:
     """Lucent hooks every module at each render and never lets go."""
     x = make_picture(0, 96, 96)
     rv.evaluate(rv.style(dreamnet.style_layers, like=x.flip(3)), dreamnet, x, executor=TiledExecutor(48))
@@ -144,7 +145,7 @@ def test_weights_do_not_depend_on_the_size(dreamnet: Network, astronaut: Tensor,
         assert a == pytest.approx(b, rel=0.5)
 
 
-def test_sixteen_bits_go_in_and_come_out(tmp_path: Path, make_picture) -> None:
+def test_sixteen_bits_go_in_and_come_out(tmp_path: Path, make_picture: MakePicture) -> None:
     """style-transfer-pytorch's 16-bit TIFF stopped working with its library."""
     picture = make_picture(0, 20, 30)
     for name in ("a.tif", "a.png"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from reverie.cli import main
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf8")
 COMMANDS = [line for block in re.findall(r"```console\n(.*?)```", README, re.S) for line in block.strip().splitlines()]
+PAINTING = {"style", "instant", "texture", "remix", "replay"}
+"""Commands that need nothing of what the others make."""
 
 
 @pytest.fixture
@@ -25,20 +28,35 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_commands(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As they stand, but for a small size where a picture is made."""
+def quick(words: list[str]) -> list[str]:
+    """The words of a command, with a small size and few steps where a picture is made by steps."""
+    if words[0] not in {"dream", "style", "texture"} or "--dry-run" in words:
+        return words
+    if "--size" in words:
+        at = words.index("--size")
+        words = words[:at] + words[at + 2 :]
+    return [*words, "--size", "48", "--steps", "1"]
+
+
+def test_they_are_many() -> None:
     assert len(COMMANDS) >= 10
+
+
+@pytest.mark.parametrize("painting", [False, True], ids=["others", "painting"])
+def test_the_commands(photos: Path, painting: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """As they stand, but for a small size; each that makes a picture makes a new one, by the name it asked for."""
     for command in COMMANDS:
         program, *words = shlex.split(command)
         assert program == "reverie"
-        small = words[0] in {"dream", "style", "texture"} and "--dry-run" not in words
-        if small:
-            words = [w for w in words if w != "320"]
-            words = [w for w in words if w != "--size"] + ["--size", "64", "--steps", "2"]
-        assert main(words) == 0, command
-    written = {path.name for path in photos.glob("*.png")}
-    assert {"cat-dream.png", "eyes.png", "flamingo.png", "print.png", "print-replay.png"} - {"flamingo.png"} <= written
-    assert "same pixels" in capsys.readouterr().out
+        if painting != (words[0] in PAINTING and "--dry-run" not in words):
+            continue
+        before = set(photos.iterdir())
+        assert main(quick(words)) == 0, command
+        made = {path.name for path in set(photos.iterdir()) - before}
+        shows = words[0] in {"networks", "styles", "presets"} or "--dry-run" in words
+        assert bool(made) != shows, f"{command}: {made}"
+        assert {word for flag, word in pairwise(words) if flag == "-o"} <= made, f"{command}: {made}"
+    assert ("same pixels" in capsys.readouterr().out) == painting
 
 
 def test_the_library(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
+from reverie.recipes.catalogue import find
+from reverie.recipes.presets import Preset, presets
+from reverie.recipes.record import Input, NetworkUsed, Record, Remixed
+
 from fuzz.mutate import changed, changed_json
 from fuzz.target import Target
 from reverie.jobs import Job, Source, reopen
 from reverie.jobs.items import gather
 from reverie.jobs.manifest import LINES, Manifest
-from reverie.recipes.catalogue import find
-from reverie.recipes.presets import Preset, presets
-from reverie.recipes.record import Input, NetworkUsed, Record, Remixed
 
 _SHA = "0123456789abcdef" * 4
 

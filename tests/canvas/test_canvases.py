@@ -11,6 +11,7 @@ from torch import Tensor
 import reverie as rv
 from reverie.canvas import Canvas
 from reverie.pictures import resize
+from tests.conftest import MakePicture
 
 SIZE = (30, 41)
 
@@ -33,17 +34,17 @@ bounded = pytest.mark.parametrize("make", list(MADE.values())[:-1], ids=list(MAD
 
 
 @pytest.fixture
-def start(make_picture) -> Tensor:
+def start(make_picture: MakePicture) -> Tensor:
     return make_picture(0, *SIZE, batch=1)
 
 
 @bounded
-def test_it_begins_with_the_picture(start: Tensor, make) -> None:
+def test_it_begins_with_the_picture(start: Tensor, make: Callable[[Tensor], Canvas]) -> None:
     assert torch.allclose(make(start).picture(), start, atol=2e-6)
 
 
 @every
-def test_parameters_are_leaves_and_gradients_flow(start: Tensor, make) -> None:
+def test_parameters_are_leaves_and_gradients_flow(start: Tensor, make: Callable[[Tensor], Canvas]) -> None:
     canvas = make(start)
     picture = canvas.picture()
     assert picture.shape == (1, 3, *SIZE)
@@ -52,11 +53,11 @@ def test_parameters_are_leaves_and_gradients_flow(start: Tensor, make) -> None:
     (picture * torch.linspace(0, 1, SIZE[1])).sum().backward()
     for p in canvas.parameters:
         assert p.is_leaf
-        assert float(p.grad.norm()) > 0
+        assert p.grad is not None and float(p.grad.norm()) > 0
 
 
 @every
-def test_resized_to_its_own_size_is_a_copy(start: Tensor, make) -> None:
+def test_resized_to_its_own_size_is_a_copy(start: Tensor, make: Callable[[Tensor], Canvas]) -> None:
     canvas = make(start)
     other = canvas.resized(SIZE)
     assert torch.allclose(other.picture(), canvas.picture(), atol=2e-6)
@@ -69,7 +70,7 @@ def test_resized_to_its_own_size_is_a_copy(start: Tensor, make) -> None:
 
 @every
 @pytest.mark.parametrize("size", [(15, 20), (30, 42), (61, 80), (7, 9)])
-def test_resized_keeps_the_picture(start: Tensor, make, size: tuple[int, int]) -> None:
+def test_resized_keeps_the_picture(start: Tensor, make: Callable[[Tensor], Canvas], size: tuple[int, int]) -> None:
     canvas = make(start)
     other = canvas.resized(size)
     assert other.size == size
@@ -82,7 +83,7 @@ def test_resized_keeps_the_picture(start: Tensor, make, size: tuple[int, int]) -
 
 
 @every
-def test_there_and_back(start: Tensor, make) -> None:
+def test_there_and_back(start: Tensor, make: Callable[[Tensor], Canvas]) -> None:
     canvas = make(rv.pictures.resize(start, (15, 20)).clamp(0, 1))
     back = canvas.resized((60, 80)).resized((15, 20)).picture().detach()
     expected = resize(resize(canvas.picture().detach(), (60, 80)), (15, 20))
@@ -90,7 +91,7 @@ def test_there_and_back(start: Tensor, make) -> None:
 
 
 @every
-def test_drawn_leaves_the_parameters_alone(start: Tensor, make) -> None:
+def test_drawn_leaves_the_parameters_alone(start: Tensor, make: Callable[[Tensor], Canvas]) -> None:
     canvas = make(start)
     before = [p.detach().clone() for p in canvas.parameters]
     other = [p.detach() + 0.1 for p in canvas.parameters]
@@ -103,7 +104,7 @@ def test_drawn_leaves_the_parameters_alone(start: Tensor, make) -> None:
 
 
 @every
-def test_drawn_is_a_copy_within_range(start: Tensor, make) -> None:
+def test_drawn_is_a_copy_within_range(start: Tensor, make: Callable[[Tensor], Canvas]) -> None:
     canvas = make(start)
     image = canvas.drawn([p.detach() * 50 for p in canvas.parameters])
     assert 0 <= float(image.min()) <= float(image.max()) <= 1
@@ -113,7 +114,7 @@ def test_drawn_is_a_copy_within_range(start: Tensor, make) -> None:
 
 
 @bounded
-def test_project_keeps_the_range(start: Tensor, make) -> None:
+def test_project_keeps_the_range(start: Tensor, make: Callable[[Tensor], Canvas]) -> None:
     canvas = make(start)
     with torch.no_grad():
         canvas.parameters[0].add_(torch.randn(SIZE, generator=torch.Generator().manual_seed(0)))
@@ -126,14 +127,14 @@ def test_project_keeps_the_range(start: Tensor, make) -> None:
 
 
 @bounded
-def test_project_into_a_set(start: Tensor, make) -> None:
+def test_project_into_a_set(start: Tensor, make: Callable[[Tensor], Canvas]) -> None:
     canvas = make(start)
     canvas.project(lambda x: x * 0 + 0.25)
     assert torch.allclose(canvas.picture(), torch.full_like(start, 0.25), atol=2e-6)
 
 
 @bounded
-def test_project_leaves_a_good_picture(start: Tensor, make) -> None:
+def test_project_leaves_a_good_picture(start: Tensor, make: Callable[[Tensor], Canvas]) -> None:
     canvas = make(start)
     before = canvas.picture().detach().clone()
     canvas.project()
@@ -148,7 +149,7 @@ def test_fourier_cannot_leave_the_range() -> None:
 
 
 @bounded
-def test_the_starting_picture_is_not_touched(start: Tensor, make) -> None:
+def test_the_starting_picture_is_not_touched(start: Tensor, make: Callable[[Tensor], Canvas]) -> None:
     before = start.clone()
     canvas = make(start)
     with torch.no_grad():

@@ -8,10 +8,11 @@ from torch import Tensor
 
 import reverie as rv
 from reverie.pictures import resize
+from tests.conftest import MakePicture
 
 
 @pytest.fixture
-def photo(make_picture) -> Tensor:
+def photo(make_picture: MakePicture) -> Tensor:
     return make_picture(4, 65, 87)
 
 

@@ -10,12 +10,13 @@ import reverie as rv
 from reverie.errors import PictureError, RecipeError
 from reverie.networks import Network
 from reverie.pictures import resize
+from tests.conftest import MakePicture
 
 SIZES = [(24, 32), (33, 44), (48, 64)]
 
 
 @pytest.fixture
-def photo(make_picture) -> Tensor:
+def photo(make_picture: MakePicture) -> Tensor:
     return make_picture(3, 48, 64)
 
 
@@ -57,7 +58,8 @@ def test_a_soft_mask_shows_its_share(tiny: Network, photo: Tensor) -> None:
 def test_the_gradient_passes_whole(photo: Tensor) -> None:
     canvas = rv.PixelCanvas(photo, base=photo, mask=torch.zeros(1, 1, 48, 64))
     canvas.picture().sum().backward()
-    assert torch.equal(canvas.parameters[0].grad, torch.ones_like(photo))
+    gradient = canvas.parameters[0].grad
+    assert gradient is not None and torch.equal(gradient, torch.ones_like(photo))
 
 
 def test_a_finish_is_for_looking_at(photo: Tensor) -> None:

@@ -48,14 +48,19 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with a photo and two paintings."""
     monkeypatch.chdir(tmp_path)
+    return write_pictures(tmp_path)
+
+
+def write_pictures(folder: Path) -> Path:
+    """Put a photo and two paintings into a folder."""
     generator = np.random.default_rng(0)
     y, x = np.mgrid[:60, :80] / 80
     photo = np.stack([x, y, 0.5 + 0.5 * np.sin(20 * x * y)], axis=2)
-    Image.fromarray((photo * 255).astype(np.uint8)).save("photo.png")
+    Image.fromarray((photo * 255).astype(np.uint8)).save(folder / "photo.png")
     for name in ("night", "wave"):
         coarse = generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)
-        Image.fromarray(coarse).resize((64, 64), Image.Resampling.BICUBIC).save(f"{name}.jpg")
-    return tmp_path
+        Image.fromarray(coarse).resize((64, 64), Image.Resampling.BICUBIC).save(folder / f"{name}.jpg")
+    return folder
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import QUICK, Run
+from reverie.recipes.catalogue import find
 
 import reverie as rv
 from reverie.engine import Plan, Synthesis
@@ -22,7 +23,6 @@ from reverie.jobs.outputs import Wishes
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
 from reverie.recipes import StyleSettings
-from reverie.recipes.catalogue import find
 
 Start = Callable[..., subprocess.Popen[str]]
 CLUSTER = ("--cluster", "local", "--workers", "2")
@@ -91,6 +91,7 @@ def test_a_plan_starts_no_cluster(reverie: Run, monkeypatch: pytest.MonkeyPatch)
     assert ended.code == 0 and plan["tile"] in (256, 384)
 
 
+@pytest.mark.xdist_group("ray")
 def test_the_pixels_are_those_of_tiles(reverie: Run) -> None:
     ray = pytest.importorskip("ray")
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
@@ -104,6 +105,7 @@ def test_the_pixels_are_those_of_tiles(reverie: Run) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")
 def test_stopped_on_a_cluster_and_resumed_on_one(reverie: Run, start: Start) -> None:
     pytest.importorskip("ray")
     words = ("style", "photo.png", "night.jpg", "--size", "176", "--steps", "12", "--precision", "float32", *CLUSTER)
@@ -122,6 +124,7 @@ def test_stopped_on_a_cluster_and_resumed_on_one(reverie: Run, start: Start) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")
 def test_a_killed_driver_goes_on_on_the_cluster(start: Start) -> None:
     pytest.importorskip("ray")
     words = ("dream", "photo.png", "--size", "300", "--octaves", "1", "--steps", "12", "--precision", "float32")

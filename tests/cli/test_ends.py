@@ -66,13 +66,13 @@ def test_a_killed_run_leaves_the_older_output(start: Start) -> None:
 
 def test_the_real_command(folder: Path) -> None:
     process = subprocess.run(
-        [sys.executable, "-m", "reverie.cli", "style", "photo.png", "night.jpg", *QUICK],
+        [sys.executable, "-m", "reverie.cli", "dream", "photo.png", *QUICK],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (process.returncode, process.stderr) == (0, "")
-    assert process.stdout.startswith("photo-night.png  64x48  ")
+    assert process.stdout.startswith("photo-dream.png  64x48  ")
     assert "\x1b" not in process.stdout
-    assert read_image("photo-night.png").shape == (1, 3, 48, 64)
+    assert read_image("photo-dream.png").shape == (1, 3, 48, 64)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes break differently there")

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 from conftest import Run
+from reverie.recipes.catalogue import CATALOGUE
 
 from reverie import networks, styles
 from reverie.cli.app import CRAFTS
 from reverie.cli.options import flags, settings_given, settings_parameters
 from reverie.recipes import DreamSettings, StyleSettings
-from reverie.recipes.catalogue import CATALOGUE
 
 
 def test_the_first_page_tells_what_the_catalogue_says() -> None:

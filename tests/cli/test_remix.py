@@ -5,18 +5,28 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import QUICK, Run
+from conftest import QUICK, Run, write_pictures
 from PIL import Image
 
+from reverie.cli import main
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture, remix, scaled, srgb_to_oklab, write_image
 from reverie.recipes.remix import RemixSettings, remixed
 
 
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The file of a painted photo, which lies beside what it is made from."""
+    folder = write_pictures(tmp_path_factory.mktemp("painted"))
+    inputs = (str(folder / name) for name in ("photo.png", "night.jpg"))
+    assert main(["style", *inputs, *QUICK, "-o", str(folder / "o.png")]) == 0
+    return (folder / "o.png").read_bytes()
+
+
 @pytest.fixture
-def result(reverie: Run) -> Path:
+def result(folder: Path, painted: bytes) -> Path:
     """``o.png``, a painted photo."""
-    assert reverie("style", "photo.png", "night.jpg", *QUICK, "-o", "o.png").code == 0
+    Path("o.png").write_bytes(painted)
     return Path("o.png")
 
 

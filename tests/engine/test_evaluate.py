@@ -14,6 +14,7 @@ from reverie.errors import Diverged, PictureError
 from reverie.networks import Network
 from reverie.objectives import PICTURE, Statistic, Term
 from reverie.objectives.statistics import Means
+from tests.conftest import MakePicture
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Counting(rv.WholeExecutor):
 
 
 @pytest.fixture
-def objective(make_picture) -> rv.Objective:
+def objective(make_picture: MakePicture) -> rv.Objective:
     return (
         rv.content("relu2", like=make_picture(1, 20, 24))
         + rv.style(["relu1"], like=make_picture(2, 40, 40))
@@ -49,7 +50,7 @@ def objective(make_picture) -> rv.Objective:
     )
 
 
-def test_it_unpacks(tiny: Network, make_picture, objective: rv.Objective) -> None:
+def test_it_unpacks(tiny: Network, make_picture: MakePicture, objective: rv.Objective) -> None:
     x = make_picture(0, 20, 24)
     result = rv.evaluate(objective, tiny, x)
     total, terms, gradient = result
@@ -62,7 +63,7 @@ def test_it_unpacks(tiny: Network, make_picture, objective: rv.Objective) -> Non
     assert not any(t.requires_grad for t in (total, gradient, *terms.values()))
 
 
-def test_it_leaves_its_input_untouched(tiny: Network, make_picture, objective) -> None:
+def test_it_leaves_its_input_untouched(tiny: Network, make_picture: MakePicture, objective: rv.Objective) -> None:
     x = make_picture(0, 20, 24)
     before = x.clone()
     rv.evaluate(objective, tiny, x)
@@ -74,7 +75,7 @@ def test_it_leaves_its_input_untouched(tiny: Network, make_picture, objective) -
     assert leaf.grad is None
 
 
-def test_the_gradient_is_the_gradient(tiny64: Network, make_picture, objective) -> None:
+def test_the_gradient_is_the_gradient(tiny64: Network, make_picture: MakePicture, objective: rv.Objective) -> None:
     x = make_picture(0, 20, 24, dtype=torch.float64)
     direction = make_picture(5, 20, 24, dtype=torch.float64) - 0.5
     gradient = rv.evaluate(objective, tiny64, x).gradient
@@ -82,7 +83,7 @@ def test_the_gradient_is_the_gradient(tiny64: Network, make_picture, objective) 
     assert float((gradient * direction).sum()) == pytest.approx((up - down) / 2e-6, rel=1e-5)
 
 
-def test_it_leaves_the_network_untouched(tiny: Network, make_picture, objective) -> None:
+def test_it_leaves_the_network_untouched(tiny: Network, make_picture: MakePicture, objective: rv.Objective) -> None:
     before = {k: v.clone() for k, v in tiny.state_dict().items()}
     rv.evaluate(objective, tiny, make_picture(0, 20, 24))
     assert all(torch.equal(v, before[k]) for k, v in tiny.state_dict().items())
@@ -90,7 +91,7 @@ def test_it_leaves_the_network_untouched(tiny: Network, make_picture, objective)
     assert not any(m._forward_hooks or m._backward_hooks for m in tiny.modules())
 
 
-def test_a_bound_objective_is_used_again(tiny: Network, make_picture, objective) -> None:
+def test_a_bound_objective_is_used_again(tiny: Network, make_picture: MakePicture, objective: rv.Objective) -> None:
     x, executor = make_picture(0, 20, 24), Counting()
     bound = rv.engine.bind(objective, tiny, (20, 24), executor)
     targets = len(executor.calls)
@@ -101,7 +102,9 @@ def test_a_bound_objective_is_used_again(tiny: Network, make_picture, objective)
     assert torch.equal(first.gradient, rv.evaluate(objective, tiny, x).gradient)
 
 
-def test_a_reference_is_read_once(tiny: Network, make_picture, convolutions) -> None:
+def test_a_reference_is_read_once(
+    tiny: Network, make_picture: MakePicture, convolutions: list[tuple[int, ...]]
+) -> None:
     objective, executor = rv.content("relu1", like=make_picture(1, 20, 24)), rv.WholeExecutor()
     bound = rv.engine.bind(objective, tiny, (20, 24), executor)
     convolutions.clear()
@@ -112,43 +115,49 @@ def test_a_reference_is_read_once(tiny: Network, make_picture, convolutions) -> 
 
 @pytest.mark.parametrize(("layer", "depth"), [("relu1", 1), ("pool1", 1), ("relu2", 2), ("relu3", 3)])
 def test_the_network_runs_no_deeper_than_asked(
-    tiny: Network, make_picture, convolutions, layer: str, depth: int
+    tiny: Network, make_picture: MakePicture, convolutions: list[tuple[int, ...]], layer: str, depth: int
 ) -> None:
     rv.evaluate(rv.energy(layer), tiny, make_picture(0, 20, 24))
     assert len(convolutions) == depth
 
 
-def test_dreamnet_runs_no_deeper_than_asked(dreamnet: Network, make_picture, convolutions) -> None:
+def test_dreamnet_runs_no_deeper_than_asked(
+    dreamnet: Network, make_picture: MakePicture, convolutions: list[tuple[int, ...]]
+) -> None:
     rv.evaluate(rv.energy(["relu1_2", "relu2_2"]), dreamnet, make_picture(0, 32, 32))
     assert len(convolutions) == 4  # each once, though two layers are asked
 
 
-def test_terms_share_one_forward_pass(tiny: Network, make_picture, convolutions) -> None:
+def test_terms_share_one_forward_pass(
+    tiny: Network, make_picture: MakePicture, convolutions: list[tuple[int, ...]]
+) -> None:
     objective = rv.energy("relu3") - rv.channel("relu2", 1) + rv.logit("cat") + rv.neuron("relu1", 0)
     rv.evaluate(objective, tiny, make_picture(0, 20, 24))
     assert len(convolutions) == 4  # the head too, as a 1x1 convolution
 
 
-def test_a_picture_alone_needs_no_network(tiny: Network, make_picture, convolutions) -> None:
+def test_a_picture_alone_needs_no_network(
+    tiny: Network, make_picture: MakePicture, convolutions: list[tuple[int, ...]]
+) -> None:
     rv.evaluate(rv.total_variation(), tiny, make_picture(0, 20, 24))
     assert convolutions == []
 
 
-def test_any_executor_may_measure(tiny: Network, make_picture) -> None:
+def test_any_executor_may_measure(tiny: Network, make_picture: MakePicture) -> None:
     executor = Counting()
     rv.evaluate(rv.energy("relu1"), tiny, make_picture(0, 20, 24), executor=executor)
     assert executor.calls == [(Means("relu1"),)]
 
 
 @pytest.mark.parametrize("becomes", [float("nan"), float("inf"), -float("inf")])
-def test_diverged_names_the_term(tiny: Network, make_picture, becomes: float) -> None:
+def test_diverged_names_the_term(tiny: Network, make_picture: MakePicture, becomes: float) -> None:
     objective = rv.total_variation() + 3 * Broken(becomes) + rv.energy("relu1")
     with pytest.raises(Diverged, match=r"'broken' is -?(nan|inf)") as caught:
         rv.evaluate(objective, tiny, make_picture(0, 20, 24))
     assert "\n" not in str(caught.value)
 
 
-def test_diverged_names_the_second_of_its_kind(tiny: Network, make_picture) -> None:
+def test_diverged_names_the_second_of_its_kind(tiny: Network, make_picture: MakePicture) -> None:
     objective = Broken(1.0) + Broken(float("nan"))
     with pytest.raises(Diverged, match="'broken 2'"):
         rv.evaluate(objective, tiny, make_picture(0, 20, 24))
@@ -168,7 +177,9 @@ def test_what_is_no_picture_is_refused(tiny: Network, picture: Tensor) -> None:
         rv.evaluate(rv.energy("relu1"), tiny, picture)
 
 
-def test_a_bound_objective_is_a_pure_function(tiny: Network, make_picture, objective) -> None:
+def test_a_bound_objective_is_a_pure_function(
+    tiny: Network, make_picture: MakePicture, objective: rv.Objective
+) -> None:
     executor = rv.WholeExecutor()
     bound = rv.engine.bind(objective, tiny, (20, 24), executor)
     with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -75,7 +76,7 @@ def test_a_pyramid_by_the_root_of_two() -> None:
         lambda: rv.Stage((4, 4), 1, rate=float("nan")),
     ],
 )
-def test_refused(make) -> None:
+def test_refused(make: Callable[[], object]) -> None:
     with pytest.raises(RecipeError) as caught:
         make()
     assert "\n" not in str(caught.value)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,8 @@ from reverie.networks import Network
 from reverie.objectives import PICTURE, Term
 from reverie.objectives.statistics import Means
 from reverie.optimisers import Optimiser, Run, l2, linf
-from reverie.views import jitter, standard
+from reverie.views import View, jitter, standard
+from tests.conftest import MakePicture
 
 SIZE = (24, 28)
 STAGES = rv.octaves(SIZE, count=3, steps=2)
@@ -33,7 +35,7 @@ CANVASES: dict[str, Callable[[Tensor], Canvas]] = {
 }
 
 
-def finished(tiny: Network, canvas: Canvas, **choices: object) -> tuple[list[float], Tensor]:
+def finished(tiny: Network, canvas: Canvas, **choices: Any) -> tuple[list[float], Tensor]:
     """The losses of a run and its picture."""
     choices = {"stages": STAGES, "view": jitter(4), **choices}
     losses = []
@@ -43,7 +45,7 @@ def finished(tiny: Network, canvas: Canvas, **choices: object) -> tuple[list[flo
 
 
 @pytest.fixture
-def start(make_picture) -> Tensor:
+def start(make_picture: MakePicture) -> Tensor:
     return make_picture(0, *SIZE)
 
 
@@ -55,7 +57,7 @@ OPTIMISERS = [rv.Adam(), rv.Normalised(), rv.Normalised(sign=True), rv.LBFGS()]
 @pytest.mark.bits
 @pytest.mark.parametrize("optimiser", OPTIMISERS, ids=["adam", "bands", "sign", "lbfgs"])
 @pytest.mark.parametrize("view", [jitter(4), standard()], ids=["jitter", "standard"])
-def test_same_seed_same_bits(tiny: Network, start: Tensor, optimiser, view) -> None:
+def test_same_seed_same_bits(tiny: Network, start: Tensor, optimiser: Optimiser, view: View) -> None:
     runs = []
     for noise in (1, 2):
         torch.manual_seed(noise)
@@ -81,7 +83,7 @@ def test_nobody_elses_randomness_is_touched(tiny: Network, start: Tensor) -> Non
 
 
 @pytest.mark.parametrize("make", CANVASES.values(), ids=CANVASES.keys())
-def test_the_callers_canvas_is_not_changed(tiny: Network, start: Tensor, make) -> None:
+def test_the_callers_canvas_is_not_changed(tiny: Network, start: Tensor, make: Callable[[Tensor], Canvas]) -> None:
     canvas = make(start)
     before = [p.detach().clone() for p in canvas.parameters]
     first = finished(tiny, canvas, stages=[rv.Stage(SIZE, 2)])
@@ -91,7 +93,7 @@ def test_the_callers_canvas_is_not_changed(tiny: Network, start: Tensor, make) -
 
 
 @pytest.mark.parametrize("make", CANVASES.values(), ids=CANVASES.keys())
-def test_every_canvas_improves_over_stages(tiny: Network, start: Tensor, make) -> None:
+def test_every_canvas_improves_over_stages(tiny: Network, start: Tensor, make: Callable[[Tensor], Canvas]) -> None:
     losses, image = finished(tiny, make(start), view=None, optimiser=rv.Adam(0.01))
     assert image.shape == (1, 3, *SIZE)
     assert losses[1] < losses[0]
@@ -193,15 +195,16 @@ def test_an_iterate_says_where_it_is(tiny: Network, start: Tensor) -> None:
     assert "\n" not in text
 
 
-def test_a_run_can_be_left(tiny: Network, start: Tensor, convolutions) -> None:
+def test_a_run_can_be_left(tiny: Network, start: Tensor, convolutions: list[tuple[int, ...]]) -> None:
     run = rv.synthesize(rv.energy("relu1"), tiny, canvas=rv.PixelCanvas(start), stages=STAGES)
     assert convolutions == []
     next(run)
+    assert isinstance(run, Generator)
     run.close()
     assert len(convolutions) == 1
 
 
-def test_a_batch_runs_together(tiny: Network, make_picture) -> None:
+def test_a_batch_runs_together(tiny: Network, make_picture: MakePicture) -> None:
     pair = make_picture(3, *SIZE, batch=2)
     together = finished(tiny, rv.PixelCanvas(pair), view=None, optimiser=rv.Normalised())[1]
     for i in (0, 1):
@@ -237,8 +240,8 @@ def test_the_rate_of_a_stage(tiny: Network, start: Tensor) -> None:
 # --- average -------------------------------------------------------------------------------------
 
 
-def images(steps: list[Iterate] | object) -> list[Tensor]:
-    return [step.image for step in steps]  # type: ignore[attr-defined]
+def images(steps: Iterable[Iterate]) -> list[Tensor]:
+    return [step.image for step in steps]
 
 
 def test_the_average_of_iterates(tiny: Network, start: Tensor) -> None:
@@ -249,7 +252,7 @@ def test_the_average_of_iterates(tiny: Network, start: Tensor) -> None:
     plain, averaged = run(None), run(0.8)
     for n in range(1, 5):
         w = [0.8 ** (n - 1 - i) for i in range(n)]
-        expected = sum(wi * x for wi, x in zip(w, plain, strict=False)) / sum(w)
+        expected = torch.stack([wi * x for wi, x in zip(w, plain, strict=False)]).sum(0) / sum(w)
         assert torch.allclose(averaged[n - 1], expected, atol=1e-6)
 
 
@@ -276,7 +279,7 @@ def sizes(x: Tensor, start: Tensor) -> tuple[float, float]:
 
 @pytest.mark.parametrize("based", [False, True])
 @pytest.mark.parametrize("ball", ["linf", "l2"])
-def test_an_adversary_stays_in_its_ball(tiny: Network, make_picture, ball: str, based: bool) -> None:
+def test_an_adversary_stays_in_its_ball(tiny: Network, make_picture: MakePicture, ball: str, based: bool) -> None:
     start = make_picture(0, *SIZE)
     radius = 8 / 255 if ball == "linf" else 0.5
     projection = (linf if ball == "linf" else l2)(start, radius)
@@ -348,6 +351,6 @@ def test_an_average_has_a_memory_below_one(tiny: Network, start: Tensor, average
 
 
 @pytest.mark.parametrize("stages", [[], [rv.Stage(SIZE, 0)]])
-def test_a_run_has_steps(tiny: Network, start: Tensor, stages) -> None:
+def test_a_run_has_steps(tiny: Network, start: Tensor, stages: list[rv.Stage]) -> None:
     with pytest.raises(RecipeError, match="at least one"):
         finished(tiny, rv.PixelCanvas(start), stages=stages)

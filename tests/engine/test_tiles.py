@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ import reverie as rv
 from reverie.engine.tiles import TiledExecutor
 from reverie.errors import RecipeError
 from reverie.networks import Network
+from tests.conftest import MakePicture
 
 TERMS: dict[str, Callable[[Tensor], rv.Objective]] = {
     "content": lambda other: rv.content("relu2", like=other),
@@ -45,7 +47,9 @@ def error(a: Tensor, b: Tensor) -> float:
 
 @given(names, st.integers(4, 50), st.integers(4, 50), st.integers(7, 40), st.integers(0, 9))
 @run(max_examples=60)
-def test_tiled_is_whole(tiny64: Network, make_picture, name: str, h: int, w: int, tile: int, seed: int) -> None:
+def test_tiled_is_whole(
+    tiny64: Network, make_picture: MakePicture, name: str, h: int, w: int, tile: int, seed: int
+) -> None:
     x = make_picture(seed, h, w, dtype=torch.float64)
     objective = TERMS[name](make_picture(seed + 1, 40, 44, dtype=torch.float64))
     whole = rv.evaluate(objective, tiny64, x)
@@ -57,7 +61,7 @@ def test_tiled_is_whole(tiny64: Network, make_picture, name: str, h: int, w: int
 
 
 @pytest.mark.parametrize("name", TERMS)
-def test_tiled_is_whole_for_each_term(tiny64: Network, make_picture, name: str) -> None:
+def test_tiled_is_whole_for_each_term(tiny64: Network, make_picture: MakePicture, name: str) -> None:
     x = make_picture(0, 45, 62, batch=2, dtype=torch.float64)
     objective = TERMS[name](make_picture(1, 45, 62, dtype=torch.float64))
     whole = rv.evaluate(objective, tiny64, x)
@@ -66,7 +70,7 @@ def test_tiled_is_whole_for_each_term(tiny64: Network, make_picture, name: str) 
     assert error(tiled.gradient, whole.gradient) < 1e-10
 
 
-def test_a_run_in_tiles_is_the_run(tiny64: Network, make_picture) -> None:
+def test_a_run_in_tiles_is_the_run(tiny64: Network, make_picture: MakePicture) -> None:
     start = make_picture(0, 40, 52, dtype=torch.float64)
     objective = TERMS["all"](make_picture(1, 40, 52, dtype=torch.float64))
     images = []
@@ -78,7 +82,7 @@ def test_a_run_in_tiles_is_the_run(tiny64: Network, make_picture) -> None:
 
 
 @pytest.mark.parametrize("padding", ["zeros", "replicate"])
-def test_dreamnet_in_tiles(make_picture, padding: str) -> None:
+def test_dreamnet_in_tiles(make_picture: MakePicture, padding: Literal["zeros", "replicate"]) -> None:
     network = rv.networks.load("dreamnet", padding=padding).with_precision(torch.float64)
     x = make_picture(0, 150, 131, dtype=torch.float64)
     objective = rv.style(network.style_layers, like=x.flip(3)) - rv.energy(network.dream_layers)
@@ -88,7 +92,9 @@ def test_dreamnet_in_tiles(make_picture, padding: str) -> None:
     assert error(tiled.gradient, whole.gradient) < 1e-9
 
 
-def test_a_linear_objective_takes_one_pass(tiny: Network, make_picture, convolutions) -> None:
+def test_a_linear_objective_takes_one_pass(
+    tiny: Network, make_picture: MakePicture, convolutions: list[tuple[int, ...]]
+) -> None:
     x = make_picture(0, 64, 64)
     rv.evaluate(-rv.energy("relu1"), tiny, x, executor=TiledExecutor(32))
     assert len(convolutions) == 4
@@ -107,7 +113,7 @@ def test_a_tile_is_a_pixel_at_least() -> None:
 
 
 @pytest.mark.parametrize("tile", [1, 4])
-def test_tiles_that_own_no_feature(tiny64: Network, make_picture, tile: int) -> None:
+def test_tiles_that_own_no_feature(tiny64: Network, make_picture: MakePicture, tile: int) -> None:
     """A last column narrower than a stride owns pixels and nothing else."""
     x = make_picture(0, 9, 13, dtype=torch.float64)
     objective = -rv.neuron("relu3", 6) - rv.energy("relu3") + rv.total_variation()

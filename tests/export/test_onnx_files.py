@@ -90,7 +90,7 @@ def test_which_convolutions_go_into_8_bits(enlarging: Exported) -> None:
     shapes = {x.name: tuple(x.dims) for x in model.graph.initializer}
     nodes = {n.name: shapes[n.input[1]] for n in model.graph.node if n.op_type == "Conv"}
     chosen = wide_convolutions(model)
-    assert len(chosen) == 2 * subject_of("superres").module.network.blocks == len(nodes) - 3  # type: ignore[union-attr]
+    assert len(chosen) == 2 * subject_of("superres").module.network.blocks == len(nodes) - 3  # type: ignore[union-attr,operator]
     assert all(min(nodes[name][:2]) >= 16 for name in chosen)
 
 
@@ -137,7 +137,7 @@ def test_it_runs_where_only_onnxruntime_is_installed(enlarging: Exported, tmp_pa
     """A true bare environment, filled by pip."""
     venv.create(tmp_path / "bare", with_pip=True)
     python = next((tmp_path / "bare").glob("[bS]*/python*"))
-    words = [python, "-m", "pip", "install", "--quiet", "onnxruntime", "pillow"]
+    words = [str(python), "-m", "pip", "install", "--quiet", "onnxruntime", "pillow"]
     installed = subprocess.run(words, capture_output=True, text=True, check=False)
     if installed.returncode:
         pytest.skip(f"pip cannot install onnxruntime here: {installed.stderr[-200:]}")

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from driven_chromium import Browser, browser, missing, served
 from PIL import Image
 
 from reverie import styles
@@ -29,6 +28,7 @@ from reverie.files import JOURNAL
 from reverie.networks import load
 from reverie.objectives import PICTURE
 from reverie.recipes.upscale import UpscaleSettings, upscale
+from tests.export.driven_chromium import Browser, browser, missing, served
 
 WEB = Path(__file__).parents[2] / "src" / "reverie" / "export" / "web"
 STEPS = 2

@@ -57,8 +57,8 @@ class Transformer(nn.Module):
             x = F.relu(getattr(self, f"in{i}")(getattr(self, f"conv{i}")(x)))
         for i in range(1, 6):
             x = getattr(self, f"res{i}")(x)
-        x = F.relu(self.in4(self.deconv1(x)))
-        return self.deconv3(F.relu(self.in5(self.deconv2(x))))
+        x = F.relu(self.get_submodule("in4")(self.deconv1(x)))
+        return self.deconv3(F.relu(self.get_submodule("in5")(self.deconv2(x))))
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def example() -> Transformer:
             if p.ndim == 1:
                 p.normal_(0.5, 0.5)
         module.deconv3.conv2d.weight.mul_(60)
-        module.deconv3.conv2d.bias.add_(100)
+        module.deconv3.conv2d.state_dict()["bias"].add_(100)
     return module
 
 
@@ -103,7 +103,7 @@ def test_the_way_back_is_that_of_the_plain_module(example: Transformer, tmp_path
     pull = torch.randn(2, 3, 21, 18, dtype=torch.float64)
     ends = [network.tensors["down.0.weight"], network.tensors["blocks.2_b.gain"], network.tensors["up.1.shift"]]
     mine = torch.autograd.grad(network(x), [x, *ends], pull.float())
-    plain = [module.conv1.conv2d.weight, module.res3.in2.weight, module.in5.bias]
+    plain = [module.get_parameter(name) for name in ("conv1.conv2d.weight", "res3.in2.weight", "in5.bias")]
     its = torch.autograd.grad(module(255 * y)[..., :21, :18] / 255, [y, *plain], pull.float().double())
     scales = (1.0, 255.0, 1.0, 1.0)
     for a, b, scale in zip(mine, its, scales, strict=True):

@@ -17,19 +17,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from reverie.jobs.making import is_made, make
+from reverie.recipes.catalogue import find
 
 from reverie.cli import main
 from reverie.errors import FileError, PictureError, RecipeError
 from reverie.jobs import batch
 from reverie.jobs.crew import Crew, Processes, death
 from reverie.jobs.items import Item, gather, items_of, parse_grid
-from reverie.jobs.making import is_made, make
 from reverie.jobs.manifest import Row
 from reverie.jobs.record import read_record
 from reverie.jobs.spread import Spread
 from reverie.pictures import read_image
 from reverie.recipes import DreamSettings, StyleSettings
-from reverie.recipes.catalogue import find
 
 QUICK = {"size": 40, "steps": 1, "precision": "float32"}
 WORDS = ("--size", "40", "--steps", "1", "--precision", "float32", "--workers", "1")
@@ -293,7 +293,7 @@ def test_a_killed_worker_costs_nothing_but_time(dreams: Make) -> None:
 
 
 def test_killed_for_want_of_memory_it_is_made_in_smaller_tiles(dreams: Make) -> None:
-    items = dreams("photos/ape.png", size=300, steps=12)
+    items = dreams("photos/ape.png", size=160, steps=6)
     crew, said = Processes(1, threads=1), list[str]()
     for progress in batch.run(items, Path("out"), lambda most: crew):
         if progress.item is not None and progress.row is None and progress.retry is None and len(said) < 2:
@@ -307,10 +307,11 @@ def test_killed_for_want_of_memory_it_is_made_in_smaller_tiles(dreams: Make) -> 
     (row,) = [json.loads(line) for line in Path("out/manifest.jsonl").read_text().splitlines()]
     assert (row["status"], row["note"]) == ("made", "in tiles of 128 px, since its worker was killed")
     assert read_record(items[0].output).settings["tile"] == 128
-    assert is_made(items[0]) and is_made(dreams("photos/ape.png", size=300, steps=12, tile=256)[0])
+    assert is_made(items[0]) and is_made(dreams("photos/ape.png", size=160, steps=6, tile=256)[0])
     assert {r.note for r in rows_of(batch.run(items, Path("out"), nobody)).values()} == {row["note"]}
 
 
+@pytest.mark.xdist_group("ray")
 def test_a_killed_actor_costs_nothing_but_time(dreams: Make) -> None:
     ray = pytest.importorskip("ray")
     items, crews = dreams("photos/ape.png", steps=200), []
@@ -332,7 +333,7 @@ def test_a_killed_actor_costs_nothing_but_time(dreams: Make) -> None:
     assert is_made(items[0]) and not ray.is_initialized()
 
 
-@pytest.mark.parametrize("cluster", [False, True])
+@pytest.mark.parametrize("cluster", [False, pytest.param(True, marks=pytest.mark.xdist_group("ray"))])
 def test_the_command(cluster: bool, capsys: pytest.CaptureFixture[str]) -> None:
     if cluster:
         pytest.importorskip("ray")

@@ -16,9 +16,8 @@ import pytest
 from kept_runs import after_steps, prepared, start, uninterrupted
 from PIL import Image
 
-from reverie.cli import main
+from reverie.cli import guardian, main
 from reverie.cli.app import makes_picture
-from reverie.cli import guardian
 from reverie.jobs.record import read_record
 from reverie.jobs.smaller import smaller
 from reverie.pictures import read_image
@@ -95,7 +94,7 @@ def test_an_unkept_run_ends_in_one_line(folder: Path) -> None:
 
 @pytest.mark.parametrize("words", [("upscale", "photo.png"), ("instant", "photo.png", "night.jpg")])
 def test_what_takes_moments_begins_anew_in_smaller_tiles(folder: Path, words: tuple[str, ...]) -> None:
-    Image.open("photo.png").resize((1600, 1200)).save("photo.png")
+    Image.open("photo.png").resize((1000, 40)).save("photo.png")
     process = start(*words, "--json", "--tile", "800", "--")
     assert after_steps(process, 0), "it has begun"
     os.kill(worker_of(process), signal.SIGKILL)

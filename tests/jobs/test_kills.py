@@ -22,7 +22,7 @@ from reverie.cli import main
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are other ones there")
 KEPT = ("-o", "o.png", "--checkpoint", "ck", "--precision", "float32", "--json")
 EVERY = ("--checkpoint-every", "0")
-LONG = ("dream", "photo.png", "--size", "96", "--steps", "40", "--precision", "float32")
+LONG = ("dream", "photo.png", "--size", "96", "--octaves", "2", "--steps", "24", "--precision", "float32")
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_signal_stops_at_the_step_and_says_how_to_go_on(folder: Path, number: 
 
 
 def test_a_second_ctrl_c_ends_at_once(folder: Path) -> None:
-    process = start("dream", "photo.png", "--size", "1024", "--octaves", "1", *KEPT, *EVERY)
+    process = start("dream", "photo.png", "--size", "640", "--octaves", "1", *KEPT, *EVERY)
     assert after_steps(process, 1)
     process.send_signal(signal.SIGINT)
     time.sleep(0.15)  # less than a step takes

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from reverie.recipes.catalogue import find
+from reverie.recipes.presets import Preset
+from reverie.recipes.record import NetworkUsed, Record
 
 from reverie.errors import PictureError, RecipeError
 from reverie.jobs import Checkpoints, Job, Source, read_state, reopen, write_state
 from reverie.jobs.items import gather
 from reverie.jobs.manifest import LINES, Manifest
-from reverie.recipes.catalogue import find
-from reverie.recipes.presets import Preset
-from reverie.recipes.record import NetworkUsed, Record
 
 DEEP = "[" * 100_000
 TEXTS = ("", "{", "[]", "null", "3", DEEP, '{"a":' * 50_000, "9" * 5000, "\ud800".encode("utf8", "surrogatepass"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from narrow_networks import narrow
 
 from reverie.networks import Geometry, Pooling, load, names
+from tests.networks.narrow_networks import narrow
 
 LAYERS = [
     *[("dreamnet", layer) for layer in ("relu1_2", "pool1", "relu4_2", "classes")],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from narrow_networks import narrow
-from network_references import GoogLeNet, ResNet50, SqueezeNet
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -18,6 +16,8 @@ from reverie.networks.resnet import resnet50
 from reverie.networks.squeezenet import squeezenet1_1
 from reverie.networks.weights import fold
 from reverie.networks.zoo import EMBEDDED, embedded
+from tests.networks.narrow_networks import narrow
+from tests.networks.network_references import GoogLeNet, ResNet50, SqueezeNet
 
 PICTURE = torch.rand(1, 3, 49, 62, generator=torch.Generator().manual_seed(0))
 
@@ -139,13 +139,9 @@ def test_channels_last_is_kept_all_along(name: str) -> None:
 def test_float64_is_exact() -> None:
     network = load("dreamnet").with_precision(torch.float64)
     x = PICTURE[:1].double()
-    mean, weight = (
-        torch.tensor([0.48, 0.46, 0.41], dtype=torch.float64),
-        network.filters["conv1_1"].weight,
-    )
+    mean, filters = torch.tensor([0.48, 0.46, 0.41], dtype=torch.float64), network.filters["conv1_1"].state_dict()
     normalised = (x - mean.view(1, 3, 1, 1)) * 4
-    bias = network.filters["conv1_1"].bias
-    expected = nn.functional.conv2d(normalised, weight, bias, padding=1)
+    expected = nn.functional.conv2d(normalised, filters["weight"], filters["bias"], padding=1)
     torch.testing.assert_close(network(x, ["conv1_1"])["conv1_1"], expected, rtol=0, atol=1e-13)
 
 
@@ -158,6 +154,7 @@ def test_same_numbers_as_an_independent_implementation(table: type[Blueprint], r
     module = reference().double().eval()
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
+            assert part.running_mean is not None and part.running_var is not None
             nn.init.uniform_(part.running_mean, -0.5, 0.5)
             nn.init.uniform_(part.running_var, 0.5, 2)
             nn.init.uniform_(part.weight, 0.5, 1.5)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from network_references import GoogLeNet, SqueezeNet
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -22,6 +21,7 @@ from reverie.networks import weights as store
 from reverie.networks.fetch import Checkpoint, Progress, fetch
 from reverie.networks.googlenet import googlenet
 from reverie.networks.squeezenet import squeezenet1_1
+from tests.networks.network_references import GoogLeNet, SqueezeNet
 
 PICTURE = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
 

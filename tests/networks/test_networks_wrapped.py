@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from reverie.networks.wrapped import Hooked
 from reverie.objectives import channel, direction, energy, neuron
 
 PICTURE = torch.rand(2, 3, 32, 40, generator=torch.Generator().manual_seed(0))
-HALF = {"mean": 0.5, "std": 0.25}
+HALF: dict[str, Any] = {"mean": 0.5, "std": 0.25}
 
 
 class Block(nn.Module):
@@ -85,8 +86,10 @@ def state_of(module: nn.Module) -> tuple[object, ...]:
 def module() -> Branched:
     torch.manual_seed(0)
     module = Branched()
-    nn.init.uniform_(module.block.norm.running_mean, -0.2, 0.2)
-    nn.init.uniform_(module.block.norm.running_var, 0.5, 2)
+    norm = module.block.norm
+    assert norm.running_mean is not None and norm.running_var is not None
+    nn.init.uniform_(norm.running_mean, -0.2, 0.2)
+    nn.init.uniform_(norm.running_var, 0.5, 2)
     return module
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+from typing import Literal
 
-import plain_style
 import pytest
 import torch
 from hypothesis import given
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 import reverie as rv
 from reverie.networks import Network
+from tests.conftest import MakePicture
+from tests.objectives import plain_style
 
 LAYERS, CONTENT = ("relu1", "relu2", "relu3"), "relu2"
 sides = st.integers(12, 41)
@@ -38,7 +40,7 @@ def error(a: Tensor, b: Tensor) -> float:
 def test_float64(
     tiny64: Network,
     tiny_module: nn.Sequential,
-    make_picture,
+    make_picture: MakePicture,
     h: int,
     w: int,
     a: int,
@@ -55,7 +57,9 @@ def test_float64(
 
 @given(sides, sides, st.integers(0, 99))
 @run(max_examples=15)
-def test_float32(tiny: Network, tiny_module: nn.Sequential, make_picture, h: int, w: int, seed: int) -> None:
+def test_float32(
+    tiny: Network, tiny_module: nn.Sequential, make_picture: MakePicture, h: int, w: int, seed: int
+) -> None:
     x, photo, painting = (make_picture(seed + i, h + i, w) for i in (0, 0, 9))
     total, _, gradient = rv.evaluate(ours(photo, painting), tiny, x)
     module = copy.deepcopy(tiny_module).double()
@@ -115,7 +119,9 @@ def test_bfloat16_controls(dreamnet: Network, quick: Network, astronaut: Tensor,
 
 
 @pytest.mark.parametrize(("power", "least"), [(1, 0.98), (2, 0.98)])
-def test_bfloat16_energy(dreamnet: Network, quick: Network, astronaut: Tensor, power: int, least: float) -> None:
+def test_bfloat16_energy(
+    dreamnet: Network, quick: Network, astronaut: Tensor, power: Literal[1, 2], least: float
+) -> None:
     """A plain mean's gradient is all rectifiers' gates; rounding flips those barely open."""
     objective = -rv.energy(dreamnet.dream_layers, power=power)
     exact, low = (rv.evaluate(objective, n, astronaut) for n in (dreamnet, quick))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ import reverie as rv
 from reverie.errors import RecipeError
 from reverie.networks import Network
 from reverie.objectives import Objective, Term
+from tests.conftest import MakePicture
 
 LEAVES: tuple[Term, ...] = (
     rv.channel("relu1", 1),
@@ -35,11 +37,12 @@ objectives = st.recursive(
     ),
     max_leaves=5,
 )
+Value = Callable[[Objective], float]
 few = run(max_examples=30)
 
 
 @pytest.fixture(scope="module")
-def value(tiny64: Network, make_picture):
+def value(tiny64: Network, make_picture: MakePicture) -> Value:
     x = make_picture(0, 14, 17, dtype=torch.float64)
     anchor = 1.0 * rv.channel("relu1", 0)
     base = float(rv.evaluate(anchor, tiny64, x).total)
@@ -57,28 +60,28 @@ def near(x: float) -> object:
 
 @given(objectives, objectives)
 @few
-def test_addition(value, a: Objective, b: Objective) -> None:
+def test_addition(value: Value, a: Objective, b: Objective) -> None:
     assert value(a + b) == near(value(a) + value(b))
     assert value(a + b) == near(value(b + a))
 
 
 @given(objectives, objectives, weights)
 @few
-def test_scaling_is_linear(value, a: Objective, b: Objective, w: float) -> None:
+def test_scaling_is_linear(value: Value, a: Objective, b: Objective, w: float) -> None:
     assert value(w * (a + b)) == near(w * value(a) + w * value(b))
     assert value(a * w) == near(value(w * a))
 
 
 @given(objectives, objectives)
 @few
-def test_subtraction(value, a: Objective, b: Objective) -> None:
+def test_subtraction(value: Value, a: Objective, b: Objective) -> None:
     assert value(a - b) == near(value(a) - value(b))
     assert value(a - a) == near(0)
 
 
 @given(objectives)
 @few
-def test_negation(value, a: Objective) -> None:
+def test_negation(value: Value, a: Objective) -> None:
     assert value(-a) == near(-value(a))
     negated = -a
     assert (-negated).parts == a.parts
@@ -86,14 +89,15 @@ def test_negation(value, a: Objective) -> None:
 
 @given(objectives, st.floats(0.1, 10))
 @few
-def test_division(value, a: Objective, w: float) -> None:
+def test_division(value: Value, a: Objective, w: float) -> None:
     assert value(a / w) == near(value(a) / w)
 
 
 @given(st.lists(objectives, min_size=1, max_size=4))
 @few
-def test_sum(value, many: list[Objective]) -> None:
-    assert value(sum(many)) == near(sum(value(o) for o in many))
+def test_sum(value: Value, many: list[Objective]) -> None:
+    total = sum(many)
+    assert isinstance(total, Objective) and value(total) == near(sum(value(o) for o in many))
 
 
 @given(objectives, objectives, weights)
@@ -119,7 +123,7 @@ def test_in_place_operators_leave_the_old_object(a: Objective) -> None:
 
 @pytest.mark.parametrize("term", LEAVES, ids=str)
 def test_terms_are_frozen(term: Term) -> None:
-    name = dataclasses.fields(term)[0].name
+    name = dataclasses.fields(term)[0].name  # type: ignore[arg-type]
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(term, name, "other")
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -182,7 +186,7 @@ def test_equal_terms_are_equal() -> None:
     assert rv.channel("a", 1) != rv.neuron("a", 1)
 
 
-def test_repeated_terms_are_numbered(tiny: Network, make_picture) -> None:
+def test_repeated_terms_are_numbered(tiny: Network, make_picture: MakePicture) -> None:
     objective = rv.channel("relu1", 0) + rv.channel("relu1", 1) + rv.energy("relu1") + rv.channel("relu2", 0)
     terms = rv.evaluate(objective, tiny, make_picture(0, 12, 12)).terms
     assert list(terms) == ["channel", "channel 2", "energy", "channel 3"]
@@ -194,17 +198,17 @@ def test_a_shared_statistic_is_measured_once(tiny: Network) -> None:
     assert len(bound.statistics) == 1
 
 
-def test_terms_of_weight_nothing_are_not_computed(tiny: Network, make_picture) -> None:
+def test_terms_of_weight_nothing_are_not_computed(tiny: Network, make_picture: MakePicture) -> None:
     objective = rv.total_variation() + 0 * rv.content("no such layer", like=torch.ones(1, 3, 9, 9))
     assert list(rv.evaluate(objective, tiny, make_picture(0, 9, 9)).terms) == ["total variation"]
 
 
-def test_an_objective_of_nothing_is_refused(tiny: Network, make_picture) -> None:
+def test_an_objective_of_nothing_is_refused(tiny: Network, make_picture: MakePicture) -> None:
     with pytest.raises(RecipeError, match="at least one term"):
         rv.evaluate(0 * rv.total_variation(), tiny, make_picture(0, 9, 9))
 
 
-def test_terms_are_natural_values_and_the_total_is_weighted(tiny64: Network, make_picture) -> None:
+def test_terms_are_natural_values_and_the_total_is_weighted(tiny64: Network, make_picture: MakePicture) -> None:
     x = make_picture(0, 12, 12, dtype=torch.float64)
     total, terms, _ = rv.evaluate(3 * rv.energy("relu1") - 2 * rv.total_variation(), tiny64, x)
     assert float(total) == near(3 * float(terms["energy"]) - 2 * float(terms["total variation"]))

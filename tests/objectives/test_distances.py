@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from reverie.objectives import Window, mse, relative, wasserstein2
-from reverie.objectives.distances import RIDGE, newton_schulz, roots
+from reverie.objectives.distances import RIDGE, Distance, newton_schulz, roots
 from reverie.objectives.statistics import Moments
 
 
@@ -86,7 +86,7 @@ def test_mse() -> None:
 
 
 @pytest.mark.parametrize("distance", [mse, wasserstein2])
-def test_relative(distance) -> None:
+def test_relative(distance: Distance) -> None:
     target, value = moments(0), moments(1, batch=2)
     nothing = float(distance(target)(torch.zeros_like(target)))
     expected = distance(target)(value).numpy() / nothing

@@ -13,6 +13,7 @@ import reverie as rv
 from reverie import objectives
 from reverie.networks import Network
 from reverie.objectives import PICTURE, Objective
+from tests.conftest import MakePicture
 
 Make = Callable[[Tensor], Objective]  # from another picture, something to be minimised
 VECTOR = torch.linspace(-1, 1, 16)
@@ -112,7 +113,7 @@ def test_every_term_is_at_the_top() -> None:
 @pytest.mark.parametrize("make", ROWS)
 @pytest.mark.parametrize("optimiser", [rv.Adam(rate=0.005), rv.Normalised(rate=0.003)], ids=["adam", "steps"])
 def test_it_improves_within_three_steps(
-    tiny: Network, make_picture, make: Make, optimiser: rv.optimisers.Optimiser
+    tiny: Network, make_picture: MakePicture, make: Make, optimiser: rv.optimisers.Optimiser
 ) -> None:
     start, objective = make_picture(0, 36, 40), make(make_picture(1, 36, 40))
     run = rv.synthesize(
@@ -128,7 +129,7 @@ def test_it_improves_within_three_steps(
 
 
 @pytest.mark.parametrize("make", ROWS)
-def test_gradcheck(tiny64: Network, make_picture, make: Make) -> None:
+def test_gradcheck(tiny64: Network, make_picture: MakePicture, make: Make) -> None:
     x = make_picture(2, 16, 18, dtype=torch.float64).requires_grad_(True)
     executor = rv.WholeExecutor()
     bound = rv.engine.bind(make(make_picture(3, 34, 38, dtype=torch.float64)), tiny64, (16, 18), executor)
@@ -141,7 +142,7 @@ def test_gradcheck(tiny64: Network, make_picture, make: Make) -> None:
 
 
 @pytest.mark.parametrize("make", ROWS)
-def test_the_picture_moves_the_gradient(tiny: Network, make_picture, make: Make) -> None:
+def test_the_picture_moves_the_gradient(tiny: Network, make_picture: MakePicture, make: Make) -> None:
     gradient = rv.evaluate(make(make_picture(1, 36, 40)), tiny, make_picture(0, 36, 40)).gradient
     assert gradient.shape == (1, 3, 36, 40)
     assert gradient.dtype == torch.float32
@@ -149,7 +150,7 @@ def test_the_picture_moves_the_gradient(tiny: Network, make_picture, make: Make)
 
 
 @pytest.mark.parametrize("make", ROWS)
-def test_tiled_is_whole(tiny64: Network, make_picture, make: Make) -> None:
+def test_tiled_is_whole(tiny64: Network, make_picture: MakePicture, make: Make) -> None:
     x, objective = make_picture(4, 36, 40, dtype=torch.float64), make(make_picture(5, 44, 49, dtype=torch.float64))
     whole = rv.evaluate(objective, tiny64, x)
     tiled = rv.evaluate(objective, tiny64, x, executor=rv.TiledExecutor(12))

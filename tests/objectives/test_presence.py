@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import reverie as rv
 from reverie.errors import LayerNotFound, RecipeError
 from reverie.networks import Network
 from reverie.objectives import Window
 from reverie.objectives.presence import Absences
+from tests.conftest import MakePicture
 
 
 @pytest.fixture
-def photo(make_picture) -> Tensor:
+def photo(make_picture: MakePicture) -> Tensor:
     return make_picture(1, 40, 48, dtype=torch.float64)
 
 
@@ -41,6 +42,7 @@ def test_it_is_felt_only_where_it_shows() -> None:
     scores[0, 0] = torch.tensor([[9.0, -9.0]])
     scores.requires_grad_(True)
     Absences("classes", torch.tensor([0])).measure(scores, Window.whole(scores), None).sum().backward()
+    assert scores.grad is not None
     shown, hidden = (scores.grad[0, 0, 0] * 2).tolist()
     assert shown == pytest.approx(1, abs=1e-3) and hidden == pytest.approx(0, abs=1e-3)
 
@@ -54,7 +56,7 @@ def test_kinds(dreamnet: Network, astronaut: Tensor) -> None:
     assert values["animals"] > values["dogs"] > values["beagle"] > 0 and values["animals"] > values["cats"]
 
 
-def test_what_is_refused(tiny64: Network, tiny_module, photo: Tensor) -> None:
+def test_what_is_refused(tiny64: Network, tiny_module: nn.Sequential, photo: Tensor) -> None:
     with pytest.raises(RecipeError, match="at least one class"):
         rv.presence([])
     with pytest.raises(RecipeError, match="a class left"):

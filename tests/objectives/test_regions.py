@@ -10,12 +10,13 @@ from torch import Tensor, nn
 import reverie as rv
 from reverie.errors import PictureError, RecipeError
 from reverie.networks import Network
+from tests.conftest import MakePicture
 
 DEEP, SIZE = "relu3", (32, 40)  # a map of 8 x 10: each position the mean of 4 x 4 pixels of a mask
 
 
 @pytest.fixture(scope="module")
-def pictures(make_picture) -> tuple[Tensor, ...]:
+def pictures(make_picture: MakePicture) -> tuple[Tensor, ...]:
     return tuple(make_picture(i, *SIZE, dtype=torch.float64) for i in range(3))
 
 
@@ -45,14 +46,14 @@ def gram(f: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return (f * weights[:, None]).T @ f
 
 
-def test_content(tiny64: Network, pictures, mask: Tensor) -> None:
+def test_content(tiny64: Network, pictures: tuple[Tensor, ...], mask: Tensor) -> None:
     x, photo, _ = pictures
     f, g, w = rows(tiny64, x), rows(tiny64, photo), shares(mask)
     expected = (w @ (f - g) ** 2).mean() / (w @ g**2).mean()
     assert value(rv.content(DEEP, like=photo, where=mask), tiny64, x) == pytest.approx(expected, rel=1e-12)
 
 
-def test_style_of_a_part_in_a_region(tiny64: Network, pictures, mask: Tensor) -> None:
+def test_style_of_a_part_in_a_region(tiny64: Network, pictures: tuple[Tensor, ...], mask: Tensor) -> None:
     x, painting, _ = pictures
     of = 1 - mask
     a, b = gram(rows(tiny64, x), shares(mask)), gram(rows(tiny64, painting), shares(of))
@@ -60,7 +61,7 @@ def test_style_of_a_part_in_a_region(tiny64: Network, pictures, mask: Tensor) ->
     assert value(term, tiny64, x) == pytest.approx(((a - b) ** 2).mean(), rel=1e-10)
 
 
-def test_energies_channels_directions_and_logits(tiny64: Network, pictures, mask: Tensor) -> None:
+def test_energies_channels_directions_and_logits(tiny64: Network, pictures: tuple[Tensor, ...], mask: Tensor) -> None:
     x, w = pictures[0], shares(mask)
     f = rows(tiny64, x)
     scores = w @ rows(tiny64, x, "classes")
@@ -76,7 +77,7 @@ def test_energies_channels_directions_and_logits(tiny64: Network, pictures, mask
         assert value(term, tiny64, x) == pytest.approx(float(number), rel=1e-10)
 
 
-def test_guide(tiny64: Network, pictures, mask: Tensor) -> None:
+def test_guide(tiny64: Network, pictures: tuple[Tensor, ...], mask: Tensor) -> None:
     x, other, _ = pictures
     best = (rows(tiny64, x) @ rows(tiny64, other).T).max(1)
     expected = float(shares(mask) @ best)
@@ -101,7 +102,7 @@ MANY = {
 
 
 @pytest.mark.parametrize("name", MANY)
-def test_a_mask_of_ones_is_none(tiny64: Network, pictures, name: str) -> None:
+def test_a_mask_of_ones_is_none(tiny64: Network, pictures: tuple[Tensor, ...], name: str) -> None:
     x, other, _ = pictures
     some, none = (rv.evaluate(MANY[name](other, m), tiny64, x) for m in (0.5 * ONES, None))
     assert float(some.total) == pytest.approx(float(none.total), rel=1e-12)
@@ -109,15 +110,15 @@ def test_a_mask_of_ones_is_none(tiny64: Network, pictures, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["energy", "channel", "direction", "guide", "likeness"])
-def test_disjoint_regions_recombine(tiny64: Network, pictures, mask: Tensor, name: str) -> None:
+def test_disjoint_regions_recombine(tiny64: Network, pictures: tuple[Tensor, ...], mask: Tensor, name: str) -> None:
     """Weighted by their areas, two parts are the whole: the regions of a picture are a sum of terms."""
     x, other, _ = pictures
-    split = sum(float(m.mean()) * MANY[name](other, m) for m in (mask, 1 - mask))
-    assert value(split, tiny64, x) == pytest.approx(value(MANY[name](other, None), tiny64, x), rel=1e-10)
+    here, there = (float(m.mean()) * MANY[name](other, m) for m in (mask, 1 - mask))
+    assert value(here + there, tiny64, x) == pytest.approx(value(MANY[name](other, None), tiny64, x), rel=1e-10)
 
 
 @pytest.mark.parametrize("name", MANY)
-def test_outside_a_region_nothing_pulls(tiny64: Network, pictures, name: str) -> None:
+def test_outside_a_region_nothing_pulls(tiny64: Network, pictures: tuple[Tensor, ...], name: str) -> None:
     """Beyond the receptive field of its edge, the gradient is 0."""
     hard = torch.zeros(1, 1, *SIZE)
     hard[..., :12] = 1
@@ -126,7 +127,9 @@ def test_outside_a_region_nothing_pulls(tiny64: Network, pictures, name: str) ->
     assert float(gradient[..., :12].norm()) > 0
 
 
-def test_regions_of_a_painting_of_another_shape(tiny64: Network, pictures, make_picture) -> None:
+def test_regions_of_a_painting_of_another_shape(
+    tiny64: Network, pictures: tuple[Tensor, ...], make_picture: MakePicture
+) -> None:
     """A part of a painting is cut as the painting is scaled, even where it is held at 32 px."""
     painting, of = make_picture(7, 400, 100, dtype=torch.float64), torch.ones(1, 1, 200, 50)
     of[..., 100:, :] = 0
@@ -146,7 +149,9 @@ class Winding(nn.Module):
 
 
 @pytest.mark.parametrize("name", ["energy", "guide", "sliced_wasserstein", "nearest_neighbours", "self_similarity"])
-def test_networks_without_geometry(tiny64: Network, tiny_module: nn.Module, pictures, mask: Tensor, name: str) -> None:
+def test_networks_without_geometry(
+    tiny64: Network, tiny_module: nn.Sequential, pictures: tuple[Tensor, ...], mask: Tensor, name: str
+) -> None:
     winding = rv.networks.wrap(Winding(tiny_module[:8]), mean=0.45, std=0.25).with_precision(torch.float64)
     makes = {
         "energy": lambda layer: rv.energy(layer, where=mask),
@@ -192,7 +197,7 @@ def test_bad_weights_are_refused(name: str) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_a_mask_of_another_shape_is_refused(tiny: Network, make_picture) -> None:
+def test_a_mask_of_another_shape_is_refused(tiny: Network, make_picture: MakePicture) -> None:
     with pytest.raises(PictureError, match="32x40"):
         rv.evaluate(-rv.energy(DEEP, where=torch.ones(1, 1, 40, 32)), tiny, make_picture(0, *SIZE))
     with pytest.raises(PictureError, match="32x40"):

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import reverie as rv
 from reverie.errors import LayerNotFound, PictureError, RecipeError
 from reverie.networks import Network
 from reverie.objectives.statistics import spread
+from tests.conftest import MakePicture
 
 DEEP = "relu3"
 
 
 @pytest.fixture(scope="module")
-def pictures(make_picture) -> tuple[Tensor, ...]:
+def pictures(make_picture: MakePicture) -> tuple[Tensor, ...]:
     return tuple(make_picture(i, 33, 38, dtype=torch.float64) for i in range(3))
 
 
@@ -35,7 +37,7 @@ def gram(f: np.ndarray) -> np.ndarray:
     return rows @ rows.T / rows.shape[1]
 
 
-def test_content(tiny64: Network, pictures) -> None:
+def test_content(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     x, photo, _ = pictures
     f, f0 = read(tiny64, x), read(tiny64, photo)
     expected = ((f - f0) ** 2).mean() / (f0**2).mean()
@@ -43,28 +45,30 @@ def test_content(tiny64: Network, pictures) -> None:
     assert value(rv.content(DEEP, like=x), tiny64, x) == 0
 
 
-def test_content_of_another_size_is_resized(tiny64: Network, pictures, make_picture) -> None:
+def test_content_of_another_size_is_resized(
+    tiny64: Network, pictures: tuple[Tensor, ...], make_picture: MakePicture
+) -> None:
     x, photo = pictures[0], make_picture(5, 50, 61, dtype=torch.float64)
     small = rv.pictures.resize(photo, (33, 38)).clamp(0, 1)
     expected = value(rv.content(DEEP, like=small), tiny64, x)
     assert value(rv.content(DEEP, like=photo), tiny64, x) == expected
 
 
-def test_content_of_the_picture_itself(tiny64: Network, pictures) -> None:
+def test_content_of_the_picture_itself(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     x, photo, _ = pictures
     expected = ((x - photo) ** 2).mean() / (photo**2).mean()
     term = rv.content(rv.objectives.PICTURE, like=photo)
     assert value(term, tiny64, x) == pytest.approx(float(expected), rel=1e-12)
 
 
-def test_style_by_gram_matrices(tiny64: Network, pictures) -> None:
+def test_style_by_gram_matrices(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     x, painting, _ = pictures
     a, b = gram(read(tiny64, x)), gram(read(tiny64, painting))
     term = rv.style([DEEP], like=painting, statistic="gram", distance=rv.mse)
     assert value(term, tiny64, x) == pytest.approx(((a - b) ** 2).mean(), rel=1e-10)
 
 
-def test_style_by_moments(tiny64: Network, pictures) -> None:
+def test_style_by_moments(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     x, painting, _ = pictures
     f, g = read(tiny64, x), read(tiny64, painting)
     a, b = (np.vstack([gram(m), m.mean((2, 3))]) for m in (f, g))
@@ -72,7 +76,7 @@ def test_style_by_moments(tiny64: Network, pictures) -> None:
     assert value(term, tiny64, x) == pytest.approx(((a - b) ** 2).mean(), rel=1e-10)
 
 
-def test_style_weighs_its_layers(tiny64: Network, pictures) -> None:
+def test_style_weighs_its_layers(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     x, painting, _ = pictures
     one, two = (value(rv.style([n], like=painting), tiny64, x) for n in ("relu1", "relu2"))
     both = value(rv.style({"relu1": 3, "relu2": 1}, like=painting), tiny64, x)
@@ -82,7 +86,7 @@ def test_style_weighs_its_layers(tiny64: Network, pictures) -> None:
     assert value(rv.style("relu1", like=painting), tiny64, x) == one
 
 
-def test_style_of_several_paintings_mixes_their_moments(tiny64: Network, pictures) -> None:
+def test_style_of_several_paintings_mixes_their_moments(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     x, first, second = pictures
     a, b, c = (gram(read(tiny64, p)) for p in (x, first, second))
     expected = ((a - (3 * b + c) / 4) ** 2).mean()
@@ -90,7 +94,7 @@ def test_style_of_several_paintings_mixes_their_moments(tiny64: Network, picture
     assert value(term, tiny64, x) == pytest.approx(expected, rel=1e-10)
 
 
-def test_a_painting_of_weight_nothing_changes_nothing(tiny64: Network, pictures) -> None:
+def test_a_painting_of_weight_nothing_changes_nothing(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     x, first, second = pictures
     alone = value(rv.style([DEEP], like=first), tiny64, x)
     mixed = value(rv.style([DEEP], like=[(first, 2), (second, 0)]), tiny64, x)
@@ -106,7 +110,14 @@ def test_a_painting_of_weight_nothing_changes_nothing(tiny64: Network, pictures)
         ((400, 100), 1.0, (71, 32)),  # no side under 32 px
     ],
 )
-def test_style_scales_its_painting(tiny64: Network, pictures, make_picture, painting, stroke, expected) -> None:
+def test_style_scales_its_painting(
+    tiny64: Network,
+    pictures: tuple[Tensor, ...],
+    make_picture: MakePicture,
+    painting: tuple[int, int],
+    stroke: float,
+    expected: tuple[int, int],
+) -> None:
     large = make_picture(9, *painting, dtype=torch.float64)
     small = rv.pictures.resize(large, expected).clamp(0, 1)
     a, b = gram(read(tiny64, pictures[0])), gram(read(tiny64, small))
@@ -114,7 +125,7 @@ def test_style_scales_its_painting(tiny64: Network, pictures, make_picture, pain
     assert value(term, tiny64, pictures[0]) == pytest.approx(((a - b) ** 2).mean(), rel=1e-10)
 
 
-def test_style_of_one_colour_has_a_gradient(tiny: Network, make_picture) -> None:
+def test_style_of_one_colour_has_a_gradient(tiny: Network, make_picture: MakePicture) -> None:
     """It has no variance at all, where the network repeats the border."""
     network = rv.networks.load("dreamnet", padding="replicate")
     flat = torch.full((1, 3, 40, 40), 0.4)
@@ -123,7 +134,7 @@ def test_style_of_one_colour_has_a_gradient(tiny: Network, make_picture) -> None
     assert float(result.gradient.norm()) > 0
 
 
-def test_energy(tiny64: Network, pictures) -> None:
+def test_energy(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     x = pictures[0]
     f, g = read(tiny64, x, "relu1"), read(tiny64, x, DEEP)
     assert value(rv.energy(DEEP), tiny64, x) == pytest.approx(g.mean())
@@ -131,12 +142,12 @@ def test_energy(tiny64: Network, pictures) -> None:
     assert value(rv.energy(DEEP, power=2), tiny64, x) == pytest.approx((g**2).mean())
 
 
-def test_channel(tiny64: Network, pictures) -> None:
+def test_channel(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     expected = read(tiny64, pictures[0])[:, 5].mean()
     assert value(rv.channel(DEEP, 5), tiny64, pictures[0]) == pytest.approx(expected)
 
 
-def test_neuron(tiny64: Network, pictures) -> None:
+def test_neuron(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     f = read(tiny64, pictures[0])
     h, w = f.shape[2:]
     assert value(rv.neuron(DEEP, 5), tiny64, pictures[0]) == f[0, 5, h // 2, w // 2]
@@ -147,7 +158,7 @@ def test_neuron(tiny64: Network, pictures) -> None:
 
 
 @pytest.mark.parametrize("against", [0.0, 0.2, 1.0])
-def test_logit(tiny64: Network, tiny_module, pictures, against: float) -> None:
+def test_logit(tiny64: Network, tiny_module: nn.Sequential, pictures: tuple[Tensor, ...], against: float) -> None:
     scores = copy.deepcopy(tiny_module).double()((pictures[0] - 0.45) / 0.25)[0].numpy()
     expected = scores[4] - against * np.log(np.exp(scores).sum())
     for name in ("teapot", 4, "4"):
@@ -155,18 +166,18 @@ def test_logit(tiny64: Network, tiny_module, pictures, against: float) -> None:
         assert value(term, tiny64, pictures[0]) == pytest.approx(expected, rel=1e-10)
 
 
-def test_log_probabilities_are_probabilities(tiny64: Network, pictures) -> None:
+def test_log_probabilities_are_probabilities(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     p = [np.exp(value(rv.logit(i, against=1), tiny64, pictures[0])) for i in range(6)]
     assert sum(p) == pytest.approx(1)
 
 
-def test_direction_of_one_channel_is_the_channel(tiny64: Network, pictures) -> None:
+def test_direction_of_one_channel_is_the_channel(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     vector = torch.eye(16)[5]
     ours = value(rv.direction(DEEP, vector, power=0), tiny64, pictures[0])
     assert ours == pytest.approx(value(rv.channel(DEEP, 5), tiny64, pictures[0]))
 
 
-def test_guide(tiny64: Network, pictures, make_picture) -> None:
+def test_guide(tiny64: Network, pictures: tuple[Tensor, ...], make_picture: MakePicture) -> None:
     x, other = pictures[0], make_picture(8, 24, 20, dtype=torch.float64)
     f, g = read(tiny64, x), read(tiny64, other)
     products = np.einsum("bchw,bcn->bnhw", f, g.reshape(1, 16, -1))
@@ -188,7 +199,7 @@ def rows(network: Network, x: Tensor, layer: str = DEEP) -> np.ndarray:
     return f[0].reshape(f.shape[1], -1).T
 
 
-def test_nearest_neighbours(tiny64: Network, pictures) -> None:
+def test_nearest_neighbours(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     x, painting, _ = pictures
     f, g = rows(tiny64, x), rows(tiny64, painting)
     expected = (1 - cosines(f - g.mean(0), g - g.mean(0)).max(1)).mean()
@@ -201,7 +212,7 @@ def test_nearest_neighbours(tiny64: Network, pictures) -> None:
     assert value(term, tiny64, x) == pytest.approx(both, rel=1e-9)
 
 
-def test_self_similarity(tiny64: Network, pictures) -> None:
+def test_self_similarity(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     x, photo, _ = pictures
     rows_, columns = spread((8, 9), 20)
     parts = []
@@ -215,7 +226,7 @@ def test_self_similarity(tiny64: Network, pictures) -> None:
     assert value(term, tiny64, photo) == pytest.approx(0, abs=1e-12)
 
 
-def test_self_similarity_is_blind_to_how_features_are_named(tiny64: Network, pictures) -> None:
+def test_self_similarity_is_blind_to_how_features_are_named(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     """Positive features times a number, or turned, resemble each other as before."""
     term = rv.self_similarity(rv.objectives.PICTURE, like=pictures[0])
     assert value(term, tiny64, 0.5 * pictures[0].flip(1)) == pytest.approx(0, abs=1e-9)
@@ -226,7 +237,7 @@ def sorted_apart(a: np.ndarray, b: np.ndarray) -> float:
     return ((np.sort(a, 0) - np.sort(b, 0)) ** 2).mean(0).sum() / (b**2).mean(0).sum()
 
 
-def test_histograms(tiny64: Network, make_picture) -> None:
+def test_histograms(tiny64: Network, make_picture: MakePicture) -> None:
     x, painting = (make_picture(i, 48, 48, dtype=torch.float64) for i in (4, 5))
     colours = rv.histograms(rv.objectives.PICTURE, like=painting)
     expected = sorted_apart(*(y[0].flatten(1).T.numpy() for y in (x, painting)))
@@ -237,7 +248,7 @@ def test_histograms(tiny64: Network, make_picture) -> None:
     assert value(deep, tiny64, painting) == pytest.approx(0, abs=1e-12)
 
 
-def test_sliced_wasserstein(tiny64: Network, make_picture) -> None:
+def test_sliced_wasserstein(tiny64: Network, make_picture: MakePicture) -> None:
     """Along as many directions at right angles as there are channels, any of them: near the mean over seeds."""
     x, painting = (make_picture(i, 48, 48, dtype=torch.float64) for i in (4, 5))
     a, b = (rows(tiny64, y, "relu2") for y in (x, painting))
@@ -245,7 +256,7 @@ def test_sliced_wasserstein(tiny64: Network, make_picture) -> None:
     for seed in range(4):
         term = rv.sliced_wasserstein("relu2", like=painting, seed=seed)
         bound = rv.engine.bind(term, tiny64, (48, 48), rv.WholeExecutor())
-        directions.append(bound.statistics[0].ruler.directions.numpy())
+        directions.append(bound.statistics[0].ruler.directions.numpy())  # type: ignore[attr-defined]
         expected.append(sorted_apart(a @ directions[-1], b @ directions[-1]))
         assert value(term, tiny64, x) == pytest.approx(expected[-1], rel=0.02)
         np.testing.assert_allclose(directions[-1].T @ directions[-1], np.eye(12), atol=1e-9)
@@ -253,17 +264,17 @@ def test_sliced_wasserstein(tiny64: Network, make_picture) -> None:
     assert value(rv.sliced_wasserstein("relu2", like=painting, seed=0), tiny64, painting) == pytest.approx(0, abs=1e-12)
 
 
-def test_directions_lean_to_what_varies(tiny64: Network, make_picture) -> None:
+def test_directions_lean_to_what_varies(tiny64: Network, make_picture: MakePicture) -> None:
     painting = make_picture(5, 48, 48, dtype=torch.float64)
     term = rv.sliced_wasserstein("relu2", like=painting, directions=4)
     bound = rv.engine.bind(term, tiny64, (48, 48), rv.WholeExecutor())
-    directions = bound.statistics[0].ruler.directions.numpy()
+    directions = bound.statistics[0].ruler.directions.numpy()  # type: ignore[attr-defined]
     variances = (rows(tiny64, painting, "relu2") @ directions).var(0)
     assert directions.shape == (12, 4)
     assert variances[0] > 3 * rows(tiny64, painting, "relu2").var(0).mean()
 
 
-def test_shared_features(tiny64: Network, pictures) -> None:
+def test_shared_features(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     a, b, c = (rows(tiny64, y).mean(0) for y in pictures)
     plain = rv.shared_features(tiny64, DEEP, like=pictures[:2])
     np.testing.assert_allclose(plain.numpy(), (a + b) / 2, rtol=1e-12)
@@ -273,7 +284,7 @@ def test_shared_features(tiny64: Network, pictures) -> None:
     assert abs(float(apart.numpy() @ c)) < 1e-9
 
 
-def test_likeness(tiny64: Network, pictures) -> None:
+def test_likeness(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     """1 is as like as the pictures are themselves."""
     x, a, b = pictures
     assert value(rv.likeness(DEEP, like=a), tiny64, a) == pytest.approx(1, rel=1e-12)
@@ -284,7 +295,7 @@ def test_likeness(tiny64: Network, pictures) -> None:
     assert value(rv.likeness(["relu2", DEEP], like=a), tiny64, x) == pytest.approx(np.mean(layers), rel=1e-12)
 
 
-def test_examples_are_shrunk(tiny64: Network, make_picture) -> None:
+def test_examples_are_shrunk(tiny64: Network, make_picture: MakePicture) -> None:
     large = make_picture(0, 20, 600, dtype=torch.float64)
     small = rv.pictures.resize(large, (17, 512)).clamp(0, 1)
     ours, theirs = (rv.shared_features(tiny64, DEEP, like=y) for y in (large, small))
@@ -292,7 +303,7 @@ def test_examples_are_shrunk(tiny64: Network, make_picture) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (6, 1), (2, 2), (5, 7), (11, 6)])
-def test_total_variation(tiny64: Network, make_picture, size: tuple[int, int]) -> None:
+def test_total_variation(tiny64: Network, make_picture: MakePicture, size: tuple[int, int]) -> None:
     x = make_picture(0, *size, dtype=torch.float64)
     p, (h, w), total = x[0].numpy(), size, 0.0
     for r in range(h):
@@ -303,7 +314,7 @@ def test_total_variation(tiny64: Network, make_picture, size: tuple[int, int]) -
     assert value(rv.total_variation(), tiny64, x) == pytest.approx(total / (h * w), rel=1e-12)
 
 
-def test_a_batch_is_averaged(tiny64: Network, make_picture) -> None:
+def test_a_batch_is_averaged(tiny64: Network, make_picture: MakePicture) -> None:
     x = make_picture(0, 20, 24, batch=3, dtype=torch.float64)
     photo = make_picture(1, 20, 24, dtype=torch.float64)
     terms = (
@@ -319,7 +330,7 @@ def test_a_batch_is_averaged(tiny64: Network, make_picture) -> None:
         assert value(term, tiny64, x) == pytest.approx(np.mean(each), rel=1e-10)
 
 
-def test_references_are_kept_apart_from_the_caller(tiny64: Network, pictures) -> None:
+def test_references_are_kept_apart_from_the_caller(tiny64: Network, pictures: tuple[Tensor, ...]) -> None:
     term = rv.content(DEEP, like=pictures[1].clone().requires_grad_(True))
     assert not rv.evaluate(term, tiny64, pictures[0]).total.requires_grad
 
@@ -337,9 +348,9 @@ REFUSED = {
     "a layer of weight infinity": lambda: rv.style({DEEP: float("inf")}, like=photo),
     "no stroke": lambda: rv.style([DEEP], like=photo, stroke=0),
     "stroke NaN": lambda: rv.style([DEEP], like=photo, stroke=float("nan")),
-    "an unknown statistic": lambda: rv.style([DEEP], like=photo, statistic="grams"),
+    "an unknown statistic": lambda: rv.style([DEEP], like=photo, statistic="grams"),  # type: ignore[arg-type]
     "no energy layer": lambda: rv.energy([]),
-    "a cubic energy": lambda: rv.energy(DEEP, power=3),
+    "a cubic energy": lambda: rv.energy(DEEP, power=3),  # type: ignore[arg-type]
     "a direction that is a matrix": lambda: rv.direction(DEEP, torch.ones(2, 2)),
     "a direction to nowhere": lambda: rv.direction(DEEP, torch.zeros(16)),
     "a direction NaN": lambda: rv.direction(DEEP, torch.full((16,), torch.nan)),
@@ -356,7 +367,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED.keys())
-def test_refused(make) -> None:
+def test_refused(make: Callable[[], object]) -> None:
     with pytest.raises(RecipeError) as caught:
         make()
     assert "\n" not in str(caught.value)
@@ -393,13 +404,15 @@ UNBOUND = {
 
 
 @pytest.mark.parametrize(("term", "error"), UNBOUND.values(), ids=UNBOUND.keys())
-def test_refused_by_the_network(tiny: Network, pictures, term, error: type[Exception]) -> None:
+def test_refused_by_the_network(
+    tiny: Network, pictures: tuple[Tensor, ...], term: rv.Objective, error: type[Exception]
+) -> None:
     with pytest.raises(error) as caught:
         rv.evaluate(term, tiny, pictures[0].float())
     assert "\n" not in str(caught.value)
 
 
-def test_logit_wants_classes(tiny_module, pictures) -> None:
+def test_logit_wants_classes(tiny_module: nn.Sequential, pictures: tuple[Tensor, ...]) -> None:
     network = rv.networks.wrap(tiny_module, mean=0.45, std=0.25)
     with pytest.raises(LayerNotFound, match="classes"):
         rv.evaluate(rv.logit("cat"), network, pictures[0].float())

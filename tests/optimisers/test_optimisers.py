@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -233,10 +234,10 @@ def test_carrying_does_not_disturb_the_old_run() -> None:
     old, new = (torch.zeros(1, 3, 8, 8, requires_grad=True) for _ in range(2))
     run = rv.Adam().start((old,))
     run.step(pulled(old, noise(1, 3, 8, 8)))
-    before = run.state()
+    before: dict[Any, Any] = run.state()
     later = rv.Adam().start((new,), previous=run)
     later.step(pulled(new, noise(1, 3, 8, 8, seed=5)))
-    after = run.state()
+    after: dict[Any, Any] = run.state()
     assert before[0].keys() == after[0].keys()
     assert all(torch.equal(before[0][key], after[0][key]) for key in before[0])
 
@@ -322,7 +323,7 @@ def test_state_goes_on(optimiser: rv.optimisers.Optimiser) -> None:
 @pytest.mark.parametrize("optimiser", ALL)
 def test_settings_are_frozen(optimiser: rv.optimisers.Optimiser) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        optimiser.rate = 1.0  # type: ignore[misc,attr-defined]
+        optimiser.rate = 1.0  # type: ignore[attr-defined]
 
 
 # --- projections ---------------------------------------------------------------------------------
@@ -361,7 +362,7 @@ def test_the_centre_stays() -> None:
 
 
 @pytest.mark.parametrize("ball", [linf, l2])
-def test_projecting_twice_is_projecting_once(ball) -> None:
+def test_projecting_twice_is_projecting_once(ball: Callable[[Tensor, float], Callable[[Tensor], Tensor]]) -> None:
     project = ball(noise(1, 3, 8, 8), 0.3)
     once = project(noise(1, 3, 8, 8, seed=1))
     assert torch.allclose(project(once), once, atol=1e-6)
@@ -369,7 +370,7 @@ def test_projecting_twice_is_projecting_once(ball) -> None:
 
 @pytest.mark.parametrize("ball", [linf, l2])
 @pytest.mark.parametrize("radius", [0.0, -1.0])
-def test_a_ball_has_a_radius(ball, radius: float) -> None:
+def test_a_ball_has_a_radius(ball: Callable[[Tensor, float], Callable[[Tensor], Tensor]], radius: float) -> None:
     with pytest.raises(RecipeError, match="radius"):
         ball(torch.zeros(1, 3, 2, 2), radius)
 
@@ -396,6 +397,7 @@ def test_periodic_moments_are_carried_round_the_edges() -> None:
         run.step(pulled(small, noise(1, 3, 8, 8).roll(shift, 3)))
         large = torch.zeros(1, 3, 16, 16, requires_grad=True)
         later = rv.Adam(periodic=True).start((large,), previous=run)
-        return later.state()[0]["exp_avg"]
+        moments: dict[Any, Any] = later.state()
+        return moments[0]["exp_avg"]
 
     assert torch.allclose(carried(3), carried(0).roll(6, 3), atol=1e-7)

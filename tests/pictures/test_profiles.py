@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import made_profiles as made
 import numpy as np
 import pytest
 import tifffile
@@ -11,6 +10,7 @@ from PIL import Image, ImageCms
 
 from reverie.pictures import read_picture
 from reverie.pictures.profiles import converter, parse, srgb_profile
+from tests.pictures import made_profiles as made
 
 CURVES = {
     "gamma": made.gamma_curve(2.2),

@@ -8,16 +8,18 @@ import torch
 from torch import Tensor
 
 from reverie.pictures import periodic_part, resize, resize_seamless
+from reverie.pictures.resize import Filter
+from tests.conftest import MakePicture
 
 
 @pytest.fixture
-def picture(make_picture) -> Tensor:
+def picture(make_picture: MakePicture) -> Tensor:
     return make_picture(5, 48, 64, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("size", [(24, 32), (72, 96), (36, 48), (96, 64), (48, 16)])
 @pytest.mark.parametrize("filter", ["bicubic", "bilinear"])
-def test_rolling_commutes_with_resizing(picture: Tensor, size: tuple[int, int], filter) -> None:
+def test_rolling_commutes_with_resizing(picture: Tensor, size: tuple[int, int], filter: Filter) -> None:
     shift = (16, 24)
     there = (shift[0] * size[0] // 48, shift[1] * size[1] // 64)
     rolled = resize_seamless(picture.roll(shift, (2, 3)), size, filter=filter)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -36,7 +38,7 @@ def painting() -> Tensor:
 
 
 @pytest.mark.parametrize("paint", [lambda x: x, painted, lambda x: 1 - x])
-def test_good_networks_are_left_alone(paint) -> None:
+def test_good_networks_are_left_alone(paint: Callable[[Tensor], Tensor]) -> None:
     smooth = F.avg_pool2d(painting(), 9, 1, 4)
     assert artefacts(paint, smooth).words == ""
 

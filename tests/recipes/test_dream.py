@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from reverie.recipes.catalogue import find
+from reverie.recipes.settings import checked
 from torch import Tensor, nn
 
 import reverie as rv
+from reverie.crafts.settings import checked
 from reverie.engine import Synthesis
 from reverie.errors import LayerNotFound, PictureError, RecipeError
 from reverie.networks import Network
 from reverie.pictures import srgb_to_oklab
-from reverie.recipes.catalogue import find
 from reverie.recipes.dream import Beside, DreamSettings, dreaming
-from reverie.crafts.settings import checked
+from tests.conftest import MakePicture
 
 QUICK = {"size": 64, "steps": 2, "octaves": 2, "precision": "float32"}
 
@@ -30,7 +33,7 @@ def dreamt(photo: Tensor | None, beside: Beside | None = None, **settings: objec
 
 
 @pytest.fixture
-def photo(make_picture) -> Tensor:
+def photo(make_picture: MakePicture) -> Tensor:
     return make_picture(8, 48, 64)
 
 
@@ -75,7 +78,7 @@ def test_lists_by_octave(photo: Tensor) -> None:
 
 
 @pytest.mark.parametrize("given", [{"steps": "1,2,3"}, {"strength": "1,2,3"}, {"layers": "relu2_2/relu3_2/relu4_2"}])
-def test_longer_lists_than_octaves(photo: Tensor, given: dict[str, object]) -> None:
+def test_longer_lists_than_octaves(photo: Tensor, given: dict[str, Any]) -> None:
     with pytest.raises(RecipeError, match="octaves"):
         dreamt(photo, **given)
 
@@ -88,7 +91,14 @@ def test_settings_are_read_as_typed() -> None:
     typed = checked(DreamSettings, {"class": "macaw:2, tabby", "steps": "4", "strength": "1,0.5"})
     assert (typed.class_name, typed.steps, typed.strength) == (("macaw:2", "tabby"), (4,), (1.0, 0.5))
     assert checked(DreamSettings, typed.model_dump(mode="json")) == typed
-    for wrong in ({"steps": "0"}, {"strength": ""}, {"strength": "30"}, {"zoom_at": "0.5"}, {"leak": 2}):
+    refused: tuple[dict[str, object], ...] = (
+        {"steps": "0"},
+        {"strength": ""},
+        {"strength": "30"},
+        {"zoom_at": "0.5"},
+        {"leak": 2},
+    )
+    for wrong in refused:
         with pytest.raises(RecipeError):
             checked(DreamSettings, wrong)
     with pytest.raises(RecipeError, match=r"zoom_at.*less than or equal to 1; got '?1.5"):

@@ -18,6 +18,7 @@ from reverie.recipes.parts.wishes import (
     parse_channel,
     parse_wish,
 )
+from tests.conftest import MakePicture
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def rms(x: Tensor) -> float:
     return float(x.pow(2).mean().sqrt())
 
 
-def test_each_wish_is_as_strong_as_its_weight_and_stride(tiny: Network, make_picture) -> None:
+def test_each_wish_is_as_strong_as_its_weight_and_stride(tiny: Network, make_picture: MakePicture) -> None:
     picture = make_picture(2, 48, 64)
     subjects = Subjects(layers=(Wish("relu2", 3), Wish("relu3")), classes=(Wish("dog", 0.5),))
     parts = objective_of(subjects, tiny, picture).parts
@@ -90,7 +91,7 @@ def test_each_wish_is_as_strong_as_its_weight_and_stride(tiny: Network, make_pic
     assert all(w <= 0 for w, _ in parts), "all are maximised"
 
 
-def test_a_wish_alone_is_itself(tiny: Network, make_picture) -> None:
+def test_a_wish_alone_is_itself(tiny: Network, make_picture: MakePicture) -> None:
     (only,) = objective_of(Subjects(layers=(Wish("relu3", 7),)), tiny, make_picture(0, 32, 32)).parts
     assert only == (-1.0, rv.energy("relu3"))
 
@@ -103,13 +104,13 @@ def test_a_silent_channel_is_measured_by_its_layer(dreamnet: Network) -> None:
     assert max(weights) == pytest.approx(min(weights), rel=1e-5)
 
 
-def test_what_to_avoid_is_minimised(tiny: Network, make_picture) -> None:
+def test_what_to_avoid_is_minimised(tiny: Network, make_picture: MakePicture) -> None:
     subjects = Subjects(layers=(Wish("relu3"),), avoid=(Wish("dog"),), unlike=(make_picture(4, 32, 32),))
     signs = {str(t).split("(")[0]: w for w, t in objective_of(subjects, tiny, make_picture(0, 32, 32)).parts if w}
     assert signs["energy"] < 0 < min(signs["presence"], signs["likeness"])
 
 
-def test_a_kind_makes_all_classes_local(dreamnet: Network, make_picture) -> None:
+def test_a_kind_makes_all_classes_local(dreamnet: Network, make_picture: MakePicture) -> None:
     def names(*wishes: str) -> set[str]:
         parts = objective_of(Subjects(classes=tuple(map(Wish, wishes))), dreamnet, make_picture(0, 32, 32)).parts
         return {t.name for w, t in parts if w}
@@ -118,7 +119,7 @@ def test_a_kind_makes_all_classes_local(dreamnet: Network, make_picture) -> None
     assert names("castle", "dogs") == names("dogs") == {"presence"}
 
 
-def test_regions_are_one_for_each_wish(tiny: Network, make_picture) -> None:
+def test_regions_are_one_for_each_wish(tiny: Network, make_picture: MakePicture) -> None:
     mask = torch.zeros(1, 1, 32, 32)
     mask[..., :16] = 1
     picture = make_picture(0, 32, 32)
@@ -131,7 +132,7 @@ def test_regions_are_one_for_each_wish(tiny: Network, make_picture) -> None:
         objective_of(Subjects(layers=two.layers, regions=(mask, mask, mask)), tiny, picture)
 
 
-def test_defaults_where_nothing_is_wished(dreamnet: Network, make_picture) -> None:
+def test_defaults_where_nothing_is_wished(dreamnet: Network, make_picture: MakePicture) -> None:
     own = tuple(map(Wish, dreamnet.dream_layers))
     picture = make_picture(0, 32, 32)
     assert Subjects().completed(dreamnet).layers == own
@@ -141,7 +142,7 @@ def test_defaults_where_nothing_is_wished(dreamnet: Network, make_picture) -> No
     assert Subjects(like=(picture,)).completed(dreamnet).layers == ()
 
 
-def test_names_that_are_none(dreamnet: Network, make_picture) -> None:
+def test_names_that_are_none(dreamnet: Network, make_picture: MakePicture) -> None:
     picture = make_picture(0, 32, 32)
     for subjects, words in (
         (Subjects(layers=(Wish("relu4-2"),)), "did you mean 'relu4_2'"),

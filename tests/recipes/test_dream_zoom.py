@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 import pytest
 import torch
@@ -12,17 +13,18 @@ import reverie as rv
 from reverie.errors import RecipeError
 from reverie.pictures import magnified, scaled
 from reverie.recipes.dream import Beside, DreamSettings, dreaming
-from reverie.recipes.zoom import following, frame_alpha, zoom, zooming
+from reverie.recipes.zoom import ZoomStep, following, frame_alpha, zoom, zooming
+from tests.conftest import MakePicture
 
 SETTINGS = DreamSettings(size=48, steps=2, octaves=2, precision="float32", zoom=4, zoom_rate=1.1, zoom_steps=1)
 
 
-def frames(steps) -> list[Tensor]:
+def frames(steps: Iterable[ZoomStep]) -> list[Tensor]:
     return [step.image for step in steps if step.image is not None]
 
 
 @pytest.fixture
-def photo(make_picture) -> Tensor:
+def photo(make_picture: MakePicture) -> Tensor:
     return make_picture(8, 36, 48)
 
 

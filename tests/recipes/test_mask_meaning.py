@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from reverie.recipes.own_style import own_style
 from torch import Tensor
 
 import reverie as rv
@@ -16,7 +17,6 @@ from reverie.feedforward.johnson import draw_johnson
 from reverie.pictures import periodic_part, read_mask, scaled, write_image
 from reverie.recipes.dream import Beside, DreamSettings
 from reverie.recipes.instant import InstantSettings
-from reverie.recipes.own_style import own_style
 from reverie.recipes.style import Guides, StyleSettings
 from reverie.recipes.zoom import zoom
 

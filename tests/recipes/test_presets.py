@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from reverie.recipes.catalogue import find
 
 import reverie
 from reverie import styles
 from reverie.errors import RecipeError
 from reverie.jobs.presets import Preset, find_preset, presets
-from reverie.recipes.catalogue import find
 
 FILES = sorted((Path(reverie.__file__).parent / "presets").iterdir())
 

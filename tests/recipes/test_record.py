@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from reverie.recipes.catalogue import CATALOGUE, find
 
 import reverie
 from reverie.errors import PictureError, RecipeError
 from reverie.jobs.record import Input, Record, hash_of, locate, record_of, relative
 from reverie.recipes import DreamSettings, StyleSettings
-from reverie.recipes.catalogue import CATALOGUE, find
 
 SETTINGS = DreamSettings(size=64, steps=1, octaves=1, precision="float32")
 

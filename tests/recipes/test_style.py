@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from reverie.recipes.catalogue import find
 from torch import Tensor
 
 import reverie as rv
@@ -14,7 +16,6 @@ from reverie import styles
 from reverie.engine import Synthesis
 from reverie.errors import PictureError, RecipeError
 from reverie.pictures import Picture, periodic_part, scaled, srgb_to_oklab
-from reverie.recipes.catalogue import find
 from reverie.recipes.parts.starts import Start, scales
 from reverie.recipes.style import Guides, StyleSettings, painting
 
@@ -195,7 +196,7 @@ def test_each_loss_paints_another_picture(photo: Tensor, model: Tensor) -> None:
     ],
 )
 def test_what_is_refused(
-    photo: Tensor, model: Tensor, more: dict[str, object], guides: dict[str, Tensor], error: type[Exception], said: str
+    photo: Tensor, model: Tensor, more: dict[str, object], guides: dict[str, Any], error: type[Exception], said: str
 ) -> None:
     halves = torch.zeros(1, 3, 36, 48)
     halves[..., 24:] = 1

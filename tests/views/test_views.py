@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from reverie import views
 from reverie.errors import RecipeError
 from reverie.views import View, compose, crop, jitter, rotate, scale, standard
+from tests.conftest import MakePicture
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -18,7 +20,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 @pytest.fixture
-def x(make_picture) -> Tensor:
+def x(make_picture: MakePicture) -> Tensor:
     return make_picture(0, 31, 44, batch=2)
 
 
@@ -68,7 +70,7 @@ def test_pictures_stay_pictures(x: Tensor, view: View) -> None:
 
 
 @every
-def test_gradients_flow(make_picture, view: View) -> None:
+def test_gradients_flow(make_picture: MakePicture, view: View) -> None:
     x = make_picture(1, 9, 11, dtype=torch.float64).requires_grad_(True)
     assert torch.autograd.gradcheck(lambda y: view(y, generator(2)), (x,), fast_mode=True)
 
@@ -210,7 +212,7 @@ def test_compose_goes_in_order(x: Tensor) -> None:
         lambda: crop(float("nan")),
     ],
 )
-def test_refused(make) -> None:
+def test_refused(make: Callable[[], object]) -> None:
     with pytest.raises(RecipeError) as caught:
         make()
     assert "\n" not in str(caught.value)

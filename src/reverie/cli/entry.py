@@ -27,8 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 a fault of Reverie's, 2 refused, 130 stopped by Ctrl-C.
 
     Example:
-        >>> main(["dream", "cat.jpg", "--size", "512"])
-        cat-dream.png  512x384  2.1 s
+        >>> main(["dream", "cat.jpg", "--size", "64", "--steps", "1"])
+        cat-dream.png  64x48  ... s
         0
     """
     words = list(sys.argv[1:] if argv is None else argv)

@@ -1,6 +1,8 @@
 """Export: the feed-forward networks as ONNX files and as a page for browsers, to be run without Reverie.
 
->>> export_onnx("superres", "superres.onnx", factor=2)
+Example::
+
+    export_onnx("superres", "superres.onnx", factor=2)
 """
 
 from __future__ import annotations

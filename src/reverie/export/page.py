@@ -68,9 +68,9 @@ def export_page(
         RecipeError: no such network or setting; the extra or npm is missing.
         FileError: the folder holds other things, or cannot be written.
 
-    Example:
-        >>> export_page("superres", Path("site")).folder
-        PosixPath('site')
+    Example::
+
+        page = export_page("superres", Path("site"))
     """
     check_extra()
     with own(folder, others="later", beside="name another for the page") as owned:

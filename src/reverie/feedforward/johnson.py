@@ -280,7 +280,7 @@ def read_johnson(path: Path) -> Johnson:
         WeightsError: the file is missing, damaged or of another network.
 
     Example:
-        >>> read_johnson(Path("candy.pth")).layers[0].kernel
+        >>> read_johnson(Path("mine.safetensors")).layers[0].kernel
         9
     """
     facts: Mapping[str, Any] = {}

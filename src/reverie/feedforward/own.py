@@ -43,8 +43,8 @@ def own_style(word: str) -> Path:
         WeightsError: neither exists.
 
     Example:
-        >>> own_style("wave").name
-        'wave.safetensors'
+        >>> own_style("mine.safetensors").name
+        'mine.safetensors'
     """
     path, known = Path(word).expanduser(), own_styles()
     if path.is_file():

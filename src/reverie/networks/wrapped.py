@@ -57,7 +57,7 @@ def wrap(
     Example:
         >>> mine = wrap(model, mean=0.5, std=0.25, classes=("cat", "dog"))
         >>> mine(picture, ["features.3"])["features.3"].shape
-        torch.Size([1, 64, 56, 56])
+        torch.Size([1, 3, 48, 64])
         >>> tokens = wrap(vit, mean=0.5, std=0.5, to_map=lambda x: x[:, 1:].mT.unflatten(2, (14, 14)))
     """
     twin = copy.deepcopy(module).eval().requires_grad_(False)

@@ -125,9 +125,10 @@ def describe(name: str) -> Description:
 def download(name: str) -> Iterator[Progress]:
     """Fetch a network's weights into the cache, reporting progress; nothing if they are here.
 
-    Example:
-        >>> for progress in download("vgg19"):
-        ...     bar.update(progress.done, progress.total)
+    Example::
+
+        for progress in download("vgg19"):
+            bar.update(progress.done, progress.total)
 
     Raises:
         RecipeError: if there is no network of that name.

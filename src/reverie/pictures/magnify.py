@@ -26,7 +26,9 @@ def magnified(x: Tensor, factor: float, *, at: tuple[float, float] = (0.5, 0.5))
     Raises:
         PictureError: no picture, a factor that is none, or a point outside the picture.
     Example:
-        >>> magnified(photo, 1.04, at=(0.5, 0.3))
+        >>> magnified(photo, 1.04, at=(0.5, 0.3)).shape == photo.shape
+        True
+
     Source: Keys (1981), "Cubic convolution interpolation", section VI: the kernel of fourth order. Lanczos kernels
         are as sharp, but do not keep straight ramps straight: in forty frames they drift by a twentieth.
     """

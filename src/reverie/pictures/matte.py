@@ -33,7 +33,7 @@ def filled(pixels: Tensor, alpha: Tensor | None) -> Tensor:
     Source: Gortler et al., "The Lumigraph", 1996, section 3.3.2 (pull-push).
 
     Example:
-        >>> picture = read_picture("logo.png")
+        >>> picture = read_picture("cat.jpg")
         >>> photo = filled(picture.pixels, picture.alpha)
     """
     if alpha is None:

@@ -123,7 +123,7 @@ def coloured(
         PictureError: an unknown mode, or one whose pictures did not come.
 
     Example:
-        >>> coloured(styled, photo=photo, paintings=[painting], mode="photo", amount=0.8)
+        >>> result = coloured(styled, photo=photo, paintings=[painting], mode="photo", amount=0.8)
     """
     check_colour_mode(mode, photo=photo is not None, paintings=len(paintings))
     if mode == "painting":
@@ -176,7 +176,7 @@ def remix(
         PictureError: a strength outside [0, 1.5], or as for ``coloured``.
 
     Example:
-        >>> remix(photo, styled, strength=0.6, mode="photo")
+        >>> weaker = remix(photo, styled, strength=0.6, mode="photo")
     """
     _check(original, result, amount=amount)
     if not 0 <= strength <= _STRONGEST:

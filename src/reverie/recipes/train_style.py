@@ -4,8 +4,10 @@ Source: Johnson, Alahi & Li 2016, "Perceptual losses for real-time style transfe
 the objective is that of ``reverie style`` (Wasserstein-2 between moments, each layer relative to the painting's own
 strength), the judge's grid of pools lies elsewhere at every step, and the weights are averaged.
 
->>> *_, last = train_style(painting, photos, TrainStyleSettings(steps=2000))
->>> picture = last.network(photo).clamp(0, 1)
+Example::
+
+    *_, last = train_style(painting, photos, TrainStyleSettings(steps=2000))
+    picture = last.network(photo).clamp(0, 1)
 """
 
 from __future__ import annotations

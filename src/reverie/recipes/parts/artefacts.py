@@ -58,9 +58,9 @@ def artefacts(paint: Callable[[Tensor], Tensor], painting: Tensor) -> Artefacts:
         paint: (B, 3, H, W) in [0, 1] to the same.
         painting: (1, 3, h, w), as the network was shown it.
 
-    Example:
-        >>> artefacts(lambda x: x, painting).words
-        ''
+    Example::
+
+        said = artefacts(network, painting).words
     """
     made = paint(smooth_pictures()).clamp(0, 1)
     own = _pieces(painting)
@@ -78,11 +78,14 @@ def smooth_pictures() -> Tensor:
 def dots_in(x: Tensor) -> float:
     """Share of pixels (B, 3, H, W) whose lightness is far from the median of the 7x7 about them, alone or nearly so."""
     light = x.mean(1, keepdim=True)
-    windows = F.unfold(F.pad(light, (3, 3, 3, 3), mode="reflect"), 7)
-    middle, centre = windows.median(1).values, light.flatten(1)
+    padded = F.pad(light, (3, 3, 3, 3), mode="reflect")
+    range_about = F.max_pool2d(padded, 7, 1) + F.max_pool2d(-padded, 7, 1)
+    lively = range_about[:, 0] > _FAR  # elsewhere no pixel is far from any other
+    windows = padded[:, 0].unfold(1, 7, 1).unfold(2, 7, 1)[lively].flatten(1)
+    middle, centre = windows.median(1).values, light[:, 0][lively]
     far = (centre - middle).abs() > _FAR
     crowd = ((windows - middle[:, None]).abs() > _FAR).float().mean(1)  # strokes and edges are many
-    return float((far & (crowd < 0.2)).float().mean())
+    return float((far & (crowd < 0.2)).sum()) / lively.numel()
 
 
 def grid_in(x: Tensor) -> float:
@@ -91,10 +94,13 @@ def grid_in(x: Tensor) -> float:
     h, w = (side - side % _STEPS for side in light.shape[-2:])
     shade = torch.hann_window(h, periodic=True)[:, None] * torch.hann_window(w, periodic=True)
     power = torch.fft.fft2((light[:, :h, :w] - light.mean((1, 2), keepdim=True)) * shade).abs().pow(2).mean(0)
-    about = torch.stack([_middle(power, *size) for size in ((13, 13), (1, 13), (13, 1))]).amax(0)
-    ratio = power / about.clamp_min((_SEEN * h * w / 8) ** 2 / _PEAK)
-    places = [(i * h // _STEPS, j * w // _STEPS) for i in range(_STEPS) for j in range(_STEPS)]
-    return max(float(ratio[place]) for place in places if min(place) > 0 or max(place) > 0)
+    rows, columns = torch.cartesian_prod(torch.arange(_STEPS), torch.arange(_STEPS))[1:].T  # all but the mean
+    rows, columns = rows * h // _STEPS, columns * w // _STEPS
+    windows = [_around(power, *size)[rows, columns].flatten(1) for size in ((13, 13), (1, 13), (13, 1))]
+    about = torch.stack([window.median(1).values for window in windows]).amax(
+        0
+    )  # on the axes it is another than beside
+    return float((power[rows, columns] / about.clamp_min((_SEEN * h * w / 8) ** 2 / _PEAK)).max())
 
 
 def weave(x: Tensor, stride: int, *, cells: int = 8) -> Tensor:
@@ -118,10 +124,10 @@ def weave(x: Tensor, stride: int, *, cells: int = 8) -> Tensor:
     return F.avg_pool2d(F.pixel_unshuffle(fine, stride), cells, max(1, cells // 4)).pow(2).mean()
 
 
-def _middle(power: Tensor, high: int, wide: int) -> Tensor:
-    """The median of a spectrum (h, w) about each frequency: along the axes power is another than beside them."""
-    padded = F.pad(power[None, None], (wide // 2, wide // 2, high // 2, high // 2), mode="circular")
-    return F.unfold(padded, (high, wide)).view(high * wide, *power.shape).median(0).values
+def _around(power: Tensor, high: int, wide: int) -> Tensor:
+    """What lies about each frequency of a spectrum (h, w), as (h, w, high, wide)."""
+    padded = F.pad(power[None, None], (wide // 2, wide // 2, high // 2, high // 2), mode="circular")[0, 0]
+    return padded.unfold(0, high, 1).unfold(1, wide, 1)
 
 
 def _pieces(painting: Tensor) -> Tensor:
