@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reverie import styles
-from reverie.crafts.craft import FOLDER, MASK, RESULT, STYLE_NETWORK, Craft, Input, Kind
+from reverie.crafts.craft import FOLDER, MASK, RESULT, STYLE_NETWORK, Craft, Input
 from reverie.errors import PictureError, RecipeError, suggestion
 from reverie.feedforward import read_johnson
 from reverie.feedforward.own import own_style, own_styles
@@ -124,8 +124,10 @@ def load(craft: Craft[..., Any], files: Found) -> Loaded:
         if each.kind is FOLDER:
             values[each.name] = paths
             continue
-        if each.kind in _READERS:
-            read = [_READERS[each.kind](path) for path in paths]
+        if each.kind is MASK:
+            read = [read_mask(path, everywhere=each.many) for path in paths]
+        elif each.kind is STYLE_NETWORK:
+            read = [read_johnson(path) for path in paths]
         else:
             pictures[each.name] = tuple(map(read_picture, paths))
             read = [filled(p.pixels, p.alpha) for p in pictures[each.name]]
@@ -138,9 +140,6 @@ def load(craft: Craft[..., Any], files: Found) -> Loaded:
     photo = None if main is None or main.kind.names else next(iter(pictures.get(main.name, ())), None)
     recorded = {name: paths for name, paths in files.items() if craft.input(name).kind is not FOLDER}
     return Loaded(recorded, pictures, values, photo)
-
-
-_READERS: Mapping[Kind, Callable[[Path], Any]] = {MASK: read_mask, STYLE_NETWORK: read_johnson}
 
 
 def sample_or_file(word: str) -> Path:

@@ -107,7 +107,7 @@ class Wrapped(Network):
             return super().stride(layer)
         size = self._size_known()
         height, width = self.extent(layer, size)
-        return max(1, round((size[0] * size[1] / (height * width)) ** 0.5))
+        return int(max(1, round((size[0] * size[1] / (height * width)) ** 0.5)))
 
     def density(self, layers: Iterable[str]) -> dict[str, float]:
         """Floats per pixel of the picture in each map that a run to these layers makes; counted in one, if need be."""
