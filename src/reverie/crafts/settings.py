@@ -113,10 +113,10 @@ class ColourSettings(Settings):
     )
 
 
-def longer_side(settings: BaseModel) -> int | None:
-    """Pixels of the finished picture's longer side, where the settings say it."""
+def longer_side(settings: BaseModel, *, enlarged: bool = True) -> int | None:
+    """Pixels of the picture's longer side, where the settings say it: as it is finished, or before it is enlarged."""
     size: int | None = getattr(settings, "size", None)
-    return size and size * int(getattr(settings, "upscale", 1))
+    return size and size * (int(getattr(settings, "upscale", 1)) if enlarged else 1)
 
 
 def checked(kind: type[S], values: dict[str, object]) -> S:

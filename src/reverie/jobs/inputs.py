@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reverie import styles
-from reverie.crafts.craft import FOLDER, MASK, RESULT, STYLE_NETWORK, Craft, Input
+from reverie.crafts.craft import FOLDER, MASK, PHOTO, RESULT, STYLE_NETWORK, Craft, Input
 from reverie.errors import PictureError, RecipeError, suggestion
 from reverie.feedforward import read_johnson
 from reverie.feedforward.own import own_style, own_styles
@@ -107,39 +107,50 @@ def known_as(recorded: str) -> list[Path]:
     return [path for path in known if path.name == Path(recorded).name]
 
 
-def load(craft: Craft[..., Any], files: Found) -> Loaded:
+def load(craft: Craft[..., Any], files: Found, *, longer: int | None = None, memory: int | None = None) -> Loaded:
     """Read the files of a job.
 
+    Args:
+        craft: of the job.
+        files: by input.
+        longer: the longer side in which photos are worked on, pixels: much larger ones are read reduced.
+        memory: bytes that reading may take.
     Raises:
-        RecipeError: one is missing, or there are too many.
+        RecipeError: a file is missing, or there are too many.
         PictureError, WeightsError: one cannot be read.
+        OutOfMemory: one is too large to be read.
     """
     craft.check({name: len(paths) for name, paths in files.items()})
-    pictures: dict[str, tuple[Picture, ...]] = {}
-    values: dict[str, Any] = {}
-    for each in craft.inputs:
-        paths = files.get(each.name, ())
-        if not paths:
-            continue
-        if each.kind is FOLDER:
-            values[each.name] = paths
-            continue
-        if each.kind is MASK:
-            read = [read_mask(path, everywhere=each.many) for path in paths]
-        elif each.kind is STYLE_NETWORK:
-            read = [read_johnson(path) for path in paths]
-        else:
-            pictures[each.name] = tuple(map(read_picture, paths))
-            read = [filled(p.pixels, p.alpha) for p in pictures[each.name]]
-        values[each.name] = read if each.many else read[0]
+    inputs = [each for each in craft.inputs if files.get(each.name)]
+    read = {each.name: [_read(each, path, longer, memory) for path in files[each.name]] for each in inputs}
+    pictures = {name: tuple(each for each in many if isinstance(each, Picture)) for name, many in read.items()}
+    pictures = {name: many for name, many in pictures.items() if many}
+    values = {each.name: _values(each, read[each.name]) for each in inputs}
     for parameter, name in craft.alphas.items():
         alphas = [p.alpha for p in pictures.get(name, ())]
         if alphas:
             values[parameter] = alphas if craft.input(name).many else alphas[0]
     main = craft.main
     photo = None if main is None or main.kind.names else next(iter(pictures.get(main.name, ())), None)
-    recorded = {name: paths for name, paths in files.items() if craft.input(name).kind is not FOLDER}
+    recorded = {each.name: files[each.name] for each in inputs if each.kind is not FOLDER}
     return Loaded(recorded, pictures, values, photo)
+
+
+def _read(each: Input, path: Path, longer: int | None, memory: int | None) -> Any:
+    """What is in a file; the files of a folder are read where they are needed."""
+    if each.kind is FOLDER:
+        return path
+    if each.kind is STYLE_NETWORK:
+        return read_johnson(path)
+    if each.kind is MASK:
+        return read_mask(path, everywhere=each.many, memory=memory)
+    return read_picture(path, longer=longer if each.kind is PHOTO else None, memory=memory)
+
+
+def _values(each: Input, read: Sequence[Any]) -> Any:
+    """An input as the craft takes it: pictures as tensors, their transparent parts filled."""
+    found = [filled(one.pixels, one.alpha) if isinstance(one, Picture) else one for one in read]
+    return found if each.many or each.kind is FOLDER else found[0]
 
 
 def sample_or_file(word: str) -> Path:

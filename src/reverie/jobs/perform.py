@@ -14,7 +14,8 @@ import torch
 from reverie.crafts.craft import Craft, Still
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, longer_side
-from reverie.engine import Plan, Run
+from reverie.engine import Plan, Run, parse_memory
+from reverie.engine.memory import resident
 from reverie.engine.runs import Optimisation
 from reverie.errors import RecipeError
 from reverie.jobs import disk
@@ -159,7 +160,7 @@ def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Mach
     """Everything that can be refused, refused before any work; then the network fetched."""
     settings = machines.settings(craft.checked(job.settings))
     files = place.files
-    loaded = load(craft, files)
+    loaded = load(craft, files, longer=longer_side(settings, enlarged=False), memory=_left(settings))
     size = None if loaded.photo is None else loaded.photo.size
     place.check(size, longer_side(settings))
     network = getattr(settings, "network", None)
@@ -178,6 +179,12 @@ def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Mach
     files_in = [path for _, path in loaded.listed()]
     work = Work(job, craft, record, run, plan, _photo(loaded), _shown(job, craft, loaded, settings), files_in)
     return replace(work, plan=_with_disk(work, place))
+
+
+def _left(settings: Settings) -> int | None:
+    """Bytes that the settings allow besides what this process has already; None where they do not say."""
+    allowed: str | None = getattr(settings, "memory", None)
+    return None if allowed is None else max(0, parse_memory(allowed) - resident())
 
 
 def _chosen(settings: Settings, run: Run, plan: Plan) -> Settings:
