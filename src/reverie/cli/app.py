@@ -20,7 +20,6 @@ _VERBS = {
     "replay": "Make a picture again from the recipe inside it.",
     "resume": "Go on with a run that was stopped or killed.",
     "batch": "Make many pictures: a folder, a list or a grid of settings.",
-    "export": "Take a network along: as an ONNX file, or as a page that any browser runs.",
 }
 """What is done with crafts and their results; the crafts themselves are listed by their files."""
 
@@ -167,13 +166,12 @@ def _whole(name: str) -> Any:
 
 def _single(name: str) -> typer.Typer:
     """A command by itself."""
-    from reverie.cli import commands, export
+    from reverie.cli import commands
     from reverie.cli.options import WithHelpLast
 
     verbs = {
         "replay": commands.replay_command,
         "resume": commands.resume_command,
-        "export": export.export_command,
     }
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")
     single.command(name, cls=WithHelpLast)(verbs[name]() if name in verbs else commands.craft_command(name))

@@ -52,7 +52,7 @@ def craft_command(name: str) -> Callable[..., int]:
             beside=beside_given(given),
             places=() if given.get("places") is None else (str(given["places"]),),
         )
-        how = {"json": given["json"], "dry_run": given["dry_run"]}
+        how = {"json": given["json"], "dry_run": given.get("dry_run", False)}
         cluster = given.get("cluster"), given.get("workers")
         return max(carry_out(each, cluster=cluster, many=many, **how) for each, many in each_photo(craft, job))
 

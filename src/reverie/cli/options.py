@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from rich.markup import escape
 from typer.core import TyperCommand
 
-from reverie.crafts.craft import RESULT, Clip, Craft, Input, Still
+from reverie.crafts.craft import RESULT, Clip, Craft, Input, Report, Still
 from reverie.crafts.settings import DIAL, MACHINE, Panel, Settings
 
 DIALS, BESIDE, FINER, WRITING = DIAL.title, "Pictures beside", "Finer", "Writing"
@@ -247,6 +247,8 @@ def output_parameter(craft: Craft[..., Any] | None = None) -> inspect.Parameter:
     words = "where to: .png .jpg .webp .tif or .npy; replaced if it exists"
     if craft is not None and craft.makes is Clip:
         words = "where to: a new folder for the frames, or a film ending in .mp4 or .gif"
+    elif craft is not None and craft.makes is Report:
+        words = "where to: a file, or a folder, as the craft says"
     elif craft is not None and craft.makes is not Still:
         words = f"where to: {craft.makes.suffix}; replaced if it exists"
     return option("output", Path, "--output", "-o", metavar="FILE", help=words)
@@ -268,7 +270,8 @@ def writing_parameters(craft: Craft[..., Any] | None = None) -> list[inspect.Par
     shown = [each for name, each in every.items() if craft is None or name in _sensible(craft)]
     tiled = craft is None or (craft.long and "tile" in craft.settings.model_fields)
     dry_run = option("dry_run", bool, "--dry-run", help="only print the plan: memory, tiles, disk, time")
-    return [output_parameter(craft), *shown, *(cluster_parameters() if tiled else []), dry_run, json_parameter()]
+    plans = [dry_run] if craft is None or craft.planned else []
+    return [output_parameter(craft), *shown, *(cluster_parameters() if tiled else []), *plans, json_parameter()]
 
 
 def _sensible(craft: Craft[..., Any]) -> set[str]:

@@ -43,7 +43,7 @@ class Reporter:
     @show.register
     def _(self, event: Ended) -> None:
         self.close()
-        print(ending(event))
+        print("\n".join([ending(event), *event.said]))
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -141,8 +141,9 @@ def ending(event: Ended) -> str:
     """The last line: what was written, how large, how long it took, and how it ended."""
     result, *rest = event.written
     steps = "1 step" if event.steps == 1 else f"{event.steps} steps"
-    what = steps if event.size is None else f"{event.size[1]}x{event.size[0]}"
-    words = [str(result), what, f"{event.seconds:.1f} s"]
+    what = "" if event.steps is None else steps
+    what = what if event.size is None else f"{event.size[1]}x{event.size[0]}"
+    words = [str(result), *([what] if what else []), f"{event.seconds:.1f} s"]
     if event.stopped:
         words.append(f"stopped at stage {event.stopped.stage}, step {event.stopped.step}")
     if event.same is not None:

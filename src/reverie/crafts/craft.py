@@ -60,6 +60,8 @@ MAP = Kind("map", "regions in flat colours")
 RESULT = Kind("result", "a picture that Reverie made from a photo")
 STYLE_NETWORK = Kind("style network", "a custom style network: a file or its name", metavar="FILE", names=True)
 FOLDER = Kind("folder", "a folder of photos, folders inside included, or a list", metavar="FOLDER", by_place=False)
+WORD = Kind("word", "a name or a file", metavar="NAME")
+PLACE = Kind("place", "a file or a folder, as it lies", metavar="FILE|DIR", by_place=False)
 ALPHA = Kind("alpha", "of another input, where it has one")
 
 Many = Sequence
@@ -78,6 +80,10 @@ StyleNetwork = Annotated["Johnson", STYLE_NETWORK]
 """A custom style network."""
 Folder = Annotated["Sequence[Path]", FOLDER]
 """The photos of a folder, as files."""
+Word = Annotated[str, WORD]
+"""A word that the craft itself understands, such as a network's name or its file."""
+Place = Annotated["Path", PLACE]
+"""A file or a folder that the craft itself reads, as it needs it."""
 Alpha = Annotated["Tensor", ALPHA]
 """The alpha, (1, 1, H, W) in [0, 1], of the input whose name stands before ``_alpha``; None where it has none."""
 
@@ -101,6 +107,8 @@ Clip = Output("clip", "")
 """A sequence of pictures: a folder of frames, or a film."""
 Weights = Output("weights", ".safetensors")
 """A network."""
+Report = Output("report", "")
+"""Files that the craft writes by itself, and what is to be said of them."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +206,12 @@ class Craft(Generic[P, R]):
     @property
     def long(self) -> bool:
         """Whether it may take long, so that it is kept and can go on."""
-        return self.returns not in ("OnePass", "Tensor")
+        return self.returns not in ("OnePass", "Tensor", "Task")
+
+    @property
+    def planned(self) -> bool:
+        """Whether how it will be done can be said beforehand."""
+        return self.makes is not Report
 
     @property
     def main(self) -> Input | None:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 PLUGINS = "reverie.crafts"
 """The group of entry points by which a package adds crafts."""
-OURS = "reverie.recipes"
-"""The room in which our own are declared, a file each."""
-_ROOM = Path(__file__).parents[1] / "recipes"
+ROOMS = ("recipes", "export")
+"""The rooms in which our own are declared, a file each."""
+_HOME = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,10 @@ def crafts() -> Mapping[str, Craft[..., Any]]:
 
 def _ours() -> Iterator[Listing]:
     """The crafts declared in our own files."""
-    for path in sorted(_ROOM.glob("*.py")):
+    for path in (path for room in ROOMS for path in sorted((_HOME / room).glob("*.py"))):
         text = path.read_text(encoding="utf8")
         if "@craft(" in text:
-            module = f"{OURS}.{path.stem}"
+            module = f"reverie.{path.parent.name}.{path.stem}"
             for function, name, summary in _declared(text):
                 yield Listing(name, summary, _loader(module, function))
 

@@ -5,7 +5,7 @@ from reverie.engine.evaluate import Evaluation, bind, evaluate
 from reverie.engine.executors import Executor, WholeExecutor
 from reverie.engine.memory import parse_memory
 from reverie.engine.plan import Plan, plan
-from reverie.engine.runs import Frames, FrameStep, OnePass, Part, Run, Step
+from reverie.engine.runs import Frames, FrameStep, OnePass, Part, Run, Step, Task
 from reverie.engine.stages import Stage, octaves, pyramid
 from reverie.engine.synthesize import Enlargement, Iterate, State, Synthesis, synthesize
 from reverie.engine.tiles import TiledExecutor
@@ -26,6 +26,7 @@ __all__ = [
     "State",
     "Step",
     "Synthesis",
+    "Task",
     "TiledExecutor",
     "WholeExecutor",
     "bind",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -291,6 +292,53 @@ class Frames:
     def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[FrameStep]:
         """A step each; the last of a frame has its picture."""
         return self.follow(executor or plan.executor(), state)
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """The one step of a `Task`: nothing is done before it writes.
+
+    Attributes:
+        write: the task's.
+    """
+
+    write: Callable[[Path], Sequence[str]]
+    done: float = 1.0
+    last: bool = True
+    at: tuple[int, int] = (1, 1)
+    losses: Losses = field(default_factory=dict)
+    place: str = ""
+
+    def facts(self) -> dict[str, Any]:
+        """That it is ready."""
+        return {"done": self.done}
+
+    def state(self) -> None:
+        """It begins anew."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Work that writes its own files.
+
+    Attributes:
+        write: from where to write to the lines that say what was written; it refuses before it writes anything.
+        networks, notes: see `Run`.
+    """
+
+    write: Callable[[Path], Sequence[str]]
+    networks: Sequence[NetworkUsed] = ()
+    notes: Sequence[str] = ()
+    precision: None = None
+    least: None = None
+
+    def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
+        """Whole."""
+        return Plan((0, 0), (0, 0), 0, resident(), allowed_memory(memory), step_seconds=0.0, seconds=0.0, disk=0)
+
+    def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[Ready]:
+        """One."""
+        return iter([Ready(self.write)])
 
 
 def drawn(image: Tensor) -> OnePass:

@@ -119,6 +119,7 @@ class Ended:
         stopped: where the user stopped it; None at its end.
         same: whether a repeated job's pixels are those of its file; None where that cannot be told.
         kept: the folder from which it can go on; None where it is done.
+        said: what else there is to say of it, line by line.
     """
 
     written: tuple[Path, ...]
@@ -128,12 +129,18 @@ class Ended:
     stopped: Stop | None = None
     same: bool | None = None
     kept: Path | None = None
+    said: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """``{"event": "ended", "output": …, "also": […], …}``; "stopped" where the user stopped it."""
         result, *rest = map(str, self.written)
         size = {} if self.size is None else {"width": self.size[1], "height": self.size[0]}
-        rare = {"steps": self.steps, "same": self.same, "kept": self.kept and str(self.kept)}
+        rare = {
+            "steps": self.steps,
+            "same": self.same,
+            "kept": self.kept and str(self.kept),
+            "said": list(self.said) or None,
+        }
         return {
             "event": "stopped" if self.stopped else "ended",
             "output": result,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reverie import styles
-from reverie.crafts.craft import FOLDER, MASK, PHOTO, RESULT, STYLE_NETWORK, Craft, Input
+from reverie.crafts.craft import FOLDER, MASK, PHOTO, PLACE, RESULT, STYLE_NETWORK, WORD, Craft, Input
 from reverie.errors import PictureError, RecipeError, suggestion
 from reverie.feedforward import read_johnson
 from reverie.feedforward.own import own_style, own_styles
@@ -16,6 +16,8 @@ from reverie.jobs.gather import gather
 from reverie.jobs.record import Record, locate, read_record
 from reverie.pictures import Picture, filled, read_mask, read_picture
 
+_UNREAD = (FOLDER, PLACE, WORD)
+"""What is not read, copied or recorded as a file: the craft itself sees to it."""
 Found = Mapping[str, tuple[Path, ...]]
 """Files by the names of inputs."""
 
@@ -132,14 +134,14 @@ def load(craft: Craft[..., Any], files: Found, *, longer: int | None = None, mem
             values[parameter] = alphas if craft.input(name).many else alphas[0]
     main = craft.main
     photo = None if main is None or main.kind.names else next(iter(pictures.get(main.name, ())), None)
-    recorded = {each.name: files[each.name] for each in inputs if each.kind is not FOLDER}
+    recorded = {each.name: files[each.name] for each in inputs if each.kind not in _UNREAD}
     return Loaded(recorded, pictures, values, photo)
 
 
 def _read(each: Input, path: Path, longer: int | None, memory: int | None) -> Any:
     """What is in a file; the files of a folder are read where they are needed."""
-    if each.kind is FOLDER:
-        return path
+    if each.kind in _UNREAD:
+        return str(path) if each.kind is WORD else path
     if each.kind is STYLE_NETWORK:
         return read_johnson(path)
     if each.kind is MASK:

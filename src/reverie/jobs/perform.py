@@ -316,10 +316,11 @@ def _ended(work: Work, writer: Writer, last: Any, whole: bool, folder: Folder | 
         written,
         writer.size,
         seconds,
-        steps=last.step if writer.size is None else None,
+        steps=getattr(last, "step", None) if writer.size is None else None,
         stopped=None if whole else Stop(stage=last.at[0], step=last.at[1]),
         same=same_pixels(Path(same_as), writer.comparable) if same_as and whole else None,
         kept=folder.path if folder and not whole else None,
+        said=writer.said,
     )
 
 

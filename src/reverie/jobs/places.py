@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reverie.crafts.craft import FOLDER, RESULT, Clip, Craft, Output, Still, Weights
+from reverie.crafts.craft import FOLDER, RESULT, Clip, Craft, Output, Report, Still, Weights
 from reverie.errors import RecipeError
 from reverie.feedforward.own import styles_folder
 from reverie.files import check_writable, make_folder, numbered, remove_empty
@@ -19,7 +19,7 @@ from reverie.jobs.film import FILMS, check_film
 from reverie.jobs.folder import Folder, holds_job, reopen
 from reverie.jobs.job import Job
 from reverie.jobs.outputs import Outputs, check_no_input, folder_beside, placed
-from reverie.jobs.writers import FramesWriter, Reel, StillWriter, WeightsWriter, Writer
+from reverie.jobs.writers import FramesWriter, Reel, ReportWriter, StillWriter, WeightsWriter, Writer
 from reverie.pictures import check_output
 
 if TYPE_CHECKING:
@@ -139,6 +139,15 @@ class WeightsPlacement(Placement):
             raise RecipeError("a training is kept in a folder while it goes on.")
         photos = [self.files[each.name] for each in work.craft.inputs if each.kind is FOLDER]
         return WeightsWriter(work.record, self.output, folder, sum(map(len, photos)))
+
+
+@dataclass(frozen=True, eq=False)
+class ReportPlacement(Placement):
+    """Where what a craft writes by itself goes."""
+
+    def writer(self, work: Work, folder: Folder | None) -> Writer:
+        """The craft itself."""
+        return ReportWriter(self.output)
 
 
 def placement_for(
@@ -266,4 +275,11 @@ def _unfinished(path: Path, craft: Craft[..., Any], job: Job, files: Files, stac
     raise RecipeError(f"'{path}' holds another unfinished run; go on with it by 'reverie resume {path}', or remove it.")
 
 
-_PLACES: Mapping[Output, Any] = {Still: _still, Clip: _frames, Weights: _weights}
+@contextmanager
+def _report(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
+    if job.output is None:
+        raise RecipeError(f"{craft.name} writes files of its own; name a file or a folder with -o.")
+    yield ReportPlacement(job, files, None, Path(job.output), True)
+
+
+_PLACES: Mapping[Output, Any] = {Still: _still, Clip: _frames, Weights: _weights, Report: _report}

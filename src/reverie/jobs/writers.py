@@ -51,6 +51,7 @@ class Writer(ABC):
     """
 
     moments: list[Moment]
+    said: tuple[str, ...] = ()
 
     @abstractmethod
     def stepped(self, step: Any) -> Iterator[Event]:
@@ -312,6 +313,33 @@ class WeightsWriter(Writer):
             "reverie": record.reverie,
             "torch": record.torch,
         }
+
+
+@dataclass(eq=False)
+class ReportWriter(Writer):
+    """Has a task write its own files.
+
+    Attributes:
+        output: where to.
+    """
+
+    output: Path
+    moments: list[Moment] = field(default_factory=list)
+    said: tuple[str, ...] = ()
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """The file or the folder."""
+        return (self.output,)
+
+    def stepped(self, step: Any) -> Iterator[Event]:
+        """Nothing before the end."""
+        return iter(())
+
+    def finish(self, step: Any, *, whole: bool) -> Iterator[Event]:
+        """All of it."""
+        self.said = tuple(step.write(self.output))
+        return iter(())
 
 
 def same_pixels(old: Path | None, new: Path) -> bool | None:
