@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reverie.errors import PictureError
+from reverie.errors import PictureError, shortened
 from reverie.pictures.bands import bands
 from reverie.pictures.raster import Array, check_size
 from reverie.pictures.source import Source, Strip
@@ -44,6 +44,6 @@ def _mapped(path: Path) -> Array:
     if values.ndim != 3 or values.shape[2] != 3 or values.dtype.kind not in "uf":
         raise PictureError(
             f"an array is (H, W, 3), (3, H, W) or (1, 3, H, W) of floats in [0, 1], and "
-            f"{mapped.shape} of {mapped.dtype} came; save it that way"
+            f"{shortened(f'{mapped.shape} of {mapped.dtype}', 80)} came; save it that way"
         )
     return values

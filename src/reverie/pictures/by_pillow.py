@@ -38,8 +38,10 @@ def open_by_pillow(file: BinaryIO, *, max_pixels: int) -> Source:
     return source_of(image, frame=frame)
 
 
-def source_of(image: ImageFile.ImageFile, *, frame: jpeg.Frame | None = None, scale: int = 1) -> Source:
-    """An open picture of Pillow's, of 8 bits or less and any mode."""
+def source_of(
+    image: ImageFile.ImageFile, *, frame: jpeg.Frame | None = None, scale: int = 1, beside: int = 0
+) -> Source:
+    """An open picture of Pillow's, of 8 bits or less and any mode; ``beside``: bytes that its decoder holds more."""
     orientation = 1 if image.format == "TIFF" else orientation_of(image)  # Pillow turns TIFFs
     profile: bytes | None = image.info.get("icc_profile")
     grey, ours = image.mode in ("1", "L", "LA"), image.mode in ("CMYK", "LAB")
@@ -51,7 +53,7 @@ def source_of(image: ImageFile.ImageFile, *, frame: jpeg.Frame | None = None, sc
         alpha=image.has_transparency_data and not ours,
         depth=8,
         strips=lambda: _strips(image, _converted(image, profile)),
-        held=held + (frame.coefficients if frame else 0),
+        held=held + beside + (frame.coefficients if frame else 0),
         profile=None if ours else profile,
         orientation=orientation,
         scale=scale,

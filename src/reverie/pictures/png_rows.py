@@ -138,9 +138,9 @@ class _Inflater:
         """
         result = bytearray()
         while len(result) < count:
-            packed = self._engine.unconsumed_tail or self._packed()
-            result += self._engine.decompress(packed, count - len(result))
-            if (not packed or self._engine.eof) and len(result) < count:
+            packed, before = self._engine.unconsumed_tail or self._packed(), len(result)
+            result += self._engine.decompress(packed, count - before)
+            if len(result) == before and (not packed or self._engine.eof):  # nothing more was held back, either
                 raise PictureError("a PNG holds all its rows, and this one is cut short; copy it again")
         return result
 

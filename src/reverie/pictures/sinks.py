@@ -71,16 +71,28 @@ class Reduced(Sink):
         self._sums = np.zeros((*smaller, channels), np.float32)
 
     def put(self, rows: slice, columns: slice, values: Array) -> None:
-        """Add pixels to the one or two boxes each way that they lie in."""
-        across = np.zeros((len(values), *self._sums.shape[1:]), np.float32)
-        for boxes, part in self._columns.sums(_places(columns), values, axis=1):
-            across[:, boxes] += part
-        for boxes, part in self._rows.sums(_places(rows), across, axis=0):
-            self._sums[boxes] += part
+        """Add pixels to the one or two boxes each way that they lie in; rows first, as few are left of them."""
+        tall, down = self._sums_of_rows(rows, values)
+        for wide, share in self._columns.shares(_places(columns)):
+            some = np.flatnonzero(share)
+            if len(some):
+                found, starts = np.unique(wide[some], return_index=True)
+                part = np.add.reduceat(down[:, some] * share[some, None], starts, axis=1)
+                self._sums[tall][:, found] += part
+
+    def _sums_of_rows(self, rows: slice, values: Array) -> tuple[slice, Array]:
+        """The rows of the result that some stored ones lie in, and their sums, (rows, columns, C)."""
+        shares = list(self._rows.shares(_places(rows)))
+        tall = slice(int(shares[0][0][0]), int(shares[1][0][-1]) + 1)
+        down = np.zeros((tall.stop - tall.start, *values.shape[1:]), np.float32)
+        for number, share in shares:
+            for row in np.flatnonzero(share):
+                down[number[row] - tall.start] += values[row] * share[row]
+        return tall, down
 
     def result(self) -> Tensor:
         """The picture upright, (1, C, H, W)."""
-        values = turned(self._sums, self._orientation).transpose(2, 0, 1)
+        values = turned(self._sums.clip(0, 1), self._orientation).transpose(2, 0, 1)
         return torch.from_numpy(np.ascontiguousarray(values))[None]
 
 
@@ -98,18 +110,13 @@ class _Boxes:
     count: int
     scale: int
 
-    def sums(self, places: Array, values: Array, *, axis: int) -> Iterator[tuple[Array, Array]]:
-        """Numbers of boxes, each once, and the weighted sums of what falls into them: first boxes, then next ones."""
+    def shares(self, places: Array) -> Iterator[tuple[Array, Array]]:
+        """For each pixel the number of its box and the share it has there; then the same for the next box."""
         start, end = places * self.scale, np.minimum((places + 1) * self.scale, self.length)
         box = start * self.count // self.length
-        over = np.maximum(end * self.count - (box + 1) * self.length, 0)  # the part in the next box
-        inside = (end - start) * self.count - over
-        for number, share in ((box, inside), (np.minimum(box + 1, self.count - 1), over)):
-            if share.any():
-                weights = (share / self.length).astype(np.float32)
-                weighted = values * weights.reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
-                found, starts = np.unique(number, return_index=True)
-                yield found, np.add.reduceat(weighted, starts, axis=axis)
+        over = np.maximum(end * self.count - (box + 1) * self.length, 0)
+        yield box, (((end - start) * self.count - over) / self.length).astype(np.float32)
+        yield np.minimum(box + 1, self.count - 1), (over / self.length).astype(np.float32)
 
 
 def upright(size: tuple[int, int], orientation: int) -> tuple[int, int]:

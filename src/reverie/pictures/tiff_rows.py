@@ -46,12 +46,19 @@ def open_tiff(file: BinaryIO, *, max_pixels: int) -> Source:
     if page.compression in _DENSEST:
         check_claim(size, length=length, most=_DENSEST[page.compression])
     if page.dtype is None or page.dtype.kind not in "uif" or page.photometric > _RGB or page.imagedepth != 1:
-        return source_of(_open(file))
+        return _at_once(file, page, length)
     if page.bitspersample == 8 * page.dtype.itemsize and page.compression in _OURS:
         return _of(file, page, held=_segment_bytes(page))
     if page.dtype.kind in "uf" and page.dtype.itemsize > 1:
         return _by_libtiff(file, page)
-    return source_of(_open(file))
+    return _at_once(file, page, length)
+
+
+def _at_once(file: BinaryIO, page: Any, length: int) -> Source:
+    """By Pillow, which has the packed data in memory, too, and makes a copy when it turns a picture."""
+    image = _open(file)
+    copy = 4 * image.height * image.width if _orientation(page) > 1 else 0
+    return source_of(image, beside=length + copy)
 
 
 def _of(file: BinaryIO, page: Any, *, held: int) -> Source:
@@ -88,7 +95,12 @@ def _check_segments(file: BinaryIO, page: Any) -> int:
     inside = all(offset > 0 and count > 0 and offset + count <= end for offset, count in segments)
     if not segments or not inside or len(segments) < _count(page):
         raise PictureError("a TIFF holds all its strips, and this one is cut short; copy it again")
-    return sum(count for _, count in segments)
+    return _length(page)
+
+
+def _length(page: Any) -> int:
+    """Bytes of all strips or tiles, packed."""
+    return int(sum(page.databytecounts))
 
 
 def _count(page: Any) -> int:
@@ -228,7 +240,7 @@ def _by_libtiff(file: BinaryIO, page: Any) -> Source:
         alpha=_has_alpha(page),
         depth=16,
         strips=lambda: _deep_strips(file, page),
-        held=image.height * image.width * (8 if page.samplesperpixel > 1 else 4),
+        held=2 * _length(page) + image.height * image.width * (8 if page.samplesperpixel > 1 else 4),
         profile=page.tags.valueof(_PROFILE),
     )
 
