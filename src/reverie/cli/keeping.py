@@ -20,6 +20,7 @@ from reverie.engine import Iterate
 from reverie.errors import PictureError, RecipeError
 from reverie.jobs import Folder, Pace, begin
 from reverie.jobs.smaller import smaller
+from reverie.strangers import refusing
 
 LONG = 120.0
 """Seconds; runs expected to take longer are kept without being asked to."""
@@ -36,11 +37,12 @@ class Keeper:
         self.folder = folder
         self._pace = Pace(folder.job.every)
         found, self.notes = folder.checkpoints.newest()
-        self._state: dict[str, Any] | None = found and found["run"]
-        kept = found["moments"] if found else ()
-        self.moments = [Moment(m["stage"], (m["size"][0], m["size"][1]), m["total"], m["losses"]) for m in kept]
+        with refusing(RecipeError, f"the checkpoints in '{folder.path}' hold no such run; delete them there."):
+            self._state: dict[str, Any] | None = found and found["run"]
+            kept = found["moments"] if found else ()
+            self.moments = [Moment(m["stage"], (m["size"][0], m["size"][1]), m["total"], m["losses"]) for m in kept]
+            at = f"stage {self._state['stage']:d}, step {self._state['step']:d}" if self._state else ""
         if self._state:
-            at = f"stage {self._state['stage']}, step {self._state['step']}"
             self.notes = (*self.notes, f"going on after {at}.")
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -99,7 +100,7 @@ class Wrapped(Network):
             return super().channels(layer)
         except RecipeError:
             with torch.no_grad():
-                return self(torch.zeros(1, 3, *self._size_known()), (layer,))[layer].shape[1]
+                return int(self(torch.zeros(1, 3, *self._size_known()), (layer,))[layer].shape[1])
 
     def stride(self, layer: str) -> int:
         """How many pixels apart a layer's features lie; where arithmetic cannot tell, on a picture of the last size."""
@@ -107,7 +108,7 @@ class Wrapped(Network):
             return super().stride(layer)
         size = self._size_known()
         height, width = self.extent(layer, size)
-        return max(1, round((size[0] * size[1] / (height * width)) ** 0.5))
+        return max(1, round(math.sqrt(size[0] * size[1] / (height * width))))
 
     def density(self, layers: Iterable[str]) -> dict[str, float]:
         """Floats per pixel of the picture in each map that a run to these layers makes; counted in one, if need be."""
