@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from reverie import styles
@@ -15,7 +16,7 @@ def painting(word: str) -> Path:
         PictureError: neither exists.
     """
     here = Path(word)
-    if here.exists() or here.suffix or here.name != word:
+    if os.path.exists(here) or here.suffix or here.name != word:  # noqa: PTH110 (of any length)
         return here
     if word in styles.names():
         return styles.path(word)
