@@ -42,12 +42,12 @@ class Touched:
     def _hear(self, event: str, args: tuple[object, ...]) -> None:
         if self.folder is None:
             return
-        if event in _RUNNING:
-            self.seen.append(f"{event} {args[0]!r:.200}")
-        elif _is_change(event, args) and isinstance(args[0], str | bytes | os.PathLike) and not self._allowed(args[0]):
+        if event in _RUNNING or (_is_change(event, args) and not self._allowed(args[0])):
             self.seen.append(f"{event} {args[0]!r:.200}")
 
-    def _allowed(self, given: str | bytes | os.PathLike[str]) -> bool:
+    def _allowed(self, given: object) -> bool:
+        if not isinstance(given, str | bytes | os.PathLike):
+            return True  # a descriptor that is open already
         path = os.fsdecode(given)
         return path == os.devnull or (self.folder is not None and Path(path).resolve().is_relative_to(self.folder))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -77,3 +78,32 @@ def test_batches_are_read_ahead_and_the_same(photos: list[Path]) -> None:
     for step, batch in zip((0, 1, 2, 7), batches, strict=True):
         assert torch.equal(batch, crops.batch(3, generator_of(5, step)))
     assert not torch.equal(batches[0], batches[1])
+
+
+def test_sixteen_bits_and_profiles_are_read_as_pictures_are(tmp_path: Path) -> None:
+    grey = np.full((60, 80), 78 * 257, dtype=np.uint16)
+    Image.fromarray(grey).save(tmp_path / "deep.png")
+    whole = Crops([tmp_path / "deep.png"], 48, (48, 80)).whole(0, 80)
+    assert torch.allclose(whole * 255, torch.tensor(78.0), atol=0.6)
+
+
+def test_postscript_and_pipes_are_left_out_at_once(
+    tmp_path: Path, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*arguments: object, **options: object) -> None:
+        raise AssertionError("a program was run")
+
+    monkeypatch.setattr("subprocess.Popen", run)
+    eps, pipe = tmp_path / "eps.jpg", tmp_path / "pipe.jpg"
+    eps.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n%%EndComments\nshowpage\n%%EOF\n")
+    os.mkfifo(pipe)
+    crops = Crops([eps, pipe, *photos], 48, (64, 128))
+    assert crops.batch(12, generator(4)).shape == (12, 3, 48, 48)
+    assert "not a whole picture" in crops.left_out[eps] and "not a plain file" in crops.left_out[pipe]
+
+
+def test_photos_beyond_the_memory_are_left_out(tmp_path: Path, photos: list[Path]) -> None:
+    Image.new("RGB", (3000, 3000)).save(tmp_path / "huge.png")
+    crops = Crops([tmp_path / "huge.png", photos[0]], 48, (64, 128), memory=90_000_000)
+    assert crops.batch(8, generator(1)).shape == (8, 3, 48, 48)
+    assert "90 MB are allowed" in crops.left_out[tmp_path / "huge.png"]

@@ -298,6 +298,18 @@ def test_arrays_that_are_no_pictures(tmp_path: Path) -> None:
     refused(path, "cut short")
 
 
+def test_arrays_that_say_too_much_are_refused_in_one_short_line(tmp_path: Path) -> None:
+    path = tmp_path / "a\x1b\n.npy"
+    np.save(path, np.zeros(3, [(f"field {n}", "f4") for n in range(100)]))
+    odd = [path.read_bytes(), path.read_bytes().replace(b"'descr'", b"'d\ns\x1br'")]
+    for data in odd:
+        path.write_bytes(data)
+        with pytest.raises(PictureError) as caught:
+            read_picture(path)
+        line = str(caught.value)
+        assert line.isprintable() and r"a\x1b\n.npy" in line and len(line) < 450
+
+
 def test_float_tiff_out_of_range(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", RGB.astype(np.float32), photometric="rgb")
     refused(tmp_path / "a.tif", "floating pixels lie in [0, 1], and 0 to 255 came")

@@ -17,8 +17,13 @@ def bands(height: int, width: int) -> Iterator[slice]:
         >>> list(bands(1000, 1 << 9))
         [slice(0, 512, None), slice(512, 1000, None)]
     """
-    rows = max(1, _BAND // width)
+    rows = band_pixels(width) // width
     return (slice(start, min(start + rows, height)) for start in range(0, height, rows))
+
+
+def band_pixels(width: int) -> int:
+    """Pixels of a band at the most: whole rows, at least one."""
+    return max(1, _BAND // width) * width
 
 
 def banded(change: Callable[..., Tensor], *pictures: Tensor) -> Tensor:

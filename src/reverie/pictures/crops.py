@@ -9,11 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
-from reverie.errors import PictureError
-from reverie.pictures.raster import check_size, quiet_pillow
+from reverie.errors import OutOfMemory, PictureError
+from reverie.pictures.files import open_picture
+from reverie.pictures.opening import source_in, why
+from reverie.pictures.profiles import converter
+from reverie.pictures.raster import check_range, quiet_pillow, turned
+from reverie.pictures.source import Source
 
 SMALLEST = 48
 """Pixels of a photo's shorter side, at least: of less there is nothing to learn."""
@@ -28,9 +32,11 @@ class Crops:
     A photo that cannot be read is left out, and noted; another one takes its place.
 
     Args:
-        paths: of the photos; JPEG, PNG, WebP and what else Pillow reads.
+        paths: of the photos, in any format that ``read_picture`` reads.
         side: of the pieces, in pixels.
         scale: how many pixels a photo's longer side has before a piece is cut out: from and to.
+        memory: bytes that reading a photo may take; one that takes more is left out.
+
     Raises:
         PictureError: there is none.
 
@@ -39,10 +45,12 @@ class Crops:
         torch.Size([4, 3, 224, 224])
     """
 
-    def __init__(self, paths: Sequence[Path], side: int, scale: tuple[float, float]) -> None:
+    def __init__(
+        self, paths: Sequence[Path], side: int, scale: tuple[float, float], *, memory: int | None = None
+    ) -> None:
         if not paths:
             raise PictureError("a network learns from photos, and none came; name a folder with --photos.")
-        self.paths, self.side, self.scale = tuple(paths), side, scale
+        self.paths, self.side, self.scale, self.memory = tuple(paths), side, scale, memory
         self.left_out: dict[Path, str] = {}
 
     def batch(self, count: int, generator: torch.Generator) -> Tensor:
@@ -81,11 +89,11 @@ class Crops:
             if path in self.left_out:
                 continue
             try:
-                return _opened(path, int(self.scale[1]))
-            except MemoryError:
-                raise
+                return _photo(path, int(self.scale[1]), self.memory)
             except Exception as error:  # whatever a decoder makes of a damaged file
-                self.left_out[path] = _reason(error)
+                if isinstance(error, MemoryError) and not isinstance(error, OutOfMemory):
+                    raise
+                self.left_out[path] = why(error)
         path, reason = next(iter(self.left_out.items()))
         raise PictureError(f"none of the photos can be read: '{path}': {reason:.150}; name another folder.")
 
@@ -126,24 +134,28 @@ def generator_of(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
 
 
-def _reason(error: Exception) -> str:
-    """Why a file cannot be read, without its name."""
-    if isinstance(error, UnidentifiedImageError):
-        return "it is damaged, or no picture"
-    words = getattr(error, "strerror", None) or str(error)
-    return " ".join(words.split()) or type(error).__name__
+def _photo(path: Path, longer: int, memory: int | None) -> Image.Image:
+    """A photo, upright, in RGB of 8 bits; a JPEG no larger than needed, which is read several times as fast."""
+    with open_picture(path) as file, quiet_pillow():
+        source = source_in(file, path, max_pixels=_MOST)
+        if source.smaller is not None:
+            source = source.smaller((longer, longer))
+        if min(source.size) < SMALLEST:
+            height, width = source.size
+            raise PictureError(f"it is {width}x{height}, and {SMALLEST} pixels each way are needed; leave it out")
+        source.check_memory(source.size, memory=memory)
+        return Image.fromarray(np.ascontiguousarray(turned(_eight_bits(source), source.orientation)))
 
 
-def _opened(path: Path, longer: int) -> Image.Image:
-    """A photo, upright, in RGB; a JPEG no larger than needed, which is read several times as fast."""
-    with quiet_pillow(), Image.open(path) as file:
-        check_size(file.height, file.width, max_pixels=_MOST)
-        if file.format == "JPEG":
-            file.draft("RGB", (longer, longer))
-        photo = ImageOps.exif_transpose(file).convert("RGB")
-    if min(photo.size) < SMALLEST:
-        raise PictureError(f"it is {photo.width}x{photo.height}, and {SMALLEST} pixels each way are needed")
-    return photo
+def _eight_bits(source: Source) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """The pixels of a photo as stored, (H, W, 3)."""
+    values = np.empty((*source.size, 3), np.uint8)
+    convert = converter(source.profile, source.channels)
+    for strip in source.strips():
+        check_range(strip.values)
+        unit = convert(np.ascontiguousarray(strip.values, dtype=strip.values.dtype.newbyteorder("=")))
+        values[strip.rows, strip.columns] = (unit * 255).round()
+    return values
 
 
 def _tensor(photo: Image.Image) -> Tensor:

@@ -44,24 +44,32 @@ class Regions:
     name: str
 
 
-def read_mask(path: AnyPath, *, size: tuple[int, int] | None = None, max_pixels: int = MAX_PIXELS) -> Tensor:
+def read_mask(
+    path: AnyPath,
+    *,
+    size: tuple[int, int] | None = None,
+    max_pixels: int = MAX_PIXELS,
+    memory: int | None = None,
+) -> Tensor:
     """A soft mask: 1 where the file is white, 0 where it is black or transparent.
 
     Args:
         path: any picture file; colours count by their luma.
         size: (H, W) of the picture that it belongs to; the mask is resized to it.
-        max_pixels: as for ``read_picture``.
+        max_pixels, memory: as for ``read_picture``.
 
     Returns:
         (1, 1, H, W) float32 in [0, 1].
 
     Raises:
         PictureError: not a picture, all of one value, or of another shape than the picture.
+        OutOfMemory: reading it takes more than ``memory``.
 
     Example:
         >>> sky = read_mask("sky.png", size=(480, 640))
     """
-    picture = read_picture(path, max_pixels=max_pixels)
+    longer = None if size is None else max(size)
+    picture = read_picture(path, max_pixels=max_pixels, memory=memory, longer=longer)
     pixels = picture.pixels if picture.alpha is None else picture.pixels * picture.alpha
     return mask_of(pixels, size=size, name=picture.name)
 
@@ -77,7 +85,13 @@ def mask_of(pixels: Tensor, *, size: tuple[int, int] | None = None, name: str = 
     return mask if size is None else _at_size(mask, size, name)
 
 
-def read_regions(path: AnyPath, *, size: tuple[int, int] | None = None, max_pixels: int = MAX_PIXELS) -> Regions:
+def read_regions(
+    path: AnyPath,
+    *,
+    size: tuple[int, int] | None = None,
+    max_pixels: int = MAX_PIXELS,
+    memory: int | None = None,
+) -> Regions:
     """A map of regions: every flat colour on more than 0.5 % of the pixels is one.
 
     Pixels between two regions (smoothed edges) belong to both in part.
@@ -85,19 +99,21 @@ def read_regions(path: AnyPath, *, size: tuple[int, int] | None = None, max_pixe
     Args:
         path: a picture painted in flat colours, at most ``MOST_REGIONS``; PNG keeps them flat.
         size: (H, W) of the picture that it belongs to; the masks are resized to it.
-        max_pixels: as for ``read_picture``.
+        max_pixels, memory: as for ``read_picture``.
 
     Returns:
         The regions, largest first.
 
     Raises:
         PictureError: not a picture, one colour, too many, none flat, or of another shape than the picture.
+        OutOfMemory: reading it takes more than ``memory``.
 
     Example:
         >>> read_regions("sky-and-town.png", size=(480, 640)).masks.shape
         torch.Size([2, 1, 480, 640])
     """
-    picture = read_picture(path, max_pixels=max_pixels)
+    longer = None if size is None else max(*size, _LONGEST // 2)  # no flat colour is lost that is taken apart
+    picture = read_picture(path, max_pixels=max_pixels, memory=memory, longer=longer)
     return regions_of(picture.pixels, size=size, name=picture.name)
 
 

@@ -1,4 +1,4 @@
-"""PNG: its chunks, 16 bits a channel (which Pillow reads as 8), and a row-streaming writer.
+"""PNG: its chunks, and a row-streaming writer.
 
 Source: W3C, "Portable Network Graphics (PNG) Specification (Third Edition)", 2025.
 """
@@ -13,10 +13,9 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import DTypeLike
-from PIL import Image, ImageFile
 
 from reverie.errors import PictureError
-from reverie.pictures.raster import Array, Raster, check_size, numbers, orientation_of
+from reverie.pictures.raster import Array
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _RECIPE_KEYWORD = b"reverie"
@@ -24,44 +23,35 @@ _PIECE = 1 << 20  # bytes read at once while a chunk's sum is checked
 ROWS = 64
 """Rows filtered at once while writing."""
 
-# Which of Pillow's unpackers give the first and the second byte of each 16-bit sample.
-_HIGH_AND_LOW = {2: ("RGB;16B", "RGB;16L"), 6: ("RGBA;16B", "RGBA;16L")}
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type
 
 
 @dataclass(frozen=True)
 class Header:
-    """The first chunk of a PNG: size in pixels, bits a sample, and colour type."""
+    """The first chunk of a PNG: size in pixels, bits a sample, colour type, and whether it comes in seven passes."""
 
     width: int
     height: int
     depth: int
     colours: int
-
-
-def decode_png(file: BinaryIO, *, max_pixels: int) -> Raster | ImageFile.ImageFile:
-    """A 16-bit PNG as a raster; any other as an open Pillow picture.
-
-    Raises:
-        PictureError: damaged, cut short, or more than ``max_pixels`` pixels.
-    """
-    header = read_header(file)
-    check_size(header.height, header.width, max_pixels=max_pixels)
-    _check_chunks(file)
-    image = _open(file)
-    return image if header.depth < 16 else _decode_16(file, image, header.colours)
+    interlaced: bool = False
 
 
 def read_header(file: BinaryIO) -> Header:
-    """Size, depth and colour type of a PNG.
+    """What the first chunk of a PNG says.
 
     Raises:
-        PictureError: the file ends before them.
+        PictureError: the file ends before it, or it says what no PNG does.
     """
     file.seek(len(SIGNATURE))
     data = file.read(21)
     if len(data) < 21 or data[4:8] != b"IHDR":
         raise PictureError("a PNG begins with its size, and this one does not; export it again")
-    return Header(*struct.unpack(">IIBB", data[8:18]))
+    width, height, depth, colours = struct.unpack(">IIBB", data[8:18])
+    header = Header(width, height, depth, colours, interlaced=data[20] == 1)
+    if header.depth not in _DEPTHS.get(header.colours, ()) or data[18:20] != b"\0\0" or data[20] > 1:
+        raise PictureError("its head says what no PNG does; export it again")
+    return header
 
 
 def read_recipe_text(file: BinaryIO) -> str | None:
@@ -108,11 +98,6 @@ def write_png(
     _write_chunk(file, b"IEND", b"")
 
 
-def _open(file: BinaryIO) -> ImageFile.ImageFile:
-    file.seek(0)
-    return Image.open(file, formats=["PNG"])
-
-
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
     """Name and length of each chunk up to the end, the file standing at the chunk's data."""
     position = len(SIGNATURE)
@@ -129,49 +114,21 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
         position += 12 + length
 
 
-def _check_chunks(file: BinaryIO) -> None:
-    """Refuse a PNG that lacks its end or whose pixels do not have their check sum."""
+def check_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Name, place and length of the data of each chunk of a PNG.
+
+    Raises:
+        PictureError: it lacks its end, or a chunk with a part in its pixels does not have its check sum.
+    """
     for name, length in _chunks(file):
-        if name not in (b"IHDR", b"PLTE", b"IDAT", b"IEND"):
-            continue
-        total = zlib.crc32(name)
-        for start in range(0, length, _PIECE):
-            total = zlib.crc32(file.read(min(_PIECE, length - start)), total)
-        if file.read(4) != struct.pack(">I", total):
-            raise PictureError(f"the {name.decode()} chunk of this PNG is damaged or cut short; "
-                               "copy it again")  # fmt: skip
-
-
-def _decode_16(file: BinaryIO, image: ImageFile.ImageFile, colours: int) -> Raster:
-    """All 16 bits of grey, RGB, grey and alpha, or RGBA."""
-    values: Array
-    if colours == 0:
-        values = numbers(image, lambda band: np.asarray(band, dtype=np.uint16))
-    elif colours == 4:  # both bytes of both samples pass as four channels of 8 bits
-        values = _unpacked(image, "RGBA").view(">u2")
-    else:
-        high, low = _HIGH_AND_LOW[colours]
-        values = _unpacked(image, high, shift=8)
-        values |= _unpacked(_open(file), low)
-    alpha = values[..., -1] if colours in (4, 6) else _key(values, image)
-    values = values[..., :-1] if colours in (4, 6) else values
-    return Raster(values, alpha, image.info.get("icc_profile"), orientation_of(image))
-
-
-def _unpacked(image: ImageFile.ImageFile, unpacker: str, *, shift: int = 0) -> Array:
-    """Pixels of an open picture, by another of Pillow's unpackers than the one it chose."""
-    image.tile = [tile._replace(args=unpacker) for tile in image.tile]
-    wide = np.uint16 if shift else np.uint8
-    return numbers(image, lambda band: np.left_shift(np.asarray(band), shift, dtype=wide))
-
-
-def _key(values: Array, image: ImageFile.ImageFile) -> Array | None:
-    """The alpha of a picture that has one colour declared to be transparent."""
-    key = image.info.get("transparency")
-    if key is None:
-        return None
-    different: Array = values != np.asarray(key, dtype=np.uint16).reshape(-1)
-    return np.where(different.any(axis=2), np.uint16(65535), np.uint16(0))
+        place = file.tell()
+        if name in (b"IHDR", b"PLTE", b"IDAT", b"IEND"):
+            total = zlib.crc32(name)
+            for start in range(0, length, _PIECE):
+                total = zlib.crc32(file.read(min(_PIECE, length - start)), total)
+            if file.read(4) != struct.pack(">I", total):
+                raise PictureError(f"the {name.decode()} chunk of this PNG is damaged or cut short; copy it again")
+        yield name, place, length
 
 
 def _filtered(strips: Iterable[Array]) -> Iterator[Array]:

@@ -1,20 +1,18 @@
-"""What a decoder hands over: the numbers of a file, before colour and turning."""
+"""The numbers of a file, before colour and turning, and what every decoder checks and is given."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFile
 
 from reverie.errors import PictureError
-from reverie.pictures.bands import bands
 
 Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
@@ -22,42 +20,15 @@ Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-@dataclass(frozen=True, eq=False)
-class Raster:
-    """Decoded numbers and what the file says about them.
-
-    Args:
-        values: (H, W, 1 or 3) of uint8, uint16, uint32 or float; grey or RGB.
-        alpha: (H, W) of the same type, or None; not multiplied into the values.
-        profile: the embedded ICC profile, or None where the values are sRGB.
-        orientation: 1 to 8, as EXIF has it.
-    """
-
-    values: Array
-    alpha: Array | None = None
-    profile: bytes | None = None
-    orientation: int = 1
-
-    @property
-    def depth(self) -> int:
-        """Bits a channel worth keeping: 8 or 16."""
-        return 8 if self.values.dtype == np.uint8 else 16
-
-    def upright(self) -> Raster:
-        """The same raster, turned the way its orientation asks for."""
-        alpha = None if self.alpha is None else _turn(self.alpha, self.orientation)
-        return replace(self, values=_turn(self.values, self.orientation), alpha=alpha, orientation=1)
-
-
 def unit(values: Array) -> Array:
     """Numbers as float32 in [0, 1]; integers are divided by the largest of their type."""
-    if values.dtype.kind == "u":
+    if values.dtype.kind in "ui":
         return (values / np.float32(np.iinfo(values.dtype).max)).astype(np.float32, copy=False)
     return values.astype(np.float32).clip(0, 1)
 
 
 def check_range(values: Array) -> None:
-    """Refuse floating values that are not finite, or outside [0, 1] by more than a rounding.
+    """Refuse floating values that are not finite, or outside [0, 1] by more than a rounding, and negative integers.
 
     Raises:
         PictureError: some are.
@@ -65,22 +36,12 @@ def check_range(values: Array) -> None:
     if values.dtype.kind == "u":
         return
     low, high = float(values.min()), float(values.max())
+    if values.dtype.kind == "i":
+        if low < 0:
+            raise PictureError(f"pixels lie in [0, {np.iinfo(values.dtype).max}], and {low:g} came; scale them first")
+        return
     if not (low >= -1e-3 and high <= 1 + 1e-3):  # false for NaN as well
         raise PictureError(f"floating pixels lie in [0, 1], and {low:g} to {high:g} came; scale them before saving")
-
-
-def numbers(image: Image.Image, convert: Callable[[Image.Image], Image.Image | Array]) -> Array:
-    """The (H, W, C) numbers of a Pillow picture after a conversion, band by band.
-
-    Of a whole picture ``np.asarray`` makes two copies on its way, and each conversion one more.
-    """
-    result: Array | None = None
-    for rows in bands(image.height, image.width):
-        band = np.asarray(convert(image.crop((0, rows.start, image.width, rows.stop))))
-        band = band.reshape(*band.shape[:2], -1)
-        result = np.empty((image.height, *band.shape[1:]), band.dtype) if result is None else result
-        result[rows] = band
-    return np.empty((0, 0, 1), np.uint8) if result is None else result
 
 
 def check_size(height: int, width: int, *, max_pixels: int) -> None:
@@ -107,14 +68,16 @@ def orientation_of(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _turn(values: Array, orientation: int) -> Array:
-    if orientation >= 5:
+def turned(values: Array, orientation: int, *, back: bool = False) -> Array:
+    """A view of (H, W, …) numbers, turned the way their EXIF orientation asks for; or back from there."""
+    swap, flip_rows, flip_columns = orientation >= 5, orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+    if swap and not back:
         values = values.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
+    if flip_rows:
         values = values[::-1]
-    if orientation in (2, 3, 6, 7):
+    if flip_columns:
         values = values[:, ::-1]
-    return values
+    return values.swapaxes(0, 1) if swap and back else values
 
 
 class _Quiet:

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from reverie.errors import PictureError
-from reverie.pictures import png, tiff
-from reverie.pictures.bands import bands
-from reverie.pictures.files import open_picture
 from reverie.pictures.formats import AnyPath
-from reverie.pictures.profiles import cmyk_to_rgb, converter, lab_to_rgb
-from reverie.pictures.raster import (
-    Array,
-    Raster,
-    check_range,
-    check_size,
-    numbers,
-    orientation_of,
-    quiet_pillow,
-    unit,
-)
+from reverie.pictures.opening import opened
+from reverie.pictures.profiles import converter
+from reverie.pictures.raster import Array, check_range, unit
+from reverie.pictures.resize import fit
+from reverie.pictures.sinks import Reduced, Sink, Whole, upright
+from reverie.pictures.source import Source
 
 MAX_PIXELS = 512_000_000
 """Most pixels of a picture that is read, unless the call says otherwise."""
 
-_READABLE = "PNG, JPEG, WebP, TIFF, GIF, BMP or .npy"
+LARGE = 16_000_000
+"""Pixels up to which a picture is read whole, however few are wanted of it: what is read so is what ever was."""
+
+_SPARE = 2  # times the size that is wanted, each way: the resize that follows decides how the picture looks
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +34,14 @@ class Picture:
         alpha: (1, 1, H, W) float32 in [0, 1], 1 where opaque; None where the file has none.
         depth: bits a channel of the file: 8, or 16 for anything deeper.
         name: the file's name, suffix included.
+        reduced: whether the file has more pixels than were read.
     """
 
     pixels: Tensor
     alpha: Tensor | None
     depth: int
     name: str
+    reduced: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -57,7 +49,9 @@ class Picture:
         return int(self.pixels.shape[2]), int(self.pixels.shape[3])
 
 
-def read_picture(path: AnyPath, *, max_pixels: int = MAX_PIXELS) -> Picture:
+def read_picture(
+    path: AnyPath, *, max_pixels: int = MAX_PIXELS, memory: int | None = None, longer: int | None = None
+) -> Picture:
     """Read a picture: turned upright, converted to sRGB, alpha aside, 16 bits kept.
 
     The content decides the format, not the suffix. Of an animation or a file of pages the first
@@ -66,39 +60,32 @@ def read_picture(path: AnyPath, *, max_pixels: int = MAX_PIXELS) -> Picture:
     Args:
         path: a PNG, JPEG, WebP, TIFF, GIF, BMP or ``.npy`` file.
         max_pixels: refuse more pixels than this, from the header alone.
+        memory: bytes that reading may take at its peak, the result included; None for no limit.
+        longer: the longer side, in pixels, in which the picture is wanted. One of more than ``LARGE`` pixels is read at
+            twice the (H, W) that ``fit`` gives for it, averaged over areas, and where its format allows it was never
+            whole in memory. None for all of its pixels.
 
     Returns:
         The picture.
 
     Raises:
         PictureError: missing, empty, damaged, cut short, not a picture, too large.
+        OutOfMemory: reading it takes more than ``memory``.
 
     Example:
         >>> cat = read_picture("cat.jpg")
         >>> cat.pixels.shape, cat.alpha, cat.depth
         (torch.Size([1, 3, 480, 640]), None, 8)
     """
-    with open_picture(path) as file, quiet_pillow():
-        try:
-            raster = _decode(file, Path(path), max_pixels=max_pixels).upright()
-            check_range(raster.values)
-            pixels = _tensor(raster.values, 3, converter(raster.profile, raster.values.shape[2]))
-            alpha = None if raster.alpha is None else _tensor(raster.alpha[..., None], 1, unit)
-            return Picture(pixels, alpha, raster.depth, Path(path).name)
-        except UnidentifiedImageError as error:
-            raise PictureError(
-                f"cannot read '{path}': it is not a whole picture of a known kind; use {_READABLE}"
-            ) from error
-        except PictureError as error:
-            raise PictureError(f"cannot read '{path}': {error}") from error
-        except MemoryError:
-            raise
-        except Exception as error:  # whatever a decoder makes of a damaged file
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise PictureError(
-                f"cannot read '{path}': it is damaged, cut short or of an unknown kind ({reason}); "
-                "copy or export it again"
-            ) from error
+    with opened(path, max_pixels=max_pixels) as source:
+        full = source.size
+        size = upright(_wanted(upright(full, source.orientation), longer), source.orientation)
+        reduced = size != full
+        if reduced and source.smaller is not None:
+            source = source.smaller(size)
+        source.check_memory(size, memory=memory)
+        pixels, alpha = _decoded(source, full, size)
+    return Picture(pixels, alpha, source.depth, Path(path).name, reduced)
 
 
 def read_image(path: AnyPath, *, max_pixels: int = MAX_PIXELS) -> Tensor:
@@ -112,62 +99,38 @@ def read_image(path: AnyPath, *, max_pixels: int = MAX_PIXELS) -> Tensor:
     return read_picture(path, max_pixels=max_pixels).pixels
 
 
-def _decode(file: BinaryIO, path: Path, *, max_pixels: int) -> Raster:
-    start = file.read(8)
-    file.seek(0)
-    if start[:6] == b"\x93NUMPY":
-        return _decode_numpy(path, max_pixels=max_pixels)
-    decoded: Raster | Image.Image
-    if start == png.SIGNATURE:
-        decoded = png.decode_png(file, max_pixels=max_pixels)
-    elif start[:4] in tiff.SIGNATURES:
-        decoded = tiff.decode_tiff(file, max_pixels=max_pixels)
-    else:
-        decoded = Image.open(file, formats=["JPEG", "WEBP", "GIF", "BMP"])
-    if isinstance(decoded, Raster):
-        return decoded
-    check_size(decoded.height, decoded.width, max_pixels=max_pixels)
-    return _from_pillow(decoded)
+def _wanted(size: tuple[int, int], longer: int | None) -> tuple[int, int]:
+    """The (H, W) to read of a picture of a size, both upright."""
+    if longer is None or size[0] * size[1] <= LARGE:
+        return size
+    height, width = (_SPARE * side for side in fit(size, longer=longer))
+    return (height, width) if height < size[0] and width < size[1] else size
 
 
-def _from_pillow(image: Image.Image) -> Raster:
-    """An open picture of 8 bits or less, of any mode."""
-    orientation = 1 if image.format == "TIFF" else orientation_of(image)  # Pillow turns TIFFs
-    profile: bytes | None = image.info.get("icc_profile")
-    image.load()
-    if image.mode == "CMYK":
-        return Raster(numbers(image, lambda band: cmyk_to_rgb(band, profile)), orientation=orientation)
-    if image.mode == "LAB":
-        return Raster(numbers(image, lab_to_rgb), orientation=orientation)
-    grey = image.mode in ("1", "L", "LA")
-    if not image.has_transparency_data:
-        values = numbers(image, lambda band: band.convert("L" if grey else "RGB"))
-        return Raster(values, None, profile, orientation)
-    values = numbers(image, lambda band: band.convert("RGBA"))
-    return Raster(values[..., : 1 if grey else 3], values[..., 3], profile, orientation)
+def _decoded(source: Source, full: tuple[int, int], size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+    """Pixels and alpha of a picture, upright, as its strips come.
+
+    Args:
+        source: the picture.
+        full: (H, W) of all of it before turning.
+        size: (H, W) of the result before turning: the same, or a smaller one.
+    """
+    pixels = _sink(source, full, size, 3)
+    alpha = _sink(source, full, size, 1) if source.alpha else None
+    convert = converter(source.profile, source.channels)
+    for strip in source.strips():
+        check_range(strip.values)
+        pixels.put(strip.rows, strip.columns, convert(_native(strip.values)))
+        if alpha is not None and strip.alpha is not None:
+            alpha.put(strip.rows, strip.columns, unit(_native(strip.alpha[..., None])))
+    return pixels.result(), None if alpha is None else alpha.result()
 
 
-def _decode_numpy(path: Path, *, max_pixels: int) -> Raster:
-    mapped: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    shape = mapped.shape[1:] if mapped.ndim == 4 and mapped.shape[0] == 1 else mapped.shape
-    values = mapped.reshape(shape)
-    if len(shape) == 3 and shape[2] != 3 and shape[0] == 3:
-        values = values.transpose(1, 2, 0)
-    if values.ndim != 3 or values.shape[2] != 3 or values.dtype.kind not in "uf":
-        raise PictureError(
-            f"an array is (H, W, 3), (3, H, W) or (1, 3, H, W) of floats in [0, 1], and "
-            f"{mapped.shape} of {mapped.dtype} came; save it that way"
-        )
-    check_size(*values.shape[:2], max_pixels=max_pixels)
-    return Raster(values)
+def _sink(source: Source, full: tuple[int, int], size: tuple[int, int], channels: int) -> Sink:
+    if size == source.size:
+        return Whole(size, channels, source.orientation)
+    return Reduced(full, size, channels, source.orientation, scale=source.scale)
 
 
-def _tensor(values: Array, channels: int, convert: Callable[[Array], Array]) -> Tensor:
-    """(H, W, C) numbers of a file, converted band by band, to a (1, channels, H, W) float32 picture."""
-    height, width = values.shape[:2]
-    result = torch.empty((1, channels, height, width))
-    for rows in bands(height, width):
-        band = values[rows]
-        native = np.ascontiguousarray(band, dtype=band.dtype.newbyteorder("="))
-        result[0, :, rows] = torch.from_numpy(convert(native)).permute(2, 0, 1)
-    return result
+def _native(values: Array) -> Array:
+    return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))

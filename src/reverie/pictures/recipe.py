@@ -6,7 +6,7 @@ import json
 
 from PIL import Image
 
-from reverie.errors import PictureError
+from reverie.errors import PictureError, reason_of
 from reverie.pictures import png, tiff
 from reverie.pictures.files import open_picture
 from reverie.pictures.formats import AnyPath, Format
@@ -47,9 +47,8 @@ def read_recipe(path: AnyPath) -> str | None:
             with Image.open(file, formats=["JPEG", "WEBP", "GIF", "BMP"]) as image:
                 return _from_exif(image.getexif())
         except Exception as error:  # whatever a decoder makes of a damaged file
-            reason = " ".join(str(error).split())
             raise PictureError(
-                f"cannot read the recipe of '{path}': {reason}; check that it is a whole picture"
+                f"cannot read the recipe of '{path}': {reason_of(error)}; check that it is a whole picture"
             ) from error
 
 
