@@ -98,7 +98,8 @@ def _run(path: Path, out: Path) -> None:
         (out / name).write_bytes(data)
     words = json.loads(path.read_bytes())
     said, told = io.TextIOWrapper(io.BytesIO(), "utf8"), io.TextIOWrapper(io.BytesIO(), "utf8", "backslashreplace")
-    home = mock.patch.dict(os.environ, REVERIE_HOME=str(out / "home"))
+    places = ("REVERIE_HOME", "TORCHINDUCTOR_CACHE_DIR")
+    home = mock.patch.dict(os.environ, dict.fromkeys(places, str(out / "home")))
     with home, contextlib.redirect_stdout(said), contextlib.redirect_stderr(told):
         code = main(words)
     told.seek(0)

@@ -35,3 +35,12 @@ def test_odd_facts_are_one_refusal(
 def test_long_facts_are_shortened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(capsys, tmp_path / "a.safetensors", painting="x" * 100_000, judge="\ud800")
     assert len(text) < 20_000 and "…" in text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("texture", "9" * 400), ("networks", f"{'9' * 400}.safetensors"), ("instant", "a.png", "--network", "9" * 400)],
+)
+def test_a_name_too_long_for_a_file_is_refused(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -152,3 +152,10 @@ def test_names_that_are_none(dreamnet: Network, make_picture: MakePicture) -> No
     ):
         with pytest.raises(LayerNotFound, match=words):
             objective_of(subjects.completed(dreamnet), dreamnet, picture)
+
+
+def test_a_class_wished_of_a_network_that_knows_none_is_refused() -> None:
+    network = rv.networks.load("vgg16", weights="random")
+    for wished in (Subjects(classes=(Wish("castle"),)), Subjects(avoid=(Wish("castle"),))):
+        with pytest.raises(LayerNotFound, match="vgg16 has no classes; dreamnet, googlenet or resnet50 have"):
+            wished.deep(network)

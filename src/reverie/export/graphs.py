@@ -17,8 +17,9 @@ from reverie.feedforward.instant import HALOS, KEPT, LAYERS, STRIDE
 from reverie.feedforward.johnson import Johnson
 from reverie.feedforward.matching import COLOUR_RIDGE, RIDGE, Target, recoloured, whitened
 from reverie.networks import Network
+from reverie.networks.arithmetic import Filters
 from reverie.networks.graph import PICTURE, schedule
-from reverie.networks.network import LUMA, Filters
+from reverie.networks.network import LUMA
 from reverie.networks.ops import Add, Concat, Conv, Op, Pool, Relu
 
 MANNER = (PICTURE, *LAYERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,7 +163,7 @@ def sample_or_file(word: str) -> Path:
         PictureError: neither exists.
     """
     here = Path(word)
-    if here.exists() or here.suffix or here.name != word:
+    if os.path.exists(here) or here.suffix or here.name != word:  # noqa: PTH110 (of any length)
         return here
     if word in styles.names():
         return styles.path(word)

@@ -5,19 +5,16 @@ from __future__ import annotations
 import copy
 import functools
 import hashlib
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reverie.errors import PictureError, WeightsError
-from reverie.networks.aligned import aligned
+from reverie.networks.arithmetic import Filters, Leaky, convolve, pool
 from reverie.networks.graph import PICTURE, Blueprint, Geometry, Step, schedule, weight_shapes
-from reverie.networks.ops import Add, Call, Concat, Conv, Pool, Relu, Window
+from reverie.networks.ops import Add, Call, Concat, Conv, Pool, Relu
 
 LUMA = (0.299, 0.587, 0.114)
 """How a colour picture becomes the one channel some networks want: BT.601, as Pillow's 'L'."""
@@ -273,30 +270,20 @@ class Network(nn.Module):
     def _run(self, step: Step, inputs: list[Tensor]) -> Tensor:
         match step.node.op:
             case Conv() as op:
-                return _convolve(inputs[0], cast(Filters, self.filters[step.node.name]), op)
+                return convolve(inputs[0], cast(Filters, self.filters[step.node.name]), op)
             case Relu(leak=leak):
                 x = inputs[0]
                 if leak and x.requires_grad:
-                    return _Leaky.apply(x, leak, step.overwrite)  # type: ignore[no-any-return, no-untyped-call]
+                    return Leaky.apply(x, leak, step.overwrite)  # type: ignore[no-any-return, no-untyped-call]
                 return x.relu_() if step.overwrite else x.relu()
             case Pool() as op:
-                return _pool(inputs[0], op)
+                return pool(inputs[0], op)
             case Concat():
                 return torch.cat(inputs, dim=1)
             case Add():
                 return functools.reduce(torch.add, inputs)
             case Call(function=function):
                 return function(*inputs)
-
-
-class Filters(nn.Module):
-    """The weight and bias of one convolution."""
-
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        """Keep them, frozen."""
-        super().__init__()
-        self.weight = nn.Parameter(aligned(weight), requires_grad=False)
-        self.bias = nn.Parameter(aligned(bias), requires_grad=False)
 
 
 def fingerprint(module: nn.Module) -> str:
@@ -324,88 +311,3 @@ def _filters(name: str, shape: tuple[int, ...], weights: Mapping[str, Tensor]) -
 def _modules(blueprint: Blueprint) -> list[nn.Module]:
     calls = [node.op.function for node in blueprint.nodes if isinstance(node.op, Call)]
     return [call for call in calls if isinstance(call, nn.Module)]
-
-
-def _convolve(x: Tensor, filters: Filters, op: Conv) -> Tensor:
-    window, padding = op.window, op.window.padding
-    if window.wraps:
-        x, padding = _wrapped(x, window), (0, 0)
-    elif op.border == "replicate":
-        rows, columns = padding
-        x, padding = F.pad(x, (columns, columns, rows, rows), mode="replicate"), (0, 0)
-    return F.conv2d(x, filters.weight, filters.bias, window.stride, padding, window.dilation, op.groups)
-
-
-def _pool(x: Tensor, op: Pool) -> Tensor:
-    if op.window.wraps:
-        x, op = _wrapped(x, op.window), replace(op, window=Window(op.window.kernel, op.window.stride))
-    window = op.window
-    if op.kind == "max":
-        return F.max_pool2d(x, window.kernel, window.stride, window.padding, ceil_mode=window.ceil)
-    if _halves(x, window):
-        return _Halved.apply(x, op.scale)  # type: ignore[no-any-return, no-untyped-call]
-    divisor = _divisor(op)
-    mean = F.avg_pool2d(
-        x,
-        window.kernel,
-        window.stride,
-        window.padding,
-        window.ceil,
-        count_include_pad=False,
-        divisor_override=divisor,
-    )
-    return mean if op.scale == 1.0 or divisor else mean.mul_(op.scale)
-
-
-def _wrapped(x: Tensor, window: Window) -> Tensor:
-    """The map with as much of its other side beyond each edge as whole windows read."""
-    around = window.around((x.shape[-2], x.shape[-1]))
-    return F.pad(x, around, mode="circular") if any(around) else x
-
-
-def _halves(x: Tensor, window: Window) -> bool:
-    """Whether a pool is the plain 2x2 one on an even map."""
-    plain = window.kernel == window.stride == (2, 2) and window.padding == (0, 0)
-    return plain and x.shape[-1] % 2 == 0 and x.shape[-2] % 2 == 0
-
-
-class _Leaky(torch.autograd.Function):
-    """max(0, x), whose backward pass is that of a leaky rectifier: units that are off still learn their way up.
-
-    Source: the redirected gradients of Olah, Mordvintsev & Schubert (2017), for all steps.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, leak: float, overwrite: bool) -> Tensor:
-        out = x.relu_() if overwrite else x.relu()
-        if overwrite:
-            ctx.mark_dirty(x)
-        ctx.save_for_backward(out)
-        ctx.leak = leak
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (out,) = ctx.saved_tensors
-        return torch.ops.aten.leaky_relu_backward(gradients[0], out, ctx.leak, True), None, None
-
-
-class _Halved(torch.autograd.Function):
-    """2x2 average pooling times a scale; its backward pass repeats each value, five times as fast as PyTorch's."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: float) -> Tensor:
-        ctx.share = scale / 4
-        mean = F.avg_pool2d(x, 2)
-        return mean if scale == 1.0 else mean.mul_(scale)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return F.interpolate(gradients[0] * ctx.share, scale_factor=2.0, mode="nearest"), None
-
-
-def _divisor(op: Pool) -> int | None:
-    """What to divide a window's sum by to average and scale in one pass, where all are full."""
-    divisor = math.prod(op.window.kernel) / op.scale
-    full = op.window.padding == (0, 0) and not op.window.ceil
-    return int(divisor) if full and op.scale != 1.0 and divisor.is_integer() else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from torch import Tensor, fx, nn
 
 from reverie.networks.graph import PICTURE, Node
 from reverie.networks.ops import Add, Call, Concat, Op, Pair, Window
+from reverie.networks.overwriting import arguments_of, named, without_overwriting
 
 POINTWISE_MODULES: tuple[type[nn.Module], ...] = (
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU),
@@ -27,10 +27,6 @@ POINTWISE_FUNCTIONS = """
 """
 POINTWISE_NAMES = frozenset(POINTWISE_FUNCTIONS.split())
 NUMBERS_OF_A_MAP = ("size", "shape", "dim", "ndim", "numel", "device", "dtype")
-VIEW_NAMES = """
-    view reshape flatten unflatten transpose permute squeeze unsqueeze expand getitem chunk split
-"""
-VIEWS = frozenset(VIEW_NAMES.split())
 NEVER_IN_PLACE: Mapping[Any, Callable[..., Any]] = {
     torch.add: operator.add,
     torch.concat: torch.cat,
@@ -39,8 +35,6 @@ NEVER_IN_PLACE: Mapping[Any, Callable[..., Any]] = {
     operator.imul: operator.mul,
     operator.itruediv: operator.truediv,
 }
-
-_SUMS_IN_PLACE = (operator.iadd, operator.isub, operator.imul, operator.itruediv)
 
 
 @dataclass(frozen=True)
@@ -66,67 +60,12 @@ def follow(module: nn.Module) -> Traced | None:
             graph = tracer.trace(module)
     except Exception:  # whatever a stranger's forward does when it is given no numbers
         return None
-    if sum(node.op == "placeholder" for node in graph.nodes) != 1 or not _without_overwriting(module, graph):
+    if sum(node.op == "placeholder" for node in graph.nodes) != 1 or not without_overwriting(module, graph):
         return None
     for part in module.modules():
         if getattr(part, "inplace", False) is True:
             setattr(part, "inplace", False)  # noqa: B010 (a module's attributes have no types)
     return Traced(module, graph, tracer.outputs)
-
-
-def _without_overwriting(module: nn.Module, graph: fx.Graph) -> bool:
-    """Make whoever reads a map after a step has overwritten it read that step's result; False where that is not all.
-
-    It is not all where parts of a map are overwritten, or a map through a view of it.
-    """
-    order = {node: place for place, node in enumerate(graph.nodes)}
-    for step in graph.nodes:
-        if step.target in (operator.setitem, "__setitem__"):
-            return False
-        if not _overwrites(module, step):
-            continue
-        lost = step.args[0] if step.args else step.kwargs.get("input")
-        if not isinstance(lost, fx.Node):
-            return False
-        later = [user for user in lost.users if order[user] > order[step]]
-        for user in later:
-            user.replace_input_with(lost, step)
-        if any(order[user] > order[step] for seen in _seen_through(lost) for user in seen.users):
-            return False
-    return True
-
-
-def _seen_through(node: fx.Node) -> list[fx.Node]:
-    """The maps of which a map may be a view."""
-    found: list[fx.Node] = []
-    while _named(node) in VIEWS and node.args and isinstance(node.args[0], fx.Node):
-        node = node.args[0]
-        found.append(node)
-    return found
-
-
-def _overwrites(module: nn.Module, step: fx.Node) -> bool:
-    """Whether a step writes its result over the map that it reads."""
-    if step.op == "call_module":
-        return getattr(module.get_submodule(str(step.target)), "inplace", False) is True
-    if step.op not in ("call_function", "call_method"):
-        return False
-    name = _named(step)
-    if step.target in _SUMS_IN_PLACE or (name.endswith("_") and not name.endswith("__")):
-        return True
-    return _arguments(step).get("inplace", False) is True
-
-
-def _arguments(step: fx.Node) -> Mapping[str, Any]:
-    """The arguments of a function by name, as far as it tells them."""
-    try:
-        return inspect.signature(cast(Callable[..., Any], step.target)).bind(*step.args, **step.kwargs).arguments
-    except (TypeError, ValueError):  # a method, or written in C
-        return step.kwargs
-
-
-def _named(step: fx.Node) -> str:
-    return step.target if isinstance(step.target, str) else getattr(step.target, "__name__", "")
 
 
 class _Proxy(fx.Proxy):
@@ -300,8 +239,8 @@ class Applied(nn.Module):
         slots: dict[fx.Node, Any] = {s: _Slot(i) for i, s in enumerate(node.all_input_nodes)}
         self.function = function
         args, kwargs = node.args, dict(node.kwargs)
-        if node.op == "call_function" and _arguments(node).get("inplace", False) is True:
-            given = {**_arguments(node), "inplace": False}
+        if node.op == "call_function" and arguments_of(node).get("inplace", False) is True:
+            given = {**arguments_of(node), "inplace": False}
             args, kwargs = (), given
         self.args = fx.node.map_arg(args, slots.__getitem__)
         self.kwargs = fx.node.map_arg(kwargs, slots.__getitem__)
@@ -354,7 +293,7 @@ def _function(node: fx.Node) -> Callable[..., Any]:
     if node.target is torch.add and node.kwargs:
         return torch.add
     target = cast(Callable[..., Any], node.target)
-    name = _named(node)
+    name = named(node)
     if name.endswith("_") and not name.endswith("__"):
         plain = name.removesuffix("_")
         homes = (home for home in (torch, nn.functional, Tensor) if hasattr(home, plain))

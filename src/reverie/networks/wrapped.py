@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -107,7 +108,7 @@ class Wrapped(Network):
             return super().stride(layer)
         size = self._size_known()
         height, width = self.extent(layer, size)
-        return int(max(1, round((size[0] * size[1] / (height * width)) ** 0.5)))
+        return max(1, round(math.sqrt(size[0] * size[1] / (height * width))))
 
     def density(self, layers: Iterable[str]) -> dict[str, float]:
         """Floats per pixel of the picture in each map that a run to these layers makes; counted in one, if need be."""
