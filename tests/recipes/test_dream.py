@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from reverie.recipes.catalogue import find
-from reverie.recipes.settings import checked
 from torch import Tensor, nn
 
 import reverie as rv

@@ -8,10 +8,11 @@ from dataclasses import asdict
 from typing import Any
 
 from reverie.engine.runs import Step
-from reverie.errors import FileError
+from reverie.errors import FileError, RecipeError
 from reverie.jobs.folder import Folder
 from reverie.jobs.pace import Pace
 from reverie.jobs.report import Moment
+from reverie.strangers import refusing
 
 LONG = 120.0
 """Seconds; runs expected to take longer are kept without being asked to."""
@@ -28,12 +29,13 @@ class Keeper:
         self.folder = folder
         self._pace = Pace(folder.kept.job.beside.checkpoint_every)
         found, self.notes = folder.checkpoints.newest()
-        self._state: dict[str, Any] | None = found and found["run"]
-        kept = found["moments"] if found else ()
-        self.moments = [Moment(m["stage"], (m["size"][0], m["size"][1]), m["total"], m["losses"]) for m in kept]
-        if found:
-            stage, step = found["at"]
-            self.notes = (*self.notes, f"going on after stage {stage}, step {step}.")
+        with refusing(RecipeError, f"the checkpoints in '{folder.path}' hold no such run; delete them there."):
+            self._state: dict[str, Any] | None = found and found["run"]
+            kept = found["moments"] if found else ()
+            self.moments = [Moment(m["stage"], (m["size"][0], m["size"][1]), m["total"], m["losses"]) for m in kept]
+            if found:
+                stage, step = found["at"]
+                self.notes = (*self.notes, f"going on after stage {stage:d}, step {step:d}.")
 
     def take(self) -> dict[str, Any] | None:
         """Where the run was; handed out once, so that it is not kept in memory beside the run."""
