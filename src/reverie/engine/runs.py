@@ -64,13 +64,20 @@ class Run(Protocol):
     """
 
     @property
-    def networks(self) -> Sequence[NetworkUsed]: ...
+    def networks(self) -> Sequence[NetworkUsed]:
+        """Those it uses."""
+
     @property
-    def precision(self) -> str | None: ...
+    def precision(self) -> str | None:
+        """In which they run."""
+
     @property
-    def least(self) -> int | None: ...
+    def least(self) -> int | None:
+        """Side of the smallest tiles, pixels."""
+
     @property
-    def notes(self) -> Sequence[str]: ...
+    def notes(self) -> Sequence[str]:
+        """What the user should know."""
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
         """How it will be done: within so much memory (by default what is free), or in such tiles."""
@@ -175,7 +182,7 @@ class OnePass:
 
     size: Size
     draw: Callable[[int], Iterator[Part]]
-    fitting: Callable[[str | None, int | None], int] = lambda memory, tile: 0
+    fitting: Callable[[str | None, int | None], int] = field(default=lambda memory, tile: 0)
     networks: Sequence[NetworkUsed] = ()
     precision: str | None = None
     least: int | None = None
