@@ -65,12 +65,12 @@ class Job(_Part):
     record: Record
     output: str
     sources: tuple[Source, ...] = ()
-    save_every: int | None = Field(None, ge=1)
+    save_every: int | None = Field(default=None, ge=1)
     compare: bool = False
     report: bool = False
-    every: float = Field(30.0, ge=0)
+    every: float = Field(default=30.0, ge=0)
     photos: str | None = None
-    tile: int | None = Field(None, ge=0)
+    tile: int | None = Field(default=None, ge=0)
     same_as: str | None = None
     passing: bool = False
     finished: bool = False

@@ -165,7 +165,7 @@ def _decode_numpy(path: Path, *, max_pixels: int) -> Raster:
 def _tensor(values: Array, channels: int, convert: Callable[[Array], Array]) -> Tensor:
     """(H, W, C) numbers of a file, converted band by band, to a (1, channels, H, W) float32 picture."""
     height, width = values.shape[:2]
-    result = torch.empty((1, channels, height, width))
+    result = torch.empty((1, channels, height, width), dtype=torch.float32)
     for rows in bands(height, width):
         band = values[rows]
         native = np.ascontiguousarray(band, dtype=band.dtype.newbyteorder("="))

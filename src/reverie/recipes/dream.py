@@ -54,50 +54,54 @@ class DreamSettings(Settings):
     """How to dream."""
 
     layers: Words = Field(
-        (),
+        default=(),
         description="layers to dream with, NAME or NAME:WEIGHT; / parts the lists of octaves, coarse to fine;"
         " default: the network's own choice",
     )
     channels: Words = Field(
-        (),
+        default=(),
         description="single channels, LAYER:CHANNEL or LAYER:CHANNEL:WEIGHT; 11+42-7 is a direction of three,"
         " 11@0.3/0.5 one neuron, so far down and across",
     )
     class_name: Words = Field(
-        (),
+        default=(),
         alias="class",
         description="classes to dream of, NAME or NAME:WEIGHT: an ImageNet name, part of it, its number,"
         " or a kind such as birds",
     )
-    avoid: Words = Field((), description="classes to keep away from, likewise, e.g. dogs,spiders:2")
-    size: int = Field(768, ge=16, le=100_000, description="longer side of the result, pixels")
-    octaves: int = Field(4, ge=1, le=20, description="scales, coarse to fine")
-    ratio: float = Field(1.4, gt=1, le=4, description="between one octave and the next")
-    quality: Quality = Field("normal", description="draft, normal or fine: fewer or more steps")
+    avoid: Words = Field(default=(), description="classes to keep away from, likewise, e.g. dogs,spiders:2")
+    size: int = Field(default=768, ge=16, le=100_000, description="longer side of the result, pixels")
+    octaves: int = Field(default=4, ge=1, le=20, description="scales, coarse to fine")
+    ratio: float = Field(default=1.4, gt=1, le=4, description="between one octave and the next")
+    quality: Quality = Field(default="normal", description="draft, normal or fine: fewer or more steps")
     steps: Counts = Field(
-        (),
+        default=(),
         description="steps per octave, or a list, coarse to fine; default: 16 on a photo, 32 from noise, times the"
         " quality",
     )
-    strength: Strengths = Field((1.0,), description="how far each step goes, up to 20, or a list, coarse to fine")
-    jitter: int = Field(24, ge=0, le=512, description="random shift before each step, pixels")
-    bands: int = Field(4, ge=1, le=10, description="Laplacian bands of equal strength in the gradient")
-    keep_colours: float = Field(
-        0.0, ge=0, le=1, alias="keep_colors", description="how much of the photo's own colour stays"
+    strength: Strengths = Field(
+        default=(1.0,), description="how far each step goes, up to 20, or a list, coarse to fine"
     )
-    seamless: bool = Field(False, description="the result tiles with itself, edge to edge")
+    jitter: int = Field(default=24, ge=0, le=512, description="random shift before each step, pixels")
+    bands: int = Field(default=4, ge=1, le=10, description="Laplacian bands of equal strength in the gradient")
+    keep_colours: float = Field(
+        default=0.0, ge=0, le=1, alias="keep_colors", description="how much of the photo's own colour stays"
+    )
+    seamless: bool = Field(default=False, description="the result tiles with itself, edge to edge")
     leak: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         le=1,
         description="gradient let through units that are off: 0.02 to 0.05 wakes silent channels, more coarsens lines",
     )
-    zoom: int = Field(0, ge=0, le=1_000_000, description="zoom into the dream for so many frames, into a folder")
-    zoom_rate: float = Field(1.04, gt=1, le=2, description="from one frame to the next")
-    zoom_at: Annotated[tuple[float, ...], Field(min_length=2, max_length=2), BeforeValidator(listed)] = Field(
-        (0.5, 0.5), description="where to, as shares of the width and height"
+    zoom: int = Field(
+        default=0, ge=0, le=1_000_000, description="zoom into the dream for so many frames, into a folder"
     )
-    zoom_steps: int = Field(4, ge=1, le=10_000, description="steps per octave of a frame after the first")
+    zoom_rate: float = Field(default=1.04, gt=1, le=2, description="from one frame to the next")
+    zoom_at: Annotated[tuple[float, ...], Field(min_length=2, max_length=2), BeforeValidator(listed)] = Field(
+        default=(0.5, 0.5), description="where to, as shares of the width and height"
+    )
+    zoom_steps: int = Field(default=4, ge=1, le=10_000, description="steps per octave of a frame after the first")
 
 
 @dataclass(frozen=True, eq=False)

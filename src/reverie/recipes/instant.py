@@ -42,19 +42,26 @@ class InstantSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, populate_by_name=True)
 
-    weights: Numbers = Field((), description="share of each painting, e.g. 2,1; default: equal")
+    weights: Numbers = Field(default=(), description="share of each painting, e.g. 2,1; default: equal")
     size: int | None = Field(
-        None, ge=16, le=100_000, description=f"longer side of the result, pixels; default: the photo's, up to {LONGEST}"
+        default=None,
+        ge=16,
+        le=100_000,
+        description=f"longer side of the result, pixels; default: the photo's, up to {LONGEST}",
     )
-    strength: float = Field(1.0, ge=0, le=1, description="0 gives nearly the photo, 1 the painting's manner")
-    stroke: float = Field(1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting")
+    strength: float = Field(default=1.0, ge=0, le=1, description="0 gives nearly the photo, 1 the painting's manner")
+    stroke: float = Field(default=1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting")
     colour: WhoseColours = "painting"
     colour_amount: ColourAmount = 1.0
-    seed: int = Field(0, ge=0, description="of the grain that strokes grow from where the photo is flat")
-    precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
-    memory: Memory = Field(None, description="most memory to use, e.g. 2GB; default: what is free")
+    seed: int = Field(default=0, ge=0, description="of the grain that strokes grow from where the photo is flat")
+    precision: Precision = Field(
+        default="auto", description="auto, float32 or bfloat16; auto measures what is fastest here"
+    )
+    memory: Memory = Field(default=None, description="most memory to use, e.g. 2GB; default: what is free")
     tile: int | None = Field(
-        None, ge=0, description=f"side of the tiles it works in, pixels; 0: whole; default: what fits, up to {LARGEST}"
+        default=None,
+        ge=0,
+        description=f"side of the tiles it works in, pixels; 0: whole; default: what fits, up to {LARGEST}",
     )
 
     def resolved(self) -> InstantSettings:

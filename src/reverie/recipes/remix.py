@@ -16,7 +16,7 @@ class RemixSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, populate_by_name=True)
 
-    strength: float = Field(1.0, ge=0, le=1.5, description="0 is the photo, 1 the result, more goes beyond it")
+    strength: float = Field(default=1.0, ge=0, le=1.5, description="0 is the photo, 1 the result, more goes beyond it")
     colour: WhoseColours = "painting"
     colour_amount: ColourAmount = 1.0
 

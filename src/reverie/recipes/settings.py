@@ -50,19 +50,23 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, populate_by_name=True)
 
-    network: str = Field("dreamnet", description="network whose features are used; 'reverie networks' lists them")
-    seed: int = Field(0, ge=0, description="of all randomness: same seed, same picture")
-    precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
+    network: str = Field(
+        default="dreamnet", description="network whose features are used; 'reverie networks' lists them"
+    )
+    seed: int = Field(default=0, ge=0, description="of all randomness: same seed, same picture")
+    precision: Precision = Field(
+        default="auto", description="auto, float32 or bfloat16; auto measures what is fastest here"
+    )
     upscale: int = Field(
-        1, ge=1, le=4, description="enlarge the finished picture so many times, as 'reverie upscale' does"
+        default=1, ge=1, le=4, description="enlarge the finished picture so many times, as 'reverie upscale' does"
     )
 
     memory: Memory = Field(
-        None,
+        default=None,
         description="most memory to use, e.g. 4GB; larger pictures are cut into tiles; default: what is free",
     )
     tile: int | None = Field(
-        None,
+        default=None,
         ge=0,
         description="side of the tiles, pixels; 0: the whole picture at once; default: the largest that fits",
     )

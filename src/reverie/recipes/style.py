@@ -54,39 +54,43 @@ LARGE = 3000  # pixels of the longer side, from which the optimiser's memory is 
 class StyleSettings(Settings):
     """How to paint."""
 
-    weights: Numbers = Field((), description="share of each painting, e.g. 2,1; default: equal")
-    size: int = Field(512, ge=16, le=100_000, description="longer side of the result, pixels")
-    strength: float = Field(1.0, gt=0, le=100, description="of the style against the photo")
-    stroke: float = Field(1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting")
+    weights: Numbers = Field(default=(), description="share of each painting, e.g. 2,1; default: equal")
+    size: int = Field(default=512, ge=16, le=100_000, description="longer side of the result, pixels")
+    strength: float = Field(default=1.0, gt=0, le=100, description="of the style against the photo")
+    stroke: float = Field(default=1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting")
     colour: WhoseColours = "painting"
     colour_amount: ColourAmount = 1.0
-    loss: Loss = Field("wasserstein", description=f"how features are compared: {', '.join(get_args(Loss))}")
-    structure: bool = Field(False, description="keep what is like what in the photo, not the features themselves")
+    loss: Loss = Field(default="wasserstein", description=f"how features are compared: {', '.join(get_args(Loss))}")
+    structure: bool = Field(
+        default=False, description="keep what is like what in the photo, not the features themselves"
+    )
     layers: Words = Field(
-        (),
+        default=(),
         description="layers whose statistics are the style, NAME or NAME:WEIGHT; default: the network's own choice",
     )
     start: Start | None = Field(
-        None,
+        default=None,
         description="begin with what instant paints, the photo, noise, or colours: noise in the paintings' colours;"
         " default: instant, but the photo for regions, structure and seamless results",
     )
     auto_regions: int = Field(
-        0, ge=0, le=8, description="paint so many kinds of places like the painting's own, found by themselves"
+        default=0, ge=0, le=8, description="paint so many kinds of places like the painting's own, found by themselves"
     )
-    region_strengths: Numbers = Field((), description="strength of each region, the lightest of the map first")
-    region_strokes: Numbers = Field((), description="size of the strokes in each region")
-    seamless: bool = Field(False, description="the result tiles with itself, edge to edge")
-    quality: Quality = Field("normal", description="draft, normal or fine: fewer or more steps")
+    region_strengths: Numbers = Field(default=(), description="strength of each region, the lightest of the map first")
+    region_strokes: Numbers = Field(default=(), description="size of the strokes in each region")
+    seamless: bool = Field(default=False, description="the result tiles with itself, edge to edge")
+    quality: Quality = Field(default="normal", description="draft, normal or fine: fewer or more steps")
     steps: int | None = Field(
-        None,
+        default=None,
         ge=1,
         le=10_000,
         description=f"steps at the smallest scale; default, times the quality: {PACES['instant'].steps} from instant,"
         f" else {PACES['photo'].steps}",
     )
     optimiser: Literal["adam", "lbfgs"] = Field(
-        "adam", alias="optimizer", description="adam, or lbfgs, which keeps 48 pictures in memory where adam keeps 5"
+        default="adam",
+        alias="optimizer",
+        description="adam, or lbfgs, which keeps 48 pictures in memory where adam keeps 5",
     )
 
 

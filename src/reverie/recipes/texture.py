@@ -27,18 +27,24 @@ from reverie.recipes.wishes import parse_wish
 class TextureSettings(Settings):
     """How to weave."""
 
-    weights: Numbers = Field((), description="share of each picture, e.g. 2,1; default: equal")
-    size: int = Field(768, ge=16, le=100_000, description="side of the square, pixels")
-    scale: float = Field(1.0, gt=0, le=10, description="size of its patterns, 1 as in the picture, pixel for pixel")
-    seamless: bool = Field(False, description="the result tiles with itself, edge to edge")
-    colour: ColourMode = Field(
-        "palette", alias="color", description="painting: as it comes out; palette: drawn to the pictures' main colours"
+    weights: Numbers = Field(default=(), description="share of each picture, e.g. 2,1; default: equal")
+    size: int = Field(default=768, ge=16, le=100_000, description="side of the square, pixels")
+    scale: float = Field(
+        default=1.0, gt=0, le=10, description="size of its patterns, 1 as in the picture, pixel for pixel"
     )
-    colour_amount: float = Field(0.5, ge=0, le=1, alias="color_amount", description="how far")
-    loss: Loss = Field("wasserstein", description=f"how features are compared: {', '.join(get_args(Loss))}")
-    layers: Words = Field((), description="layers, NAME or NAME:WEIGHT; default: the network's own choice")
-    quality: Quality = Field("normal", description="draft, normal or fine: fewer or more steps")
-    steps: int | None = Field(None, ge=1, le=10_000, description="steps at the smallest scale; default: by the quality")
+    seamless: bool = Field(default=False, description="the result tiles with itself, edge to edge")
+    colour: ColourMode = Field(
+        default="palette",
+        alias="color",
+        description="painting: as it comes out; palette: drawn to the pictures' main colours",
+    )
+    colour_amount: float = Field(default=0.5, ge=0, le=1, alias="color_amount", description="how far")
+    loss: Loss = Field(default="wasserstein", description=f"how features are compared: {', '.join(get_args(Loss))}")
+    layers: Words = Field(default=(), description="layers, NAME or NAME:WEIGHT; default: the network's own choice")
+    quality: Quality = Field(default="normal", description="draft, normal or fine: fewer or more steps")
+    steps: int | None = Field(
+        default=None, ge=1, le=10_000, description="steps at the smallest scale; default: by the quality"
+    )
 
 
 def texture(pictures: Tensor | list[Tensor], settings: TextureSettings | None = None) -> Iterator[Iterate]:

@@ -53,29 +53,33 @@ class TrainStyleSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    minutes: float = Field(20.0, gt=0, le=100_000, description="how long to train")
+    minutes: float = Field(default=20.0, gt=0, le=100_000, description="how long to train")
     steps: int | None = Field(
-        None, ge=1, le=10_000_000, description="train so many steps instead: repeatable, bit for bit"
+        default=None, ge=1, le=10_000_000, description="train so many steps instead: repeatable, bit for bit"
     )
     style_weight: Annotated[float, Field(gt=0, le=100_000)] | Literal["auto"] = Field(
-        "auto", description="of the style against the photo; auto: found by a short probe; 10 is usual"
+        default="auto", description="of the style against the photo; auto: found by a short probe; 10 is usual"
     )
-    stroke: float = Field(1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting")
+    stroke: float = Field(default=1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting")
     size: int = Field(
-        512,
+        default=512,
         ge=64,
         le=4096,
         description="longer side of the photos it is to be best at, pixels; strokes are sized for it",
     )
-    crop: int = Field(224, ge=64, le=1024, description="side of the pieces it learns from, pixels")
-    batch: int = Field(4, ge=1, le=64, description="pieces in a step")
-    width: int = Field(16, ge=4, le=128, description="channels at full resolution; twice and four times as many below")
-    blocks: int = Field(5, ge=1, le=16, description="residual blocks")
-    rate: float = Field(2e-3, gt=0, le=1, description="size of a step")
-    smoothness: float = Field(2.0, ge=0, le=1000, description="weight of total variation")
-    network: str = Field("dreamnet", description="network that judges; 'reverie networks' lists them")
-    seed: int = Field(0, ge=0, description="of all randomness")
-    precision: Precision = Field("auto", description="auto, float32 or bfloat16; auto measures what is fastest here")
+    crop: int = Field(default=224, ge=64, le=1024, description="side of the pieces it learns from, pixels")
+    batch: int = Field(default=4, ge=1, le=64, description="pieces in a step")
+    width: int = Field(
+        default=16, ge=4, le=128, description="channels at full resolution; twice and four times as many below"
+    )
+    blocks: int = Field(default=5, ge=1, le=16, description="residual blocks")
+    rate: float = Field(default=2e-3, gt=0, le=1, description="size of a step")
+    smoothness: float = Field(default=2.0, ge=0, le=1000, description="weight of total variation")
+    network: str = Field(default="dreamnet", description="network that judges; 'reverie networks' lists them")
+    seed: int = Field(default=0, ge=0, description="of all randomness")
+    precision: Precision = Field(
+        default="auto", description="auto, float32 or bfloat16; auto measures what is fastest here"
+    )
 
     def resolved(self) -> TrainStyleSettings:
         """The same settings with the automatic precision chosen, as a run to be repeated needs it."""

@@ -36,14 +36,16 @@ class UpscaleSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    factor: int = Field(2, ge=2, le=4, description="times as wide and as high")
-    seamless: bool = Field(False, description="the picture goes on round its edges, and the result too")
+    factor: int = Field(default=2, ge=2, le=4, description="times as wide and as high")
+    seamless: bool = Field(default=False, description="the picture goes on round its edges, and the result too")
     variant: Variant = Field(
-        "faithful", description="faithful, with the smallest error, or sharp, which also cleans what JPEG left"
+        default="faithful", description="faithful, with the smallest error, or sharp, which also cleans what JPEG left"
     )
-    memory: str | None = Field(None, description="most memory to use, e.g. 2GB; default: what is free")
+    memory: str | None = Field(default=None, description="most memory to use, e.g. 2GB; default: what is free")
     tile: int | None = Field(
-        None, ge=1, description="side of the tiles it works in, pixels of the photo; default: what fits, up to 512"
+        default=None,
+        ge=1,
+        description="side of the tiles it works in, pixels of the photo; default: what fits, up to 512",
     )
 
 
@@ -131,7 +133,7 @@ def upscaling(
     tile = tile_for(picture, settings, network)
     grid = Grid(size_of(picture), step=1, halo=network.halo, tile=tile, periodic=settings.seamless)
     height, width = (side * settings.factor for side in grid.size)
-    image = torch.full((picture.shape[0], 3, height, width), 0.5)
+    image = torch.full((picture.shape[0], 3, height, width), 0.5, dtype=torch.float32)
     for number, place in enumerate(grid, 1):
         _enlarge_tile(picture, image, grid, place, network)
         yield Enlarged(number, len(grid), image)
