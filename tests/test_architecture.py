@@ -252,7 +252,7 @@ def test_errors_are_one_tree() -> None:
     from reverie import errors
 
     classes = [c for c in vars(errors).values() if inspect.isclass(c) and issubclass(c, Exception)]
-    assert all(issubclass(c, errors.ReverieError) for c in classes)
+    assert all(issubclass(c, errors.ReverieError | errors.ReverieWarning) for c in classes)
     assert all(c.__doc__ for c in classes)
 
 

@@ -38,6 +38,10 @@ class Diverged(ReverieError, ArithmeticError):
     """A term became NaN or infinite."""
 
 
+class ReverieWarning(UserWarning):
+    """What is allowed and will hardly be what was meant."""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """``" Did you mean 'relu4_2'?"``, or nothing when no known name is near."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)

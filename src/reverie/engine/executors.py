@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from reverie.errors import RecipeError
 from reverie.networks import Network
 from reverie.objectives import PICTURE, Statistic, Window
 
@@ -36,6 +37,13 @@ class Executor(ABC):
         """
 
 
+class References(WeakKeyDictionary[Statistic, Tensor]):
+    """The features of references, as long as their statistics live; computed again where an executor is sent to."""
+
+    def __reduce__(self) -> tuple[type[References], tuple[()]]:
+        return References, ()
+
+
 class WholeExecutor(Executor):
     """The whole picture at once: fastest where it fits.
 
@@ -45,7 +53,7 @@ class WholeExecutor(Executor):
 
     def __init__(self, named: Mapping[str, Tensor] | None = None) -> None:
         self._named = dict(named or {})
-        self._references: WeakKeyDictionary[Statistic, Tensor] = WeakKeyDictionary()
+        self._references = References()
         self._maps: dict[tuple[str, str], Tensor] = {}
 
     def measure(
@@ -56,6 +64,9 @@ class WholeExecutor(Executor):
             s.measure(_beyond(maps[s.layer], s, network), Window.whole(maps[s.layer]), self._reference(network, s))
             for s in wanted
         )
+
+    def __repr__(self) -> str:
+        return "WholeExecutor()"
 
     def _reference(self, network: Network, statistic: Statistic) -> Tensor | None:
         if statistic.named in self._named:
@@ -87,8 +98,19 @@ def layers_of(wanted: Statistics) -> tuple[str, ...]:
     return tuple(dict.fromkeys(s.layer for s in wanted))
 
 
+def _as_map(layer: str, features: Tensor) -> Tensor:
+    """What a layer gives as a map (B, C, h, w); of the vectors (B, C) after a flattening, one of a single position."""
+    if features.dim() == 2:
+        return features[:, :, None, None]
+    if features.dim() != 4:
+        raise RecipeError(
+            f"statistics are of maps (B, C, h, w); '{layer}' gives {tuple(features.shape)}: name a layer of maps."
+        )
+    return features
+
+
 def read(network: Network, picture: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
     """The asked maps of a picture, the picture itself among them where asked."""
     deep = tuple(layer for layer in layers if layer != PICTURE)
-    maps = network(picture, deep) if deep else {}
+    maps = {name: _as_map(name, x) for name, x in network(picture, deep).items()} if deep else {}
     return {**maps, PICTURE: picture} if PICTURE in layers else maps

@@ -8,13 +8,14 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reverie.errors import PictureError, WeightsError
+from reverie.errors import PictureError, RecipeError, WeightsError
+from reverie.networks.gradients import Halved, Leaky
 from reverie.networks.graph import PICTURE, Blueprint, Geometry, Step, schedule, weight_shapes
 from reverie.networks.ops import Add, Call, Concat, Conv, Pool, Relu, Window
 
@@ -159,6 +160,19 @@ class Network(nn.Module):
             self._pieces[layer] = piece
         return self._pieces[layer]
 
+    def with_leak(self, leak: float) -> Network:
+        """The same network, whose rectifiers let this share of the gradient through while they are off.
+
+        Raises:
+            RecipeError: a leak outside [0, 1].
+        """
+        if not 0 <= leak <= 1:
+            raise RecipeError(f"leak is a share of the gradient, 0 to 1; got {leak}.")
+        twin = copy.copy(self)
+        twin.blueprint = self.blueprint.with_leak(leak)
+        twin._plans, twin._fitting, twin._scales, twin._pieces = {}, set(), {}, {}
+        return twin
+
     def with_precision(self, dtype: torch.dtype, channels_last: bool = False) -> Network:
         """The same network computing in ``dtype``, its maps kept channels-last or not.
 
@@ -263,7 +277,7 @@ class Network(nn.Module):
             case Relu(leak=leak):
                 x = inputs[0]
                 if leak and x.requires_grad:
-                    return _Leaky.apply(x, leak, step.overwrite)  # type: ignore[no-any-return, no-untyped-call]
+                    return Leaky.apply(x, leak, step.overwrite)  # type: ignore[no-any-return, no-untyped-call]
                 return x.relu_() if step.overwrite else x.relu()
             case Pool() as op:
                 return _pool(inputs[0], op)
@@ -329,7 +343,7 @@ def _pool(x: Tensor, op: Pool) -> Tensor:
     if op.kind == "max":
         return F.max_pool2d(x, window.kernel, window.stride, window.padding, ceil_mode=window.ceil)
     if _halves(x, window):
-        return _Halved.apply(x, op.scale)  # type: ignore[no-any-return, no-untyped-call]
+        return Halved.apply(x, op.scale)  # type: ignore[no-any-return, no-untyped-call]
     divisor = _divisor(op)
     mean = F.avg_pool2d(
         x,
@@ -353,41 +367,6 @@ def _halves(x: Tensor, window: Window) -> bool:
     """Whether a pool is the plain 2x2 one on an even map."""
     plain = window.kernel == window.stride == (2, 2) and window.padding == (0, 0)
     return plain and x.shape[-1] % 2 == 0 and x.shape[-2] % 2 == 0
-
-
-class _Leaky(torch.autograd.Function):
-    """max(0, x), whose backward pass is that of a leaky rectifier: units that are off still learn their way up.
-
-    Source: the redirected gradients of Olah, Mordvintsev & Schubert (2017), for all steps.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, leak: float, overwrite: bool) -> Tensor:
-        out = x.relu_() if overwrite else x.relu()
-        if overwrite:
-            ctx.mark_dirty(x)
-        ctx.save_for_backward(out)
-        ctx.leak = leak
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (out,) = ctx.saved_tensors
-        return torch.ops.aten.leaky_relu_backward(gradients[0], out, ctx.leak, True), None, None
-
-
-class _Halved(torch.autograd.Function):
-    """2x2 average pooling times a scale; its backward pass repeats each value, five times as fast as PyTorch's."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: float) -> Tensor:
-        ctx.share = scale / 4
-        mean = F.avg_pool2d(x, 2)
-        return mean if scale == 1.0 else mean.mul_(scale)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return F.interpolate(gradients[0] * ctx.share, scale_factor=2.0, mode="nearest"), None
 
 
 def _divisor(op: Pool) -> int | None:

@@ -22,10 +22,10 @@ from reverie.pictures.palette import (
 )
 from reverie.pictures.read import MAX_PIXELS, Picture, read_image, read_picture
 from reverie.pictures.recipe import read_recipe
-from reverie.pictures.resize import fit, fit_area, resize, scaled, size_of
+from reverie.pictures.resize import check_picture, fit, fit_area, resize, scaled, size_of
 from reverie.pictures.seamless import periodic_part, resize_seamless
 from reverie.pictures.sheets import contact_sheet, side_by_side, tile_preview
-from reverie.pictures.write import check_output, write_image
+from reverie.pictures.write import check_output, png_bytes, to_pil, write_image
 
 __all__ = [
     "FORMATS",
@@ -39,6 +39,7 @@ __all__ = [
     "atomic_path",
     "check_colour_mode",
     "check_output",
+    "check_picture",
     "coloured",
     "contact_sheet",
     "filled",
@@ -53,6 +54,7 @@ __all__ = [
     "oklab_to_srgb",
     "paired",
     "periodic_part",
+    "png_bytes",
     "read_image",
     "read_mask",
     "read_picture",
@@ -69,6 +71,7 @@ __all__ = [
     "srgb_to_oklab",
     "suffixes",
     "tile_preview",
+    "to_pil",
     "write_bytes",
     "write_image",
 ]
