@@ -30,6 +30,9 @@ class Canvas(ABC):
     size: Size
     periodic: bool = False
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.size[0]}x{self.size[1]})"
+
     @abstractmethod
     def paint(self, parameters: Sequence[Tensor]) -> Tensor:
         """The picture (B, 3, H, W), sRGB, that these values of the parameters draw; differentiable in them."""
@@ -68,5 +71,6 @@ def at_size(x: Tensor, size: Size, *, periodic: bool) -> Tensor:
 
 def leaf(x: Tensor, *, copy: bool = True) -> Tensor:
     """What begins a graph: a copy, or a tensor that is nobody else's."""
-    x = x.detach()
-    return (x.clone() if copy else x).contiguous().requires_grad_(True)
+    with torch.inference_mode(False):
+        x = x.detach()
+        return (x.clone() if copy or x.is_inference() else x).contiguous().requires_grad_(True)

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from reverie.engine.executors import Executor
+from reverie.engine.iterates import Iterate, State
 from reverie.engine.memory import allowed_memory, parse_memory, resident
 from reverie.engine.plan import BOUNDLESS, Plan, plan
 from reverie.engine.stages import Size
-from reverie.engine.synthesize import Iterate, State, Synthesis
+from reverie.engine.synthesize import Synthesis
 from reverie.engine.tiles import SMALLEST
 from reverie.networks.used import NetworkUsed
 from reverie.pictures import size_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
@@ -57,6 +57,7 @@ class Presence(Term):
     names: tuple[str, ...]
     where: Mask | None
     name: str = field(default="presence", init=False)
+    linear: ClassVar[bool] = True
 
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
         if network.class_layer is None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from reverie.networks import Network
 
 Layers = str | Sequence[str] | Mapping[str, float]
-Paintings = Tensor | Sequence[tuple[Tensor, float]]
+Paintings = Tensor | Sequence[Tensor] | Sequence[tuple[Tensor, float]]
 Parts = Tensor | Sequence[Tensor | None] | None  # masks of the paintings
 Kind = Callable[[str, Region | None], Statistic]  # of a layer, in a region of it
 RANGED = 4096  # positions of a painting that tell the range of its features
@@ -43,11 +43,12 @@ def style(
 ) -> Term:
     """How far the statistics of some layers are from those of a painting, wherever things are.
 
-    Several regions are a sum: `sum(float(m.mean()) * style(layers, like=p, where=m) for m, p in regions)`.
+    Several regions are a sum: `sum([float(m.mean()) * style(layers, like=p, where=m) for m, p in regions], ZERO)`.
 
     Args:
         layers: layers of the network, or a mapping to their weights (made to sum to 1).
-        like: a painting (1, 3, H, W) in [0, 1], or several with weights (made to sum to 1).
+        like: a painting (1, 3, H, W) in [0, 1]; several, which share alike; or several with weights, (painting,
+            weight), made to sum to 1.
         statistic: "moments" (means and second moments) or "gram" (second moments alone).
         distance: between the statistics; by default relative Wasserstein-2 of moments, relative mean square of Grams.
         stroke: size of the strokes: the painting is scaled to cover `stroke` times the picture's width, never
@@ -173,7 +174,8 @@ class Source:
 
     @staticmethod
     def of(like: Paintings, stroke: float, where: Tensor | None, parts: Parts) -> Source:
-        many = [(like, 1.0)] if isinstance(like, Tensor) else list(like)
+        several = list(like) if isinstance(like, list | tuple) else [like]
+        many = [each if isinstance(each, tuple) else (each, 1.0) for each in several]
         weights = shares([w for _, w in many], "painting")
         if not 0 < stroke < math.inf:
             raise RecipeError(f"stroke must be above 0; got {stroke}.")
@@ -310,6 +312,7 @@ class Distributions(FromPaintings):
 class Neighbours(FromPaintings):
     vectors: int
     name: str = field(default="nearest neighbours", init=False)
+    linear: ClassVar[bool] = True
 
     def targets(
         self, network: Network, size: Size, measure: Measure

@@ -7,6 +7,7 @@ from reverie.recipes.style import StyleSettings, style
 from reverie.recipes.texture import TextureSettings, texture
 from reverie.recipes.train_style import TrainStyleSettings, train_style
 from reverie.recipes.upscale import UpscaleSettings, upscale
+from reverie.recipes.visualise import visualise
 from reverie.recipes.zoom import ZoomSettings, zoom
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "texture",
     "train_style",
     "upscale",
+    "visualise",
     "zoom",
 ]

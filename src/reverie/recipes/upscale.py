@@ -145,7 +145,7 @@ def upscaling(
     tile = tile_for(picture, settings, network)
     grid = Grid(size_of(picture), step=1, halo=network.halo, tile=tile, periodic=settings.seamless)
     height, width = (side * settings.factor for side in grid.size)
-    image = torch.full((picture.shape[0], 3, height, width), 0.5)
+    image = torch.full((picture.shape[0], 3, height, width), 0.5, dtype=torch.float32)
     for number, place in enumerate(grid, 1):
         _enlarge_tile(picture, image, grid, place, network)
         yield Part(number, len(grid), image)
