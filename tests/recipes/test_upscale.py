@@ -101,5 +101,5 @@ def test_tiles_shrink_until_they_fit(tiny_superres: Superres) -> None:
     assert tile_for(x, UpscaleSettings(memory="64GB"), tiny_superres) == LARGEST
     room = (resident() + 4 * x.nbytes + tile_bytes(200, 2, tiny_superres)) / 2**20
     assert SMALLEST <= tile_for(x, UpscaleSettings(memory=f"{room:.0f}MB"), tiny_superres) < 200
-    with pytest.raises(OutOfMemory, match="--factor"):
+    with pytest.raises(OutOfMemory, match="--memory"):
         tile_for(x, UpscaleSettings(memory="10MB"), tiny_superres)

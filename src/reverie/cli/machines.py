@@ -45,7 +45,9 @@ class Machines:
         if self._address is None or settings.tile == 0:
             return settings.plan(what)
         if settings.tile is not None:
-            return plan(what, memory=BOUNDLESS, tile=settings.tile)
+            return plan(
+                what, memory=BOUNDLESS if settings.memory is None else self._memory(settings), tile=settings.tile
+            )
         chosen = plan(what, memory=self._memory(settings))
         tile = min(chosen.tile or max(chosen.size), _for_each(self._workers(), chosen.size))
         return replace(plan(what, memory=BOUNDLESS, tile=tile), limit=chosen.limit)

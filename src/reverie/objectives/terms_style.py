@@ -169,10 +169,17 @@ class Source:
         """The paintings at a picture's scale (same area), times the stroke, never enlarged."""
         return [(self._scaled(painting, size), weight) for painting, weight in self.paintings]
 
+    def largest(self, size: Size) -> int:
+        """Pixels of the largest painting at a picture's scale."""
+        return max(math.prod(self._size(painting, size)) for painting, _ in self.paintings)
+
     def _scaled(self, painting: Tensor, size: Size) -> Tensor:
+        return resize(painting, self._size(painting, size)).clamp(0, 1)
+
+    def _size(self, painting: Tensor, size: Size) -> Size:
         h, w = size_of(painting)
         factor = min(1.0, self.stroke * (size[0] * size[1] / (h * w)) ** 0.5)
-        return resize(painting, (max(32, round(h * factor)), max(32, round(w * factor)))).clamp(0, 1)
+        return max(32, round(h * factor)), max(32, round(w * factor))
 
 
 @dataclass(frozen=True, eq=False)

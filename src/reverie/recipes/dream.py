@@ -43,6 +43,7 @@ class Pace:
 
 ON_PHOTO = Pace(16, 0.012)
 FROM_NOISE = Pace(32, 0.014)  # there is nothing to keep: more steps, shorter ones
+ZOOMING = 5  # pictures: the first frame, the last one, it magnified, and two on the way to the steadied one
 PLACED_JITTER = 8  # pixels; a wish that has a place would be smeared over more
 
 
@@ -98,6 +99,10 @@ class DreamSettings(Settings):
         (0.5, 0.5), description="where to, as shares of the width and height"
     )
     zoom_steps: int = Field(4, ge=1, le=10_000, description="steps per octave of a frame after the first")
+
+    @property
+    def kept(self) -> int:
+        return ZOOMING if self.zoom else 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from reverie.engine.memory import allowed_memory, fitting_tile, resident
+from reverie.engine.memory import LOADED, fitting_tile, resident
 from reverie.engine.precision import Precision, fastest, with_precision
 from reverie.errors import PictureError, RecipeError
 from reverie.feedforward.instant import KEPT, LAYERS, STRIDE, Instant, check_encoder, load_instant
@@ -242,19 +242,24 @@ def tile_for(size: tuple[int, int], settings: InstantSettings) -> int:
     Raises:
         OutOfMemory: not even the smallest does.
     """
-    if settings.tile is not None and settings.memory is None:
-        return -(-settings.tile // STRIDE) * STRIDE
-    width = 2 if settings.precision == "bfloat16" else 4
-    held = resident() + (width * _MAPS + _PICTURES) * size[0] * size[1]
+    held = resident() + LOADED
     return fitting_tile(
-        lambda side: held + 4 * _TILE * min(side, size[0]) * min(side, size[1]),
-        allowed_memory(settings.memory),
-        largest=min(settings.tile or LARGEST, LARGEST),
+        lambda side: held + painting_bytes(size, side, settings.precision),
+        memory=settings.memory,
+        tile=settings.tile,
+        largest=LARGEST,
         smallest=SMALLEST,
         step=STRIDE,
+        floor=held,
         doing=f"painting {size[1]}x{size[0]} px",
         dial="--size",
     )
+
+
+def painting_bytes(size: tuple[int, int], tile: int, precision: Precision) -> int:
+    """About how much memory painting a photo of this (H, W) at once takes, in tiles of a side; 0: whole."""
+    width, side = 2 if precision == "bfloat16" else 4, tile or max(size)
+    return (width * _MAPS + _PICTURES) * size[0] * size[1] + 4 * _TILE * min(side, size[0]) * min(side, size[1])
 
 
 def _shares(weights: Sequence[float], count: int) -> tuple[float, ...]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from reverie.engine import Plan, Synthesis, parse_memory, plan
+from reverie.engine.needs import PIXEL
 from reverie.engine.plan import BOUNDLESS
 from reverie.engine.precision import Precision, fastest
 from reverie.errors import RecipeError, suggestion
@@ -73,12 +74,18 @@ class Settings(BaseModel):
         size: int | None = getattr(self, "size", None)
         return size and size * self.upscale
 
+    @property
+    def kept(self) -> int:
+        """Pictures of the run's size that are kept besides the run."""
+        return 0
+
     def plan(self, what: Synthesis) -> Plan:
         """How a run under these settings will be done."""
         memory = None if self.memory is None else parse_memory(self.memory)
         if self.tile is not None and memory is None:
             memory = BOUNDLESS  # as asked for, whatever it takes
-        return plan(what, memory=memory, tile=self.tile)
+        last = max(stage.size[0] * stage.size[1] for stage in what.stages)
+        return plan(what, memory=memory, tile=self.tile, held=PIXEL * last * self.kept)
 
     def resolved(self) -> Self:
         """The same settings with the automatic precision chosen, as a recipe to be repeated needs it."""

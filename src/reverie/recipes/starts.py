@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 
 from reverie.engine import Stage, pyramid
+from reverie.engine.memory import LOADED, enough, parse_memory, resident, spoken
 from reverie.engine.precision import Precision
+from reverie.errors import OutOfMemory
 from reverie.pictures import match_colours, scaled
-from reverie.recipes.instant import InstantSettings, instant
+from reverie.recipes.instant import InstantSettings, instant, painting_bytes
 from reverie.recipes.settings import QUALITY, Quality
 
 Start = Literal["instant", "photo", "noise", "colours"]
@@ -71,6 +73,7 @@ def painted_at_once(
     seed: int = 0,
     precision: Precision = "auto",
     opaque: Tensor | None = None,
+    memory: str | None = None,
 ) -> Tensor:
     """What instant makes of a photo (1, 3, H, W) at some size (h, w): a painting's first scale, in one pass.
 
@@ -79,12 +82,39 @@ def painted_at_once(
         size: (h, w).
         weights, strength, stroke, seed, precision: as of a style; instant goes no further than strength 1.
         opaque: (1, 1, H, W), the photo's alpha; None where all of it is opaque.
+        memory: most to use. It is painted whole all the same, so that the picture does not depend on it.
+    Raises:
+        OutOfMemory: it does not fit; the message says what would.
     """
     how = InstantSettings(
-        weights=tuple(weights), strength=min(1.0, strength), stroke=stroke, seed=seed, precision=precision, tile=0
-    )
+        weights=tuple(weights),
+        strength=min(1.0, strength),
+        stroke=stroke,
+        seed=seed,
+        precision=precision,
+        tile=0,
+        memory=memory,
+    ).resolved()
+    check_fits(size, how)
     alpha = None if opaque is None else scaled(opaque, size)
     return instant(scaled(photo, size).clamp(0, 1), paintings, how, opaque=alpha)
+
+
+def check_fits(size: tuple[int, int], how: InstantSettings) -> None:
+    """Refuse what instant cannot paint whole in the memory allowed.
+
+    Raises:
+        OutOfMemory: it does not fit.
+    """
+    if how.memory is None:
+        return
+    held, allowed = resident() + LOADED, parse_memory(how.memory)
+    needed = held + painting_bytes(size, 0, how.precision)
+    if needed > allowed:
+        raise OutOfMemory(
+            f"the start by instant takes {spoken(needed)}, and {spoken(allowed)} may be used; try"
+            f" {'--start photo or ' if held <= allowed else ''}--memory {enough(needed)}."
+        )
 
 
 def noise(size: tuple[int, int], seed: int, *, like: Sequence[Tensor] = ()) -> Tensor:

@@ -294,7 +294,9 @@ def beginning(
     if start == "photo":
         return photo
     if start == "instant":
-        how = {name: getattr(settings, name) for name in ("weights", "strength", "stroke", "seed", "precision")}
+        how = {
+            name: getattr(settings, name) for name in ("weights", "strength", "stroke", "seed", "precision", "memory")
+        }
         return painted_at_once(photo, paintings, size=stages[0].size, opaque=opaque, **how)
     return noise(stages[-1].size, settings.seed, like=paintings if start == "colours" else ())
 
