@@ -18,7 +18,7 @@ from reverie.objectives.terms_style import FromPaintings
 from reverie.pictures import size_of
 
 PIXEL = 3 * 4  # bytes of a picture's pixel
-OWN = 24 * 2**20  # bytes that libraries come to hold during a run, beyond what its first step has shown
+OWN = 32 * 2**20  # bytes that libraries come to hold during a run, beyond what its first step has shown
 KERNEL = 160 * 2**10  # bytes of a kernel that oneDNN compiles for a layer and a shape
 KERNELS, A_LAYER = 1024, 4  # most that it keeps; those of a convolution: each way, of references, of their moments
 FINISHING = 48 * 2**20  # bytes that a change of colours takes, whatever the picture's size

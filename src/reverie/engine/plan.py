@@ -110,7 +110,7 @@ def _refusal(what: Synthesis, bound: Bound, least: Cut, limit: int, *, given: bo
     need = f"{width}x{height} px needs {spoken(least.peak)} of memory {cut}; {spoken(limit)} are allowed."
     remedies = [_tile_that_fits(what, bound, least, limit, held), _size_that_fits(what, bound, least, limit, held)]
     if enlarged and least.stepping <= limit:
-        remedies.insert(0, "lower --upscale")
+        remedies.insert(0, "a lower --upscale")
     raised = f"--memory {enough(least.peak)}" if given else "free some memory"
     return f"{need} Try {' or '.join([*filter(None, remedies), raised])}."
 
