@@ -14,9 +14,7 @@ from benchmarks.promises import CRAFTS, SIDES, TILES, Kept, kept, lay_out, runs,
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
 
 
-@pytest.mark.parametrize(
-    ("craft", "tile"), [("dream", ""), ("style", "0"), ("instant", ""), ("instant, own style", "256"), ("upscale", "")]
-)
+@pytest.mark.parametrize(("craft", "tile"), [("dream", ""), ("instant", ""), ("upscale", "256")])
 def test_the_least_that_is_named_is_enough_and_kept(tmp_path: Path, craft: str, tile: str) -> None:
     lay_out(tmp_path, 192)
     run = kept(tmp_path, craft, 192, tile)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from reverie.engine.memory import LOADED, fitting_tile, resident
+from reverie.engine.memory import LOADED, fitting_tile, parse_memory, resident
 from reverie.engine.precision import Precision, fastest, with_precision
 from reverie.errors import PictureError, RecipeError
 from reverie.feedforward.instant import KEPT, LAYERS, STRIDE, Instant, check_encoder, load_instant
@@ -61,7 +61,8 @@ class InstantSettings(BaseModel):
         """The same settings with the automatic precision chosen, as a recipe to be repeated needs it."""
         if self.precision != "auto":
             return self
-        return self.model_copy(update={"precision": fastest(load()).name})
+        memory = None if self.memory is None else parse_memory(self.memory)
+        return self.model_copy(update={"precision": fastest(load(), memory=memory).name})
 
 
 def instant(

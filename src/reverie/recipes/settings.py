@@ -91,7 +91,8 @@ class Settings(BaseModel):
         """The same settings with the automatic precision chosen, as a recipe to be repeated needs it."""
         if self.precision != "auto":
             return self
-        return self.model_copy(update={"precision": fastest(load(self.network)).name})
+        memory = None if self.memory is None else parse_memory(self.memory)
+        return self.model_copy(update={"precision": fastest(load(self.network), memory=memory).name})
 
     def planned(self, chosen: Plan) -> Self:
         """The same settings with the plan's tile: tiles change the rounding of sums."""
