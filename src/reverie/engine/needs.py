@@ -19,6 +19,7 @@ from reverie.pictures import size_of
 
 PIXEL = 3 * 4  # bytes of a picture's pixel
 OWN = 32 * 2**20  # bytes that libraries come to hold during a run, beyond what its first step has shown
+SCRAPS = 64 * 2**20  # bytes of freed maps of tiles that the C library keeps, too small to be given back
 KERNEL = 160 * 2**10  # bytes of a kernel that oneDNN compiles for a layer and a shape
 KERNELS, A_LAYER = 1024, 4  # most that it keeps; those of a convolution: each way, of references, of their moments
 FINISHING = 48 * 2**20  # bytes that a change of colours takes, whatever the picture's size
@@ -58,7 +59,7 @@ class Cut:
         self.references = int(self.pixels * _reference_bytes(what, bound))
         most = max(grid.seen[0] * max(piece.density.values(), default=3.0) for piece, grid in self._parts)
         self.counts = most < 2**31
-        self.floor = resident() + OWN + held
+        self.floor = resident() + OWN + held + (0 if self.whole else SCRAPS)
 
     @property
     def peak(self) -> int:
