@@ -134,7 +134,7 @@ def test_unreadable_memory_limits(reverie: Run, amount: str) -> None:
 
 
 def test_memory_that_is_too_little(reverie: Run) -> None:
-    assert "Raise --memory or lower --size" in refused(reverie, "dream", "photo.png", "--memory", "1MB")
+    assert "Try --memory" in refused(reverie, "dream", "photo.png", "--memory", "1MB")
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_a_preset_and_a_grid_may_carry_it(reverie: Run, monkeypatch: pytest.Monk
         ((*STYLE, "--upscale", "two"), "upscale: "),
         ((*DREAM, "--upscale", 2, "--zoom", 3), "leave out --upscale"),
         (("dream", "photo.png", "--size", 20_000, "--upscale", 4, "-o", "o.jpg"), "80000x80000"),
-        (("dream", "noise", "--size", 512, "--upscale", 4, "--memory", "400MB"), "lower --upscale"),
+        (("dream", "noise", "--size", 512, "--upscale", 4, "--memory", "400MB"), "once it is enlarged"),
     ],
 )
 def test_what_is_refused_before_any_work(reverie: Run, words: tuple[object, ...], said: str) -> None:

@@ -95,7 +95,7 @@ def test_a_broken_photo_of_a_folder_is_named_and_the_others_go_on(reverie: Run) 
         (("photo.png",), "PAINTING"),
         (("photo.png", "night.jpg", "--strength", 2), "strength: "),
         (("photo.png", "night.jpg", "--weights", "1,2"), "weights are one for each"),
-        (("photo.png", "night.jpg", "--memory", "1MB"), "--size"),
+        (("photo.png", "night.jpg", "--memory", "1MB"), "--memory"),
         (("photo.png", "night.jpg", "--colour", "mine"), "color: "),
         (("photo.png", "night.jpg", "--mask", "none.png"), "none.png"),
         (("photo.png", "night.jpg", "-o", "photo.png"), "made from"),

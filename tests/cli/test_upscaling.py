@@ -67,7 +67,7 @@ def test_progress_for_a_machine(reverie: Run) -> None:
         (("photo.png", "--factor", 5), "factor: "),
         (("photo.png", "--factor", "two"), "factor: "),
         (("photo.png", "--tile", 0), "tile: "),
-        (("photo.png", "--memory", "1MB"), "--factor"),
+        (("photo.png", "--memory", "1MB"), "--memory"),
         (("photo.png", "--memory", "some"), "memory is an amount"),
         (("photo.png", "-o", "photo.png"), "made from"),
         (("photo.png", "-o", "o.exe"), "o.exe"),

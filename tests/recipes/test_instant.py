@@ -104,7 +104,7 @@ def test_tiles_are_what_fits() -> None:
     assert tile_for((512, 512), free) == LARGEST
     tight = InstantSettings(precision="bfloat16", memory=f"{resident() // 2**20 + 600}MB")
     assert tile_for((1080, 1920), tight) < LARGEST
-    with pytest.raises(OutOfMemory, match="--size"):
+    with pytest.raises(OutOfMemory, match="--memory"):
         tile_for((4320, 7680), InstantSettings(memory="1MB"))
 
 

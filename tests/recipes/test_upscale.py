@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from reverie.engine.memory import resident
+from reverie.engine.memory import LOADED, resident
+from reverie.engine.needs import WRITTEN
 from reverie.errors import OutOfMemory, PictureError, RecipeError
 from reverie.feedforward.superres import Superres
 from reverie.recipes import Settings, UpscaleSettings, checked, upscale
@@ -99,7 +100,7 @@ def test_settings_that_make_no_sense(values: dict[str, object]) -> None:
 def test_tiles_shrink_until_they_fit(tiny_superres: Superres) -> None:
     x = torch.zeros(1, 3, 600, 900)
     assert tile_for(x, UpscaleSettings(memory="64GB"), tiny_superres) == LARGEST
-    room = (resident() + 4 * x.nbytes + tile_bytes(200, 2, tiny_superres)) / 2**20
+    room = (resident() + LOADED + 4 * WRITTEN * 600 * 900 + tile_bytes(200, 2, tiny_superres)) / 2**20
     assert SMALLEST <= tile_for(x, UpscaleSettings(memory=f"{room:.0f}MB"), tiny_superres) < 200
-    with pytest.raises(OutOfMemory, match="--factor"):
+    with pytest.raises(OutOfMemory, match="--memory"):
         tile_for(x, UpscaleSettings(memory="10MB"), tiny_superres)

@@ -24,11 +24,15 @@ class Canvas(ABC):
         parameters: leaf tensors that require gradients.
         size: (H, W) of the picture, pixels.
         periodic: whether the picture goes on round its edges, as a seamless tile does.
+        buffers: pictures of its size that it needs in a step, beside the parameters and the picture they draw.
+        finished: whether a picture is changed once more when it is `drawn`.
     """
 
     parameters: tuple[Tensor, ...]
     size: Size
     periodic: bool = False
+    buffers: int = 0
+    finished: bool = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.size[0]}x{self.size[1]})"

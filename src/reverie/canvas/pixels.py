@@ -60,6 +60,8 @@ class PixelCanvas(Canvas):
         self._share = None if mask is None else _shares(mask, self.size, periodic=periodic)
         start = self._from_picture(picture)
         self.parameters = (leaf(start, copy=start is picture),)
+        self.buffers = (base is not None) + (3 if mask is not None else 0)
+        self.finished = finish is not None
 
     def paint(self, parameters: Sequence[Tensor]) -> Tensor:
         (pixels,) = parameters

@@ -69,6 +69,12 @@ class Grid:
         areas = [(r.seen[1] - r.seen[0]) * (c.seen[1] - c.seen[0]) for r, c in self]
         return max(areas), sum(areas)
 
+    @property
+    def shapes(self) -> int:
+        """How many different shapes the pixels that tiles read have."""
+        sides = [{span.seen[1] - span.seen[0] for span in self.spans(length)} for length in self.size]
+        return len(sides[0]) * len(sides[1])
+
     def crop(self, pixels: Tensor, place: Place) -> Tensor:
         """The pixels that a tile reads, out of those at hand: a view, or a copy where it reads round the edges."""
         parts = self._parts(place)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ctypes
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from reverie.errors import OutOfMemory, RecipeError
 
 MARGIN = 0.8  # of the free memory is taken
+LOADED = 30 * 2**20  # bytes that libraries come to hold in one pass through a network
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
@@ -102,28 +103,84 @@ def allowed_memory(amount: str | None) -> int:
 
 
 def fitting_tile(
-    needed: Callable[[int], float], allowed: int, *, largest: int, smallest: int, step: int = 1, doing: str, dial: str
+    needed: Callable[[int], float],
+    *,
+    memory: str | None,
+    tile: int | None,
+    largest: int,
+    smallest: int,
+    step: int = 1,
+    whole: bool = False,
+    floor: float,
+    doing: str,
+    dial: str,
 ) -> int:
-    """The side of the largest tiles that fit, halved from the largest until they do; pixels.
+    """The side of the tiles: the one asked for, or the largest that fits, halved until it does; pixels, 0 for none.
 
     Args:
-        needed: bytes that it takes in tiles of a side.
-        allowed: bytes.
+        needed: bytes that it takes in tiles of a side; 0 is the whole picture.
+        memory: most to use, in the user's words; None: what is free.
+        tile: the side asked for, taken where it fits or no limit was set; None: chosen.
         largest, smallest: sides.
-        step: sides are whole multiples of it, from the first that is halved.
+        step: sides are whole multiples of it.
+        whole: whether the whole picture is tried first.
+        floor: bytes that are taken at any size, so that a smaller one takes no less.
         doing, dial: for the message: what takes so much, and the option that would make it less.
     Raises:
-        OutOfMemory: not even the smallest do.
+        OutOfMemory: not even the smallest fits, or not the one asked for; the message says what would.
     Example:
-        >>> fitting_tile(lambda side: 4 * side**2, 300_000, largest=1024, smallest=64, doing="painting", dial="--size")
+        >>> about = {"largest": 1024, "smallest": 64, "floor": 0, "doing": "painting", "dial": "--size"}
+        >>> fitting_tile(lambda side: 4 * side**2, memory="300KB", tile=None, **about)
         256
     """
-    side = largest
-    while (bytes_ := needed(side)) > allowed:
-        if side <= smallest:
-            raise OutOfMemory(
-                f"{doing} takes {bytes_ / 2**30:.1f} GB, and {allowed / 2**30:.1f} GB may be used; ask for a smaller"
-                f" {dial}, or allow more."
-            )
+    asked = None if tile is None else -(-tile // step) * step
+    if asked is not None and memory is None:
+        return asked
+    allowed, sides = allowed_memory(memory), [*([0] if whole else []), *_halved(largest, smallest, step)]
+    fitting = next((side for side in sides if needed(side) <= allowed), None)
+    if asked is None and fitting is not None:
+        return fitting
+    least = sides[-1] if asked is None else asked
+    if asked is not None and needed(asked) <= allowed:
+        return asked
+    remedies = [f"--tile {fitting}"] if fitting is not None else [f"a smaller {dial}"] if floor <= allowed else []
+    remedies.append("more free memory" if memory is None else f"--memory {enough(needed(least))}")
+    raise OutOfMemory(
+        f"{doing} takes {spoken(needed(least))} {how(least)}, and {spoken(allowed)} may be used;"
+        f" try {' or '.join(remedies)}."
+    )
+
+
+def _halved(largest: int, smallest: int, step: int) -> Iterator[int]:
+    """Sides from the largest to the smallest."""
+    side = max(largest, smallest)
+    while side > smallest:
+        yield side
         side = max(smallest, side // 2 // step * step)
-    return side
+    yield side
+
+
+def how(tile: int) -> str:
+    """How a picture is cut, in words."""
+    return f"in tiles of {tile} px" if tile else "as a whole"
+
+
+def enough(amount: float) -> str:
+    """An amount of memory that is surely enough for so many bytes, as ``--memory`` takes it.
+
+    Example:
+        >>> enough(652_900_000)
+        '650MB'
+    """
+    megabytes = 1.03 * amount / 2**20
+    return f"{-(-megabytes // 10) * 10:.0f}MB"
+
+
+def spoken(amount: float) -> str:
+    """Bytes in words.
+
+    Example:
+        >>> spoken(3 * 2**29)
+        '1.5 GB'
+    """
+    return f"{amount / 2**30:.1f} GB" if amount >= 2**30 else f"{amount / 2**20:.0f} MB"

@@ -13,6 +13,7 @@ from torch import Tensor
 from reverie.engine.executors import Executor
 from reverie.engine.iterates import Iterate, State
 from reverie.engine.memory import allowed_memory, parse_memory, resident
+from reverie.engine.needs import PIXEL
 from reverie.engine.plan import BOUNDLESS, Plan, plan
 from reverie.engine.stages import Size
 from reverie.engine.synthesize import Synthesis
@@ -268,11 +269,13 @@ class Frames:
         first: the run of the first frame, by which the others are planned.
         count: how many frames.
         follow: from an executor and a state to the steps of all frames that are missing.
+        kept: pictures of a frame's size that are kept besides the run.
     """
 
     first: Synthesis
     count: int
     follow: Callable[[Executor, State | None], Iterator[FrameStep]]
+    kept: int = 0
 
     @property
     def networks(self) -> Sequence[NetworkUsed]:
@@ -296,7 +299,8 @@ class Frames:
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
         """As the first frame, so many times."""
-        return Optimisation(self.first).planned(memory=memory, tile=tile)
+        pixels = max(stage.size[0] * stage.size[1] for stage in self.first.stages)
+        return plan(self.first, memory=_limit(memory, tile), tile=tile, held=PIXEL * pixels * self.kept)
 
     def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[FrameStep]:
         """A step each; the last of a frame has its picture."""

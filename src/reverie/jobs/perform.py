@@ -169,16 +169,17 @@ def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Mach
         for progress in download(network):
             yield Downloaded(network, progress.done, progress.total)
     run = craft.make(loaded.values, settings)
+    photo, shown, listed = _photo(loaded), _shown(job, craft, loaded, settings), loaded.listed()
+    del loaded  # the pictures, as large as they were read
     plan = machines.plan(run, settings)
     settings = _chosen(settings, run, plan)
-    record = record_of(craft.name, settings, networks=run.networks, inputs=loaded.listed(), output=place.output)
+    record = record_of(craft.name, settings, networks=run.networks, inputs=listed, output=place.output)
     if place.folder is None:
         check_networks(job.expected, record.networks)
     else:
         check_networks(Expected(networks=place.folder.kept.record.networks), record.networks, way="")
         record = place.folder.kept.record_now
-    files_in = [path for _, path in loaded.listed()]
-    work = Work(job, craft, record, run, plan, _photo(loaded), _shown(job, craft, loaded, settings), files_in)
+    work = Work(job, craft, record, run, plan, photo, shown, [path for _, path in listed])
     return replace(work, plan=_with_disk(work, place))
 
 

@@ -156,8 +156,11 @@ class Painting:
 
     def at(self, size: Size, stroke: float) -> Painting:
         """The painting at a picture's scale (same area), times the stroke, never enlarged."""
-        own = painting_size(size_of(self.pixels), size[0] * size[1], stroke)
-        return replace(self, pixels=resize(self.pixels, own).clamp(0, 1))
+        return replace(self, pixels=resize(self.pixels, self.size_at(size, stroke)).clamp(0, 1))
+
+    def size_at(self, size: Size, stroke: float) -> Size:
+        """The (H, W) it has there."""
+        return painting_size(size_of(self.pixels), size[0] * size[1], stroke)
 
     def region(self, network: Network, layer: str) -> Region | None:
         """The part as a region of a layer's map."""
@@ -188,6 +191,10 @@ class Source:
     def scaled(self, size: Size) -> list[Painting]:
         """The paintings as a picture of this size sees them."""
         return [painting.at(size, self.stroke) for painting in self.paintings]
+
+    def largest(self, size: Size) -> int:
+        """Pixels of the largest painting at a picture's scale."""
+        return max(math.prod(each.size_at(size, self.stroke)) for each in self.paintings)
 
 
 def _parts(parts: Parts, count: int) -> Sequence[Tensor | None]:

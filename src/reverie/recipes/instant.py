@@ -23,7 +23,7 @@ from reverie.choices import Precision
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Alpha, Many, Mask, Painting, Photo, Still, StyleNetwork
 from reverie.crafts.settings import DIAL, MACHINE, ColourSettings, Numbers, SeedSettings, TileSettings
-from reverie.engine.memory import allowed_memory, fitting_tile, resident
+from reverie.engine.memory import LOADED, fitting_tile, parse_memory, resident
 from reverie.engine.precision import fastest, with_precision
 from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError, RecipeError
@@ -142,7 +142,8 @@ def resolved(settings: InstantSettings) -> InstantSettings:
     """The same settings with the automatic precision chosen."""
     if settings.precision != "auto":
         return settings
-    return settings.model_copy(update={"precision": fastest(load()).name})
+    memory = None if settings.memory is None else parse_memory(settings.memory)
+    return settings.model_copy(update={"precision": fastest(load(), memory=memory).name})
 
 
 def painter(
@@ -299,19 +300,24 @@ def tile_for(size: tuple[int, int], settings: InstantSettings) -> int:
     Raises:
         OutOfMemory: not even the smallest does.
     """
-    if settings.tile is not None and settings.memory is None:
-        return -(-settings.tile // STRIDE) * STRIDE
-    width = 2 if settings.precision == "bfloat16" else 4
-    held = resident() + (width * _MAPS + _PICTURES) * size[0] * size[1]
+    held = resident() + LOADED
     return fitting_tile(
-        lambda side: held + 4 * _TILE * min(side, size[0]) * min(side, size[1]),
-        allowed_memory(settings.memory),
-        largest=min(settings.tile or LARGEST, LARGEST),
+        lambda side: held + painting_bytes(size, side, settings.precision),
+        memory=settings.memory,
+        tile=settings.tile,
+        largest=LARGEST,
         smallest=SMALLEST,
         step=STRIDE,
+        floor=held,
         doing=f"painting {size[1]}x{size[0]} px",
         dial="--size",
     )
+
+
+def painting_bytes(size: tuple[int, int], tile: int, precision: Precision) -> int:
+    """About how much memory painting a photo of this (H, W) at once takes, in tiles of a side; 0: whole."""
+    width, side = 2 if precision == "bfloat16" else 4, tile or max(size)
+    return (width * _MAPS + _PICTURES) * size[0] * size[1] + 4 * _TILE * min(side, size[0]) * min(side, size[1])
 
 
 def _shares(weights: Sequence[float], count: int) -> tuple[float, ...]:

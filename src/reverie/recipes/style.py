@@ -368,7 +368,9 @@ def beginning(
     if start == "photo":
         return photo
     if start == "instant":
-        how = {name: getattr(settings, name) for name in ("weights", "strength", "stroke", "seed", "precision")}
+        how = {
+            name: getattr(settings, name) for name in ("weights", "strength", "stroke", "seed", "precision", "memory")
+        }
         alpha, theirs = guides.opaque, guides.paintings_opaque
         return painted_at_once(photo, paintings, size=stages[0].size, opaque=alpha, paintings_opaque=theirs, **how)
     each = zip(paintings, guides.paintings_opaque, strict=True)

@@ -22,7 +22,8 @@ from reverie.crafts.kinds import Photo, Still
 from reverie.crafts.settings import DIAL, MACHINE, Memory, Settings, UpscaleFragment
 from reverie.engine import Enlargement
 from reverie.engine.grids import Grid, Place, window_of
-from reverie.engine.memory import allowed_memory, fitting_tile, resident
+from reverie.engine.memory import LOADED, fitting_tile, resident
+from reverie.engine.needs import WRITTEN
 from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError
 from reverie.feedforward.superres import Superres, load_superres
@@ -166,14 +167,15 @@ def tile_for(picture: Tensor, settings: UpscaleSettings, network: Superres) -> i
     Raises:
         OutOfMemory: not even the smallest does.
     """
-    if settings.tile is not None and settings.memory is None:
-        return settings.tile
-    held = resident() + picture.nbytes * settings.factor**2
+    held = resident() + LOADED
+    result = picture.shape[0] * size_of(picture)[0] * size_of(picture)[1] * settings.factor**2 * WRITTEN
     return fitting_tile(
-        lambda side: held + picture.shape[0] * tile_bytes(side, settings.factor, network),
-        allowed_memory(settings.memory),
-        largest=min(settings.tile or LARGEST, max(size_of(picture))),
+        lambda side: held + result + picture.shape[0] * tile_bytes(side, settings.factor, network),
+        memory=settings.memory,
+        tile=settings.tile,
+        largest=min(LARGEST, max(size_of(picture))),
         smallest=SMALLEST,
+        floor=held,
         doing=f"enlarging {settings.factor} times",
         dial="--factor",
     )

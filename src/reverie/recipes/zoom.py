@@ -26,6 +26,7 @@ from reverie.pictures import magnified, scaled
 from reverie.recipes.dream import Beside, DreamSettings, canvas_of, dreaming, noise
 
 _DEEPEST = 20.0  # natural logarithm of a magnification beyond which no pixel of the photo's alpha is left to see
+KEPT = 5  # pictures: the frame, the one before, the first, and what they are made of
 CALM = 0.6  # of a first frame's step, so that frames do not flicker
 ZOOM = Panel("Zoom")
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -84,7 +85,7 @@ def zoom(
     def follow(executor: Executor, state: State | None) -> Iterator[FrameStep]:
         return zooming(first, settings, beside=beside, executor=executor, alpha=photo_alpha, state=state)
 
-    return Frames(first, settings.frames, follow)
+    return Frames(first, settings.frames, follow, kept=KEPT)
 
 
 def zooming(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reverie.crafts.settings import RunSettings
+from reverie.engine import parse_memory
 from reverie.engine.precision import with_precision
 from reverie.errors import RecipeError
 from reverie.networks import Network, Padding, Pooling, load
@@ -26,9 +27,12 @@ def network_for(
     Raises:
         RecipeError: what is asked for is not to be had of the caller's network.
     """
+    allowed: str | None = getattr(settings, "memory", None)
+    memory = None if allowed is None else parse_memory(allowed)
     if own is None:
         padding: Padding = "circular" if seamless else "replicate"
-        return with_precision(load(settings.network, pooling=pooling, padding=padding, leak=leak), settings.precision)
+        own = load(settings.network, pooling=pooling, padding=padding, leak=leak)
+        return with_precision(own, settings.precision, memory=memory)
     if seamless and not own.periodic:
         raise RecipeError(
             f"a seamless picture needs a network that reads round its edges, and {own.name} does not;"
@@ -36,4 +40,4 @@ def network_for(
         )
     if leak:
         raise RecipeError("a leak is given to a network as it is loaded: load(name, leak=...); leave it out here.")
-    return with_precision(own, settings.precision)
+    return with_precision(own, settings.precision, memory=memory)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from reverie.engine.memory import allowed_memory, fitting_tile, resident
+from reverie.engine.memory import LOADED, fitting_tile, resident
 from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError, RecipeError
 from reverie.feedforward.johnson import Johnson, check_size
@@ -124,20 +124,23 @@ class OwnPainter:
         Raises:
             OutOfMemory: not even the smallest does.
         """
-        settings = self.settings
-        if settings.tile is not None and settings.memory is None:
-            return settings.tile
-        allowed = allowed_memory(settings.memory)
-        channels = int(self.network.tensors["down.0.weight"].shape[0])
+        channels, held = int(self.network.tensors["down.0.weight"].shape[0]), resident() + LOADED
         width, pixels = channels * self.network.dtype.itemsize, size[0] * size[1]
-        if not settings.tile and resident() + (_PICTURES + _WHOLE * width) * pixels <= allowed:
-            return 0
-        held = resident() + (_PICTURES + _KEPT * width) * pixels
+
+        def needed(side: int) -> int:
+            if not side:
+                return int(held + (_PICTURES + _WHOLE * width) * pixels)
+            tile = 4 * _TILE * channels * min(side, size[0]) * min(side, size[1])
+            return int(held + (_PICTURES + _KEPT * width) * pixels + tile)
+
         return fitting_tile(
-            lambda side: held + 4 * _TILE * channels * min(side, size[0]) * min(side, size[1]),
-            allowed,
-            largest=min(settings.tile or LARGEST, LARGEST),
+            needed,
+            memory=self.settings.memory,
+            tile=self.settings.tile,
+            largest=LARGEST,
             smallest=SMALLEST,
+            whole=True,
+            floor=held,
             doing=f"painting {size[1]}x{size[0]} px",
             dial="--size",
         )
