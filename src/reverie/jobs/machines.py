@@ -63,7 +63,7 @@ class Machines:
         if self._address is None or tile == 0 or not isinstance(run, Optimisation):
             return run.planned(memory=memory, tile=tile)
         if tile is not None:
-            return run.planned(tile=tile)
+            return run.planned(memory=None if memory is None else str(self._memory(memory)), tile=tile)
         chosen = run.planned(memory=str(self._memory(memory)))
         side = min(chosen.tile or max(chosen.size), _for_each(self._workers(), chosen.size))
         return replace(run.planned(tile=side), limit=chosen.limit)

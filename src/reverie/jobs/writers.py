@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -291,7 +291,7 @@ class WeightsWriter(Writer):
         """The network, once it is trained."""
         if whole:
             preview = self.folder.owned.beside
-            write_johnson(self.output, step.trained(self._facts(step)))
+            write_johnson(self.output, replace(step.network, facts=self._facts(step)))
             shown = write_image(beside(self.output, "preview", ".png"), step.preview(), into=preview)
             self._written = (self.output, shown)
         return iter(())
@@ -305,7 +305,7 @@ class WeightsWriter(Writer):
             "judge": judge.name,
             "judge_sha256": judge.sha256,
             "settings": dict(record.settings),
-            "style_weight": step.weight,
+            "style_weight": step.learner.weight,
             "steps": step.step,
             "seconds": round(step.seconds, 1),
             "photos": self.photos,
