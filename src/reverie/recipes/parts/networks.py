@@ -24,16 +24,15 @@ def network_for(
         seamless: whether maps go on round the picture's edges.
         pooling, leak: of a network that is loaded.
     Raises:
-        RecipeError: what is asked for is not to be had of the caller's network.
+        RecipeError: what is asked for is not to be had of the network.
     """
-    if own is None:
-        padding: Padding = "circular" if seamless else "replicate"
-        return with_precision(load(settings.network, pooling=pooling, padding=padding, leak=leak), settings.precision)
-    if seamless and not own.periodic:
-        raise RecipeError(
-            f"a seamless picture needs a network that reads round its edges, and {own.name} does not;"
-            " load one with padding='circular'."
-        )
-    if leak:
+    if own is not None and leak:
         raise RecipeError("a leak is given to a network as it is loaded: load(name, leak=...); leave it out here.")
-    return with_precision(own, settings.precision)
+    padding: Padding = "circular" if seamless else "replicate"
+    network = load(settings.network, pooling=pooling, padding=padding, leak=leak) if own is None else own
+    if seamless and not network.periodic:
+        way = "take another" if own is None else "load one with padding='circular'"
+        raise RecipeError(
+            f"a seamless picture needs a network that reads round its edges, and {network.name} does not; {way}."
+        )
+    return with_precision(network, settings.precision)
