@@ -18,10 +18,10 @@ from reverie.version import __version__ as __version__
 if TYPE_CHECKING:
     from reverie import canvas, engine, feedforward, networks, objectives, optimisers, pictures, recipes, views
     from reverie.canvas import FourierCanvas, PixelCanvas, PyramidCanvas
-    from reverie.crafts.craft import (
+    from reverie.crafts.craft import Craft, craft
+    from reverie.crafts.kinds import (
         Alpha,
         Clip,
-        Craft,
         Folder,
         Many,
         Map,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         Still,
         StyleNetwork,
         Weights,
-        craft,
     )
     from reverie.crafts.settings import Settings
     from reverie.engine import (
@@ -186,10 +185,10 @@ _HOMES = {
         "PixelCanvas",
         "PyramidCanvas",
     ),
-    "reverie.crafts.craft": (
+    "reverie.crafts.craft": ("Craft", "craft"),
+    "reverie.crafts.kinds": (
         "Alpha",
         "Clip",
-        "Craft",
         "Folder",
         "Many",
         "Map",
@@ -200,7 +199,6 @@ _HOMES = {
         "Still",
         "StyleNetwork",
         "Weights",
-        "craft",
     ),
     "reverie.crafts.settings": ("Settings",),
     "reverie.engine": (

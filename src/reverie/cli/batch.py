@@ -27,7 +27,8 @@ from reverie.cli.options import (
 )
 from reverie.cli.progress import reporter
 from reverie.cli.tally import Tally, tally
-from reverie.crafts.craft import FOLDER, STYLE_NETWORK, Craft, Input, Still
+from reverie.crafts.craft import Craft, Input
+from reverie.crafts.kinds import FOLDER, STYLE_NETWORK, Still
 from reverie.crafts.registry import crafts, find
 from reverie.crafts.settings import MACHINE
 from reverie.errors import RecipeError

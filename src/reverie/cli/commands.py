@@ -26,7 +26,8 @@ from reverie.cli.options import (
     writing_parameters,
 )
 from reverie.cli.work import carry_out
-from reverie.crafts.craft import RESULT, Craft
+from reverie.crafts.craft import Craft
+from reverie.crafts.kinds import RESULT
 from reverie.crafts.registry import find
 from reverie.crafts.settings import MACHINE
 

@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 from rich.markup import escape
 from typer.core import TyperCommand
 
-from reverie.crafts.craft import RESULT, Clip, Craft, Input, Report, Still
+from reverie.crafts.craft import Craft, Input
+from reverie.crafts.kinds import RESULT, Clip, Report, Still
 from reverie.crafts.settings import DIAL, MACHINE, Panel, Settings
 
 DIALS, BESIDE, FINER, WRITING = DIAL.title, "Pictures beside", "Finer", "Writing"

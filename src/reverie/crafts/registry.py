@@ -107,7 +107,7 @@ def _plugins() -> Iterator[Listing]:
         try:
             spec = find_spec(entry.module)
             if spec is None or spec.origin is None:
-                raise ModuleNotFoundError(f"no module named '{entry.module}'")
+                raise ValueError(f"no module named '{entry.module}'")
             said = {n: s for f, n, s in _declared(Path(spec.origin).read_text(encoding="utf8")) if f == entry.attr}
         except Exception as error:  # a stranger's code
             _warn(name, f"{type(error).__name__}: {error}")

@@ -64,13 +64,20 @@ class Run(Protocol):
     """
 
     @property
-    def networks(self) -> Sequence[NetworkUsed]: ...
+    def networks(self) -> Sequence[NetworkUsed]:
+        """Those it uses."""
+
     @property
-    def precision(self) -> str | None: ...
+    def precision(self) -> str | None:
+        """In which they run."""
+
     @property
-    def least(self) -> int | None: ...
+    def least(self) -> int | None:
+        """Side of the smallest tiles, pixels."""
+
     @property
-    def notes(self) -> Sequence[str]: ...
+    def notes(self) -> Sequence[str]:
+        """What the user should know."""
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
         """How it will be done: within so much memory (by default what is free), or in such tiles."""
@@ -169,13 +176,14 @@ class OnePass:
     Attributes:
         size: (H, W) of the result.
         draw: from the side of the tiles to the picture after each of them.
-        fitting: from the memory allowed and the tiles asked for to the side of the tiles; 0 for the whole.
+        fitting: from the memory allowed and the tiles asked for to the side of the tiles, 0 for the whole; None where
+            it is always done whole.
         networks, precision, least, notes: see `Run`.
     """
 
     size: Size
     draw: Callable[[int], Iterator[Part]]
-    fitting: Callable[[str | None, int | None], int] = lambda memory, tile: 0
+    fitting: Callable[[str | None, int | None], int] | None = None
     networks: Sequence[NetworkUsed] = ()
     precision: str | None = None
     least: int | None = None
@@ -187,7 +195,7 @@ class OnePass:
         Raises:
             OutOfMemory: not even the smallest do.
         """
-        side = self.fitting(memory, tile)
+        side = 0 if self.fitting is None else self.fitting(memory, tile)
         limit = allowed_memory(memory)
         return Plan(self.size, self.size, side, resident(), limit, step_seconds=0.0, seconds=0.0, disk=0)
 

@@ -9,7 +9,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reverie.crafts.craft import Painting, Place, Report, Word, craft
+from reverie.crafts.craft import craft
+from reverie.crafts.kinds import Painting, Place, Report, Word
 from reverie.crafts.settings import DIAL, Settings, Words
 from reverie.engine import Task
 from reverie.errors import RecipeError

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from reverie.crafts.craft import PHOTO, Craft, Still
+from reverie.crafts.craft import Craft
+from reverie.crafts.kinds import PHOTO, Still
 from reverie.files import make_folder
 from reverie.jobs.gather import gather
 from reverie.jobs.job import Job

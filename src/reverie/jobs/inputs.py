@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from reverie import styles
-from reverie.crafts.craft import FOLDER, MASK, PHOTO, PLACE, RESULT, STYLE_NETWORK, WORD, Craft, Input
+from reverie.crafts.craft import Craft, Input
+from reverie.crafts.kinds import FOLDER, MASK, PHOTO, PLACE, RESULT, STYLE_NETWORK, WORD
 from reverie.errors import PictureError, RecipeError, suggestion
 from reverie.feedforward import read_johnson
 from reverie.feedforward.own import own_style, own_styles

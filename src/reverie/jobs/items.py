@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_origin
 
-from reverie.crafts.craft import FOLDER, Craft
+from reverie.crafts.craft import Craft
+from reverie.crafts.kinds import FOLDER
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, checked
 from reverie.errors import RecipeError, ReverieError, suggestion

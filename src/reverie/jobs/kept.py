@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, Self
 import torch
 from pydantic import AfterValidator, Field
 
-from reverie.crafts.craft import FOLDER, Craft
+from reverie.crafts.craft import Craft
+from reverie.crafts.kinds import FOLDER
 from reverie.errors import RecipeError
 from reverie.jobs.job import Job, Part
 from reverie.jobs.record import Record, hash_of

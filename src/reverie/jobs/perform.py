@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from reverie.crafts.craft import Craft, Still
+from reverie.crafts.craft import Craft
+from reverie.crafts.kinds import Still
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, longer_side
 from reverie.engine import Plan, Run, parse_memory

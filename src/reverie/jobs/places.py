@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reverie.crafts.craft import FOLDER, RESULT, Clip, Craft, Output, Report, Still, Weights
+from reverie.crafts.craft import Craft
+from reverie.crafts.kinds import FOLDER, RESULT, Clip, Output, Report, Still, Weights
 from reverie.errors import RecipeError
 from reverie.feedforward.own import styles_folder
 from reverie.files import check_writable, make_folder, numbered, remove_empty

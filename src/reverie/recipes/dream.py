@@ -17,7 +17,8 @@ from pydantic import BeforeValidator, Field
 from torch import Tensor
 
 from reverie.canvas import PixelCanvas
-from reverie.crafts.craft import Many, Mask, Photo, Still, craft
+from reverie.crafts.craft import craft
+from reverie.crafts.kinds import Many, Mask, Photo, Still
 from reverie.crafts.settings import (
     DIAL,
     QUALITY,

@@ -20,7 +20,8 @@ from pydantic import Field
 from torch import Tensor
 
 from reverie.choices import Precision
-from reverie.crafts.craft import Alpha, Many, Mask, Painting, Photo, Still, StyleNetwork, craft
+from reverie.crafts.craft import craft
+from reverie.crafts.kinds import Alpha, Many, Mask, Painting, Photo, Still, StyleNetwork
 from reverie.crafts.settings import DIAL, MACHINE, ColourSettings, Numbers, SeedSettings, TileSettings
 from reverie.engine.memory import allowed_memory, fitting_tile, resident
 from reverie.engine.precision import fastest, with_precision

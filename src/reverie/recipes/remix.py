@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from reverie.crafts.craft import Many, Painting, Photo, Result, Still, craft
+from reverie.crafts.craft import craft
+from reverie.crafts.kinds import Many, Painting, Photo, Result, Still
 from reverie.crafts.settings import DIAL, ColourSettings
 from reverie.pictures import periodic_part, scaled, size_of
 from reverie.pictures import remix as mixed

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from reverie.canvas import PixelCanvas
 from reverie.choices import ColourMode
-from reverie.crafts.craft import Alpha, Many, Painting, Still, craft
+from reverie.crafts.craft import craft
+from reverie.crafts.kinds import Alpha, Many, Painting, Still
 from reverie.crafts.settings import (
     DIAL,
     ColourSettings,

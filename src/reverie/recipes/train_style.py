@@ -25,7 +25,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from reverie.crafts.craft import Folder, Painting, Weights, craft
+from reverie.crafts.craft import craft
+from reverie.crafts.kinds import Folder, Painting, Weights
 from reverie.crafts.settings import DIAL, RunSettings
 from reverie.engine import Executor, Plan, State
 from reverie.engine.evaluate import value

@@ -17,7 +17,8 @@ from pydantic import Field
 from torch import Tensor
 
 from reverie.choices import Variant
-from reverie.crafts.craft import Photo, Still, craft
+from reverie.crafts.craft import craft
+from reverie.crafts.kinds import Photo, Still
 from reverie.crafts.settings import DIAL, MACHINE, Memory, Settings, UpscaleFragment
 from reverie.engine import Enlargement
 from reverie.engine.grids import Grid, Place, window_of

@@ -15,7 +15,8 @@ import torch
 from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor
 
-from reverie.crafts.craft import Alpha, Clip, Many, Mask, Photo, craft
+from reverie.crafts.craft import craft
+from reverie.crafts.kinds import Alpha, Clip, Many, Mask, Photo
 from reverie.crafts.settings import DIAL, Panel, listed
 from reverie.engine import Executor, State, Synthesis
 from reverie.engine.runs import Frames, FrameStep
