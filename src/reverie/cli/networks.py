@@ -9,7 +9,7 @@ from typing import Any
 from reverie.errors import WeightsError, printable, shortened
 from reverie.feedforward.johnson import read_johnson
 from reverie.feedforward.own import own_style, own_styles, styles_folder
-from reverie.networks import Description, LayerSummary, describe, names
+from reverie.networks import Description, LayerSummary, describe, descriptions, names
 from reverie.networks.weights import cache_folder
 from reverie.networks.zoo import EMBEDDED
 
@@ -20,9 +20,8 @@ _EXAMPLE = 512  # pixels; of the picture whose maps' sizes are shown
 def show_all() -> int:
     """Print every network: layers, classes, where its weights lie, licence."""
     rows = [("network", "layers", "classes", "weights", "licence")]
-    for name in names():
-        known = describe(name)
-        licence = known.licence.split(" ", 1)[0].rstrip(";,")
+    for name, known in descriptions().items():
+        licence = known.licence.split(" ", 1)[0].rstrip(";,") or "-"
         rows.append((name, str(len(known.layers)), str(known.classes or "-"), short_place(known), licence))
     print_table(rows, right=(1, 2))
     print("\n'reverie networks NAME' lists a network's layers.")
@@ -97,8 +96,8 @@ def show(name: str) -> int:
     print_table(
         [
             ("network", known.name),
-            ("paper", known.paper),
-            ("licence", known.licence),
+            ("paper", known.paper or "-"),
+            ("licence", known.licence or "-"),
             ("weights", place(known)),
             ("classes", str(known.classes or "none")),
         ]
@@ -121,18 +120,24 @@ def row_of(known: Description, layer: LayerSummary) -> tuple[str, ...]:
     return (
         layer.name,
         layer.kind,
-        str(layer.channels),
-        str(layer.stride),
-        str(layer.field),
-        str(-(-_EXAMPLE // layer.stride)),
+        _number(layer.channels),
+        _number(layer.stride),
+        _number(layer.field),
+        _number(layer.stride and -(-_EXAMPLE // layer.stride)),
         ", ".join(use for use, wanted in uses.items() if wanted),
     )
+
+
+def _number(found: int | None) -> str:
+    return "-" if found is None else str(found)
 
 
 def short_place(known: Description) -> str:
     """Where the weights lie, in a word or two."""
     if known.name == EMBEDDED:
         return "in the package"
+    if known.package:
+        return f"in {known.package}"
     return f"to fetch, {known.download / 1e6:.0f} MB" if known.download else "here"
 
 
@@ -140,6 +145,8 @@ def place(known: Description) -> str:
     """Where the weights lie, or will."""
     if known.name == EMBEDDED:
         return "in the package"
+    if known.package:
+        return f"in the package {known.package}"
     if known.download:
         size = f"{known.download / 1e6:.0f} MB"
         return f"fetched when first used ({size}), then kept in {cache_folder()}"

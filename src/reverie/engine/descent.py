@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from reverie.engine.synthesize import State
+from reverie.engine.iterates import State
 from reverie.errors import Diverged
 
 Weights = Mapping[str, Tensor]

@@ -27,10 +27,10 @@ from torch import Tensor
 
 from reverie.engine.descent import Course, Descent, Update, Weights, copied
 from reverie.engine.executors import Executor
+from reverie.engine.iterates import State
 from reverie.engine.memory import allowed_memory, resident
 from reverie.engine.plan import Plan
 from reverie.engine.stages import Size
-from reverie.engine.synthesize import State
 from reverie.errors import Diverged
 from reverie.networks.used import NetworkUsed
 

@@ -13,7 +13,7 @@ from reverie.networks.network import Network
 from reverie.networks.ops import Padding, Pooling
 from reverie.networks.used import NetworkUsed
 from reverie.networks.wrapped import wrap
-from reverie.networks.zoo import Description, LayerSummary, describe, download, load, names
+from reverie.networks.zoo import Description, LayerSummary, describe, descriptions, download, load, names
 
 __all__ = [
     "AVERAGE_SCALE",
@@ -26,6 +26,7 @@ __all__ = [
     "Pooling",
     "Progress",
     "describe",
+    "descriptions",
     "download",
     "find_class",
     "find_classes",

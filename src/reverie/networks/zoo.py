@@ -6,13 +6,16 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import get_args
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
-from reverie.errors import RecipeError, WeightsError, suggestion
+from reverie.errors import RecipeError, ReverieError, WeightsError, suggestion
+from reverie.networks import plugins
 from reverie.networks import weights as store
 from reverie.networks.classes import imagenet_classes
 from reverie.networks.dreamnet import dreamnet
@@ -20,7 +23,7 @@ from reverie.networks.fetch import Progress
 from reverie.networks.googlenet import googlenet
 from reverie.networks.graph import Blueprint, weight_shapes
 from reverie.networks.network import Network
-from reverie.networks.ops import Padding, Pooling
+from reverie.networks.ops import Call, Op, Padding, Pooling
 from reverie.networks.resnet import resnet50
 from reverie.networks.squeezenet import squeezenet1_1
 from reverie.networks.tensorfiles import read_safetensors
@@ -62,13 +65,20 @@ _TABLES: Mapping[str, Callable[[], Blueprint]] = {
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """One layer in a list of them: what it is, its channels, stride and receptive field in px."""
+    """One layer in a list of them.
+
+    Attributes:
+        name: of the layer.
+        kind: what it is, in one word.
+        channels: of its maps; None where it gives none.
+        stride, field: its stride and receptive field, px; None where it may see the whole picture.
+    """
 
     name: str
     kind: str
-    channels: int
-    stride: int
-    field: int
+    channels: int | None
+    stride: int | None
+    field: int | None
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,7 @@ class Description:
         layers: every layer, in order of depth.
         style_layers, content_layer, dream_layers: what the crafts use unless told otherwise.
         classes: how many classes it tells apart.
+        package: that brings it; empty for Reverie's own.
     """
 
     name: str
@@ -94,19 +105,33 @@ class Description:
     content_layer: str
     dream_layers: tuple[str, ...]
     classes: int
+    package: str = ""
 
 
 def names() -> tuple[str, ...]:
-    """The networks ``load`` knows."""
-    return tuple(_TABLES)
+    """The networks ``load`` knows: Reverie's own, and those of installed packages."""
+    return (*_TABLES, *_added())
+
+
+def descriptions() -> Mapping[str, Description]:
+    """Every network described, by name; a broken plugin costs a warning."""
+    found = {name: describe(name) for name in _TABLES}
+    for name in _added():
+        try:
+            found[name] = describe(name)
+        except ReverieError as error:
+            plugins.warn(name, error)
+    return found
 
 
 def describe(name: str) -> Description:
-    """What a network is and has, without fetching it.
+    """What a network is and has, without fetching it; one that a package brings is loaded.
 
     Raises:
-        RecipeError: if there is no network of that name.
+        RecipeError: if there is no network of that name, or its plugin cannot be loaded.
     """
+    if name in _added():
+        return _brought(_added()[name])
     table, published = table_of(name), store.checkpoints().get(name)
     here = published is None or store.is_cached(published)
     return Description(
@@ -134,6 +159,8 @@ def download(name: str) -> Iterator[Progress]:
         RecipeError: if there is no network of that name.
         WeightsError: if the weights cannot be had.
     """
+    if name in _added():
+        return
     table, published = table_of(name), store.checkpoints().get(name)
     if published is not None:
         yield from store.obtain(published, table)
@@ -151,7 +178,8 @@ def load(
     """A frozen network by name, on the CPU, in float32.
 
     Args:
-        name: one of ``names()``. ``"dreamnet"`` comes with Reverie; the others are fetched once.
+        name: one of ``names()``. ``"dreamnet"`` comes with Reverie; the others are fetched once, or come with an
+            installed package, whose function takes the pooling, padding and leak that it has parameters for.
         weights: a .pth or .safetensors file with torchvision's keys, or ``"random"``; by default
             the published ones, from ``$REVERIE_WEIGHTS``, the cache, or the internet.
         pooling: ``"average"`` exchanges max pools for average pools, scaled to keep the size of
@@ -164,17 +192,19 @@ def load(
         seed: of random weights.
 
     Raises:
-        RecipeError: if there is no network, pooling or padding of that name, or no such leak.
+        RecipeError: if there is no network, pooling or padding of that name, or no such leak; or if the network's
+            plugin cannot be loaded.
         WeightsError: if the weights cannot be had.
 
     Example:
         >>> load("dreamnet").layers[:3]
         ('conv1_1', 'relu1_1', 'conv1_2')
     """
-    _one_of("pooling", pooling, get_args(Pooling))
-    _one_of("padding", padding, get_args(Padding))
-    if not 0 <= leak <= 1:
-        raise RecipeError(f"leak is a share of the gradient, 0 to 1; got {leak}.")
+    _check_options(pooling, padding, leak)
+    if name in _added():
+        if weights is not None:
+            raise RecipeError(f"the network '{name}' brings its own weights; leave out the others.")
+        return plugins.load_plugin(_added()[name], pooling=pooling, padding=padding, leak=leak)
     table = table_of(name)
     found = _weights(table, weights, seed)
     table = dreamnet(found.tensors) if name == EMBEDDED else table
@@ -209,7 +239,7 @@ def _weights(table: Blueprint, wanted: str | Path | None, seed: int) -> store.We
 
 
 def table_of(name: str) -> Blueprint:
-    """A network's table, by name.
+    """The table of one of Reverie's own networks, by name.
 
     Raises:
         RecipeError: if there is no network of that name.
@@ -221,17 +251,61 @@ def table_of(name: str) -> Blueprint:
     return _TABLES[name]()
 
 
+def _added() -> Mapping[str, EntryPoint]:
+    """The networks that installed packages bring."""
+    return plugins.entries(tuple(_TABLES))
+
+
+def _check_options(pooling: str, padding: str, leak: float) -> None:
+    _one_of("pooling", pooling, get_args(Pooling))
+    _one_of("padding", padding, get_args(Padding))
+    if not 0 <= leak <= 1:
+        raise RecipeError(f"leak is a share of the gradient, 0 to 1; got {leak}.")
+
+
 def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise RecipeError(f"{what} must be one of {', '.join(choices)}; got '{value}'.")
 
 
-def _summary(table: Blueprint, layer: str) -> LayerSummary:
-    geometry = table.geometry(layer)
+def _brought(entry: EntryPoint) -> Description:
+    """What can be said about the network of an installed package."""
+    network = plugins.load_plugin(entry)
+    package, licence = plugins.package_of(entry)
+    return Description(
+        name=entry.name,
+        paper=network.blueprint.paper,
+        licence=licence,
+        download=0,
+        layers=tuple(_summary(network, layer) for layer in network.layers),
+        style_layers=network.style_layers,
+        content_layer=network.content_layer,
+        dream_layers=network.dream_layers,
+        classes=len(network.classes or ()),
+        package=package,
+    )
+
+
+def _summary(network: Blueprint | Network, layer: str) -> LayerSummary:
+    table = network.blueprint if isinstance(network, Network) else network
+    geometry = table.geometry(layer) if table.is_local(layer) else None
     return LayerSummary(
         name=layer,
-        kind=type(table.node(layer).op).__name__.lower(),
-        channels=table.channels(layer),
-        stride=geometry.stride,
-        field=geometry.field,
+        kind=_kind(table.node(layer).op),
+        channels=_channels(network, layer),
+        stride=None if geometry is None else geometry.stride,
+        field=None if geometry is None else geometry.field,
     )
+
+
+def _channels(network: Blueprint | Network, layer: str) -> int | None:
+    """The channels of a layer's maps; None where a stranger's layer gives none."""
+    try:
+        return network.channels(layer)
+    except ReverieError:
+        return None
+
+
+def _kind(op: Op) -> str:
+    """What an op is, in one word: a stranger's by its module's name."""
+    return type(op.function if isinstance(op, Call) and isinstance(op.function, Module) else op).__name__.lower()

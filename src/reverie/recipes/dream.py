@@ -33,7 +33,7 @@ from reverie.crafts.settings import (
 )
 from reverie.engine import Stage, Synthesis, octaves
 from reverie.errors import LayerNotFound, RecipeError
-from reverie.networks import Network, describe, names
+from reverie.networks import Network, descriptions
 from reverie.objectives import Objective
 from reverie.optimisers import Normalised
 from reverie.pictures import fit, keep_colours, mask_of, periodic_part, resize_seamless, scaled, size_of
@@ -234,7 +234,7 @@ def check_classes(network: Network, settings: DreamSettings) -> None:
         LayerNotFound: it has none; the message names networks that have.
     """
     if network.class_layer is None and (settings.class_name or settings.avoid):
-        others = ", ".join(name for name in names() if describe(name).classes)
+        others = ", ".join(name for name, known in descriptions().items() if known.classes)
         raise LayerNotFound(f"{network.name} has no classes to dream of; {others} have. Name one by --network.")
 
 

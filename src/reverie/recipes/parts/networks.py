@@ -25,19 +25,17 @@ def network_for(
         seamless: whether maps go on round the picture's edges.
         pooling, leak: of a network that is loaded.
     Raises:
-        RecipeError: what is asked for is not to be had of the caller's network.
+        RecipeError: what is asked for is not to be had of the network.
     """
+    if own is not None and leak:
+        raise RecipeError("a leak is given to a network as it is loaded: load(name, leak=...); leave it out here.")
+    padding: Padding = "circular" if seamless else "replicate"
+    network = load(settings.network, pooling=pooling, padding=padding, leak=leak) if own is None else own
+    if seamless and not network.periodic:
+        way = "take another" if own is None else "load one with padding='circular'"
+        raise RecipeError(
+            f"a seamless picture needs a network that reads round its edges, and {network.name} does not; {way}."
+        )
     allowed: str | None = getattr(settings, "memory", None)
     memory = None if allowed is None else parse_memory(allowed)
-    if own is None:
-        padding: Padding = "circular" if seamless else "replicate"
-        own = load(settings.network, pooling=pooling, padding=padding, leak=leak)
-        return with_precision(own, settings.precision, memory=memory)
-    if seamless and not own.periodic:
-        raise RecipeError(
-            f"a seamless picture needs a network that reads round its edges, and {own.name} does not;"
-            " load one with padding='circular'."
-        )
-    if leak:
-        raise RecipeError("a leak is given to a network as it is loaded: load(name, leak=...); leave it out here.")
-    return with_precision(own, settings.precision, memory=memory)
+    return with_precision(network, settings.precision, memory=memory)
