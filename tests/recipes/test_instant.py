@@ -13,7 +13,8 @@ from reverie.feedforward.matching import moments
 from reverie.networks import load
 from reverie.pictures import resize
 from reverie.recipes import InstantSettings, checked, instant
-from reverie.recipes.instant import LARGEST, LONGEST, counted, painter, size_for, tile_for
+from reverie.recipes.instant import LARGEST, painter, tile_for
+from reverie.recipes.parts.at_once import LONGEST, counted, size_for
 
 Make = Callable[..., Tensor]
 EXACT = {"precision": "float32", "tile": 0}

@@ -16,7 +16,7 @@ from reverie.errors import PictureError
 from reverie.feedforward.johnson import draw_johnson
 from reverie.pictures import periodic_part, read_mask, scaled, write_image
 from reverie.recipes.dream import Beside, DreamSettings
-from reverie.recipes.instant import InstantSettings
+from reverie.recipes.parts.at_once import InstantSettings
 from reverie.recipes.style import Guides, StyleSettings
 from reverie.recipes.zoom import zoom
 

@@ -8,7 +8,7 @@ import torch
 from reverie.engine.memory import resident
 from reverie.errors import OutOfMemory
 from reverie.feedforward.johnson import draw_johnson
-from reverie.recipes.instant import InstantSettings
+from reverie.recipes.parts.at_once import InstantSettings
 from reverie.recipes.parts.own_style import LARGEST, SMALLEST, OwnPainter, own_painter
 
 BIG = (2160, 3840)

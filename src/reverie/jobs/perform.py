@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,36 +30,14 @@ from reverie.jobs.machines import Machines
 from reverie.jobs.outputs import folder_beside
 from reverie.jobs.places import Placement, placement_for
 from reverie.jobs.presets import with_preset
-from reverie.jobs.record import Record, record_of
+from reverie.jobs.record import record_of
 from reverie.jobs.smaller import smaller
+from reverie.jobs.work import Work
 from reverie.jobs.writers import Photo, Writer, same_pixels
 from reverie.networks import NetworkUsed, download
 
 Wanted = Callable[[], bool]
 """Whether the user, or the system, wants the run to stop."""
-
-
-@dataclass(frozen=True, eq=False)
-class Work:
-    """A job made ready: files checked, inputs read, every automatic choice made.
-
-    Attributes:
-        job: as it was asked for.
-        craft: of the job.
-        record: with the settings that are used.
-        run, plan: what runs, and how.
-        photo: what the result takes over from it.
-        shown: captions and pictures of a comparison.
-    """
-
-    job: Job
-    craft: Craft[..., Any]
-    record: Record
-    run: Run
-    plan: Plan
-    photo: Photo
-    shown: Sequence[tuple[str, torch.Tensor]]
-    files: Sequence[Path]
 
 
 def perform(

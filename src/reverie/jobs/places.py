@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reverie.crafts.craft import Craft
 from reverie.crafts.kinds import FOLDER, RESULT, Clip, Output, Report, Still, Weights
@@ -20,11 +20,9 @@ from reverie.jobs.film import FILMS, check_film
 from reverie.jobs.folder import Folder, holds_job, reopen
 from reverie.jobs.job import Job
 from reverie.jobs.outputs import Outputs, check_no_input, folder_beside, placed
+from reverie.jobs.work import Work
 from reverie.jobs.writers import FramesWriter, Reel, ReportWriter, StillWriter, WeightsWriter, Writer
 from reverie.pictures import check_output
-
-if TYPE_CHECKING:
-    from reverie.jobs.perform import Work
 
 Files = Mapping[str, tuple[Path, ...]]
 

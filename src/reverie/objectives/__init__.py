@@ -2,21 +2,11 @@
 
 from reverie.objectives.algebra import ZERO, Binding, Bound, Objective, Term
 from reverie.objectives.distances import mse, relative, wasserstein2
+from reverie.objectives.places import PICTURE, Region, Window
 from reverie.objectives.presence import presence
 from reverie.objectives.roughness import total_variation
 from reverie.objectives.sight import Sight
-from reverie.objectives.statistics import (
-    PICTURE,
-    Means,
-    MeanSquares,
-    Measure,
-    Moments,
-    Region,
-    Samples,
-    Statistic,
-    Window,
-    share,
-)
+from reverie.objectives.statistics import Means, MeanSquares, Measure, Moments, Samples, Statistic, share
 from reverie.objectives.terms_content import content, self_similarity
 from reverie.objectives.terms_dream import (
     channel,

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from reverie.errors import RecipeError
+from reverie.objectives.places import Size
 from reverie.objectives.statistics import Measure, Statistic
 
 if TYPE_CHECKING:
     from reverie.networks import Network
 
-Size = tuple[int, int]
 Value = Callable[[Mapping[Statistic, Tensor]], Tensor]
 Binding = tuple[tuple[Statistic, ...], Value]
 

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from reverie.errors import LayerNotFound, PictureError, RecipeError
 from reverie.networks.aligned import aligned
-from reverie.objectives.algebra import Size
-from reverie.objectives.statistics import PICTURE, Region
+from reverie.objectives.places import Region, Size, map_of
 from reverie.pictures import check_picture, resize, size_of
 
 if TYPE_CHECKING:
@@ -92,19 +91,6 @@ def laid_on(where: Mask | None, network: Network, layer: str, size: Size) -> Reg
     extent = map_of(network, layer, size)
     smaller = all(a >= b for a, b in zip(size_of(where.weights), extent, strict=True))
     return Region.of(resize(where.weights, extent, filter="area" if smaller else "bilinear"))
-
-
-def map_of(network: Network, layer: str, size: Size) -> Size:
-    """The (h, w) of a layer's map; the picture is a layer too. Where arithmetic cannot tell, the network is run."""
-    if layer == PICTURE:
-        return size
-    try:
-        return network.extent(layer, size)
-    except RecipeError:
-        device = next((p.device for p in network.parameters()), torch.device("cpu"))
-        with torch.no_grad():
-            found = network(torch.zeros(1, 3, *size, device=device), (layer,))[layer]
-        return size_of(found) if found.dim() > 2 else (1, 1)
 
 
 def weighted(layers: str | Sequence[str] | Mapping[str, float], what: str) -> tuple[tuple[str, float], ...]:

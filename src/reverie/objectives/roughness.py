@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from reverie.objectives.algebra import Binding, Size, Term
-from reverie.objectives.statistics import PICTURE, Measure, Statistic, Window
+from reverie.objectives.algebra import Binding, Term
+from reverie.objectives.places import PICTURE, Size, Window
+from reverie.objectives.statistics import Measure, Statistic
 
 if TYPE_CHECKING:
     from reverie.networks import Network

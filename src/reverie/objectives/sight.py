@@ -10,13 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reverie.objectives.inputs import map_of
-from reverie.objectives.statistics import Region
+from reverie.objectives.places import Region, Size, map_of
 
 if TYPE_CHECKING:
     from reverie.networks import Network
-
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from reverie.errors import LayerNotFound, RecipeError
 from reverie.networks import find_class
-from reverie.objectives.algebra import Binding, Size, Term
-from reverie.objectives.inputs import Mask, channel_of, map_of, mask, picture, region
+from reverie.objectives.algebra import Binding, Term
+from reverie.objectives.inputs import Mask, channel_of, mask, picture, region
 from reverie.objectives.inputs import pictures as many
 from reverie.objectives.matching import BestMatches, Projections
+from reverie.objectives.places import Size, map_of
 from reverie.objectives.statistics import At, Means, MeanSquares, Measure, Samples, Statistic, full, spread
 from reverie.pictures import fit, scaled, size_of
 

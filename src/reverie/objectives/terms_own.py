@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reverie.errors import RecipeError
-from reverie.objectives.algebra import Binding, Size, Term
+from reverie.objectives.algebra import Binding, Term
 from reverie.objectives.inputs import Mask, mask, region
-from reverie.objectives.statistics import Measure, Region, Statistic, Window, full, share
+from reverie.objectives.places import Region, Size, Window
+from reverie.objectives.statistics import Measure, Statistic, full, share
 
 if TYPE_CHECKING:
     from reverie.networks import Network

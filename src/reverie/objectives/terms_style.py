@@ -13,11 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reverie.errors import RecipeError
-from reverie.objectives.algebra import Binding, Size, Term
+from reverie.objectives.algebra import Binding, Term
 from reverie.objectives.distances import Distance, FromTarget, mse, relative, wasserstein2
-from reverie.objectives.inputs import Mask, check_shape, laid_on, map_of, mask, picture, region, shares, weighted
+from reverie.objectives.inputs import Mask, check_shape, laid_on, mask, picture, region, shares, weighted
 from reverie.objectives.matching import NearestCosines
-from reverie.objectives.statistics import Measure, Moments, Region, Samples, Statistic, spread
+from reverie.objectives.places import Region, Size, map_of
+from reverie.objectives.statistics import Measure, Moments, Samples, Statistic, spread
 from reverie.objectives.transport import Histograms, Ruler, transport
 from reverie.pictures import painting_size, resize, size_of
 

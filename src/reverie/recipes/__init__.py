@@ -1,7 +1,8 @@
 """The crafts, each a file that reads like its paper: one declaration from which all else is derived."""
 
 from reverie.recipes.dream import DreamSettings, dream
-from reverie.recipes.instant import InstantSettings, instant
+from reverie.recipes.instant import instant
+from reverie.recipes.parts.at_once import InstantSettings
 from reverie.recipes.remix import RemixSettings, remix
 from reverie.recipes.style import StyleSettings, style
 from reverie.recipes.texture import TextureSettings, texture

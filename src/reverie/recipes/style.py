@@ -50,7 +50,7 @@ from reverie.pictures import (
     scaled,
     size_of,
 )
-from reverie.recipes.instant import alpha_of_each, counted
+from reverie.recipes.parts.at_once import alpha_of_each, counted
 from reverie.recipes.parts.losses import LOSSES, Loss
 from reverie.recipes.parts.networks import network_for
 from reverie.recipes.parts.regions import Part, dialled, drawn, found, shared_mask

@@ -20,7 +20,7 @@ from reverie.feedforward.johnson import Johnson, check_size
 from reverie.feedforward.stylise import stylise
 from reverie.networks import NetworkUsed
 from reverie.pictures import check_colour_mode, coloured, mask_of, scaled, size_of
-from reverie.recipes.instant import InstantSettings, counted, resolved, size_for
+from reverie.recipes.parts.at_once import InstantSettings, counted, resolved, size_for
 
 LARGEST, SMALLEST = 1536, 96  # pixels; larger tiles are no faster, smaller ones read mostly halo
 _PICTURES = 40  # bytes per pixel of the photo, its copy, the result and what is mixed

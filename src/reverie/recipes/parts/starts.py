@@ -17,7 +17,8 @@ from reverie.engine import Stage, pyramid
 from reverie.engine.memory import LOADED, enough, parse_memory, resident, spoken
 from reverie.errors import OutOfMemory
 from reverie.pictures import match_colours, scaled
-from reverie.recipes.instant import InstantSettings, painter, painting_bytes, resolved
+from reverie.recipes.instant import painter, painting_bytes
+from reverie.recipes.parts.at_once import InstantSettings, resolved
 
 Start = Literal["instant", "photo", "noise", "colours"]
 GROWTH = 0.75  # of the steps, from scale to scale
