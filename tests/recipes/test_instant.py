@@ -6,14 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from reverie.crafts.settings import checked
 from reverie.engine.memory import resident
 from reverie.errors import OutOfMemory, PictureError, RecipeError, WeightsError
 from reverie.feedforward import Instant
 from reverie.feedforward.matching import moments
 from reverie.networks import load
 from reverie.pictures import resize
-from reverie.recipes import InstantSettings, checked, instant
-from reverie.recipes.instant import LARGEST, LONGEST, counted, painter, size_for, tile_for
+from reverie.recipes import InstantSettings, instant
+from reverie.recipes.instant import LARGEST, LONGEST, counted, painter, resolved, size_for, tile_for
 
 Make = Callable[..., Tensor]
 EXACT = {"precision": "float32", "tile": 0}
@@ -160,7 +161,7 @@ def test_tiny_and_narrow_photos(tiny_instant: Instant, make_picture: Make) -> No
 
 
 def test_the_automatic_precision_is_settled() -> None:
-    assert InstantSettings().resolved().precision in ("float32", "bfloat16")
+    assert resolved(InstantSettings()).precision in ("float32", "bfloat16")
     assert load("dreamnet").name == "dreamnet"
 
 
