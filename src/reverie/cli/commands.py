@@ -25,7 +25,7 @@ from reverie.cli.options import (
     settings_parameters,
     writing_parameters,
 )
-from reverie.cli.work import carry_out
+from reverie.cli.work import carry_out, carry_out_each
 from reverie.crafts.craft import RESULT, Craft
 from reverie.crafts.registry import find
 from reverie.crafts.settings import MACHINE
@@ -54,7 +54,8 @@ def craft_command(name: str) -> Callable[..., int]:
         )
         how = {"json": given["json"], "dry_run": given["dry_run"]}
         cluster = given.get("cluster"), given.get("workers")
-        return max(carry_out(each, cluster=cluster, many=many, **how) for each, many in each_photo(craft, job))
+        with each_photo(craft, job) as jobs:
+            return carry_out_each(jobs, cluster=cluster, **how)
 
     run.__doc__ = f"{craft.summary}\n\n[dim]{craft.example}[/]"
     words = [*input_parameters(craft), *settings_parameters(craft), *writing_parameters(craft)]

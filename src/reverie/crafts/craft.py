@@ -205,6 +205,21 @@ class Craft(Generic[P, R]):
         """The input that it works on; None where it takes no file."""
         return next(iter(self.inputs), None)
 
+    @cached_property
+    def by_place(self) -> tuple[Input, ...]:
+        """The inputs that a command takes by their place: those it needs, and the first of which it takes one."""
+        brought = any(each.kind is RESULT for each in self.inputs)  # with it comes what it was made from
+        first = self.either[:1]
+        return tuple(
+            each
+            for each in self.inputs
+            if each.kind.by_place and (each.name in first or (each.required and (each.kind is RESULT or not brought)))
+        )
+
+    def typed(self, each: Input) -> str:
+        """How a user gives an input: ``PAINTING`` by its place, ``--mask`` as an option."""
+        return each.name.upper() if each in self.by_place else each.flag
+
     def input(self, name: str) -> Input:
         """One input by its name.
 
@@ -222,7 +237,7 @@ class Craft(Generic[P, R]):
 
         Args:
             counts: files for each input.
-            way: how to name an input that is missing, for the message.
+            way: where else an input that is missing may come from, for the message.
         Raises:
             RecipeError: one line on the first that is wrong.
         """
@@ -230,12 +245,13 @@ class Craft(Generic[P, R]):
             self.input(name)
         for each in self.inputs:
             count = counts.get(each.name, 0)
-            if count > 1 and not each.many:
+            if count > 1 and not (each.many or each.kind is FOLDER):
                 raise RecipeError(f"{self.name} takes one {each.name}; got {count}.")
             if count == 0 and each.required and not (each is self.main and self.noise):
-                raise RecipeError(f"{self.name} needs a {each.name}: {each.description}{way(each)}.")
+                raise RecipeError(f"{self.name} needs a {self.typed(each)}: {each.description}{way(each)}.")
         if self.either and sum(bool(counts.get(name)) for name in self.either) != 1:
-            raise RecipeError(f"{self.name} takes a {' or a '.join(self.either)}, one of the two; give one.")
+            known = " or a ".join(self.typed(self.input(name)) for name in self.either)
+            raise RecipeError(f"{self.name} takes a {known}; give one of the two.")
 
     def checked(self, values: Mapping[str, object]) -> Settings:
         """Settings from plain values, by the names users know.

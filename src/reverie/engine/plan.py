@@ -64,11 +64,10 @@ class Plan:
         how += "" if self.result == self.size else f", enlarged to {self.result[0]}x{self.result[1]}"
         disk = f", {_spoken(self.disk)} of disk" if self.disk else ""
         allowed = f" ({_spoken(self.limit)} allowed)" if self.limit < BOUNDLESS else ""
-        return (
-            f"{self.size[0]}x{self.size[1]} {how}: {_spoken(self.peak)} of memory at most"
-            f"{allowed}{disk}; {self.step_seconds:.2g} s a step at full size,"
-            f" about {_clock(self.seconds)} in all"
-        )
+        pace = f"; {self.step_seconds:.2g} s a step at full size" if self.step_seconds else ""
+        length = f"{',' if pace else ';'} about {_clock(self.seconds)} in all" if self.seconds else ""
+        needs = f"{_spoken(self.peak)} of memory at most{allowed}{disk}"
+        return f"{self.size[0]}x{self.size[1]} {how}: {needs}{pace}{length}"
 
 
 def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 
 import torch
 
-from reverie.crafts.craft import Craft, Still
+from reverie.crafts.craft import FOLDER, Craft, Still
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, longer_side
 from reverie.engine import Plan, Run, parse_memory
@@ -28,12 +29,13 @@ from reverie.jobs.kept import Kept, sources_of
 from reverie.jobs.machines import Machines
 from reverie.jobs.outputs import folder_beside
 from reverie.jobs.places import Placement, placement_for
-from reverie.jobs.presets import with_preset
+from reverie.jobs.presets import presets, with_preset
 from reverie.jobs.record import Record, record_of
 from reverie.jobs.smaller import smaller
 from reverie.jobs.writers import Photo, Writer, same_pixels
 from reverie.networks import NetworkUsed, download
 
+_READ = 64 * 2**20  # bytes
 Wanted = Callable[[], bool]
 """Whether the user, or the system, wants the run to stop."""
 
@@ -134,8 +136,9 @@ def resume(
         if kept.finished:
             yield Noted(f"the run in '{path}' is finished; its result went to '{kept.output}'.")
             return
-        if tile is not None and "tile" not in kept.record.settings:
-            raise RecipeError(f"{kept.record.craft} has no tiles; leave out --tile.")
+        if "tile" not in kept.record.settings and (tile is not None or machines.spread):
+            craft = kept.record.craft
+            raise RecipeError(f"{craft} has no tiles and runs on one machine; leave out --tile and --cluster.")
         folder = folder if tile is None else folder.wished(tile=tile)
         folder = folder if output is None else folder.redirected(output)
         yield from perform(folder.request(), machines, stop=stop, folder=folder)
@@ -149,11 +152,15 @@ def _understood(job: Job) -> tuple[Job, Craft[..., Any], dict[str, tuple[Path, .
     craft.check({name: len(each) for name, each in files.items()}, way=_way(craft))
     if not craft.stepwise and (job.beside.report or job.beside.save_every):
         raise RecipeError(f"{craft.name} has no pictures or losses on the way; leave out --report and --save-every.")
-    return job.model_copy(update={"settings": given, "inputs": paths(files)}), craft, files
+    folders = {each.name: job.inputs[each.name] for each in craft.inputs if each.kind is FOLDER}
+    kept = {name: tuple(map(os.path.abspath, words)) for name, words in folders.items()}  # read anew on going on
+    return job.model_copy(update={"settings": given, "inputs": {**paths(files), **kept}}), craft, files
 
 
 def _way(craft: Craft[..., Any]) -> Callable[[Any], str]:
-    return lambda each: f"; 'reverie {craft.name} --help' shows more"
+    """Where else what a craft needs may come from, and what to read."""
+    brought = ", or a --preset that brings one" if presets(craft.name) else ""
+    return lambda _: f"{brought}; 'reverie {craft.name} --help' shows more"
 
 
 def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Machines) -> Generator[Event, None, Work]:
@@ -182,9 +189,12 @@ def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Mach
 
 
 def _left(settings: Settings) -> int | None:
-    """Bytes that the settings allow besides what this process has already; None where they do not say."""
+    """Bytes that the settings allow besides what this process has already; None where they do not say.
+
+    A small picture is always read: where even that is too much, the plan says so, which knows what the craft takes.
+    """
     allowed: str | None = getattr(settings, "memory", None)
-    return None if allowed is None else max(0, parse_memory(allowed) - resident())
+    return None if allowed is None else max(_READ, parse_memory(allowed) - resident())
 
 
 def _chosen(settings: Settings, run: Run, plan: Plan) -> Settings:

@@ -12,6 +12,7 @@ Example::
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -408,6 +409,7 @@ class _Trainer:
             "safe": self.safe,
             "adam": self.adam.state_dict()["state"],
             "numbers": [self.weight, self.smoothness, self.share, self.failed, self.returns],
+            "photos": self._photos(),
         }
 
     @torch.no_grad()
@@ -419,6 +421,13 @@ class _Trainer:
         self.safe = {key: x.clone() for key, x in state["safe"].items()}
         self.adam.load_state_dict({"state": state["adam"], "param_groups": self.adam.state_dict()["param_groups"]})
         self.weight, self.smoothness, self.share, self.failed, self.returns = state["numbers"]
+        if state["photos"] != self._photos():
+            self.notes.append("the photos are not the same as before; going on with those that are there.")
+
+    def _photos(self) -> str:
+        """The photos' names, as a sha256: a folder that has changed is noticed."""
+        names = "\n".join(path.name for path in self.crops.paths)
+        return hashlib.sha256(names.encode("utf8", "surrogateescape")).hexdigest()
 
 
 def rate_at(step: int, spent: float, peak: float) -> float:
