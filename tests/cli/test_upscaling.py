@@ -57,9 +57,8 @@ def test_progress_for_a_machine(reverie: Run) -> None:
     ended = reverie("upscale", "photo.png", "--tile", 40, "--json")
     events = [json.loads(line) for line in ended.out.splitlines()]
     assert [e["event"] for e in events] == ["began", *["step"] * 4, "ended"]
-    assert (events[-2]["tile"], events[-2]["tiles"], events[-2]["done"]) == (4, 4, 1) and events[-1][
-        "output"
-    ] == "photo-x2.png"
+    assert (events[-2]["tile"], events[-2]["tiles"], events[-2]["done"]) == (4, 4, 1)
+    assert events[-1]["output"] == "photo-x2.png"
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ class FrameStep:
         iterate: within the frame.
         image: the frame, (1, 3, H, W) in [0, 1], at its last step; None before.
         alpha: of the frame, (1, 1, H, W) in [0, 1]; None where it has none.
-        kept: what the run needs to go on after the last whole frame; None before the first.
+        kept: what the run needs to go on after the frame; None before its last step.
     """
 
     number: int
@@ -246,7 +246,7 @@ class FrameStep:
         return {**self.iterate.facts(), **own}
 
     def state(self) -> State | None:
-        """What follows the last whole frame begins anew."""
+        """Of a whole frame; the steps of one that is not begin anew."""
         return self.kept
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from reverie.crafts.settings import Settings, longer_side
 from reverie.engine import Plan, Run, parse_memory
 from reverie.engine.memory import resident
 from reverie.engine.runs import Optimisation
-from reverie.errors import RecipeError
+from reverie.errors import FileError, RecipeError, ReverieError
 from reverie.jobs import disk
 from reverie.jobs.events import Began, Downloaded, Ended, Event, Noted, Planned, Stepped
 from reverie.jobs.folder import Folder, begin, reopen
@@ -98,7 +98,8 @@ def perform(
         if dry_run:
             yield Planned(work.plan)
             return
-        folder = folder or _begun(work, place, stack)
+        if folder is None and (folder := _begun(work, place, stack)):
+            stack.enter_context(_leaving_nothing(folder))
         keeper = Keeper(folder) if folder else None
         if folder:
             folder.settle()
@@ -285,6 +286,19 @@ def _begun(work: Work, place: Placement, stack: ExitStack) -> Folder | None:
     return stack.enter_context(begin(path, kept, work.files))
 
 
+@contextmanager
+def _leaving_nothing(folder: Folder) -> Iterator[None]:
+    """Within the block, what is refused before there is anything to go on from is not kept."""
+    try:
+        yield
+    except FileError:  # the run is paused
+        raise
+    except ReverieError:
+        if folder.checkpoints.newest()[0] is None:
+            folder.retire()
+        raise
+
+
 def _began(work: Work, place: Placement, folder: Folder | None) -> Began:
     repeated = work.job.expected.same_as is not None
     least, plan = work.run.least, work.plan
@@ -307,7 +321,11 @@ def _followed(
     for step in steps:
         yield Stepped(step)
         yield from map(Noted, getattr(step, "notes", ()))
-        yield from writer.stepped(step)
+        told: Iterable[Event] = writer.stepped(step)
+        if keeper and writer.completes(step):  # first written, then kept, then told
+            told = list(told)
+            keeper.keep(step, writer.moments)
+        yield from told
         if step.last or (until is not None and step.at == (until.stage, until.step)):
             return step, True
         if stop():
