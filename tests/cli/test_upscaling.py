@@ -88,6 +88,4 @@ def test_a_width_of_one_pixel(reverie: Run) -> None:
 def test_its_help(reverie: Run) -> None:
     ended = reverie("upscale", "--help")
     assert ended.code == 0
-    assert all(
-        flag in ended.out for flag in ("--factor", "--variant", "faithful|sharp", "--tile", "--memory", "--output")
-    )
+    assert all(flag in ended.out for flag in ("--factor", "--variant", "or sharp", "--tile", "--memory", "--output"))
