@@ -18,6 +18,7 @@ from reverie.recipes.dream import DreamSettings
 from reverie.recipes.instant import InstantSettings
 from reverie.recipes.style import Guides, StyleSettings, painting_of
 from reverie.recipes.zoom import ZoomSettings, zoom
+from tests.conftest import MakePicture
 
 Made = Callable[[Tensor, Tensor | None], Tensor]
 QUICK = {"steps": 2, "precision": "float32"}
@@ -57,7 +58,7 @@ CRAFTS: Mapping[str, Made] = {
 
 
 @pytest.fixture
-def photo(make_picture) -> Tensor:
+def photo(make_picture: MakePicture) -> Tensor:
     return make_picture(8, 48, 64)
 
 
@@ -105,7 +106,7 @@ def test_a_white_region_is_everywhere(photo: Tensor) -> None:
 
 
 @pytest.fixture
-def odd(make_picture) -> Tensor:
+def odd(make_picture: MakePicture) -> Tensor:
     """A photo of which seamless pictures have another shape."""
     return make_picture(5, 59, 90)
 
@@ -130,7 +131,7 @@ def test_a_seamless_dream_takes_the_photos_masks(odd: Tensor) -> None:
         rv.recipes.dream(odd, settings, mask=right((90, 59)))
 
 
-def test_a_seamless_painting_takes_the_photos_masks_maps_and_alpha(odd: Tensor, make_picture) -> None:
+def test_a_seamless_painting_takes_the_photos_masks_maps_and_alpha(odd: Tensor, make_picture: MakePicture) -> None:
     settings = StyleSettings(size=90, seamless=True, **QUICK)
     model, here = make_picture(2, 50, 50), right((59, 90))
     flat = torch.cat([here, 1 - here, 0 * here], dim=1)

@@ -12,6 +12,7 @@ from reverie.errors import PictureError, RecipeError
 from reverie.pictures import filled, srgb_to_oklab
 from reverie.recipes.style import Guides, StyleSettings, painting_of
 from reverie.recipes.texture import TextureSettings, weaving
+from tests.conftest import MakePicture
 
 QUICK = {"steps": 2, "precision": "float32"}
 LOSSES = ("wasserstein", "gram", "sliced", "histogram", "neighbours")
@@ -53,7 +54,7 @@ def test_a_stickers_style_is_that_of_what_is_opaque(loss: str, sticker: tuple[Te
 
 
 @pytest.mark.parametrize("colour", ["painting", "palette"])
-def test_what_lies_under_transparency_is_not_painted(colour: str, centre: Tensor, make_picture) -> None:
+def test_what_lies_under_transparency_is_not_painted(colour: str, centre: Tensor, make_picture: MakePicture) -> None:
     """Not even where it is not filled: a border of blazing red."""
     pixels, alpha = torch.zeros(1, 3, 96, 96), torch.zeros(1, 1, 96, 96)
     pixels[:, 0] = 1
@@ -94,7 +95,7 @@ def test_alphas_that_do_not_fit(centre: Tensor) -> None:
         painting_of(centre, [centre], StyleSettings(**QUICK), guides=Guides(paintings_opaque=[torch.zeros(1, 1, 9, 9)]))
 
 
-def test_regions_of_a_sticker(sticker: tuple[Tensor, Tensor], make_picture) -> None:
+def test_regions_of_a_sticker(sticker: tuple[Tensor, Tensor], make_picture: MakePicture) -> None:
     """A region is what its map and the alpha have in common; one that is transparent all over is refused."""
     pixels, alpha = sticker
     photo, settings = make_picture(6, 48, 48), StyleSettings(size=48, **QUICK)
