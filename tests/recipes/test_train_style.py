@@ -20,10 +20,11 @@ from reverie.errors import Diverged, PictureError, RecipeError
 from reverie.jobs import read_state, write_state
 from reverie.networks import Network
 from reverie.objectives.statistics import ReferenceSquares
-from reverie.recipes.train_style import AUTO, TrainingStep, TrainStyleSettings, rate_at, train_style, wish
+from reverie.recipes.parts.training import AUTO, rate_at, wish
+from reverie.recipes.train_style import TrainingStep, TrainStyleSettings, train_style
 from tests.conftest import MakePicture
 
-room = import_module("reverie.recipes.train_style")
+room = import_module("reverie.recipes.parts.training")
 TINY = {"crop": 64, "size": 96, "batch": 2, "width": 4, "blocks": 1, "precision": "float32"}
 
 
@@ -133,13 +134,13 @@ def test_names_nobody_knows_are_refused(tiny: Network, make_picture: MakePicture
 
 def spoilt(monkeypatch: pytest.MonkeyPatch, bad: set[int]) -> None:
     """From now on, the losses of some calls are not finite."""
-    calls, true = iter(range(10_000)), room._Trainer.losses
+    calls, true = iter(range(10_000)), room.Trainer.losses
 
     def losses(self: Any, *given: Any) -> tuple[Tensor, dict[str, Tensor]]:
         total, terms = true(self, *given)
         return (total * math.nan if next(calls) in bad else total), terms
 
-    monkeypatch.setattr(room._Trainer, "losses", losses)
+    monkeypatch.setattr(room.Trainer, "losses", losses)
 
 
 def test_a_step_that_is_not_finite_is_left_out(

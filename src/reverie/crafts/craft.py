@@ -5,15 +5,14 @@ Commands, batches, records, presets and forms are derived from the declaration.
 
 from __future__ import annotations
 
-import builtins
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Generic, ParamSpec, Protocol, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Annotated, Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
+from reverie.crafts.annotations import Names, is_many, metadata
 from reverie.crafts.settings import Settings, checked
 from reverie.errors import RecipeError
 
@@ -294,7 +293,7 @@ class Craft(Generic[P, R]):
     @cached_property
     def _annotations(self) -> dict[str, Any]:
         """The parameters' types; names that only type checkers know stand for anything."""
-        namespace = _Names(getattr(self.function, "__globals__", {}))
+        namespace = Names(getattr(self.function, "__globals__", {}))
         wanted = {p.name: p.annotation for p in self._parameters}
 
         def described() -> None: ...
@@ -305,7 +304,7 @@ class Craft(Generic[P, R]):
     def _input(self, parameter: inspect.Parameter) -> Input | None:
         """The file that a parameter takes; None where it takes none, and only programs give it."""
         annotation = self._annotations.get(parameter.name)
-        found = list(_metadata(annotation))
+        found = list(metadata(annotation))
         kinds = [each for each in found if isinstance(each, Kind)]
         required = parameter.default is inspect.Parameter.empty
         if not kinds and not required:
@@ -313,7 +312,7 @@ class Craft(Generic[P, R]):
         if len(set(kinds)) != 1:
             raise TypeError(f"'{parameter.name}' of the craft '{self.name}' is no input such as rv.Photo")
         words = [each for each in found if isinstance(each, str)]
-        many = _is_many(annotation)
+        many = is_many(annotation, Kind)
         return Input(parameter.name, kinds[0], words[-1] if words else kinds[0].description, required, many)
 
 
@@ -373,36 +372,3 @@ def craft(
         return Craft(name or own, said, example, makes, function, noise, either, inherits, label)
 
     return typing.cast(_Declaration, declared)
-
-
-class _Names(dict[str, Any]):
-    """The names that an annotation may use; one that exists for type checkers alone stands for anything."""
-
-    def __init__(self, known: Mapping[str, Any]) -> None:
-        super().__init__(known)
-
-    def __missing__(self, name: str) -> Any:
-        return getattr(builtins, name, _Anything)
-
-
-class _Anything:
-    """Stands for a type that is not loaded."""
-
-    def __class_getitem__(cls, _: Any) -> type[_Anything]:
-        return cls
-
-
-def _metadata(annotation: Any) -> Iterator[Any]:
-    """What ``Annotated`` says, wherever it stands in a type."""
-    yield from getattr(annotation, "__metadata__", ())
-    for part in typing.get_args(annotation):
-        if typing.get_origin(part) is not None or hasattr(part, "__metadata__"):
-            yield from _metadata(part)
-
-
-def _is_many(annotation: Any) -> bool:
-    """Whether a type is that of several inputs."""
-    kept = getattr(annotation, "__origin__", None) if hasattr(annotation, "__metadata__") else annotation
-    if typing.get_origin(kept) is Sequence:
-        return any(isinstance(each, Kind) for each in _metadata(kept))
-    return typing.get_origin(kept) in (Union, UnionType) and any(map(_is_many, typing.get_args(kept)))

@@ -53,23 +53,23 @@ class Step(Protocol):
 
 @runtime_checkable
 class Run(Protocol):
-    """What a craft returns, ready to be planned and run.
-
-    Attributes:
-        networks: those it uses.
-        precision: in which they run; None where there was nothing to choose.
-        least: side of the smallest tiles it can be cut into, pixels; None where it cannot be cut.
-        notes: what the user should know.
-    """
+    """What a craft returns, ready to be planned and run."""
 
     @property
-    def networks(self) -> Sequence[NetworkUsed]: ...
+    def networks(self) -> Sequence[NetworkUsed]:
+        """Those it uses."""
+
     @property
-    def precision(self) -> str | None: ...
+    def precision(self) -> str | None:
+        """In which they run; None where there was nothing to choose."""
+
     @property
-    def least(self) -> int | None: ...
+    def least(self) -> int | None:
+        """Side of the smallest tiles it can be cut into, pixels; None where it cannot be cut."""
+
     @property
-    def notes(self) -> Sequence[str]: ...
+    def notes(self) -> Sequence[str]:
+        """What the user should know."""
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
         """How it will be done: within so much memory (by default what is free), or in such tiles."""
@@ -161,6 +161,11 @@ class Part:
         """It is made in moments, and begins anew."""
 
 
+def _whole(memory: str | None, tile: int | None) -> int:
+    """The whole picture at once, whatever there is."""
+    return 0
+
+
 @dataclass(frozen=True, eq=False)
 class OnePass:
     """A picture made in one pass, whole or tile by tile.
@@ -174,7 +179,7 @@ class OnePass:
 
     size: Size
     draw: Callable[[int], Iterator[Part]]
-    fitting: Callable[[str | None, int | None], int] = lambda memory, tile: 0
+    fitting: Callable[[str | None, int | None], int] = _whole
     networks: Sequence[NetworkUsed] = ()
     precision: str | None = None
     least: int | None = None

@@ -46,14 +46,13 @@ from reverie.pictures import (
     mask_of,
     opaque_colours,
     periodic_part,
-    resize,
     scaled,
     size_of,
 )
 from reverie.recipes.instant import alpha_of_each, counted
 from reverie.recipes.parts.losses import LOSSES, Loss
 from reverie.recipes.parts.networks import network_for
-from reverie.recipes.parts.regions import Part, drawn, found
+from reverie.recipes.parts.regions import Part, dialled, drawn, found, within
 from reverie.recipes.parts.starts import PACES, Start, noise, painted_at_once, scales
 from reverie.recipes.parts.wishes import parse_wish
 from reverie.recipes.upscale import enlargement
@@ -192,7 +191,8 @@ def painting_of(
     check_colour_mode(settings.colour, photo=True, paintings=len(paintings))
     network = network_for(settings, network, seamless=settings.seamless, pooling="average")
     guides = checked_guides(guides or Guides(), photo, paintings)
-    parts = dialled(parts_of(network, photo, paintings, settings, guides), settings)
+    parts = parts_of(network, photo, paintings, settings, guides)
+    parts = dialled(parts, strengths=settings.region_strengths, strokes=settings.region_strokes)
     size = fit(size_of(photo), longer=settings.size)
     if settings.seamless:  # also what is kept of the photo, and its colours, go on round the edges
         size = even(size, network)
@@ -280,23 +280,9 @@ def _style(
 ) -> Objective:
     like, of = paintings, list(opaque)
     if part.painting is not None:
-        like, of = [(paintings[part.painting][0], 1.0)], [_both(part.of, opaque[part.painting])]
+        like, of = [(paintings[part.painting][0], 1.0)], [within(part.of, opaque[part.painting])]
     layers = {w.name: w.weight for w in map(parse_wish, settings.layers or network.style_layers)}
     return LOSSES[settings.loss](layers, like=like, stroke=settings.stroke * part.stroke, where=part.where, of=of)
-
-
-def _both(mask: Tensor | None, opaque: Tensor | None) -> Tensor | None:
-    """Where a painting belongs to a region and is opaque too.
-
-    Raises:
-        PictureError: nowhere.
-    """
-    if mask is None or opaque is None:
-        return opaque if mask is None else mask
-    both = resize(mask, size_of(opaque), filter="bilinear").clamp(0, 1) * opaque
-    if float(both.max()) <= 0:
-        raise PictureError("a region of the painting is transparent all over; draw its map on what is opaque.")
-    return both
 
 
 def parts_of(
@@ -400,20 +386,3 @@ def optimiser_of(settings: StyleSettings) -> Optimiser:
     if settings.optimiser == "lbfgs":
         return LBFGS()
     return Adam(rate=0.03, periodic=settings.seamless, lean=settings.size >= LARGE)
-
-
-def dialled(parts: list[Part], settings: StyleSettings) -> list[Part]:
-    """The regions with their own strengths and strokes.
-
-    Raises:
-        RecipeError: more of them than regions, or not above 0.
-    """
-    count, lists = len(parts), {"strengths": settings.region_strengths, "strokes": settings.region_strokes}
-    for name, values in lists.items():
-        if len(values) > count or any(not 0 < v < float("inf") for v in values):
-            raise RecipeError(f"region {name} are above 0, one for each of {count} regions; got {list(values)}.")
-    strengths, strokes = ([*values, *[1.0] * (count - len(values))] for values in lists.values())
-    return [
-        replace(part, strength=strength, stroke=stroke)
-        for part, strength, stroke in zip(parts, strengths, strokes, strict=True)
-    ]

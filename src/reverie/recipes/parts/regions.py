@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reverie.errors import RecipeError
+from reverie.errors import PictureError, RecipeError
 from reverie.networks import Network
 from reverie.pictures import Regions, fit, paired, regions_of, resize, scaled, size_of
 
@@ -97,6 +97,37 @@ def found(network: Network, photo: Tensor, painting: Tensor, count: int, *, opaq
         if float(where.mean()) > 0.01:
             parts.append(Part(where, 0, of if float(of.mean()) > 0.01 else None))
     return parts
+
+
+def dialled(parts: Sequence[Part], *, strengths: Sequence[float], strokes: Sequence[float]) -> list[Part]:
+    """The regions with strengths and strokes of their own; those that are left out are 1.
+
+    Raises:
+        RecipeError: more of them than regions, or not above 0.
+    """
+    count = len(parts)
+    for name, values in (("strengths", strengths), ("strokes", strokes)):
+        if len(values) > count or any(not 0 < v < float("inf") for v in values):
+            raise RecipeError(f"region {name} are above 0, one for each of {count} regions; got {list(values)}.")
+    strong, long = ([*values, *[1.0] * (count - len(values))] for values in (strengths, strokes))
+    return [
+        replace(part, strength=strength, stroke=stroke)
+        for part, strength, stroke in zip(parts, strong, long, strict=True)
+    ]
+
+
+def within(mask: Tensor | None, opaque: Tensor | None) -> Tensor | None:
+    """Where a painting belongs to a region and is opaque too.
+
+    Raises:
+        PictureError: nowhere.
+    """
+    if mask is None or opaque is None:
+        return opaque if mask is None else mask
+    both = resize(mask, size_of(opaque), filter="bilinear").clamp(0, 1) * opaque
+    if float(both.max()) <= 0:
+        raise PictureError("a region of the painting is transparent all over; draw its map on what is opaque.")
+    return both
 
 
 def _small(picture: Tensor) -> Tensor:
