@@ -14,13 +14,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from reverie.recipes.catalogue import find
-from reverie.recipes.record import record_of
 from torch import Tensor
 
 import reverie as rv
 from reverie import feedforward, recipes
 from reverie.feedforward.johnson import draw_johnson, write_johnson
+from reverie.jobs.record import record_of
 
 ROOMS = (rv, rv.pictures, rv.networks, feedforward, recipes)
 SOURCE = Path(rv.__file__).parent
@@ -51,7 +50,7 @@ def write_files(folder: Path) -> None:
     """The pictures and networks that examples name."""
     rv.write_image(folder / "cat.jpg", torch.rand(1, 3, 480, 640))
     cat = [("photo", folder / "cat.jpg")]
-    record = record_of(find("dream"), recipes.DreamSettings(), inputs=cat, output=folder / "dream.png")
+    record = record_of("dream", recipes.DreamSettings(), inputs=cat, output=folder / "dream.png")
     rv.write_image(folder / "dream.png", torch.rand(1, 3, 48, 64), recipe=record.to_json())
     two_colours = torch.arange(64).ge(32).float().expand(1, 3, 48, 64)
     for name in ("sky", "sky-and-town", "photo-map", "painting-map"):

@@ -6,15 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from reverie.crafts.settings import checked
 from reverie.engine.memory import resident
 from reverie.errors import OutOfMemory, PictureError, RecipeError, WeightsError
 from reverie.feedforward import Instant
 from reverie.feedforward.matching import moments
 from reverie.networks import load
 from reverie.pictures import resize
-from reverie.recipes import InstantSettings, checked, instant
+from reverie.recipes import InstantSettings, instant
 from reverie.recipes.instant import LARGEST, painter, tile_for
-from reverie.recipes.parts.at_once import LONGEST, counted, size_for
+from reverie.recipes.parts.at_once import LONGEST, counted, resolved, size_for
 
 Make = Callable[..., Tensor]
 EXACT = {"precision": "float32", "tile": 0}
@@ -161,7 +162,7 @@ def test_tiny_and_narrow_photos(tiny_instant: Instant, make_picture: Make) -> No
 
 
 def test_the_automatic_precision_is_settled() -> None:
-    assert InstantSettings().resolved().precision in ("float32", "bfloat16")
+    assert resolved(InstantSettings()).precision in ("float32", "bfloat16")
     assert load("dreamnet").name == "dreamnet"
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from reverie.recipes.parts.training import AUTO, rate_at, wish
 from torch import Tensor
 
 import reverie as rv
@@ -20,10 +21,10 @@ from reverie.errors import Diverged, PictureError, RecipeError
 from reverie.jobs import read_state, write_state
 from reverie.networks import Network
 from reverie.objectives.statistics import ReferenceSquares
-from reverie.recipes.train_style import AUTO, Lesson, TrainStyleSettings, rate_at, train_style, wish
+from reverie.recipes.train_style import TrainingStep, TrainStyleSettings, train_style
 from tests.conftest import MakePicture
 
-room = import_module("reverie.recipes.train_style")
+room = import_module("reverie.recipes.parts.training")
 TINY = {"crop": 64, "size": 96, "batch": 2, "width": 4, "blocks": 1, "precision": "float32"}
 
 
@@ -49,7 +50,7 @@ def painting() -> Tensor:
     return torch.stack([stripes, 0.8 * stripes, 1 - stripes])[None]
 
 
-def same(a: Lesson, b: Lesson) -> bool:
+def same(a: TrainingStep, b: TrainingStep) -> bool:
     mine, its = a.network.tensors, b.network.tensors
     return mine.keys() == its.keys() and all(torch.equal(mine[key], its[key]) for key in mine)
 
@@ -84,7 +85,8 @@ def test_resumed_is_uninterrupted(
             write_state(tmp_path / "state", lesson.state(), run="x")
             kept = read_state(tmp_path / "state", run="x")
             break
-    *_, rest = train_style(painting, photos, settings(steps=8), state=kept)
+    training = train_style.function(painting, photos, settings(steps=8))
+    *_, rest = training.steps(training.planned(), state=kept)
     assert rest.step == 8 and rest.weight == whole.weight and same(rest, whole)
 
 
@@ -132,13 +134,13 @@ def test_names_nobody_knows_are_refused(tiny: Network, make_picture: MakePicture
 
 def spoilt(monkeypatch: pytest.MonkeyPatch, bad: set[int]) -> None:
     """From now on, the losses of some calls are not finite."""
-    calls, true = iter(range(10_000)), room._Course.losses
+    calls, true = iter(range(10_000)), room.Trainer.losses
 
     def losses(self: Any, *given: Any) -> tuple[Tensor, dict[str, Tensor]]:
         total, terms = true(self, *given)
         return (total * math.nan if next(calls) in bad else total), terms
 
-    monkeypatch.setattr(room._Course, "losses", losses)
+    monkeypatch.setattr(room.Trainer, "losses", losses)
 
 
 def test_a_step_that_is_not_finite_is_left_out(
@@ -149,7 +151,7 @@ def test_a_step_that_is_not_finite_is_left_out(
     for lesson in train_style(painting, photos, settings(steps=5)):
         if lesson.step == 3:
             assert not lesson.losses and before is not None and same(before, lesson)
-        before = Lesson(lesson.step, 0, 0, {}, 0, (), Frozen(lesson))  # type: ignore[arg-type]
+        before = TrainingStep(lesson.step, 0, 0, {}, 0, (), Frozen(lesson))  # type: ignore[arg-type]
         assert not lesson.notes
     assert lesson.losses and all(torch.isfinite(x).all() for x in lesson.network.tensors.values())
 
@@ -157,7 +159,7 @@ def test_a_step_that_is_not_finite_is_left_out(
 class Frozen:
     """What a lesson's network was."""
 
-    def __init__(self, lesson: Lesson) -> None:
+    def __init__(self, lesson: TrainingStep) -> None:
         self.average = dict(lesson.network.tensors)
 
 

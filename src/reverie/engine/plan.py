@@ -60,11 +60,10 @@ class Plan:
         cut += "" if self.result == self.size else f", enlarged to {self.result[0]}x{self.result[1]}"
         disk = f", {spoken(self.disk)} of disk" if self.disk else ""
         allowed = f" ({spoken(self.limit)} allowed)" if self.limit < BOUNDLESS else ""
-        return (
-            f"{self.size[0]}x{self.size[1]} {cut}: {spoken(self.peak)} of memory at most"
-            f"{allowed}{disk}; {self.step_seconds:.2g} s a step at full size,"
-            f" about {_clock(self.seconds)} in all"
-        )
+        pace = f"; {self.step_seconds:.2g} s a step at full size" if self.step_seconds else ""
+        length = f"{',' if pace else ';'} about {_clock(self.seconds)} in all" if self.seconds else ""
+        needs = f"{spoken(self.peak)} of memory at most{allowed}{disk}"
+        return f"{self.size[0]}x{self.size[1]} {cut}: {needs}{pace}{length}"
 
 
 def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None, held: int = 0) -> Plan:

@@ -56,14 +56,7 @@ class Step(Protocol):
 
 @runtime_checkable
 class Run(Protocol):
-    """What a craft returns, ready to be planned and run.
-
-    Attributes:
-        networks: those it uses.
-        precision: in which they run; None where there was nothing to choose.
-        least: side of the smallest tiles it can be cut into, pixels; None where it cannot be cut.
-        notes: what the user should know.
-    """
+    """What a craft returns, ready to be planned and run."""
 
     @property
     def networks(self) -> Sequence[NetworkUsed]:
@@ -71,11 +64,11 @@ class Run(Protocol):
 
     @property
     def precision(self) -> str | None:
-        """In which they run."""
+        """In which they run; None where there was nothing to choose."""
 
     @property
     def least(self) -> int | None:
-        """Side of the smallest tiles, pixels."""
+        """Side of the smallest tiles it can be cut into, pixels; None where it cannot be cut."""
 
     @property
     def notes(self) -> Sequence[str]:
@@ -216,7 +209,7 @@ class FrameStep:
         iterate: within the frame.
         image: the frame, (1, 3, H, W) in [0, 1], at its last step; None before.
         alpha: of the frame, (1, 1, H, W) in [0, 1]; None where it has none.
-        kept: what the run needs to go on after the last whole frame; None before the first.
+        kept: what the run needs to go on after the frame; None before its last step.
     """
 
     number: int
@@ -257,7 +250,7 @@ class FrameStep:
         return {**self.iterate.facts(), **own}
 
     def state(self) -> State | None:
-        """What follows the last whole frame begins anew."""
+        """Of a whole frame; the steps of one that is not begin anew."""
         return self.kept
 
 

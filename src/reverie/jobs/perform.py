@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,13 @@ from typing import Any
 import torch
 
 from reverie.crafts.craft import Craft
-from reverie.crafts.kinds import Still
+from reverie.crafts.kinds import FOLDER, Still
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, longer_side
 from reverie.engine import Plan, Run, parse_memory
 from reverie.engine.memory import resident
 from reverie.engine.runs import Optimisation
-from reverie.errors import RecipeError
+from reverie.errors import FileError, RecipeError, ReverieError
 from reverie.jobs import disk
 from reverie.jobs.events import Began, Downloaded, Ended, Event, Noted, Planned, Stepped
 from reverie.jobs.folder import Folder, begin, reopen
@@ -29,13 +30,14 @@ from reverie.jobs.kept import Kept, sources_of
 from reverie.jobs.machines import Machines
 from reverie.jobs.outputs import folder_beside
 from reverie.jobs.places import Placement, placement_for
-from reverie.jobs.presets import with_preset
+from reverie.jobs.presets import presets, with_preset
 from reverie.jobs.record import record_of
 from reverie.jobs.smaller import smaller
 from reverie.jobs.work import Work
 from reverie.jobs.writers import Photo, Writer, same_pixels
 from reverie.networks import NetworkUsed, download
 
+_READ = 64 * 2**20  # bytes
 Wanted = Callable[[], bool]
 """Whether the user, or the system, wants the run to stop."""
 
@@ -75,7 +77,8 @@ def perform(
         if dry_run:
             yield Planned(work.plan)
             return
-        folder = folder or _begun(work, place, stack)
+        if folder is None and (folder := _begun(work, place, stack)):
+            stack.enter_context(_leaving_nothing(folder))
         keeper = Keeper(folder) if folder else None
         if folder:
             folder.settle()
@@ -113,8 +116,9 @@ def resume(
         if kept.finished:
             yield Noted(f"the run in '{path}' is finished; its result went to '{kept.output}'.")
             return
-        if tile is not None and "tile" not in kept.record.settings:
-            raise RecipeError(f"{kept.record.craft} has no tiles; leave out --tile.")
+        if "tile" not in kept.record.settings and (tile is not None or machines.spread):
+            craft = kept.record.craft
+            raise RecipeError(f"{craft} has no tiles and runs on one machine; leave out --tile and --cluster.")
         folder = folder if tile is None else folder.wished(tile=tile)
         folder = folder if output is None else folder.redirected(output)
         yield from perform(folder.request(), machines, stop=stop, folder=folder)
@@ -128,11 +132,15 @@ def _understood(job: Job) -> tuple[Job, Craft[..., Any], dict[str, tuple[Path, .
     craft.check({name: len(each) for name, each in files.items()}, way=_way(craft))
     if not craft.stepwise and (job.beside.report or job.beside.save_every):
         raise RecipeError(f"{craft.name} has no pictures or losses on the way; leave out --report and --save-every.")
-    return job.model_copy(update={"settings": given, "inputs": paths(files)}), craft, files
+    folders = {each.name: job.inputs[each.name] for each in craft.inputs if each.kind is FOLDER}
+    kept = {name: tuple(map(os.path.abspath, words)) for name, words in folders.items()}  # read anew on going on
+    return job.model_copy(update={"settings": given, "inputs": {**paths(files), **kept}}), craft, files
 
 
 def _way(craft: Craft[..., Any]) -> Callable[[Any], str]:
-    return lambda each: f"; 'reverie {craft.name} --help' shows more"
+    """Where else what a craft needs may come from, and what to read."""
+    brought = ", or a --preset that brings one" if presets(craft.name) else ""
+    return lambda _: f"{brought}; 'reverie {craft.name} --help' shows more"
 
 
 def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Machines) -> Generator[Event, None, Work]:
@@ -162,9 +170,12 @@ def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Mach
 
 
 def _left(settings: Settings) -> int | None:
-    """Bytes that the settings allow besides what this process has already; None where they do not say."""
+    """Bytes that the settings allow besides what this process has already; None where they do not say.
+
+    A small picture is always read: where even that is too much, the plan says so, which knows what the craft takes.
+    """
     allowed: str | None = getattr(settings, "memory", None)
-    return None if allowed is None else max(0, parse_memory(allowed) - resident())
+    return None if allowed is None else max(_READ, parse_memory(allowed) - resident())
 
 
 def _chosen(settings: Settings, run: Run, plan: Plan) -> Settings:
@@ -255,6 +266,19 @@ def _begun(work: Work, place: Placement, stack: ExitStack) -> Folder | None:
     return stack.enter_context(begin(path, kept, work.files))
 
 
+@contextmanager
+def _leaving_nothing(folder: Folder) -> Iterator[None]:
+    """Within the block, what is refused before there is anything to go on from is not kept."""
+    try:
+        yield
+    except FileError:  # the run is paused
+        raise
+    except ReverieError:
+        if folder.checkpoints.newest()[0] is None:
+            folder.retire()
+        raise
+
+
 def _began(work: Work, place: Placement, folder: Folder | None) -> Began:
     repeated = work.job.expected.same_as is not None
     least, plan = work.run.least, work.plan
@@ -277,7 +301,11 @@ def _followed(
     for step in steps:
         yield Stepped(step)
         yield from map(Noted, getattr(step, "notes", ()))
-        yield from writer.stepped(step)
+        told: Iterable[Event] = writer.stepped(step)
+        if keeper and writer.completes(step):  # first written, then kept, then told
+            told = list(told)
+            keeper.keep(step, writer.moments)
+        yield from told
         if step.last or (until is not None and step.at == (until.stage, until.step)):
             return step, True
         if stop():

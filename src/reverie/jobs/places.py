@@ -179,12 +179,18 @@ def default_name(craft: Craft[..., Any], job: Job, files: Files) -> str:
 
 @contextmanager
 def _still(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
-    name = Path(job.name or f"{default_name(craft, job, files)}{craft.makes.suffix}")
+    name = Path(job.name or f"{default_name(craft, job, files)}{_suffix(craft, files)}")
     output = None if job.output is None else Path(job.output)
     inputs = [path for paths in files.values() for path in paths]
     kept = folder.kept if folder else None
     with placed(output, job.beside, name=name, inputs=inputs, kept=kept) as outputs:
         yield StillPlacement(job, files, folder, outputs.result, outputs.named, outputs)
+
+
+def _suffix(craft: Craft[..., Any], files: Files) -> str:
+    """Of a picture that no user named: a result that is made into another keeps its own."""
+    main = craft.main
+    return files[main.name][0].suffix if main is not None and main.kind is RESULT else craft.makes.suffix
 
 
 @contextmanager
@@ -215,7 +221,7 @@ def _reels(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Reel]:
         RecipeError: a name that is neither a folder's nor a film's, or a film that cannot be made here.
     """
     if job.output is None:
-        yield from (Reel(each, None) for each in numbered(Path(default_name(craft, job, files))))
+        yield from (Reel(each, None) for each in numbered(Path(job.name or default_name(craft, job, files))))
     output = Path(str(job.output))
     if output.suffix.lower() in FILMS:
         check_film(output)

@@ -57,6 +57,10 @@ class Writer(ABC):
     def stepped(self, step: Any) -> Iterator[Event]:
         """Write what belongs to a step."""
 
+    def completes(self, step: Any) -> bool:
+        """Whether a step completes something that is not to be made again, and is kept at once."""
+        return False
+
     @abstractmethod
     def finish(self, step: Any, *, whole: bool) -> Iterator[Event]:
         """Write the result.
@@ -224,6 +228,10 @@ class FramesWriter(Writer):
         write_image(path, step.image, alpha=step.alpha, recipe=record.to_json(), into=self._frame)
         self._last = path
         yield Saved(path)
+
+    def completes(self, step: Any) -> bool:
+        """A frame."""
+        return step.image is not None
 
     @property
     def comparable(self) -> Path:

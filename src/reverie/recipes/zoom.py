@@ -108,15 +108,16 @@ def zooming(
     """
     number, frame, palette = (-1, None, None) if state is None else (state["number"], state["frame"], state["palette"])
     while number + 1 < settings.frames:
-        number, kept = number + 1, _kept(number, frame, palette)
+        number += 1
         what = first if frame is None else following(first, frame, settings, beside, number)
         for iterate in what.run(executor=executor):
             if not iterate.last:
-                yield FrameStep(number, settings.frames, iterate, kept=kept)
+                yield FrameStep(number, settings.frames, iterate)
         frame = iterate.image if palette is None else steadied(iterate.image, palette)
         palette = frame if palette is None else palette
         seen = None if alpha is None else frame_alpha(alpha, settings, number, size=what.stages[-1].size)
-        yield FrameStep(number, settings.frames, iterate, frame, seen, _kept(number, frame, palette))
+        kept = {"number": number, "frame": frame, "palette": palette}
+        yield FrameStep(number, settings.frames, iterate, frame, seen, kept)
 
 
 def following(first: Synthesis, frame: Tensor, settings: ZoomSettings, beside: Beside, number: int) -> Synthesis:
@@ -150,8 +151,3 @@ def steadied(frame: Tensor, first: Tensor) -> Tensor:
     mean, wanted = (x.mean((2, 3), keepdim=True) for x in (frame, first))
     contrast = (first - wanted).pow(2).mean().sqrt() / (frame - mean).pow(2).mean().sqrt().clamp_min(1e-6)
     return torch.addcmul(wanted, frame - mean, contrast).clamp_(0, 1)
-
-
-def _kept(number: int, frame: Tensor | None, palette: Tensor | None) -> State | None:
-    """What goes on after a whole frame."""
-    return None if frame is None else {"number": number, "frame": frame, "palette": palette}
