@@ -122,10 +122,8 @@ def test_the_film_is_not_its_photo(folder: Path, suffix: str) -> None:
 
 
 def test_a_refused_resume_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reverie.cli import progress
-
     with monkeypatch.context() as stopped:
-        stopped.setattr(progress.Silent, "stepped", lambda *_: signal.raise_signal(signal.SIGINT))
+        stopped.setattr(Stepped, "step", property(lambda step: signal.raise_signal(signal.SIGINT)), raising=False)
         assert main(COMMANDS["dream kept"]) == 130
     before = seen(folder)
     for output in ("x.bmp", "nowhere/x.png", "device.png", "read-only.png"):
