@@ -213,6 +213,9 @@ def _reels(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Reel]:
     if job.output is None:
         yield from (Reel(each, None) for each in numbered(Path(default_name(craft, job, files))))
     output = Path(str(job.output))
+    output = output if output.name not in ("", "..") else output.resolve()  # "." has a name to name others after
+    if not output.name:
+        raise RecipeError(f"'{output}' holds something already; name a new or empty folder.")
     if output.suffix.lower() in FILMS:
         check_film(output)
         check_no_input(output, [path for paths in files.values() for path in paths])
