@@ -84,12 +84,22 @@ def test_in_the_smallest_tiles_it_ends_in_one_line(folder: Path) -> None:
     assert len(list(Path("ck").glob("checkpoint-*"))) >= 2, "nothing is lost"
 
 
-def test_an_unkept_run_ends_in_one_line(folder: Path) -> None:
+def test_an_unkept_run_begins_anew_in_smaller_tiles(folder: Path) -> None:
+    process = start(*RUN, "--steps", "20", "--json")
+    kill_worker(process)
+    events, err = rest_of(process)
+    assert (process.returncode, err) == (0, "")
+    (note,) = notes(events)
+    assert note.endswith("once more in tiles of 128 px.")
+    assert read_record(Path("photo-dream.png")).settings["tile"] == 128
+
+
+def test_an_unkept_run_that_cannot_be_cut_ends_in_one_line(folder: Path) -> None:
     process = start(*RUN[:3], "64", *RUN[4:], "--steps", "300", "--json")
     kill_worker(process)
     _, err = rest_of(process)
     assert (process.returncode, err.count("\n")) == (2, 1)
-    assert "--memory" in err and "--checkpoint" in err and not Path("photo-dream.png").exists()
+    assert "cannot be cut smaller" in err and "free some memory" in err and not Path("photo-dream.png").exists()
 
 
 @pytest.mark.parametrize("words", [("upscale", "photo.png"), ("instant", "photo.png", "night.jpg")])
