@@ -261,7 +261,7 @@ def writing_parameters(craft: Craft[..., Any] | None = None) -> list[inspect.Par
         "checkpoint": option("checkpoint", Path, "--checkpoint", metavar="DIR", panel=MACHINE.title,
                              help="keep the run there, to go on if it is stopped; runs over two minutes are kept"
                              " beside the picture"),
-        "checkpoint_every": option("checkpoint_every", float, "--checkpoint-every", metavar="SECONDS", min=0,
+        "checkpoint_every": option("checkpoint_every", float, "--checkpoint-every", metavar="SECONDS", min=0, max=1e9,
                                    panel=MACHINE.title, help="between checkpoints [dim](30; 0: every step)[/]"),
     }  # fmt: skip
     shown = [each for name, each in every.items() if craft is None or name in _sensible(craft)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from reverie.cli.interrupt import Wish, listening
 from reverie.cli.progress import Reporter, reporter
 from reverie.errors import PictureError
 from reverie.jobs.events import Began, Ended, Event, Noted
+from reverie.jobs.folder import way_on
 from reverie.jobs.job import Job
 from reverie.jobs.machines import Machines
 from reverie.jobs.perform import perform, resume
@@ -112,9 +112,11 @@ def _plan_for_restart(began: Began, again: tuple[str, ...]) -> guardian.RestartP
     """What the guardian does when the system kills this process."""
     if began.kept is None:
         return guardian.again_in(began.smaller)
-    way = f"reverie resume {shlex.quote(str(began.kept))}"
     if began.smaller is None:
-        return guardian.RestartPlan(f"{guardian.KILLED}, and it cannot be cut smaller; '{way}' goes on with it.")
+        return guardian.RestartPlan(
+            f"{guardian.KILLED}, though it cannot be cut smaller; free some memory or lower --size."
+            f" '{way_on(began.kept)}' goes on with it."
+        )
     words = ("resume", str(began.kept.absolute()), "--tile", str(began.smaller), *again)
     return guardian.RestartPlan(f"{guardian.KILLED}; going on in tiles of {began.smaller} px.", words)
 

@@ -21,8 +21,8 @@ from reverie.engine.memory import resident
 from reverie.engine.runs import Optimisation
 from reverie.errors import FileError, RecipeError, ReverieError
 from reverie.jobs import disk
-from reverie.jobs.events import Began, Downloaded, Ended, Event, Noted, Planned, Stepped
-from reverie.jobs.folder import Folder, begin, reopen
+from reverie.jobs.events import Began, Downloaded, Ended, Event, Finished, Noted, Planned, Stepped
+from reverie.jobs.folder import Folder, begin, reopen, way_on
 from reverie.jobs.inputs import Loaded, find_files, load, with_inherited
 from reverie.jobs.job import Expected, Job, Stop, paths
 from reverie.jobs.keep import LONG, Keeper, pausing
@@ -82,7 +82,7 @@ def perform(
         keeper = Keeper(folder) if folder else None
         if folder:
             folder.settle()
-        yield from map(Noted, (*job.expected.notes, *work.run.notes, *(keeper.notes if keeper else ())))
+        yield from map(Noted, (*_notes(work, place, folder), *(keeper.notes if keeper else ())))
         yield _began(work, place, folder)
         with pausing(folder):
             writer = place.writer(work, folder)
@@ -114,7 +114,7 @@ def resume(
     with reopen(path) as folder:
         kept = folder.kept
         if kept.finished:
-            yield Noted(f"the run in '{path}' is finished; its result went to '{kept.output}'.")
+            yield Finished(path, Path(kept.output))
             return
         if "tile" not in kept.record.settings and (tile is not None or machines.spread):
             craft = kept.record.craft
@@ -277,6 +277,15 @@ def _leaving_nothing(folder: Folder) -> Iterator[None]:
         if folder.checkpoints.newest()[0] is None:
             folder.retire()
         raise
+
+
+def _notes(work: Work, place: Placement, folder: Folder | None) -> Iterator[str]:
+    """What the user should know before the work begins."""
+    yield from (*work.job.expected.notes, *work.run.notes)
+    if place.waiting is not None:
+        yield f"an unfinished run lies in '{place.waiting}'; '{way_on(place.waiting)}' goes on with it."
+    if place.folder is None and folder is not None and folder.kept.passing and work.plan.seconds > LONG:
+        yield f"this will take a while; if it is stopped, '{folder.way}' goes on with it."
 
 
 def _began(work: Work, place: Placement, folder: Folder | None) -> Began:

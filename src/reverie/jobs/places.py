@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Placement:
         folder: of an unfinished run, with which it goes on; None begins anew.
         output: the result's file, or the folder of its frames.
         named: whether the user named it.
+        waiting: the folder of an unfinished run whose name it would have taken; None where there is none.
     """
 
     job: Job
@@ -44,6 +45,7 @@ class Placement:
     folder: Folder | None
     output: Path
     named: bool
+    waiting: Path | None = field(default=None, kw_only=True)
 
     @property
     def base(self) -> Path:
@@ -184,7 +186,9 @@ def _still(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None
     inputs = [path for paths in files.values() for path in paths]
     kept = folder.kept if folder else None
     with placed(output, job.beside, name=name, inputs=inputs, kept=kept) as outputs:
-        yield StillPlacement(job, files, folder, outputs.result, outputs.named, outputs)
+        first = folder_beside(name)
+        waiting = first if output is None and folder is None and holds_job(first) else None
+        yield StillPlacement(job, files, folder, outputs.result, outputs.named, outputs, waiting=waiting)
 
 
 def _suffix(craft: Craft[..., Any], files: Files) -> str:
@@ -223,6 +227,9 @@ def _reels(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Reel]:
     if job.output is None:
         yield from (Reel(each, None) for each in numbered(Path(job.name or default_name(craft, job, files))))
     output = Path(str(job.output))
+    output = output if output.name not in ("", "..") else output.resolve()  # "." has a name to name others after
+    if not output.name:
+        raise RecipeError(f"'{output}' holds something already; name a new or empty folder.")
     if output.suffix.lower() in FILMS:
         check_film(output)
         check_no_input(output, [path for paths in files.values() for path in paths])

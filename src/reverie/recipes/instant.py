@@ -9,9 +9,10 @@ depths of one decoder.
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Annotated
 
 import torch
@@ -49,6 +50,9 @@ LARGEST, SMALLEST = 1024, 64  # pixels; larger tiles are no faster, smaller ones
 _MAPS, _PICTURES = 24, 28  # per pixel at once: features of the two maps kept whole, bytes of pictures and noise
 _TILE = 150  # features per pixel of a tile, while it is worked on
 _READ = (PICTURE, *LAYERS)
+_MOST_SEEN = 32
+_SEEN: OrderedDict[tuple[object, ...], Manner] = OrderedDict()
+"""Statistics of the paintings that were looked at last: a batch paints photo after photo in one manner."""
 
 
 @craft(
@@ -203,14 +207,22 @@ class Painter:
         """The paintings' statistics, mixed, at the scale of a photo of so many pixels, and what they ask for."""
         sizes = tuple(painting_size(size_of(p), area, self.settings.stroke) for p in self.paintings)
         if sizes not in self._known:
-            measure = partial(encode, self.network, layers=_READ, tile=tile, keep=())
-            each = [
-                measure(resize(p, s).clamp(0, 1), opaque=counted(alpha, of=p, size=s)).seen
-                for p, alpha, s in zip(self.paintings, self.opaque, sizes, strict=True)
-            ]
+            every = zip(self.paintings, self.opaque, sizes, strict=True)
+            each = [self._seen(painting, alpha, size, tile) for painting, alpha, size in every]
             mixed = {k: blended([(m[k], w) for m, w in zip(each, self.shares, strict=True)]) for k in _READ}
             self._known[sizes] = mixed, goal_of(mixed)
         return self._known[sizes]
+
+    def _seen(self, painting: Tensor, alpha: Tensor | None, size: tuple[int, int], tile: int) -> Manner:
+        """A painting's statistics at a size; those of the very same pixels are measured once."""
+        pixels = [_digest(picture) for picture in (painting, alpha) if picture is not None]
+        key = (*pixels, size, tile, self.network.sha256, self.network.dtype, torch.get_num_threads())
+        if key not in _SEEN:
+            picture, opaque = resize(painting, size).clamp(0, 1), counted(alpha, of=painting, size=size)
+            _SEEN[key] = encode(self.network, picture, _READ, tile, keep=(), opaque=opaque).seen
+            while len(_SEEN) > _MOST_SEEN:
+                _SEEN.popitem(last=False)
+        return _SEEN[key]
 
 
 def tile_for(size: tuple[int, int], settings: InstantSettings) -> int:
@@ -250,6 +262,10 @@ def _shares(weights: Sequence[float], count: int) -> tuple[float, ...]:
     if not 0 < total < float("inf") or min(given) < 0:
         raise RecipeError(f"weights are 0 or more and sum to more than 0; got {list(given)}.")
     return tuple(w / total for w in given)
+
+
+def _digest(picture: Tensor) -> bytes:
+    return hashlib.sha256(picture.detach().cpu().contiguous().numpy().data).digest()
 
 
 def _check(picture: Tensor, what: str) -> None:
