@@ -310,7 +310,11 @@ def test_no_names_without_bounds_are_passed_through(name: str) -> None:
 def test_errors_are_one_tree() -> None:
     from reverie import errors
 
-    classes = [c for c in vars(errors).values() if inspect.isclass(c) and issubclass(c, Exception) and not issubclass(c, Warning)]
+    classes = [
+        c
+        for c in vars(errors).values()
+        if inspect.isclass(c) and issubclass(c, Exception) and not issubclass(c, Warning)
+    ]
     assert all(issubclass(c, errors.ReverieError) for c in classes)
     assert all(c.__doc__ for c in classes)
 
