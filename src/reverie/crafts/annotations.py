@@ -28,15 +28,15 @@ class _Anything:
 
 def metadata(annotation: Any) -> Iterator[Any]:
     """What ``Annotated`` says, wherever it stands in a type."""
-    yield from getattr(annotation, "_metadata__", ())
+    yield from getattr(annotation, "__metadata__", ())
     for part in typing.get_args(annotation):
-        if typing.get_origin(part) is not None or hasattr(part, "_metadata__"):
+        if typing.get_origin(part) is not None or hasattr(part, "__metadata__"):
             yield from metadata(part)
 
 
 def is_many(annotation: Any, marked: type) -> bool:
     """Whether a type is a sequence of what an instance of a class marks."""
-    kept = getattr(annotation, "__origin__", None) if hasattr(annotation, "_metadata__") else annotation
+    kept = getattr(annotation, "__origin__", None) if hasattr(annotation, "__metadata__") else annotation
     if typing.get_origin(kept) is Sequence:
         return any(isinstance(each, marked) for each in metadata(kept))
     return typing.get_origin(kept) in (Union, UnionType) and any(
