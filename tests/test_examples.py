@@ -18,6 +18,7 @@ from torch import Tensor
 
 import reverie as rv
 from reverie import feedforward, recipes
+from reverie.crafts.craft import Craft
 from reverie.feedforward.johnson import draw_johnson, write_johnson
 from reverie.jobs.record import record_of
 
@@ -65,8 +66,10 @@ def write_files(folder: Path) -> None:
 def test_examples(name: str, names: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    for example in doctest.DocTestFinder(exclude_empty=True).find(module, extraglobs=names | vars(module)):
-        runner.run(example)
+    declared = [each.function for each in vars(module).values() if isinstance(each, Craft)]
+    for subject in (module, *(each for each in declared if each.__module__ == name)):
+        for example in doctest.DocTestFinder(exclude_empty=True).find(subject, extraglobs=names | vars(module)):
+            runner.run(example)
     assert runner.summarize(verbose=False).attempted
     assert runner.failures == 0, capsys.readouterr().out
 

@@ -64,8 +64,10 @@ def perform(
         ReverieError: anything refused; older outputs are as they were.
 
     Example:
-        >>> for event in perform(Job(craft="dream", inputs={"photo": "cat.jpg"})):
-        ...     print(event.as_json())
+        >>> quick = {"size": 64, "steps": 1, "octaves": 1}
+        >>> *_, ended = perform(Job(craft="dream", inputs={"photo": "cat.jpg"}, settings=quick))
+        >>> ended.size, ended.written[0].name
+        ((48, 64), 'cat-dream.png')
     """
     began, machines = time.perf_counter(), machines or Machines()
     job, craft, files = _understood(job)

@@ -139,7 +139,8 @@ def frame_alpha(alpha: Tensor, settings: ZoomSettings, number: int, *, size: tup
     Returns:
         (1, 1, h, w) in [0, 1].
     Example:
-        >>> write_image("00010.png", step.image, alpha=frame_alpha(alpha, settings, 10, size=size_of(step.image)))
+        >>> frame_alpha(torch.ones(1, 1, 60, 80), ZoomSettings(), 10, size=(36, 48)).shape
+        torch.Size([1, 1, 36, 48])
     """
     factor = math.exp(min(number * math.log(settings.rate), _DEEPEST))
     at = (settings.at[0], settings.at[1])
