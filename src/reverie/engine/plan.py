@@ -34,8 +34,8 @@ class Plan:
         tile: side of the tiles, pixels; 0 where the picture is done whole.
         peak: bytes of memory expected at the worst moment, this process as it is now included.
         limit: bytes it may use.
-        step_seconds: expected for a step at the largest size.
-        seconds: expected for the whole run, the last picture's enlargement included.
+        step_seconds: expected for a step at the largest size; 0 where it is made in one pass.
+        seconds: expected for the whole run, the last picture's enlargement included; 0 where that is not known.
         disk: bytes of references kept in temporary files.
     """
 
@@ -60,11 +60,10 @@ class Plan:
         cut += "" if self.result == self.size else f", enlarged to {self.result[0]}x{self.result[1]}"
         disk = f", {spoken(self.disk)} of disk" if self.disk else ""
         allowed = f" ({spoken(self.limit)} allowed)" if self.limit < BOUNDLESS else ""
-        return (
-            f"{self.size[0]}x{self.size[1]} {cut}: {spoken(self.peak)} of memory at most"
-            f"{allowed}{disk}; {self.step_seconds:.2g} s a step at full size,"
-            f" about {_clock(self.seconds)} in all"
-        )
+        peak = f"{self.size[0]}x{self.size[1]} {cut}: {spoken(self.peak)} of memory at most{allowed}{disk}"
+        step = [f"{self.step_seconds:.2g} s a step at full size"] if self.step_seconds else []
+        every = [f"about {_clock(self.seconds)} in all"] if self.seconds else []
+        return "; ".join([peak, *([", ".join([*step, *every])] if step or every else [])])
 
 
 def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None, held: int = 0) -> Plan:
