@@ -9,7 +9,7 @@ import torch
 
 import reverie as rv
 from reverie.engine import Enlargement
-from reverie.engine.memory import enough, fitting_tile, parse_memory
+from reverie.engine.memory import LOADED, Tiling, enough, parse_memory, resident
 from reverie.engine.needs import Cut
 from reverie.engine.plan import BOUNDLESS
 from reverie.errors import OutOfMemory
@@ -18,35 +18,40 @@ from reverie.networks import Network
 MB = 2**20
 
 
-def tile(memory: str | None, *, asked: int | None = None, floor: int = 0, whole: bool = False) -> int:
-    """Of work that takes 4 bytes for each pixel of a tile, and 64 MB as a whole."""
-
-    def needed(side: int) -> int:
-        return 4 * side**2 if side else 64 * MB
-
-    about = {"largest": 1024, "smallest": 64, "floor": floor, "doing": "painting", "dial": "--size"}
-    return fitting_tile(needed, memory=memory, tile=asked, step=16, whole=whole, **about)  # type: ignore[arg-type]
+def tile(megabytes: float | None, *, asked: int | None = None, whole: bool = False) -> int:
+    """Of work that takes 400 bytes for each pixel of a tile, and 6400 MB as a whole, with so much left for it."""
+    tiling = Tiling(
+        lambda side: 400 * side**2 if side else 6400 * MB, 1024, 64, doing="it", dial="--size", step=16, whole=whole
+    )
+    memory = None if megabytes is None else str(int(resident() + LOADED + megabytes * MB))
+    return tiling.fit(memory, asked).tile
 
 
 def test_the_largest_tile_that_fits_is_chosen() -> None:
-    assert [tile("4MB"), tile("2MB"), tile("17KB")] == [1024, 512, 64]
-    assert (tile("64MB", whole=True), tile("63MB", whole=True)) == (0, 1024)
+    assert [tile(410), tile(200), tile(10)] == [1024, 512, 64]
+    assert (tile(6500, whole=True), tile(6300, whole=True)) == (0, 1024)
 
 
 def test_a_tile_asked_for_is_taken_or_refused() -> None:
     assert tile(None, asked=3000) == 3008, "no limit was set"
-    assert tile("4MB", asked=500) == 512
-    with pytest.raises(OutOfMemory, match=r"painting takes 4 MB in tiles of 1024 px, and 1 MB may .* --tile 512 or"):
-        tile("1MB", asked=1024)
-    with pytest.raises(OutOfMemory, match=r"takes 64 MB as a whole, and 2 MB may be used; try --tile 512 or --memory"):
-        tile("2MB", asked=0)
+    assert tile(410, asked=500) == 512
+    with pytest.raises(OutOfMemory, match=r"it takes .* in tiles of 1024 px, and .* --tile 512 or --memory"):
+        tile(150, asked=1024)
+    with pytest.raises(OutOfMemory, match=r"takes .* GB as a whole, and .* may be used; try --tile 512 or --memory"):
+        tile(200, asked=0)
 
 
 def test_a_smaller_picture_is_offered_only_where_it_helps() -> None:
-    with pytest.raises(OutOfMemory, match=r"try a smaller --size or --memory 10MB\."):
-        tile("1KB", floor=1000)
-    with pytest.raises(OutOfMemory, match=r"try --memory 10MB\."):
-        tile("1KB", floor=MB)
+    with pytest.raises(OutOfMemory, match=r"try a smaller --size or --memory \d+MB\."):
+        tile(1)
+    with pytest.raises(OutOfMemory, match=r"try --memory \d+MB\."):
+        tile(-20)
+
+
+def test_what_tiles_take_is_told_with_what_is_held() -> None:
+    tiling = Tiling(lambda side: 400 * side**2, 1024, 64, doing="painting", dial="--size")
+    cut = tiling.fit(memory="400GB", tile=None)
+    assert cut.peak - 400 * 1024**2 == pytest.approx(resident() + LOADED, abs=50 * MB)
 
 
 @pytest.mark.parametrize("amount", [1, MB, 100 * MB, 652_900_000, 5 * 2**30])

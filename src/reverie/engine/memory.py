@@ -6,6 +6,7 @@ import ctypes
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -102,53 +103,73 @@ def allowed_memory(amount: str | None) -> int:
     return free_memory() if amount is None else parse_memory(amount)
 
 
-def fitting_tile(
-    needed: Callable[[int], float],
-    *,
-    memory: str | None,
-    tile: int | None,
-    largest: int,
-    smallest: int,
-    step: int = 1,
-    whole: bool = False,
-    floor: float,
-    doing: str,
-    dial: str,
-) -> int:
-    """The side of the tiles: the one asked for, or the largest that fits, halved until it does; pixels, 0 for none.
+@dataclass(frozen=True)
+class Fit:
+    """Tiles that were chosen.
 
-    Args:
-        needed: bytes that it takes in tiles of a side; 0 is the whole picture.
-        memory: most to use, in the user's words; None: what is free.
-        tile: the side asked for, taken where it fits or no limit was set; None: chosen.
-        largest, smallest: sides.
-        step: sides are whole multiples of it.
-        whole: whether the whole picture is tried first.
-        floor: bytes that are taken at any size, so that a smaller one takes no less.
-        doing, dial: for the message: what takes so much, and the option that would make it less.
-    Raises:
-        OutOfMemory: not even the smallest fits, or not the one asked for; the message says what would.
-    Example:
-        >>> about = {"largest": 1024, "smallest": 64, "floor": 0, "doing": "painting", "dial": "--size"}
-        >>> fitting_tile(lambda side: 4 * side**2, memory="300KB", tile=None, **about)
-        256
+    Attributes:
+        tile: side of the tiles, pixels; 0 for none.
+        peak: bytes of memory at the worst moment, what the process holds now included.
     """
-    asked = None if tile is None else -(-tile // step) * step
-    if asked is not None and memory is None:
-        return asked
-    allowed, sides = allowed_memory(memory), [*([0] if whole else []), *_halved(largest, smallest, step)]
-    fitting = next((side for side in sides if needed(side) <= allowed), None)
-    if asked is None and fitting is not None:
-        return fitting
-    least = sides[-1] if asked is None else asked
-    if asked is not None and needed(asked) <= allowed:
-        return asked
-    remedies = [f"--tile {fitting}"] if fitting is not None else [f"a smaller {dial}"] if floor <= allowed else []
-    remedies.append("more free memory" if memory is None else f"--memory {enough(needed(least))}")
-    raise OutOfMemory(
-        f"{doing} takes {spoken(needed(least))} {how(least)}, and {spoken(allowed)} may be used;"
-        f" try {' or '.join(remedies)}."
-    )
+
+    tile: int
+    peak: int
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Work that can be done in tiles, and what it takes.
+
+    Attributes:
+        working: from the side of the tiles, 0 for the whole, to the bytes that the work takes beside what the process
+            holds already.
+        largest, smallest: sides, pixels.
+        step: sides are whole multiples of it.
+        whole: whether the whole is tried first.
+        doing, dial: for the message: what takes so much, and the option that would make it less.
+    """
+
+    working: Callable[[int], float]
+    largest: int
+    smallest: int
+    doing: str
+    dial: str
+    step: int = 1
+    whole: bool = False
+
+    def fit(self, memory: str | None, tile: int | None) -> Fit:
+        """The tiles asked for, or the largest that fit, halved until they do.
+
+        Args:
+            memory: the most to use, as in ``4GB``; None allows what is free, and any tiles that are asked for.
+            tile: side of the tiles that are asked for, pixels; None leaves it to what fits.
+        Raises:
+            OutOfMemory: not even the smallest fit, or not those asked for; the message says what would.
+        Example:
+            >>> tiling = Tiling(lambda side: 4 * side**2, 1024, 64, doing="painting", dial="--size")
+            >>> tiling.fit(memory="4GB", tile=None).tile
+            1024
+        """
+        held, allowed = resident() + LOADED, allowed_memory(memory)
+        asked = None if tile is None else -(-tile // self.step) * self.step
+        sides = [*([0] if self.whole else []), *_halved(self.largest, self.smallest, self.step)]
+        least = self._cut(sides[-1] if asked is None else asked, held)
+        tried = (self._cut(side, held) for side in sides)
+        fitting = next((cut for cut in tried if cut.peak <= allowed), None)
+        if asked is None and fitting is not None:
+            return fitting
+        if asked is not None and (memory is None or least.peak <= allowed):
+            return least
+        smaller = [f"a smaller {self.dial}"] if held <= allowed else []
+        remedies = smaller if fitting is None else [f"--tile {fitting.tile}"]
+        remedies.append("more free memory" if memory is None else f"--memory {enough(least.peak)}")
+        raise OutOfMemory(
+            f"{self.doing} takes {spoken(least.peak)} {how(least.tile)}, and {spoken(allowed)} may be used;"
+            f" try {' or '.join(remedies)}."
+        )
+
+    def _cut(self, side: int, held: int) -> Fit:
+        return Fit(side, int(held + self.working(side)))
 
 
 def _halved(largest: int, smallest: int, step: int) -> Iterator[int]:

@@ -34,8 +34,8 @@ class Plan:
         tile: side of the tiles, pixels; 0 where the picture is done whole.
         peak: bytes of memory expected at the worst moment, this process as it is now included.
         limit: bytes it may use.
-        step_seconds: expected for a step at the largest size.
-        seconds: expected for the whole run, the last picture's enlargement included.
+        step_seconds: expected for a step at the largest size; 0 where it is made in one pass.
+        seconds: expected for the whole run, the last picture's enlargement included; 0 where that is not known.
         disk: bytes of references kept in temporary files.
     """
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from reverie.engine.executors import Executor
 from reverie.engine.iterates import Iterate, State
-from reverie.engine.memory import allowed_memory, parse_memory, resident
+from reverie.engine.memory import Fit, Tiling, allowed_memory, parse_memory, resident
 from reverie.engine.needs import PIXEL
 from reverie.engine.plan import BOUNDLESS, Plan, plan
 from reverie.engine.stages import Size
@@ -171,14 +171,13 @@ class OnePass:
     Attributes:
         size: (H, W) of the result.
         draw: from the side of the tiles to the picture after each of them.
-        fitting: from the memory allowed and the tiles asked for to the side of the tiles, 0 for the whole; None where
-            it is always done whole.
+        tiling: the tiles in which it may be made; None where it is made already.
         networks, precision, least, notes: see `Run`.
     """
 
     size: Size
     draw: Callable[[int], Iterator[Part]]
-    fitting: Callable[[str | None, int | None], int] | None = None
+    tiling: Tiling | None = None
     networks: Sequence[NetworkUsed] = ()
     precision: str | None = None
     least: int | None = None
@@ -190,9 +189,9 @@ class OnePass:
         Raises:
             OutOfMemory: not even the smallest do.
         """
-        side = 0 if self.fitting is None else self.fitting(memory, tile)
         limit = allowed_memory(memory)
-        return Plan(self.size, self.size, side, resident(), limit, step_seconds=0.0, seconds=0.0, disk=0)
+        cut = Fit(0, resident()) if self.tiling is None else self.tiling.fit(memory, tile)
+        return Plan(self.size, self.size, cut.tile, cut.peak, limit, step_seconds=0.0, seconds=0.0, disk=0)
 
     def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[Part]:
         """A part for each tile."""

@@ -22,7 +22,7 @@ from torch import Tensor
 from reverie.choices import Precision
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Alpha, Many, Mask, Painting, Photo, Still, StyleNetwork
-from reverie.engine.memory import LOADED, fitting_tile, resident
+from reverie.engine.memory import Tiling
 from reverie.engine.precision import with_precision
 from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError, RecipeError
@@ -107,7 +107,7 @@ def instant(
     return OnePass(
         size,
         draw,
-        lambda memory, tile: tile_for(size, manner.settings.model_copy(update={"memory": memory, "tile": tile})),
+        tiling(size, manner.settings.precision),
         networks=[NetworkUsed(INSTANT, manner.decoder.sha256)],
         precision=manner.settings.precision,
         least=SMALLEST,
@@ -231,17 +231,18 @@ def tile_for(size: tuple[int, int], settings: InstantSettings) -> int:
     Raises:
         OutOfMemory: not even the smallest does.
     """
-    held = resident() + LOADED
-    return fitting_tile(
-        lambda side: held + painting_bytes(size, side, settings.precision),
-        memory=settings.memory,
-        tile=settings.tile,
+    return tiling(size, settings.precision).fit(settings.memory, settings.tile).tile
+
+
+def tiling(size: tuple[int, int], precision: Precision) -> Tiling:
+    """The tiles in which a photo of this (H, W) may be painted, and what they take."""
+    return Tiling(
+        lambda side: painting_bytes(size, side, precision),
         largest=LARGEST,
         smallest=SMALLEST,
-        step=STRIDE,
-        floor=held,
         doing=f"painting {size[1]}x{size[0]} px",
         dial="--size",
+        step=STRIDE,
     )
 
 

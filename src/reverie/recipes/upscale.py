@@ -22,7 +22,7 @@ from reverie.crafts.kinds import Photo, Still
 from reverie.crafts.settings import DIAL, MACHINE, Memory, Settings, UpscaleFragment
 from reverie.engine import Enlargement
 from reverie.engine.grids import Grid, Place, window_of
-from reverie.engine.memory import LOADED, fitting_tile, resident
+from reverie.engine.memory import Tiling
 from reverie.engine.needs import WRITTEN
 from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError
@@ -91,13 +91,16 @@ def upscale(
     network = network or load_superres(settings.variant)
     height, width = (side * settings.factor for side in size_of(photo))
 
-    def fitting(memory: str | None, tile: int | None) -> int:
-        return tile_for(photo, settings.model_copy(update={"memory": memory, "tile": tile}), network)
-
     def draw(tile: int) -> Iterator[Part]:
         return upscaling(photo, settings.model_copy(update={"tile": tile, "memory": None}), network=network)
 
-    return OnePass((height, width), draw, fitting, networks=[used(settings.variant)], least=SMALLEST)
+    return OnePass(
+        (height, width),
+        draw,
+        tiling(photo, settings.factor, network),
+        networks=[used(settings.variant)],
+        least=SMALLEST,
+    )
 
 
 def used(variant: Variant) -> NetworkUsed:
@@ -167,16 +170,18 @@ def tile_for(picture: Tensor, settings: UpscaleSettings, network: Superres) -> i
     Raises:
         OutOfMemory: not even the smallest does.
     """
-    held = resident() + LOADED
-    result = picture.shape[0] * size_of(picture)[0] * size_of(picture)[1] * settings.factor**2 * WRITTEN
-    return fitting_tile(
-        lambda side: held + result + picture.shape[0] * tile_bytes(side, settings.factor, network),
-        memory=settings.memory,
-        tile=settings.tile,
-        largest=min(LARGEST, max(size_of(picture))),
+    return tiling(picture, settings.factor, network).fit(settings.memory, settings.tile).tile
+
+
+def tiling(picture: Tensor, factor: int, network: Superres) -> Tiling:
+    """The tiles in which a picture may be enlarged, and what they take."""
+    count, (height, width) = picture.shape[0], size_of(picture)
+    result = count * height * width * factor**2 * WRITTEN
+    return Tiling(
+        lambda side: result + count * tile_bytes(side, factor, network),
+        largest=min(LARGEST, max(height, width)),
         smallest=SMALLEST,
-        floor=held,
-        doing=f"enlarging {settings.factor} times",
+        doing=f"enlarging {factor} times",
         dial="--factor",
     )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from reverie.engine.memory import LOADED, fitting_tile, resident
+from reverie.engine.memory import Tiling
 from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError, RecipeError
 from reverie.feedforward.johnson import Johnson, check_size
@@ -52,15 +52,11 @@ def painted_by(
         fixed = replace(manner, settings=manner.settings.model_copy(update={"tile": tile, "memory": None}))
         yield Part(1, 1, fixed.paint(photo, mask=mask, opaque=opaque))
 
-    def fitting(memory: str | None, tile: int | None) -> int:
-        how = manner.settings.model_copy(update={"memory": memory, "tile": tile})
-        return replace(manner, settings=how).tile(size)
-
     advice = manner.advice(size)
     return OnePass(
         size,
         draw,
-        fitting,
+        manner.tiling(size),
         networks=[NetworkUsed(CUSTOM, network.sha256)],
         precision=manner.settings.precision,
         least=SMALLEST,
@@ -124,25 +120,26 @@ class OwnPainter:
         Raises:
             OutOfMemory: not even the smallest does.
         """
-        channels, held = int(self.network.tensors["down.0.weight"].shape[0]), resident() + LOADED
+        return self.tiling(size).fit(self.settings.memory, self.settings.tile).tile
+
+    def tiling(self, size: tuple[int, int]) -> Tiling:
+        """The tiles in which a photo of this (H, W) may be painted, and what they take."""
+        channels = int(self.network.tensors["down.0.weight"].shape[0])
         width, pixels = channels * self.network.dtype.itemsize, size[0] * size[1]
 
-        def needed(side: int) -> int:
+        def working(side: int) -> float:
             if not side:
-                return int(held + (_PICTURES + _WHOLE * width) * pixels)
+                return (_PICTURES + _WHOLE * width) * pixels
             tile = 4 * _TILE * channels * min(side, size[0]) * min(side, size[1])
-            return int(held + (_PICTURES + _KEPT * width) * pixels + tile)
+            return (_PICTURES + _KEPT * width) * pixels + tile
 
-        return fitting_tile(
-            needed,
-            memory=self.settings.memory,
-            tile=self.settings.tile,
+        return Tiling(
+            working,
             largest=LARGEST,
             smallest=SMALLEST,
-            whole=True,
-            floor=held,
             doing=f"painting {size[1]}x{size[0]} px",
             dial="--size",
+            whole=True,
         )
 
     def advice(self, size: tuple[int, int]) -> str:
