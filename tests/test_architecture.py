@@ -161,7 +161,8 @@ OTHERWISE = {
     ("crafts/settings.py", "upscale"),  # a setting
     ("recipes/parts/starts.py", "instant"),  # what a painting begins with
     ("recipes/style.py", "instant"),
-    ("recipes/parts/training.py", "style"),  # a term of the objective
+    ("recipes/train_style.py", "style"),  # a term of the objective
+    ("crafts/registry.py", "export"),  # a room that holds a craft
 }
 """Words that are a craft's name too, and mean something else."""
 
