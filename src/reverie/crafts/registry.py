@@ -106,6 +106,9 @@ def _plugins() -> Iterator[Listing]:
         name = entry.name.replace("_", "-")
         try:
             said = {n: s for f, n, s in _declared(_text_of(entry.module)) if f == entry.attr}
+        except RecipeError as error:
+            _warn(name, str(error))
+            continue
         except Exception as error:  # a stranger's code
             _warn(name, f"{type(error).__name__}: {error}")
             continue
