@@ -68,9 +68,10 @@ def find(name: str) -> Craft[..., Any]:
 
     try:
         craft = known[name].load()
-    except Exception as error:  # a stranger's code
+        declared = isinstance(craft, Craft) and craft.settings and craft.inputs is not None  # or refused by it
+    except (Exception, SystemExit) as error:  # a stranger's code
         raise RecipeError(f"the plugin of '{name}' cannot be loaded: {type(error).__name__}: {error}") from error
-    if not isinstance(craft, Craft):
+    if not declared:
         raise RecipeError(f"the plugin of '{name}' gives no craft, but {type(craft).__name__}; declare it by rv.craft.")
     return craft
 
@@ -109,7 +110,7 @@ def _plugins() -> Iterator[Listing]:
         except RecipeError as error:
             _warn(name, str(error))
             continue
-        except Exception as error:  # a stranger's code
+        except (Exception, SystemExit) as error:  # a stranger's code
             _warn(name, f"{type(error).__name__}: {error}")
             continue
         yield Listing(name, next(iter(said.values()), f"a craft of {entry.module}"), entry.load)
