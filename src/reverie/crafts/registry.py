@@ -68,12 +68,11 @@ def find(name: str) -> Craft[..., Any]:
 
     try:
         craft = known[name].load()
-        declared = isinstance(craft, Craft) and craft.settings and craft.inputs is not None  # or refused by it
+        if isinstance(craft, Craft) and craft.settings and craft.inputs is not None:  # whose declarations are sound
+            return craft
     except (Exception, SystemExit) as error:  # a stranger's code
         raise RecipeError(f"the plugin of '{name}' cannot be loaded: {type(error).__name__}: {error}") from error
-    if not declared:
-        raise RecipeError(f"the plugin of '{name}' gives no craft, but {type(craft).__name__}; declare it by rv.craft.")
-    return craft
+    raise RecipeError(f"the plugin of '{name}' gives no craft, but {type(craft).__name__}; declare it by rv.craft.")
 
 
 def crafts() -> Mapping[str, Craft[..., Any]]:
