@@ -41,6 +41,7 @@ from reverie.jobs.events import Downloaded
 from reverie.jobs.gather import gather
 from reverie.jobs.items import Item, items_of, parse_grid
 from reverie.jobs.job import Job
+from reverie.jobs.manifest import names_in
 from reverie.jobs.presets import presets, with_preset
 from reverie.jobs.share import workers_here
 from reverie.jobs.spread import Spread
@@ -118,8 +119,8 @@ def ordered(craft: Craft[..., Any], given: Given) -> tuple[tuple[Item, ...], Pat
     if any(path is not None and path.resolve().parent == folder.resolve() for path in files[main.name]):
         raise RecipeError(f"'{folder}' is the folder of the inputs; name another --output.")
     grid = parse_grid(given["grid"] or (), craft.settings)
-    items = items_of(craft, files, request.settings, grid=grid, folder=folder, suffix=_suffix(given["format"]))
-    return items, folder
+    suffix, earlier = _suffix(given["format"]), names_in(folder)
+    return items_of(craft, files, request.settings, grid=grid, folder=folder, suffix=suffix, earlier=earlier), folder
 
 
 def perform(
