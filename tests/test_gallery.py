@@ -15,7 +15,9 @@ from reverie import styles
 from reverie.cli.commands import craft_command
 from reverie.cli.options import settings_given
 from reverie.crafts.registry import find
+from reverie.jobs import read_record
 from reverie.networks import find_classes, load
+from reverie.pictures import read_recipe
 from reverie.recipes.dream import Beside, DreamSettings, subjects_of
 
 ROOT = Path(__file__).parents[1]
@@ -76,6 +78,17 @@ def test_a_command_is_one_that_reverie_takes(command: str) -> None:
     if isinstance(settings, DreamSettings):
         network, wishes = load("dreamnet"), subjects_of(settings, Beside())[0]
         assert all(find_classes(network, wish.name) for wish in (*wishes.classes, *wishes.avoid))
+
+
+@pytest.mark.parametrize("folder", ["gallery", "presets"])
+def test_what_one_command_made_can_be_made_again(folder: str) -> None:
+    """The recipes inside are ones that this Reverie reads, of what the command says."""
+    pictures = sorted((ROOT / "docs" / folder).glob("*.jpg"))
+    recorded = [path for path in pictures if read_recipe(path) is not None]
+    assert len(recorded) >= 15
+    for path in recorded:
+        craft, settings = read_record(path).resolve()
+        assert craft.settings.model_validate(settings.model_dump()) == settings
 
 
 def test_it_is_light() -> None:

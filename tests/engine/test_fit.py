@@ -20,7 +20,7 @@ from reverie.engine import Descent, Learner, State, Training, TrainingStep, Upda
 from reverie.engine.descent import Course
 from reverie.engine.fit import update
 from reverie.engine.runs import Run, Step
-from reverie.errors import Diverged
+from reverie.errors import Diverged, RecipeError
 from reverie.jobs import read_state, write_state
 
 TRUE = torch.tensor([[1.0, -2.0, 0.5]])
@@ -241,6 +241,11 @@ def test_time_is_a_budget_too() -> None:
     steps = list(fit(start(), Straight(), slow, seconds=0.15))
     assert steps[-1].last and steps[-1].seconds >= 0.15 and 1 < len(steps) < 30
     assert all(a.done < b.done and a.seconds < b.seconds for a, b in pairwise(steps))
+
+
+def test_no_budget_is_refused() -> None:
+    with pytest.raises(RecipeError, match="so many steps, or so many seconds"):
+        next(fit(start(), Straight(), batch_of))
 
 
 def test_batches_are_drawn_ahead_and_no_more_once_it_is_left() -> None:

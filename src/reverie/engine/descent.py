@@ -30,8 +30,8 @@ class Descent:
         betas: decay of the first and second moment.
         shrink: decay of the weights themselves (AdamW).
         clip: length that the gradient of all weights has at most.
-        memory: share of the average that stays at a step;
-        young: (n + 1) / (n + young) after n steps, where that is less.
+        memory: share of the average that stays at a step.
+        young: after n steps (n + 1) / (n + young) of it stay, where that is less.
     """
 
     rate: float = 2e-3

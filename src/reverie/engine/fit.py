@@ -31,7 +31,7 @@ from reverie.engine.iterates import State
 from reverie.engine.memory import allowed_memory, resident
 from reverie.engine.plan import Plan
 from reverie.engine.stages import Size
-from reverie.errors import Diverged
+from reverie.errors import Diverged, RecipeError
 from reverie.networks.used import NetworkUsed
 
 B = TypeVar("B")
@@ -165,8 +165,11 @@ def fit(
     Yields:
         A `TrainingStep` a step, for consumers to watch, show and keep; the last again where a state's budget is spent.
     Raises:
+        RecipeError: there is no budget.
         Diverged: it is not finite again and again.
     """
+    if not steps and seconds <= 0:
+        raise RecipeError("a training takes so many steps, or so many seconds; got neither.")
     course = Course(weights, carried or {}, descent)
     if state is not None:
         course.load(state)
