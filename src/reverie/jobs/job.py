@@ -109,7 +109,7 @@ class Job(Part):
         return json.dumps(self.model_dump(mode="json", exclude_defaults=True), ensure_ascii=True)
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str | bytes) -> Self:
         """The job in a JSON text.
 
         Raises:
