@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import QUICK, Run
 
 import reverie as rv
 from reverie.engine import Plan, Synthesis
@@ -23,6 +22,8 @@ from reverie.jobs.record import read_record
 from reverie.pictures import read_image
 from reverie.recipes import StyleSettings
 from reverie.recipes.style import painting_of
+from tests.cli.conftest import QUICK, Run
+from tests.conftest import MakePicture
 
 Start = Callable[..., subprocess.Popen[str]]
 CLUSTER = ("--cluster", "local", "--workers", "2")
@@ -35,14 +36,14 @@ def tiles_of(plan: Plan) -> int:
 
 
 @pytest.fixture
-def style(make_picture) -> Synthesis:
+def style(make_picture: MakePicture) -> Synthesis:
     """A small style transfer, not run."""
     settings = StyleSettings(size=400, steps=2, precision="float32")
     return painting_of(make_picture(0, 300, 400), [make_picture(1, 64, 64)], settings)
 
 
 def planned(what: Synthesis, *, workers: int, **given: object) -> Plan:
-    settings = StyleSettings(size=400, steps=2, precision="float32", **given)  # type: ignore[arg-type]
+    settings = StyleSettings(size=400, steps=2, precision="float32", **given)
     pytest.importorskip("ray")
     return Machines("local", workers).plan(run_of(what), settings)
 

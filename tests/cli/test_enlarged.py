@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import QUICK, Run
 from rich.console import Console
 
 from reverie.cli.progress import Screen
@@ -20,6 +19,7 @@ from reverie.jobs.presets import Preset
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture, write_image
 from reverie.recipes import UpscaleSettings, upscale
+from tests.cli.conftest import QUICK, Run
 
 DREAM, STYLE = ("dream", "photo.png", *QUICK), ("style", "photo.png", "night.jpg", *QUICK)
 TEXTURE = ("texture", "night.jpg", "--seamless", *QUICK)

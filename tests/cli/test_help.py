@@ -5,7 +5,6 @@ import sys
 from typing import Any
 
 import pytest
-from conftest import Run
 
 from reverie import networks, styles
 from reverie.cli.options import flags, settings_given, settings_parameters
@@ -13,6 +12,7 @@ from reverie.crafts.craft import Craft
 from reverie.crafts.registry import crafts, find, listings
 from reverie.crafts.settings import DIAL, MACHINE, Panel
 from reverie.recipes import DreamSettings, StyleSettings
+from tests.cli.conftest import Run
 
 
 def test_the_first_page_tells_what_the_crafts_say(reverie: Run) -> None:

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Run
 
 from benchmarks.promises import CRAFTS, SIDES, TILES, Kept, kept, lay_out, runs, table
+from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
 

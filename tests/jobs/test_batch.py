@@ -120,7 +120,7 @@ def test_every_photo_with_every_painting_and_value() -> None:
     assert len(items) == 3 * 2 * 2
     assert items[0].output == Path("out/ape-mosaic-strength0.5-layers-relu1_2+relu2_2.png")
     settings = find("style").checked(items[0].job.settings)
-    assert settings == StyleSettings(strength=0.5, layers=("relu1_2", "relu2_2"), **QUICK)  # type: ignore[arg-type]
+    assert settings == StyleSettings(strength=0.5, layers=("relu1_2", "relu2_2"), **QUICK)
     assert list(items[0].job.inputs) == ["photo", "painting"]
     assert len({item.name.casefold() for item in items}) == len(items)
 

@@ -21,6 +21,9 @@ from reverie.errors import FileError, RecipeError
 from reverie.files import JOURNAL, Owned, own
 from reverie.jobs import Checkpoints, Pace, flatten, read_state, unflatten, write_state
 from reverie.jobs import checkpoints as module
+from reverie.networks import Network
+from reverie.optimisers import Optimiser
+from tests.conftest import MakePicture
 
 STATE: dict[str, Any] = {
     "stage": 2,
@@ -175,7 +178,9 @@ def test_what_another_put_there_is_no_checkpoint(owned: Owned) -> None:
 
 @pytest.mark.bits
 @pytest.mark.parametrize("optimiser", [rv.Adam(), rv.Normalised(), rv.LBFGS()], ids=["adam", "normalised", "lbfgs"])
-def test_a_run_goes_on_from_a_file_bit_for_bit(tmp_path: Path, tiny, make_picture, optimiser) -> None:
+def test_a_run_goes_on_from_a_file_bit_for_bit(
+    tmp_path: Path, tiny: Network, make_picture: MakePicture, optimiser: Optimiser
+) -> None:
     stages = [rv.Stage((20, 24), 4), rv.Stage((28, 32), 3)]
     average = None if isinstance(optimiser, rv.LBFGS) else 0.9
     what = rv.Synthesis(
@@ -190,7 +195,7 @@ def test_a_run_goes_on_from_a_file_bit_for_bit(tmp_path: Path, tiny, make_pictur
         assert torch.equal(last.image, images[-1])
 
 
-def test_the_state_read_is_not_kept_beside_the_run(tiny, make_picture) -> None:
+def test_the_state_read_is_not_kept_beside_the_run(tiny: Network, make_picture: MakePicture) -> None:
     """A large run that goes on needs no more memory than one that began."""
     what = rv.Synthesis(
         -rv.energy("relu3"), tiny, rv.PixelCanvas(make_picture(0, 20, 24)), [rv.Stage((20, 24), 4)], rv.Normalised()

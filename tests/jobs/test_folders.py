@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from kept_runs import prepared, uninterrupted
 
 from reverie.cli import main, work
 from reverie.errors import FileError
@@ -19,6 +18,7 @@ from reverie.jobs import Job, Kept, Source, begin, checkpoints, perform, read_st
 from reverie.jobs.events import Event, Stepped
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
+from tests.jobs.kept_runs import prepared, uninterrupted
 
 QUICK = ("dream", "photo.png", "--size", "48", "--octaves", "2", "--steps", "4", "--precision", "float32")
 Told = pytest.CaptureFixture[str]
@@ -163,7 +163,9 @@ def test_a_checkpoint_of_another_version(stopped: bytes, capsys: Told, monkeypat
         (lambda t: "null", "is damaged"),
     ],
 )
-def test_a_job_that_is_not_as_it_was_written(stopped: bytes, capsys: Told, change, line: str) -> None:
+def test_a_job_that_is_not_as_it_was_written(
+    stopped: bytes, capsys: Told, change: Callable[[str], str], line: str
+) -> None:
     text = Path("ck/job.json").read_text()
     Path("ck/job.json").write_text(change(text))
     assert line in refused(capsys, "resume", "ck")

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from kept_runs import PROGRAM, prepared
 from PIL import Image
 
 from reverie.cli import main
 from reverie.crafts.registry import find, listings
 from reverie.feedforward.johnson import draw_johnson, write_johnson
 from reverie.jobs import batch
-from reverie.jobs.crew import Processes, telling
+from reverie.jobs.crew import ItemProgress, Processes, telling
 from reverie.jobs.gather import gather
 from reverie.jobs.items import Item, is_made, items_of, parse_grid
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture, write_image
+from tests.jobs.kept_runs import PROGRAM, prepared
 
 WORDS = {
     "upscale": ("batch", "upscale", "photos", "--workers", "1"),
@@ -60,7 +60,7 @@ def item(name: str, photo: str = "photos/cat.png", **given: object) -> Item:
     return only
 
 
-def make(mine: Item) -> list[object]:
+def make(mine: Item) -> list[ItemProgress | str]:
     """Make an item in this process; what was told."""
     *told, error = telling(mine, 1.0)
     assert error == ""
