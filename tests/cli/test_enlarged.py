@@ -116,6 +116,7 @@ def test_a_preset_may_carry_it(reverie: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert presets.presets(), "the others are as they were"
 
 
+@pytest.mark.slow
 def test_a_grid_may_carry_it(reverie: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("batch", *DREAM, "--octaves", 1, "--grid", "upscale=1,3", "--workers", 1, "-o", "made")
     assert reverie(*words).code == 0
