@@ -104,7 +104,7 @@ def test_a_plan_counts_it(reverie: Run) -> None:
     plan = json.loads(reverie(*DREAM, "--upscale", 4, "--dry-run", "--json", "-o", "o.png").out)
     assert (plan["size"], plan["result"], plan["disk"]) == ([48, 64], [192, 256], 3 * 192 * 256)
     said = reverie(*DREAM, "--upscale", 4, "--dry-run").out
-    assert said.startswith("48x64 whole, enlarged to 192x256: ")
+    assert said.startswith("64x48 whole, enlarged to 256x192: ")
     large = ("dream", "noise", "--size", 1024, "--steps", 1, "--octaves", 1, "--dry-run", "--json")
     peaks = [json.loads(reverie(*large, *more).out)["peak"] for more in ((), ("--upscale", 4))]
     assert peaks[1] > 4096**2 * 20 and peaks[1] > peaks[0]

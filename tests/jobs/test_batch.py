@@ -267,6 +267,44 @@ def test_more_photos_change_no_name(dreams: Make) -> None:
     assert [alone[name] for name in names[:5]] == names[:5]
 
 
+def planned(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    """The names that a batch of dreams into `out` would give."""
+    capsys.readouterr()
+    assert main(["batch", "dream", *words, "-o", "out", "--dry-run"]) == 0
+    return [Path(line).stem for line in capsys.readouterr().out.splitlines()]
+
+
+def test_another_photo_of_one_stem_renames_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """What an earlier batch into the folder named, keeps its name; the others are told apart from it."""
+    for place in ("a/cat.jpg", "a/cat.png", "b/cat.png"):
+        Path(place).parent.mkdir(exist_ok=True)
+        shutil.copy("photos/cat.png", place)
+    both, seeds = ("a/cat.jpg", "b/cat.png"), ("--grid", "seed=1,2")
+    assert planned(capsys, *both) == ["cat-jpg", "cat-png"]
+    assert main(["batch", "dream", "a/cat.jpg", "-o", "out", "--octaves", "1", *WORDS]) == 0
+    before = Path("out/cat.png").stat()
+    assert planned(capsys, *both) == ["cat", "cat-png"] and planned(capsys, *both[::-1]) == ["cat-png", "cat"]
+    assert planned(capsys, "a") == ["cat", "cat-png"]
+    assert planned(capsys, str(Path("a/cat.jpg").absolute()), both[1]) == ["cat", "cat-png"]
+    assert planned(capsys, *both, *seeds) == ["cat-jpg-seed1", "cat-png-seed1", "cat-jpg-seed2", "cat-png-seed2"]
+
+    assert main(["batch", "dream", *both, "-o", "out", "--octaves", "1", *WORDS]) == 0
+    assert "1 made, 1 there already" in capsys.readouterr().out
+    assert os.path.samestat(before, Path("out/cat.png").stat())
+    assert planned(capsys, "b/cat.png") == ["cat-png"], "nor does one renamed that is alone now"
+    assert planned(capsys, *both, "a/cat.png") == ["cat", "cat-png", "a-cat"]
+
+
+OUTSIDE = '{"item": "../x", "inputs": {"photo": "photos/cat.png"}, "settings": {"craft": "dream"}}'
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"item": 1}', OUTSIDE, OUTSIDE.replace("photos", r"\u0000")])
+def test_names_of_a_damaged_manifest_count_for_nothing(capsys: pytest.CaptureFixture[str], damage: str) -> None:
+    Path("out").mkdir()
+    Path("out/manifest.jsonl").write_text(damage)
+    assert planned(capsys, "photos/cat.png") == ["cat"]
+
+
 def test_how_workers_die() -> None:
     assert "SIGKILL" in death(-9) and "memory" in death(-9)
     assert "exit code 3" in death(3)

@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from reverie.cli.codes import DONE
@@ -76,7 +77,7 @@ def _lazy() -> dict[str, str]:
     """The summaries of the commands that are made when they are called."""
     crafts: dict[str, str] = {}
     for name, listing in listings().items():
-        crafts.setdefault(name.split()[0], listing.summary)
+        crafts.setdefault(name.split()[0], escape(listing.summary))
     return {**crafts, **_VERBS}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.markup import escape
 
 from reverie.cli.codes import DONE, REFUSED
 from reverie.cli.interrupt import listening
@@ -29,7 +30,7 @@ from reverie.cli.progress import reporter
 from reverie.cli.tally import Tally, tally
 from reverie.crafts.craft import Craft, Input
 from reverie.crafts.kinds import FOLDER, STYLE_NETWORK, Still
-from reverie.crafts.registry import crafts, find
+from reverie.crafts.registry import crafts, find, leave_out
 from reverie.crafts.settings import MACHINE
 from reverie.errors import RecipeError
 from reverie.feedforward import read_johnson
@@ -40,6 +41,7 @@ from reverie.jobs.events import Downloaded
 from reverie.jobs.gather import gather
 from reverie.jobs.items import Item, items_of, parse_grid
 from reverie.jobs.job import Job
+from reverie.jobs.manifest import names_in
 from reverie.jobs.presets import presets, with_preset
 from reverie.jobs.share import workers_here
 from reverie.jobs.spread import Spread
@@ -66,7 +68,10 @@ def group() -> typer.Typer:
 
     for name, craft in crafts().items():
         if craft.makes is Still and craft.main is not None:
-            many.command(name, help=craft.summary)(command_of(name))
+            try:
+                many.command(name, help=escape(craft.summary))(command_of(name))
+            except RecipeError as error:
+                leave_out(name, str(error))
     return many
 
 
@@ -82,7 +87,7 @@ def command_of(name: str) -> Callable[..., int]:
             return DONE
         return perform(items, folder, _crew(given), told, machine=given["json"])
 
-    run.__doc__ = craft.summary
+    run.__doc__ = escape(craft.summary)
     pictures = typer.Argument(metavar="INPUT...", help="pictures, folders of them, or .txt lists", show_default=False)
     first = parameter("inputs", list[str], inspect.Parameter.empty, pictures)
     others = [_option_of(craft, each) for each in craft.inputs[1:]]
@@ -114,8 +119,8 @@ def ordered(craft: Craft[..., Any], given: Given) -> tuple[tuple[Item, ...], Pat
     if any(path is not None and path.resolve().parent == folder.resolve() for path in files[main.name]):
         raise RecipeError(f"'{folder}' is the folder of the inputs; name another --output.")
     grid = parse_grid(given["grid"] or (), craft.settings)
-    items = items_of(craft, files, request.settings, grid=grid, folder=folder, suffix=_suffix(given["format"]))
-    return items, folder
+    suffix, earlier = _suffix(given["format"]), names_in(folder)
+    return items_of(craft, files, request.settings, grid=grid, folder=folder, suffix=suffix, earlier=earlier), folder
 
 
 def perform(

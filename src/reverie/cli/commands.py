@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.markup import escape
 
 from reverie.cli.options import (
     WRITING,
@@ -59,7 +60,7 @@ def craft_command(name: str) -> Callable[..., int]:
         with each_photo(craft, job) as jobs:
             return carry_out_each(jobs, cluster=cluster, **how)
 
-    run.__doc__ = f"{craft.summary}\n\n[dim]{craft.example}[/]"
+    run.__doc__ = f"{escape(craft.summary)}\n\n[dim]{escape(craft.example)}[/]"
     words = [*input_parameters(craft), *settings_parameters(craft), *writing_parameters(craft)]
     return command(run, [*words, *_preset(craft), *_places(craft)])
 

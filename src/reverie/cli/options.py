@@ -16,6 +16,7 @@ from typer.core import TyperCommand
 from reverie.crafts.craft import Craft, Input
 from reverie.crafts.kinds import Clip, Report, Still
 from reverie.crafts.settings import DIAL, MACHINE, Panel, Settings
+from reverie.errors import RecipeError
 
 DIALS, BESIDE, FINER, WRITING = DIAL.title, "Pictures beside", "Finer", "Writing"
 """The headings under which options stand, besides a craft's own and that of the machine."""
@@ -58,7 +59,14 @@ def option(name: str, kind: Any, *flags: str, help: str, panel: str = WRITING, *
 
 
 def command(function: Callable[..., int], parameters: Sequence[inspect.Parameter]) -> Callable[..., int]:
-    """A function of keywords, introduced to typer as taking these parameters."""
+    """A function of keywords, introduced to typer as taking these parameters.
+
+    Raises:
+        RecipeError: two have one name, as a plugin's setting and an option of every command may.
+    """
+    names = [each.name for each in parameters]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise RecipeError(f"the command would have two parameters '{twice}'; the craft's setting needs another name.")
     vars(function)["__signature__"] = inspect.Signature(_in_panels(parameters))
     function.__annotations__ = {p.name: p.annotation for p in parameters}
     return function

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,10 @@ PLUGINS = "reverie.crafts"
 """The group of entry points by which a package adds crafts."""
 ROOMS = ("recipes", "export")
 """The rooms in which our own are declared, a file each."""
+COMMANDS = ("batch", "replay", "resume", "networks", "styles", "presets")
+"""Commands that are no crafts; a plugin cannot take their names."""
 _HOME = Path(__file__).parents[1]
+_WORD = re.compile(r"[^\W_][\w-]*")
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,15 @@ class Listing:
 def listings() -> Mapping[str, Listing]:
     """Every craft by name, read from the files' text: none is loaded."""
     found = {each.name: each for each in _ours()}
+    taken = {*COMMANDS, *(name.split()[0] for name in found)}
     for each in _plugins():
-        if each.name in found:
-            _warn(each.name, "there is a craft of that name already")
+        if not _WORD.fullmatch(each.name):
+            leave_out(each.name, "its name is no word of letters, digits and hyphens")
+        elif each.name in taken:
+            leave_out(each.name, "there is a command of that name already")
         else:
             found[each.name] = each
+            taken.add(each.name)
     return found
 
 
@@ -68,11 +76,15 @@ def find(name: str) -> Craft[..., Any]:
 
     try:
         craft = known[name].load()
-        if isinstance(craft, Craft) and craft.settings and craft.inputs is not None:  # whose declarations are sound
-            return craft
+        sound = isinstance(craft, Craft) and craft.settings and craft.inputs is not None
     except (Exception, SystemExit) as error:  # a stranger's code
         raise RecipeError(f"the plugin of '{name}' cannot be loaded: {type(error).__name__}: {error}") from error
-    raise RecipeError(f"the plugin of '{name}' gives no craft, but {type(craft).__name__}; declare it by rv.craft.")
+    if not sound:
+        raise RecipeError(f"the plugin of '{name}' gives no craft, but {type(craft).__name__}; declare it by rv.craft.")
+    if craft.name != name:  # by which jobs and records would not find it
+        raise RecipeError(f"the plugin of '{name}' gives the craft '{craft.name}'; name its entry point alike.")
+    found: Craft[..., Any] = craft
+    return found
 
 
 def crafts() -> Mapping[str, Craft[..., Any]]:
@@ -82,7 +94,7 @@ def crafts() -> Mapping[str, Craft[..., Any]]:
         try:
             found[name] = find(name)
         except RecipeError as error:
-            _warn(name, str(error))
+            leave_out(name, str(error))
     return found
 
 
@@ -107,10 +119,10 @@ def _plugins() -> Iterator[Listing]:
         try:
             said = {n: s for f, n, s in _declared(_text_of(entry.module)) if f == entry.attr}
         except RecipeError as error:
-            _warn(name, str(error))
+            leave_out(name, str(error))
             continue
         except (Exception, SystemExit) as error:  # a stranger's code
-            _warn(name, f"{type(error).__name__}: {error}")
+            leave_out(name, f"{type(error).__name__}: {error}")
             continue
         yield Listing(name, next(iter(said.values()), f"a craft of {entry.module}"), entry.load)
 
@@ -139,5 +151,6 @@ def _declared(text: str) -> Iterator[tuple[str, str, str]]:
                 yield node.name, str(said.get("name") or node.name.replace("_", "-")), str(summary)
 
 
-def _warn(name: str, reason: str) -> None:
+def leave_out(name: str, reason: str) -> None:
+    """Warn that the plugin of a craft is left out, and why."""
     warnings.warn(f"the plugin of '{name}' is left out: {' '.join(reason.split())[:300]}", PluginWarning, stacklevel=2)

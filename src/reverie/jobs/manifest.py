@@ -7,14 +7,16 @@ import io
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from reverie.errors import RecipeError
 from reverie.files import Owned
-from reverie.jobs.items import Item
+from reverie.jobs.items import Item, Origin, origin
 from reverie.strangers import contents, json_object, refusing
 
 CSV, LINES = "manifest.csv", "manifest.jsonl"
@@ -112,14 +114,25 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
+def names_in(folder: Path) -> Mapping[Origin, Collection[str]]:
+    """The names that an earlier batch into a folder gave; of a damaged manifest, those before the damage."""
+    found: defaultdict[Origin, set[str]] = defaultdict(set)
+    with suppress(RecipeError), refusing(RecipeError, f"the manifest in '{folder}' is damaged."):
+        for row in _rows_of(folder / LINES):
+            inputs = {str(name): [str(path)] for name, path in row["inputs"].items()}
+            found[origin(str(row["settings"]["craft"]), inputs)].add(str(row["item"]))
+    return found
+
+
 def _known_of(path: Path) -> dict[str, tuple[float, str | None]]:
     """The seconds that items took in an earlier call, and its notes; a damaged manifest is as good as none."""
-    try:
-        with refusing(RecipeError, f"'{path}' is damaged."):
-            rows = map(json_object, contents(path, RecipeError).decode("utf8").splitlines())
-            return {str(row["item"]): _known(row) for row in rows if row["seconds"] is not None}
-    except RecipeError:
-        return {}
+    with suppress(RecipeError), refusing(RecipeError, f"'{path}' is damaged."):
+        return {str(row["item"]): _known(row) for row in _rows_of(path) if row["seconds"] is not None}
+    return {}
+
+
+def _rows_of(path: Path) -> Iterator[dict[str, Any]]:
+    return map(json_object, contents(path, RecipeError).decode("utf8").splitlines())
 
 
 def _known(row: Mapping[str, Any]) -> tuple[float, str | None]:

@@ -109,9 +109,11 @@ def with_preset(job: Job) -> Job:
 @cache
 def _every() -> Mapping[str, Preset]:
     found = {path.stem: Preset.from_json(path.read_bytes()) for path in sorted(_ROOM.glob("*.json"))}
-    for name, text in _added():
+    for name, text in sorted(_added()):
         try:
-            found.setdefault(name, Preset.from_json(text))
+            if name in found:
+                raise RecipeError("there is a preset of that name already")
+            found[name] = Preset.from_json(text)
         except RecipeError as error:
             warnings.warn(f"the preset '{name}' is left out: {error}", PluginWarning, stacklevel=2)
     return dict(sorted(found.items()))
@@ -123,6 +125,6 @@ def _added() -> Iterator[tuple[str, str]]:
         try:
             files = [file for file in resources.files(entry.value).iterdir() if file.name.endswith(".json")]
             yield from ((file.name.removesuffix(".json"), file.read_text(encoding="utf8")) for file in files)
-        except Exception as error:  # a stranger's package
+        except (Exception, SystemExit) as error:  # a stranger's package
             words = f"{type(error).__name__}: {error}"
             warnings.warn(f"the presets of '{entry.name}' are left out: {words}", PluginWarning, stacklevel=2)
