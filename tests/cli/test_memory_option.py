@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Run
+from PIL import Image
 
 from benchmarks.promises import CRAFTS, SIDES, VARIANTS, Kept, kept, lay_out, runs, table
 
@@ -65,3 +66,21 @@ def _held() -> int:
     """MB that this process holds now."""
     text = Path("/proc/self/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) // 2**10 for line in text.splitlines() if line.startswith("VmRSS"))
+
+
+def test_a_picture_is_refused_before_it_is_read(reverie: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reverie.jobs.inputs.read_picture", None)
+    Image.new("RGBA", (2000, 2000), (90, 120, 200, 100)).save("large.png")
+    ended = reverie("dream", "large.png", "--size", 64, "--memory", f"{_held() + 100}MB")
+    assert (ended.code, ended.err.count("\n")) == (2, 1) and "filling the transparent parts" in ended.err
+    assert "--size" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("instant", "photo.png", "night.jpg", "--precision", "float32"), ("upscale", "photo.png")],
+)
+def test_a_plan_of_one_pass_says_what_it_takes(reverie: Run, words: tuple[str, ...]) -> None:
+    said = reverie(*words, "--dry-run").out
+    planned = re.search(r": (\d+) MB of memory at most", said)
+    assert planned and int(planned[1]) > _held() and "step" not in said and "0 s" not in said, said
