@@ -1,4 +1,6 @@
-"""Peak memory of large pictures, each in a process of its own: `python -m benchmarks.memory RESULTS.json`.
+"""Peak memory of large pictures, each in a process of its own: `python -m benchmarks.memory RESULTS.json PAGE.md`.
+
+And of every craft at five sizes in the least memory that it asks for, which the page shows; see `promises`.
 
 `--quick` takes two steps a scale instead of all, `--scale 0.05` shrinks every side: for trying the script, not for
 figures. Run it on an idle machine: the last figure is a ratio of times.
@@ -15,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import reverie as rv
+from benchmarks.promises import CRAFTS, SIDES, figures, runs, table
 from benchmarks.speed import machine, photo, tiles_ratio
 from reverie import styles
 from reverie.cli import main as reverie
@@ -112,6 +115,7 @@ def main() -> None:
     """Measure all in turn, or do the work of one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", nargs="?", type=Path)
+    parser.add_argument("page", nargs="?", type=Path)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--work", nargs=2, metavar=("NAME", "FOLDER"), help=argparse.SUPPRESS)
@@ -122,10 +126,15 @@ def main() -> None:
         print(json.dumps({"peak": peak()}))
         return
     about = {"machine": machine(), "scale": given.scale, "all_steps": not given.quick}
-    text = json.dumps({**about, **measured(given.scale, quick=given.quick)}, indent=1)
+    large = measured(given.scale, quick=given.quick)
+    with tempfile.TemporaryDirectory() as folder:
+        sides = [max(64, round(side * given.scale)) for side in SIDES]
+        rows = list(runs(Path(folder), list(CRAFTS), sides))
+    text = json.dumps({**about, **large, "promises": figures(rows)}, indent=1)
     print(text)
-    if given.results:
-        given.results.write_text(text + "\n", encoding="utf8")
+    for path, content in ((given.results, text + "\n"), (given.page, table(rows))):
+        if path:
+            path.write_text(content, encoding="utf8")
 
 
 if __name__ == "__main__":

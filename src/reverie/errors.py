@@ -55,6 +55,10 @@ class Diverged(ReverieError, ArithmeticError):
     """A term became NaN or infinite."""
 
 
+class ReverieWarning(UserWarning):
+    """What is allowed and will hardly be what was meant."""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """``" Did you mean 'relu4_2'?"``, or nothing when no known name is near."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
@@ -96,5 +100,5 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-class PluginWarning(UserWarning):
+class PluginWarning(ReverieWarning):
     """Something that another package adds to Reverie cannot be used."""

@@ -30,8 +30,8 @@ def refusing(kind: type[ReverieError], message: str) -> Iterator[None]:
         ReverieError: of that kind, the parser's own words as its cause; one raised inside passes as it is.
 
     Example:
-        >>> with refusing(RecipeError, f"'{path}' is damaged; copy it again."):
-        ...     data = json.loads(path.read_bytes())
+        >>> with refusing(RecipeError, "the recipe is damaged: it is not whole JSON."):
+        ...     data = json.loads("{}")
     """
     try:
         yield

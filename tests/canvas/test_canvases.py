@@ -18,7 +18,7 @@ SIZE = (30, 41)
 
 def fourier(x: Tensor) -> Canvas:
     """A random spectrum of the picture's size."""
-    return rv.FourierCanvas((x.shape[2], x.shape[3]), generator=torch.Generator(), deviation=0.3)
+    return rv.FourierCanvas((x.shape[2], x.shape[3]), deviation=0.3)
 
 
 MADE: dict[str, Callable[[Tensor], Canvas]] = {
@@ -142,7 +142,7 @@ def test_project_leaves_a_good_picture(start: Tensor, make: Callable[[Tensor], C
 
 
 def test_fourier_cannot_leave_the_range() -> None:
-    canvas = rv.FourierCanvas(SIZE, generator=torch.Generator(), deviation=100.0)
+    canvas = rv.FourierCanvas(SIZE, deviation=100.0)
     canvas.project()
     picture = canvas.picture().detach()
     assert 0 <= float(picture.min()) <= float(picture.max()) <= 1

@@ -15,18 +15,18 @@ from reverie.pictures import resize
 
 
 def canvas(size: tuple[int, int] = (64, 96), **choices: Any) -> rv.FourierCanvas:
-    return rv.FourierCanvas(size, generator=torch.Generator().manual_seed(3), **choices)
+    return rv.FourierCanvas(size, seed=3, **choices)
 
 
 def test_it_is_drawn_by_its_generator() -> None:
     assert torch.equal(canvas().picture(), canvas().picture())
-    other = rv.FourierCanvas((64, 96), generator=torch.Generator().manual_seed(4))
+    other = rv.FourierCanvas((64, 96), seed=4)
     assert not torch.equal(canvas().picture(), other.picture())
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 8), (8, 9), (7, 13), (1, 5), (5, 1), (2, 2)])
 def test_any_size(size: tuple[int, int]) -> None:
-    picture = rv.FourierCanvas(size, generator=torch.Generator(), batch=2).picture()
+    picture = rv.FourierCanvas(size, batch=2).picture()
     assert picture.shape == (2, 3, *size)
     assert torch.isfinite(picture).all()
 
@@ -82,7 +82,7 @@ def test_resized_keeps_the_picture_about() -> None:
 
 
 def test_resized_keeps_the_decay_and_the_batch() -> None:
-    start = rv.FourierCanvas((16, 16), generator=torch.Generator(), batch=3, decay=1.7)
+    start = rv.FourierCanvas((16, 16), batch=3, decay=1.7)
     assert start.resized((32, 30)).picture().shape == (3, 3, 32, 30)
     again = start.resized((32, 30)).resized((16, 16))
     assert torch.allclose(again._scale, start._scale)

@@ -18,7 +18,7 @@ def test_a_photo_painted(reverie: Run) -> None:
     assert ended.code == 0 and ended.out.startswith("photo-night.png  80x60")
     assert reverie("instant", "photo.png", "night.jpg").out.startswith("photo-night-2.png")
     record = read_record(Path("photo-night.png"))
-    assert record.recipe == "instant" and record.network.name == "instant"
+    assert record.craft == "instant" and [n.name for n in record.networks] == ["instant"]
     assert [i.role for i in record.inputs] == ["photo", "painting"] and record.settings["precision"] != "auto"
 
 
@@ -70,7 +70,7 @@ def test_a_folder_of_photos(reverie: Run) -> None:
         write_image(f"photos/{name}.png", read_image("photo.png"))
     ended = reverie("instant", "photos", "night.jpg", "--json")
     events = [json.loads(line) for line in ended.out.splitlines()]
-    assert [e["event"] for e in events] == ["began", "ended"] * 2
+    assert [e["event"] for e in events] == ["began", "step", "ended"] * 2
     made = sorted(p.as_posix() for p in Path("photos-night").iterdir())
     assert made == ["photos-night/a-night.png", "photos-night/b-night.png"]
     assert torch.equal(read_image(made[0]), read_image(made[1]))
@@ -95,7 +95,7 @@ def test_a_broken_photo_of_a_folder_is_named_and_the_others_go_on(reverie: Run) 
         (("photo.png",), "PAINTING"),
         (("photo.png", "night.jpg", "--strength", 2), "strength: "),
         (("photo.png", "night.jpg", "--weights", "1,2"), "weights are one for each"),
-        (("photo.png", "night.jpg", "--memory", "1MB"), "--size"),
+        (("photo.png", "night.jpg", "--memory", "1MB"), "--memory"),
         (("photo.png", "night.jpg", "--colour", "mine"), "color: "),
         (("photo.png", "night.jpg", "--mask", "none.png"), "none.png"),
         (("photo.png", "night.jpg", "-o", "photo.png"), "made from"),

@@ -18,8 +18,8 @@ def test_a_photo_enlarged(reverie: Run) -> None:
     assert read_image("photo-x3.png").shape == (1, 3, 180, 240)
     assert reverie("upscale", "photo.png", "--factor", 3).out.startswith("photo-x3-2.png")
     record = read_record(Path("photo-x3.png"))
-    assert record.recipe == "upscale" and record.settings["factor"] == 3
-    assert record.network.name == "superres-faithful"
+    assert record.craft == "upscale" and record.settings["factor"] == 3
+    assert [n.name for n in record.networks] == ["superres-faithful"]
 
 
 @pytest.mark.bits
@@ -56,8 +56,9 @@ def test_a_seamless_picture(reverie: Run) -> None:
 def test_progress_for_a_machine(reverie: Run) -> None:
     ended = reverie("upscale", "photo.png", "--tile", 40, "--json")
     events = [json.loads(line) for line in ended.out.splitlines()]
-    assert [e["event"] for e in events] == ["began", *["tile"] * 4, "ended"]
-    assert events[-2]["done"] == 1 and events[-1]["output"] == "photo-x2.png"
+    assert [e["event"] for e in events] == ["began", *["step"] * 4, "ended"]
+    assert (events[-2]["tile"], events[-2]["tiles"], events[-2]["done"]) == (4, 4, 1)
+    assert events[-1]["output"] == "photo-x2.png"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_progress_for_a_machine(reverie: Run) -> None:
         (("photo.png", "--factor", 5), "factor: "),
         (("photo.png", "--factor", "two"), "factor: "),
         (("photo.png", "--tile", 0), "tile: "),
-        (("photo.png", "--memory", "1MB"), "--factor"),
+        (("photo.png", "--memory", "1MB"), "--memory"),
         (("photo.png", "--memory", "some"), "memory is an amount"),
         (("photo.png", "-o", "photo.png"), "made from"),
         (("photo.png", "-o", "o.exe"), "o.exe"),
@@ -87,4 +88,4 @@ def test_a_width_of_one_pixel(reverie: Run) -> None:
 def test_its_help(reverie: Run) -> None:
     ended = reverie("upscale", "--help")
     assert ended.code == 0
-    assert all(flag in ended.out for flag in ("--factor", "--sharp", "--faithful", "--tile", "--memory", "--output"))
+    assert all(flag in ended.out for flag in ("--factor", "--variant", "or sharp", "--tile", "--memory", "--output"))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import reverie as rv
 from reverie.engine import precision
-from reverie.errors import RecipeError
+from reverie.errors import OutOfMemory, RecipeError
 from reverie.networks import Network
 
 
@@ -164,3 +164,11 @@ def test_auto_uses_what_was_found(tiny: Network, cache: Path, probes: list[str])
 def test_an_unknown_precision_is_refused(tiny: Network) -> None:
     with pytest.raises(RecipeError, match="float32 or bfloat16"):
         precision.with_precision(tiny, "float8")  # type: ignore[arg-type]
+
+
+def test_a_probe_that_does_not_fit_is_refused(tiny: Network, cache: Path, probes: list[str]) -> None:
+    with pytest.raises(OutOfMemory, match=r"--precision float32 or --memory \d+MB"):
+        precision.fastest(tiny, memory=2**20)
+    assert not probes and not cache.exists()
+    precision.fastest(tiny, memory=2**40)
+    assert precision.fastest(tiny, memory=2**20) is precision.CANDIDATES[1], "it is known now, and takes nothing"

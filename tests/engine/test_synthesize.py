@@ -31,7 +31,7 @@ CANVASES: dict[str, Callable[[Tensor], Canvas]] = {
     "pixels on a base": lambda x: rv.PixelCanvas(x, base=x.flip(3)),
     "natural pixels": lambda x: rv.PixelCanvas(x, natural=True),
     "pyramid": rv.PyramidCanvas,
-    "fourier": lambda x: rv.FourierCanvas(SIZE, generator=torch.Generator().manual_seed(1)),
+    "fourier": lambda x: rv.FourierCanvas(SIZE, seed=1),
 }
 
 

@@ -16,7 +16,8 @@ from reverie.export.subjects import grain_for, instant_baked, instant_halves, in
 from reverie.feedforward import load_instant, matching
 from reverie.feedforward.matching import Gaussian
 from reverie.networks import Network, load
-from reverie.recipes.instant import InstantSettings, painter
+from reverie.recipes.instant import painter
+from reverie.recipes.parts.at_once import InstantSettings
 from reverie.recipes.upscale import UpscaleSettings, upscale
 
 Make = Callable[..., Tensor]

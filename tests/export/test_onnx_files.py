@@ -26,7 +26,8 @@ from reverie.export.sessions import session_for
 from reverie.export.subjects import grain_for
 from reverie.feedforward.johnson import draw_johnson, read_johnson, write_johnson
 from reverie.pictures import read_image
-from reverie.recipes.instant import InstantSettings, instant
+from reverie.recipes.instant import instant
+from reverie.recipes.parts.at_once import InstantSettings
 from reverie.recipes.upscale import upscale
 
 Make = Callable[..., Tensor]

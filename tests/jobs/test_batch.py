@@ -17,19 +17,20 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from reverie.jobs.making import is_made, make
-from reverie.recipes.catalogue import find
 
 from reverie.cli import main
+from reverie.crafts.registry import find
 from reverie.errors import FileError, PictureError, RecipeError
 from reverie.jobs import batch
-from reverie.jobs.crew import Crew, Processes, death
-from reverie.jobs.items import Item, gather, items_of, parse_grid
+from reverie.jobs.crew import Crew, ItemEnded, ItemProgress, ItemStepped, Processes, death, telling
+from reverie.jobs.gather import gather
+from reverie.jobs.items import Item, is_made, items_of, parse_grid
 from reverie.jobs.manifest import Row
 from reverie.jobs.record import read_record
 from reverie.jobs.spread import Spread
 from reverie.pictures import read_image
-from reverie.recipes import DreamSettings, StyleSettings
+from reverie.recipes.dream import DreamSettings
+from reverie.recipes.style import StyleSettings
 
 QUICK = {"size": 40, "steps": 1, "precision": "float32"}
 WORDS = ("--size", "40", "--steps", "1", "--precision", "float32", "--workers", "1")
@@ -63,6 +64,14 @@ def dreams() -> Make:
     return items
 
 
+def make(item: Item) -> list[float]:
+    """Make an item in this process; the shares that were told."""
+    *told, error = telling(item, 1.0)
+    if error:
+        raise PictureError(str(error))
+    return [each.done for each in told if isinstance(each, ItemProgress)]
+
+
 class Here(Crew):
     """One worker, in this process."""
 
@@ -80,14 +89,14 @@ class Here(Crew):
     def give(self, item: Item) -> None:
         self.item = item
 
-    def wait(self, seconds: float) -> list[batch.Event]:
+    def wait(self, seconds: float) -> list[ItemStepped | ItemEnded]:
         item, self.item = self.item, None
         assert item is not None
         try:
-            shares = list(make(item))
+            shares = make(item)
         except PictureError as error:
-            return [batch.Ended(item, 0.1, str(error))]
-        return [batch.Stepped(item, shares[0].done), batch.Ended(item, 0.1, None)]
+            return [ItemEnded(item, 0.1, str(error))]
+        return [ItemStepped(item, shares[0]), ItemEnded(item, 0.1, None)]
 
     def close(self) -> None:
         self.item = None
@@ -110,8 +119,9 @@ def test_every_photo_with_every_painting_and_value() -> None:
     items = items_of(find("style"), files, QUICK, grid=grid, folder=Path("out"))
     assert len(items) == 3 * 2 * 2
     assert items[0].output == Path("out/ape-mosaic-strength0.5-layers-relu1_2+relu2_2.png")
-    assert items[0].settings == StyleSettings(strength=0.5, layers=("relu1_2", "relu2_2"), **QUICK)  # type: ignore[arg-type]
-    assert [role for role, _ in items[0].inputs] == ["photo", "painting"]
+    settings = find("style").checked(items[0].job.settings)
+    assert settings == StyleSettings(strength=0.5, layers=("relu1_2", "relu2_2"), **QUICK)  # type: ignore[arg-type]
+    assert list(items[0].job.inputs) == ["photo", "painting"]
     assert len({item.name.casefold() for item in items}) == len(items)
 
 
@@ -168,8 +178,7 @@ def test_an_item_is_made_once(dreams: Make) -> None:
     (item,) = dreams("photos/cat.png")
     Path("out").mkdir()
     assert not is_made(item)
-    shares = list(make(item))
-    assert (shares[0].done, shares[-1].done) == (0.0, 1.0)
+    assert make(item)[0] == 0.0
     assert is_made(item)
     assert read_image(item.output).shape == (1, 3, 30, 40)
     assert not is_made(dreams("photos/cat.png", strength=2)[0])
@@ -286,9 +295,9 @@ def test_a_killed_worker_costs_nothing_but_time(dreams: Make) -> None:
     assert {row.status for row in rows.values()} == {"made"}
     Path("here").mkdir()
     again = items_of(
-        find("dream"), {"photo": gather(["photos/ape.png"])}, items[0].given(), grid={}, folder=Path("here")
+        find("dream"), {"photo": gather(["photos/ape.png"])}, items[0].job.settings, grid={}, folder=Path("here")
     )
-    list(make(again[0]))
+    make(again[0])
     assert torch.equal(read_image("out/ape.png"), read_image("here/ape.png"))
 
 
@@ -364,7 +373,7 @@ def test_the_command(cluster: bool, capsys: pytest.CaptureFixture[str]) -> None:
         (("dream", "photos", "--format", "npy"), "--format"),
         (("dream", "photos", "-o", "photos"), "--output"),
         (("style", "photos"), "--painting"),
-        (("style", "photos", "--styles", "mosaik"), "mosaic"),
+        (("style", "photos", "--painting", "mosaik"), "mosaic"),
         (("draem", "photos"), "draem"),
         (("dream", "photos", "--cluster", "nowhere", "--size", "40"), "nobody answers"),
     ],
@@ -376,7 +385,7 @@ def test_what_is_refused(words: tuple[str, ...], said: str, capsys: pytest.Captu
 
 
 def test_what_would_be_made(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["batch", "style", "photos", "--styles", "mosaic", "--dry-run", "-o", "out", "--format", "webp"]) == 0
+    assert main(["batch", "style", "photos", "--painting", "mosaic", "--dry-run", "-o", "out", "--format", "webp"]) == 0
     assert capsys.readouterr().out.split() == [f"out/{n}-mosaic.webp" for n in ("ape", "bad", "cat")]
     assert not Path("out").exists()
     assert main(["batch"]) == 0

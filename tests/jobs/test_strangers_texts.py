@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from reverie.recipes.catalogue import find
-from reverie.recipes.presets import Preset
-from reverie.recipes.record import NetworkUsed, Record
 
+from reverie.crafts.registry import find
 from reverie.errors import PictureError, RecipeError
-from reverie.jobs import Checkpoints, Job, Source, read_state, reopen, write_state
-from reverie.jobs.items import gather
+from reverie.files import own
+from reverie.jobs import Checkpoints, Job, Kept, Record, Source, read_state, reopen, write_state
+from reverie.jobs.gather import gather
 from reverie.jobs.manifest import LINES, Manifest
+from reverie.jobs.presets import Preset
+from reverie.networks import NetworkUsed
 
 DEEP = "[" * 100_000
 TEXTS = ("", "{", "[]", "null", "3", DEEP, '{"a":' * 50_000, "9" * 5000, "\ud800".encode("utf8", "surrogatepass"))
@@ -24,12 +25,12 @@ TEXTS = ("", "{", "[]", "null", "3", DEEP, '{"a":' * 50_000, "9" * 5000, "\ud800
 def record() -> Record:
     used = NetworkUsed(name="dreamnet", sha256="0" * 64)
     settings = find("dream").settings().model_dump(mode="json")
-    return Record(reverie="1", torch="2", threads=1, recipe="dream", settings=settings, inputs=(), network=used)
+    return Record(reverie="1", torch="2", threads=1, craft="dream", settings=settings, inputs=(), networks=(used,))
 
 
-@pytest.mark.parametrize("kind", [Job, Preset, Record])
+@pytest.mark.parametrize("kind", [Job, Kept, Preset, Record])
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
-def test_what_is_no_such_text_is_one_refusal(kind: type[Job | Preset | Record], text: str | bytes) -> None:
+def test_what_is_no_such_text_is_one_refusal(kind: type[Job | Kept | Preset | Record], text: str | bytes) -> None:
     with pytest.raises(RecipeError) as caught:
         kind.from_json(text)
     assert len(str(caught.value).splitlines()) == 1
@@ -45,26 +46,29 @@ def test_what_is_no_such_text_is_one_refusal(kind: type[Job | Preset | Record], 
 )
 def test_presets_are_refused_in_our_words(change: dict[str, object], said: str) -> None:
     with pytest.raises(RecipeError) as caught:
-        Preset.from_json(json.dumps({"recipe": "dream", "summary": "x", **change}))
+        Preset.from_json(json.dumps({"craft": "dream", "summary": "x", **change}))
     assert str(caught.value).startswith(said) and len(str(caught.value)) < 300 and "pydantic" not in str(caught.value)
 
 
-@pytest.mark.parametrize("field", ["output", "photos", "same_as"])
+@pytest.mark.parametrize("field", ["output", "base"])
 def test_paths_that_no_system_takes_are_refused(field: str) -> None:
-    said = json.loads(Job(record=record(), output="/out/o.png").to_json())
+    said = json.loads(Kept(job=Job(craft="dream"), record=record(), output="/out/o.png").to_json())
+    assert Kept.from_json(json.dumps(said)).output == "/out/o.png"
     with pytest.raises(RecipeError, match="the job is damaged"):
-        Job.from_json(json.dumps({**said, field: "a\0b"}))
+        Kept.from_json(json.dumps({**said, field: "a\0b"}))
     for source in ({"name": "a\0b", "origin": "x"}, {"name": "a", "origin": "x\0"}):
         with pytest.raises(ValueError, match=r"is not a (file name|path)"):
             Source(role="photo", **source)
 
 
 def test_a_folder_with_a_deep_text_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "job.json").write_text(DEEP)
-    with pytest.raises(RecipeError, match=r"job.json': the job is damaged"), reopen(tmp_path):
+    folder = tmp_path / "ck"
+    with own(folder) as owned:
+        owned.write("job.json", DEEP.encode())
+    with pytest.raises(RecipeError, match=r"job.json': the job is damaged"), reopen(folder):
         pass
-    (tmp_path / "job.json").write_bytes(b" " * (17 << 20))
-    with pytest.raises(RecipeError, match=r"has 17825792 bytes where"), reopen(tmp_path):
+    (folder / "job.json").write_bytes(b" " * (17 << 20))
+    with pytest.raises(RecipeError, match=r"has 17825792 bytes where"), reopen(folder):
         pass
 
 
@@ -75,7 +79,8 @@ ROWS = (DEEP, '{"item":1}', '{"item":"a","seconds":1e999,"note":null}', '{"item"
 @pytest.mark.parametrize("row", ROWS, ids=range(len(ROWS)))
 def test_a_damaged_manifest_is_as_good_as_none(row: str, tmp_path: Path) -> None:
     (tmp_path / LINES).write_text(row)
-    assert Manifest(tmp_path, ()).rows == []
+    with own(tmp_path, others="always") as owned:
+        assert Manifest(owned, ()).rows == []
 
 
 STATES = (DEEP, '{"tensor":"none"}', '{"dict":3}', '{"dict":[[[1],2]]}', "[1]", '{"list":{"a":1}}', '{"tensor":[]}')
@@ -93,8 +98,10 @@ def test_a_checkpoint_with_a_right_digest_and_odd_content_is_damaged(text: str, 
     whole = len(head).to_bytes(8, "little") + head + data[end:]
     path.write_bytes(whole.replace(b"0" * 64, hashlib.sha256(whole).hexdigest().encode(), 1))
     assert read_state(path, run="r") is None
-    with pytest.raises(RecipeError, match=r"every checkpoint in .* is damaged"):
-        Checkpoints(tmp_path, "r").newest()
+    with own(tmp_path / "ck") as owned:
+        owned.write(path.name, path.read_bytes())
+        with pytest.raises(RecipeError, match=r"every checkpoint in .* is damaged"):
+            Checkpoints(owned, "r").newest()
 
 
 def test_a_list_with_a_zero_byte_is_refused(tmp_path: Path) -> None:

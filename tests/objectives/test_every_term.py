@@ -20,7 +20,17 @@ VECTOR = torch.linspace(-1, 1, 16)
 WHERE = torch.linspace(0, 1, 20 * 22).view(1, 1, 20, 22) ** 2  # a soft mask, of the shape of the pictures or nearly
 OF = torch.ones(1, 1, 18, 20).tril()
 
+
+def across(features: Tensor) -> Tensor:
+    """Squared differences to the position two below and two to the right."""
+    return (features[..., 2:, 2:] - features[..., :-2, :-2]).pow(2)
+
+
 TERMS: dict[str, list[Make]] = {
+    "caricature": [
+        lambda other: -rv.caricature("relu3", like=other),
+        lambda other: -rv.caricature("relu2", like=other, power=0, where=WHERE),
+    ],
     "channel": [
         lambda other: -rv.channel("relu3", 2),
         lambda other: -rv.channel("relu3", 2, where=WHERE),
@@ -84,8 +94,14 @@ TERMS: dict[str, list[Make]] = {
         lambda other: rv.style(["relu2"], like=other, statistic="gram", distance=rv.relative(rv.mse)),
         lambda other: rv.style(["relu1", "relu3"], like=other, where=WHERE, of=OF),
     ],
+    "term": [
+        lambda other: rv.term("palette", PICTURE, lambda x: x, lambda m: (m - other.mean((2, 3))).pow(2).sum(1)),
+        lambda other: rv.term("grain", "relu2", across, lambda m: m.pow(2).mean(), reach=2, where=WHERE),
+        lambda other: -rv.term("brightness", PICTURE, lambda x: x, lambda m: m.sum(1), linear=True),
+    ],
     "total_variation": [lambda other: rv.total_variation()],
 }
+PAIRED = {"diversity"}  # terms of several pictures, which have tests of their own
 ROWS = [pytest.param(make, id=f"{n}-{i}") for n, many in TERMS.items() for i, make in enumerate(many)]
 
 
@@ -103,7 +119,7 @@ def exported_terms() -> set[str]:
 
 
 def test_every_exported_term_has_a_row() -> None:
-    assert set(TERMS) == exported_terms()
+    assert set(TERMS) | PAIRED == exported_terms()
 
 
 def test_every_term_is_at_the_top() -> None:

@@ -29,6 +29,8 @@ from reverie.objectives.statistics import (
     SquaredError,
     spread,
 )
+from reverie.objectives.terms_features import Agreement
+from reverie.objectives.terms_own import LocalMeans
 from reverie.objectives.transport import Histograms, Ruler
 
 SIZES = [(1, 1), (1, 9), (9, 1), (2, 2), (5, 7), (13, 8), (16, 16)]
@@ -138,6 +140,11 @@ def test_at() -> None:
 # --- additivity ----------------------------------------------------------------------------------
 
 
+def falling(f: Tensor) -> Tensor:
+    """Products with the position to the right and below."""
+    return f[..., 1:, 1:] * f[..., :-1, :-1]
+
+
 def statistics(x: Tensor) -> list[Statistic]:
     """One of every kind, for features like x, and again in a region where there may be one."""
     _, channels, h, w = x.shape
@@ -147,6 +154,8 @@ def statistics(x: Tensor) -> list[Statistic]:
         MeanSquares("a"),
         SquaredError("a", features(h, w, batch=1, channels=channels, seed=6)),
         ReferenceSquares("a", "", reference=features(h, w, batch=1, channels=channels, seed=6)),
+        Agreement("a", features(h, w, batch=1, channels=channels, seed=6)),
+        LocalMeans("a", falling, reach=1),
         *regional(channels, x.dtype),
     ]
     places = torch.tensor([h // 2, 0, h - 1]), torch.tensor([w // 3, 0, w - 1])
@@ -175,7 +184,7 @@ def regional(channels: int, dtype: torch.dtype = torch.float64) -> list[Statisti
 
 
 def kinds(parent: type[Statistic]) -> set[type[Statistic]]:
-    below = set(parent.__subclasses__())
+    below = {kind for kind in parent.__subclasses__() if kind.__module__.startswith("reverie")}
     return below.union(*map(kinds, below)) if below else below
 
 

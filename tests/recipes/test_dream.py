@@ -16,6 +16,7 @@ from reverie.errors import LayerNotFound, PictureError, RecipeError
 from reverie.networks import Network
 from reverie.pictures import srgb_to_oklab
 from reverie.recipes.dream import Beside, DreamSettings, dreaming
+from reverie.recipes.zoom import ZoomSettings
 from tests.conftest import MakePicture
 
 QUICK = {"size": 64, "steps": 2, "octaves": 2, "precision": "float32"}
@@ -89,18 +90,14 @@ def test_settings_are_read_as_typed() -> None:
     typed = checked(DreamSettings, {"class": "macaw:2, tabby", "steps": "4", "strength": "1,0.5"})
     assert (typed.class_name, typed.steps, typed.strength) == (("macaw:2", "tabby"), (4,), (1.0, 0.5))
     assert checked(DreamSettings, typed.model_dump(mode="json")) == typed
-    refused: tuple[dict[str, object], ...] = (
-        {"steps": "0"},
-        {"strength": ""},
-        {"strength": "30"},
-        {"zoom_at": "0.5"},
-        {"leak": 2},
-    )
+    refused: tuple[dict[str, object], ...] = ({"steps": "0"}, {"strength": ""}, {"strength": "30"}, {"leak": 2})
     for wrong in refused:
         with pytest.raises(RecipeError):
             checked(DreamSettings, wrong)
-    with pytest.raises(RecipeError, match=r"zoom_at.*less than or equal to 1; got '?1.5"):
-        checked(DreamSettings, {"zoom_at": "1.5,0.5"})
+    with pytest.raises(RecipeError, match="at: tuple should have at least 2 items"):
+        checked(ZoomSettings, {"at": "0.5"})
+    with pytest.raises(RecipeError, match=r"at.*less than or equal to 1; got '?1.5"):
+        checked(ZoomSettings, {"at": "1.5,0.5"})
 
 
 def test_classes_of_a_network_without_any(photo: Tensor, tiny_module: nn.Sequential) -> None:
@@ -130,10 +127,10 @@ def test_a_wish_with_a_place_is_not_jittered_away(photo: Tensor) -> None:
     assert moved[:24, :32].mean() > 3 * moved[24:, 32:].mean()
 
 
-def test_roles_reach_the_dream(photo: Tensor, half: Tensor) -> None:
-    inputs = {"photo": [photo], "mask": [half], "like": [photo.flip(2), photo.flip(3)]}
-    what = find("dream").prepare(inputs, DreamSettings(**QUICK))
-    assert torch.equal(made(what), dreamt(photo, Beside(mask=half, like=inputs["like"])))
+def test_inputs_reach_the_dream(photo: Tensor, half: Tensor) -> None:
+    like = [photo.flip(2), photo.flip(3)]
+    *_, last = rv.recipes.dream(photo, DreamSettings(**QUICK), mask=half, like=like)
+    assert torch.equal(last.image, dreamt(photo, Beside(mask=half, like=like)))
 
 
 # --- seamless ------------------------------------------------------------------------------------
@@ -184,7 +181,9 @@ def test_a_rolled_beginning_dreams_the_rolled_dream() -> None:
 
 def test_a_seamless_zoom_is_refused() -> None:
     with pytest.raises(RecipeError, match="leave out one"):
-        dreaming(None, DreamSettings(seamless=True, zoom=3))
+        checked(ZoomSettings, {"seamless": True})
+    with pytest.raises(RecipeError, match="leave out --upscale"):
+        checked(ZoomSettings, {"upscale": 2})
 
 
 def test_a_panorama_is_narrow_and_still_dreamt_on() -> None:

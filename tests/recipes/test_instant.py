@@ -6,14 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from reverie.crafts.settings import checked
 from reverie.engine.memory import resident
 from reverie.errors import OutOfMemory, PictureError, RecipeError, WeightsError
 from reverie.feedforward import Instant
 from reverie.feedforward.matching import moments
 from reverie.networks import load
 from reverie.pictures import resize
-from reverie.recipes import InstantSettings, checked, instant
-from reverie.recipes.instant import LARGEST, LONGEST, counted, painter, size_for, tile_for
+from reverie.recipes import InstantSettings, instant
+from reverie.recipes.instant import LARGEST, painter, tile_for
+from reverie.recipes.parts.at_once import LONGEST, counted, resolved, size_for
 
 Make = Callable[..., Tensor]
 EXACT = {"precision": "float32", "tile": 0}
@@ -104,7 +106,7 @@ def test_tiles_are_what_fits() -> None:
     assert tile_for((512, 512), free) == LARGEST
     tight = InstantSettings(precision="bfloat16", memory=f"{resident() // 2**20 + 600}MB")
     assert tile_for((1080, 1920), tight) < LARGEST
-    with pytest.raises(OutOfMemory, match="--size"):
+    with pytest.raises(OutOfMemory, match="--memory"):
         tile_for((4320, 7680), InstantSettings(memory="1MB"))
 
 
@@ -160,7 +162,7 @@ def test_tiny_and_narrow_photos(tiny_instant: Instant, make_picture: Make) -> No
 
 
 def test_the_automatic_precision_is_settled() -> None:
-    assert InstantSettings().resolved().precision in ("float32", "bfloat16")
+    assert resolved(InstantSettings()).precision in ("float32", "bfloat16")
     assert load("dreamnet").name == "dreamnet"
 
 

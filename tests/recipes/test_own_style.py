@@ -8,7 +8,7 @@ import torch
 from reverie.engine.memory import resident
 from reverie.errors import OutOfMemory
 from reverie.feedforward.johnson import draw_johnson
-from reverie.recipes.instant import InstantSettings
+from reverie.recipes.parts.at_once import InstantSettings
 from reverie.recipes.parts.own_style import LARGEST, SMALLEST, OwnPainter, own_painter
 
 BIG = (2160, 3840)
@@ -28,7 +28,7 @@ def test_whole_where_it_fits_and_tiles_where_it_does_not() -> None:
     tile = painter(memory=limit(1500)).tile(BIG)
     assert SMALLEST <= tile <= LARGEST
     assert painter(memory=limit(950)).tile(BIG) < tile
-    with pytest.raises(OutOfMemory, match="--size"):
+    with pytest.raises(OutOfMemory, match="--memory"):
         painter(memory="1MB").tile(BIG)
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from reverie.recipes.catalogue import find
 from torch import Tensor
 
 import reverie as rv
 from reverie import styles
 from reverie.engine import Synthesis
 from reverie.errors import PictureError, RecipeError
-from reverie.pictures import Picture, periodic_part, scaled, srgb_to_oklab
+from reverie.jobs import Job, perform
+from reverie.pictures import periodic_part, scaled, srgb_to_oklab, write_image
 from reverie.recipes.parts.starts import Start, scales
-from reverie.recipes.style import Guides, StyleSettings, painting
+from reverie.recipes.style import Guides, StyleSettings, painting_of
 
 MakePicture = Callable[..., Tensor]
 
@@ -42,7 +43,16 @@ def made(what: Synthesis) -> Tensor:
 
 
 def painted(photo: Tensor, models: Sequence[Tensor], *, guides: Guides | None = None, **more: object) -> Tensor:
-    return made(painting(photo, list(models), settings(**more), guides=guides))
+    return made(painting_of(photo, list(models), settings(**more), guides=guides))
+
+
+def painted_from(photo: Path, model: Path) -> Tensor:
+    """What a job makes of files."""
+    chosen = {"size": 48, "steps": 2, "precision": "float32"}
+    inputs = {"photo": (str(photo),), "painting": (str(model),)}
+    output = photo.with_name("made.npy")
+    list(perform(Job(craft="style", settings=chosen, inputs=inputs, output=str(output))))
+    return rv.read_image(output)
 
 
 def test_two_equal_paintings_half_and_half_are_one(photo: Tensor, model: Tensor) -> None:
@@ -59,7 +69,7 @@ def test_a_painting_of_weight_nothing_is_not_there(photo: Tensor, model: Tensor,
 
 
 def test_a_mask_of_ones_is_none(photo: Tensor, model: Tensor) -> None:
-    plain = painting(photo, [model], settings(start="photo"))
+    plain = painting_of(photo, [model], settings(start="photo"))
     masked = replace(plain, canvas=rv.PixelCanvas(photo, base=photo, mask=torch.ones(1, 1, 36, 48)))
     assert (made(plain) - made(masked)).abs().max() < 1e-4
 
@@ -120,30 +130,29 @@ def test_a_seamless_result_has_whole_strides(photo: Tensor, model: Tensor) -> No
     assert painted(photo, [model], seamless=True, size=60).shape == (1, 3, 48, 64)
 
 
-def test_what_lies_under_transparency_does_not_matter(photo: Tensor, model: Tensor, make_picture: MakePicture) -> None:
+def test_what_lies_under_transparency_does_not_matter(
+    photo: Tensor, model: Tensor, make_picture: MakePicture, tmp_path: Path
+) -> None:
     alpha = torch.ones(1, 1, 36, 48)
     alpha[..., :20] = 0
-    recipe, hidden = find("style"), torch.where(alpha > 0, photo, make_picture(9, 36, 48))
-    style = (Picture(model, None, 8, "model.png"),)
+    hidden = torch.where(alpha > 0, photo, make_picture(9, 36, 48))
+    write_image(tmp_path / "model.png", model)
     results = []
     for pixels in (photo, hidden):
-        inputs = recipe.inputs({"photo": (Picture(pixels, alpha, 8, "photo.png"),), "painting": style})
-        results.append(made(recipe.prepare(inputs, settings())))
+        write_image(tmp_path / "photo.png", pixels, alpha=alpha)
+        results.append(painted_from(tmp_path / "photo.png", tmp_path / "model.png"))
     assert torch.equal(*results)
 
 
-def test_parts_of_the_painting_that_are_transparent_are_filled(photo: Tensor, model: Tensor) -> None:
+def test_parts_of_the_painting_that_are_transparent_are_filled(photo: Tensor, model: Tensor, tmp_path: Path) -> None:
     alpha = torch.ones(1, 1, 40, 40)
     alpha[..., :8, :] = 0
+    write_image(tmp_path / "photo.png", photo)
     results = []
     for under in (0.0, 1.0):
         pixels = torch.where(alpha > 0, model, torch.full_like(model, under))
-        pictures = {
-            "photo": (Picture(photo, None, 8, "photo.png"),),
-            "painting": (Picture(pixels, alpha, 8, "m.png"),),
-        }
-        recipe = find("style")
-        results.append(made(recipe.prepare(recipe.inputs(pictures), settings())))
+        write_image(tmp_path / "model.png", pixels, alpha=alpha)
+        results.append(painted_from(tmp_path / "photo.png", tmp_path / "model.png"))
     assert torch.equal(*results)
 
 
@@ -167,10 +176,10 @@ def test_regions_have_strengths_of_their_own(photo: Tensor, model: Tensor) -> No
 
 
 def test_noise_in_the_paintings_colours(photo: Tensor, model: Tensor) -> None:
-    what = painting(photo, [model], settings(start="colours"))
+    what = painting_of(photo, [model], settings(start="colours"))
     first = srgb_to_oklab(what.canvas.drawn())
     assert (first.mean((2, 3)) - srgb_to_oklab(model).mean((2, 3))).abs().max() < 0.03
-    grey = painting(photo, [model], settings(start="noise")).canvas.drawn()
+    grey = painting_of(photo, [model], settings(start="noise")).canvas.drawn()
     assert (grey.mean((2, 3)) - 0.5).abs().max() < 0.02
 
 
@@ -205,7 +214,7 @@ def test_what_is_refused(
     if more.pop("begin", None):
         guides = {"begin": photo}
     with pytest.raises(error, match=said):
-        painting(photo, [model], settings(**more), guides=Guides(**guides))
+        painting_of(photo, [model], settings(**more), guides=Guides(**guides))
 
 
 @pytest.mark.parametrize("start", ["instant", "photo"])
@@ -222,11 +231,11 @@ def test_a_library_call_is_the_same_picture(photo: Tensor, model: Tensor) -> Non
 
 
 def test_it_begins_with_what_instant_paints_at_the_first_scale(photo: Tensor, model: Tensor) -> None:
-    begun = painting(photo, [model], settings()).canvas.drawn()
+    begun = painting_of(photo, [model], settings()).canvas.drawn()
     assert (
         begun - rv.recipes.instant(photo, model, rv.InstantSettings(precision="float32", tile=0))
     ).abs().max() < 1e-6
-    large = painting(photo, [model], settings(size=700, steps=None))
+    large = painting_of(photo, [model], settings(size=700, steps=None))
     assert [max(s.size) for s in large.stages] == [350, 495, 700], "the coarser scales are left out"
     assert [s.steps for s in large.stages] == [24, 18, 14]
 
@@ -235,10 +244,10 @@ def test_what_instant_knows_nothing_of_begins_with_the_photo(photo: Tensor, mode
     halves = torch.zeros(1, 3, 36, 48)
     halves[..., 24:] = 1
     guides = Guides(photo_map=halves, painting_maps=[halves[..., 4:44].repeat(1, 1, 2, 1)[..., :40, :]])
-    assert torch.equal(painting(photo, [model], settings(), guides=guides).canvas.drawn(), photo)
+    assert torch.equal(painting_of(photo, [model], settings(), guides=guides).canvas.drawn(), photo)
     for control in ("seamless", "structure"):
-        assert painting(photo, [model], settings(steps=None, **{control: True})).stages[0].steps == 60
-    asked = painting(photo, [model], settings(start="instant"), guides=guides).canvas.drawn()
+        assert painting_of(photo, [model], settings(steps=None, **{control: True})).stages[0].steps == 60
+    asked = painting_of(photo, [model], settings(start="instant"), guides=guides).canvas.drawn()
     assert (asked - photo).abs().mean() > 0.02, "unless it is asked for"
 
 
@@ -247,7 +256,7 @@ def test_from_instant_a_third_of_the_steps_reach_further(astronaut: Tensor) -> N
     like = rv.read_image(styles.path("night-strokes"))
     reached = {}
     for start, steps in (("instant", 6), ("photo", 18)):
-        what = painting(astronaut, [like], settings(start=start, size=128, steps=steps))
+        what = painting_of(astronaut, [like], settings(start=start, size=128, steps=steps))
         what = replace(what, stages=what.stages[-1:])
         reached[start] = float(rv.evaluate(what.objective, what.network, made(what)).total)
     assert reached["instant"] < 0.95 * reached["photo"]
@@ -259,7 +268,7 @@ def test_masks_go_with_a_line_search(photo: Tensor, model: Tensor) -> None:
     mask[..., 12:] = torch.linspace(0, 1, 36)
     reached = {}
     for optimiser in ("adam", "lbfgs"):
-        what = painting(
+        what = painting_of(
             photo, [model], settings(optimiser=optimiser, steps=20, start="photo"), guides=Guides(mask=mask)
         )
         image = made(what)
@@ -274,4 +283,4 @@ def test_a_network_of_ones_own(photo: Tensor, model: Tensor, dreamnet: rv.networ
     *_, woven = rv.recipes.texture(model, rv.TextureSettings(size=32, steps=2), network=dreamnet)
     assert woven.image.shape == (1, 3, 32, 32)
     with pytest.raises(RecipeError, match="round its edges, and dreamnet does not"):
-        painting(photo, [model], settings(seamless=True), network=dreamnet)
+        painting_of(photo, [model], settings(seamless=True), network=dreamnet)

@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from reverie.engine.memory import resident
+from reverie.crafts.settings import UpscaleFragment, checked
+from reverie.engine.memory import LOADED, resident
+from reverie.engine.needs import WRITTEN
 from reverie.errors import OutOfMemory, PictureError, RecipeError
 from reverie.feedforward.superres import Superres
-from reverie.recipes import Settings, UpscaleSettings, checked, upscale
+from reverie.recipes import UpscaleSettings, upscale
 from reverie.recipes.upscale import LARGEST, LAST, SMALLEST, enlargement, tile_bytes, tile_for, upscaling
 
 Make = Callable[..., Tensor]
@@ -52,8 +54,8 @@ def test_a_seamless_picture_stays_seamless(make_picture: Make, height: int, widt
 
 
 def test_what_a_craft_asks_for(make_picture: Make) -> None:
-    assert enlargement(Settings()) is None
-    last = enlargement(Settings(upscale=3), seamless=True)
+    assert enlargement(UpscaleFragment()) is None
+    last = enlargement(UpscaleFragment(upscale=3), seamless=True)
     assert last is not None and last.size((10, 20)) == (30, 60) and last.working > 2**20
     x = make_picture(6, 10, 20)
     assert torch.equal(last.draw(x), upscale(x, UpscaleSettings(factor=3, seamless=True, tile=LAST)))
@@ -99,7 +101,7 @@ def test_settings_that_make_no_sense(values: dict[str, object]) -> None:
 def test_tiles_shrink_until_they_fit(tiny_superres: Superres) -> None:
     x = torch.zeros(1, 3, 600, 900)
     assert tile_for(x, UpscaleSettings(memory="64GB"), tiny_superres) == LARGEST
-    room = (resident() + 4 * x.nbytes + tile_bytes(200, 2, tiny_superres)) / 2**20
+    room = (resident() + LOADED + 4 * WRITTEN * 600 * 900 + tile_bytes(200, 2, tiny_superres)) / 2**20
     assert SMALLEST <= tile_for(x, UpscaleSettings(memory=f"{room:.0f}MB"), tiny_superres) < 200
-    with pytest.raises(OutOfMemory, match="--factor"):
+    with pytest.raises(OutOfMemory, match="--memory"):
         tile_for(x, UpscaleSettings(memory="10MB"), tiny_superres)

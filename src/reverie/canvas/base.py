@@ -24,11 +24,18 @@ class Canvas(ABC):
         parameters: leaf tensors that require gradients.
         size: (H, W) of the picture, pixels.
         periodic: whether the picture goes on round its edges, as a seamless tile does.
+        buffers: pictures of its size that it needs in a step, beside the parameters and the picture they draw.
+        finished: whether a picture is changed once more when it is `drawn`.
     """
 
     parameters: tuple[Tensor, ...]
     size: Size
     periodic: bool = False
+    buffers: int = 0
+    finished: bool = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.size[0]}x{self.size[1]})"
 
     @abstractmethod
     def paint(self, parameters: Sequence[Tensor]) -> Tensor:
@@ -68,5 +75,6 @@ def at_size(x: Tensor, size: Size, *, periodic: bool) -> Tensor:
 
 def leaf(x: Tensor, *, copy: bool = True) -> Tensor:
     """What begins a graph: a copy, or a tensor that is nobody else's."""
-    x = x.detach()
-    return (x.clone() if copy else x).contiguous().requires_grad_(True)
+    with torch.inference_mode(False):
+        x = x.detach()
+        return (x.clone() if copy or x.is_inference() else x).contiguous().requires_grad_(True)

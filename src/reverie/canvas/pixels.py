@@ -10,7 +10,7 @@ from torch import Tensor
 from reverie.canvas.base import Canvas, Projection, Size, at_size, leaf
 from reverie.canvas.colours import from_rgb, to_rgb
 from reverie.errors import PictureError, RecipeError
-from reverie.pictures import resize, resize_seamless, size_of
+from reverie.pictures import check_picture, resize, resize_seamless, size_of
 
 _FINE = 4096
 
@@ -35,7 +35,7 @@ class PixelCanvas(Canvas):
         periodic: the picture goes on round its edges.
     Raises:
         RecipeError: a mask without a base.
-        PictureError: a mask that is none.
+        PictureError: a picture or a mask that is none.
     Source: Mordvintsev, Olah & Tyka (2015), cell 8 of the published notebook; the colours, Olah et al. (2017).
     """
 
@@ -51,6 +51,7 @@ class PixelCanvas(Canvas):
         keeps_base: bool = False,
         periodic: bool = False,
     ) -> None:
+        check_picture(picture)
         self.size, self.periodic = size_of(picture), periodic
         mask = _checked(mask, base)
         self._base, self._natural, self._mask, self._finish = base, natural, mask, finish
@@ -59,6 +60,8 @@ class PixelCanvas(Canvas):
         self._share = None if mask is None else _shares(mask, self.size, periodic=periodic)
         start = self._from_picture(picture)
         self.parameters = (leaf(start, copy=start is picture),)
+        self.buffers = (base is not None) + (3 if mask is not None else 0)
+        self.finished = finish is not None
 
     def paint(self, parameters: Sequence[Tensor]) -> Tensor:
         (pixels,) = parameters

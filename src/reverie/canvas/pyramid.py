@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from reverie.canvas.base import Canvas, Projection, Size, at_size, leaf
+from reverie.pictures import check_picture, size_of
 
 
 class PyramidCanvas(Canvas):
@@ -21,7 +22,8 @@ class PyramidCanvas(Canvas):
     """
 
     def __init__(self, picture: Tensor, *, levels: int = 5, periodic: bool = False) -> None:
-        self.size = (int(picture.shape[-2]), int(picture.shape[-1]))
+        check_picture(picture)
+        self.size = size_of(picture)
         self._levels, self.periodic = levels, periodic
         self.parameters = tuple(leaf(b) for b in laplacian_bands(picture.detach(), levels, periodic=periodic))
 

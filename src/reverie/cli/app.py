@@ -53,6 +53,8 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the words mean, whole."""
+        for name in _lazy():
+            self.get_command(ctx, name)  # to be suggested where a word is none
         if args and args[0] in _lazy():
             self.commands[args[0]] = _whole(args[0])
         return super().resolve_command(ctx, args)

@@ -25,7 +25,7 @@ from reverie.cli.options import (
     settings_parameters,
     writing_parameters,
 )
-from reverie.cli.work import carry_out
+from reverie.cli.work import carry_out, carry_out_each
 from reverie.crafts.craft import Craft
 from reverie.crafts.kinds import RESULT
 from reverie.crafts.registry import find
@@ -36,7 +36,8 @@ def craft_command(name: str) -> Callable[..., int]:
     """The command of a craft, with a signature that typer reads.
 
     Example:
-        >>> app.command("dream")(craft_command("dream"))
+        >>> str(craft_command("dream").__doc__).partition(",")[0]
+        'Dream on a photo'
     """
     craft = find(name)
 
@@ -55,7 +56,8 @@ def craft_command(name: str) -> Callable[..., int]:
         )
         how = {"json": given["json"], "dry_run": given.get("dry_run", False)}
         cluster = given.get("cluster"), given.get("workers")
-        return max(carry_out(each, cluster=cluster, many=many, **how) for each, many in each_photo(craft, job))
+        with each_photo(craft, job) as jobs:
+            return carry_out_each(jobs, cluster=cluster, **how)
 
     run.__doc__ = f"{craft.summary}\n\n[dim]{craft.example}[/]"
     words = [*input_parameters(craft), *settings_parameters(craft), *writing_parameters(craft)]

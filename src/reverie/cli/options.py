@@ -14,7 +14,7 @@ from rich.markup import escape
 from typer.core import TyperCommand
 
 from reverie.crafts.craft import Craft, Input
-from reverie.crafts.kinds import RESULT, Clip, Report, Still
+from reverie.crafts.kinds import Clip, Report, Still
 from reverie.crafts.settings import DIAL, MACHINE, Panel, Settings
 
 DIALS, BESIDE, FINER, WRITING = DIAL.title, "Pictures beside", "Finer", "Writing"
@@ -82,11 +82,7 @@ def _in_panels(parameters: Iterable[inspect.Parameter]) -> list[inspect.Paramete
 
 def input_parameters(craft: Craft[..., Any]) -> list[inspect.Parameter]:
     """An argument for each file that a craft needs, or of which it takes one or another; an option for the rest."""
-    brought = any(each.kind is RESULT for each in craft.inputs)  # with it comes what it was made from
-    places = [e for e in craft.inputs if e.required and e.kind.by_place and (e.kind is RESULT or not brought)]
-    choices = [each for each in craft.inputs if each.name in craft.either and each.kind.by_place]
-    by_place = [*places, *choices[:1]]
-    return [_argument(craft, each) if each in by_place else input_option(craft, each) for each in craft.inputs]
+    return [_argument(craft, each) if each in craft.by_place else input_option(craft, each) for each in craft.inputs]
 
 
 def input_option(craft: Craft[..., Any], each: Input, *, many: bool | None = None) -> inspect.Parameter:
@@ -265,7 +261,7 @@ def writing_parameters(craft: Craft[..., Any] | None = None) -> list[inspect.Par
         "checkpoint": option("checkpoint", Path, "--checkpoint", metavar="DIR", panel=MACHINE.title,
                              help="keep the run there, to go on if it is stopped; runs over two minutes are kept"
                              " beside the picture"),
-        "checkpoint_every": option("checkpoint_every", float, "--checkpoint-every", metavar="SECONDS", min=0,
+        "checkpoint_every": option("checkpoint_every", float, "--checkpoint-every", metavar="SECONDS", min=0, max=1e9,
                                    panel=MACHINE.title, help="between checkpoints [dim](30; 0: every step)[/]"),
     }  # fmt: skip
     shown = [each for name, each in every.items() if craft is None or name in _sensible(craft)]

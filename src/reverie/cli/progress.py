@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from functools import singledispatchmethod
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import (
@@ -22,7 +20,8 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from reverie.jobs.events import Began, Downloaded, Ended, Enlarging, Event, Noted, Planned, Stepped
+from reverie.jobs.events import Began, Downloaded, Ended, Enlarging, Event, Finished, Noted, Planned, Stepped
+from reverie.jobs.folder import way_on
 
 
 class Reporter:
@@ -39,6 +38,10 @@ class Reporter:
     @show.register
     def _(self, event: Planned) -> None:
         print(event.plan)
+
+    @show.register
+    def _(self, event: Finished) -> None:
+        print(event.line)
 
     @show.register
     def _(self, event: Ended) -> None:
@@ -153,8 +156,3 @@ def ending(event: Ended) -> str:
     if event.kept:
         words.append(f"'{way_on(event.kept)}' goes on")
     return "  ".join(words)
-
-
-def way_on(kept: Path) -> str:
-    """The command that goes on with the run kept in a folder."""
-    return f"reverie resume {shlex.quote(str(kept))}"

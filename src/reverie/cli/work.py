@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from reverie.cli import guardian
@@ -13,10 +12,14 @@ from reverie.cli.interrupt import Wish, listening
 from reverie.cli.progress import Reporter, reporter
 from reverie.errors import PictureError
 from reverie.jobs.events import Began, Ended, Event, Noted
+from reverie.jobs.folder import way_on
 from reverie.jobs.job import Job
 from reverie.jobs.machines import Machines
 from reverie.jobs.perform import perform, resume
 
+_ONE_OF_MANY = guardian.RestartPlan(
+    f"{guardian.KILLED}; smaller tiles by --tile take less, and 'reverie batch' sees to that by itself."
+)
 Cluster = tuple[str | None, int | None]
 """Its address, and how many workers."""
 
@@ -39,12 +42,32 @@ def carry_out(
         events = perform(job, machines, stop=wish.wanted, dry_run=dry_run)
         with contextlib.closing(reporter(machine=json)) as screen:
             try:
-                return _shown(events, screen, wish, again=_again(cluster, json=json))
+                return _shown(events, screen, wish, again=None if many else _again(cluster, json=json))
             except PictureError as error:
                 if not many:
                     raise
                 screen.show(Noted(str(error)))
                 return REFUSED
+
+
+def carry_out_each(jobs: Sequence[Job], *, cluster: Cluster = (None, None), json: bool, dry_run: bool) -> int:
+    """Do some jobs one after another; return the exit code.
+
+    Of many, one that cannot be done is named and the others go on; a signal stops all.
+
+    Args:
+        jobs: what; one or more.
+        cluster, json, dry_run: as of `carry_out`.
+    Raises:
+        ReverieError: anything refused.
+    """
+    worst = DONE
+    for job in jobs:
+        code = carry_out(job, cluster=cluster, json=json, dry_run=dry_run, many=len(jobs) > 1)
+        if code > REFUSED:
+            return code
+        worst = max(worst, code)
+    return worst
 
 
 def go_on(
@@ -66,13 +89,18 @@ def go_on(
             return _shown(events, screen, wish, again=_again(cluster, json=json))
 
 
-def _shown(events: Iterator[Event], screen: Reporter, wish: Wish, *, again: tuple[str, ...]) -> int:
-    """Show every event; the exit code."""
+def _shown(events: Iterator[Event], screen: Reporter, wish: Wish, *, again: tuple[str, ...] | None) -> int:
+    """Show every event; the exit code.
+
+    Args:
+        events, screen, wish: what happens, who is shown it, and who may stop it.
+        again: words with which a kept run goes on; None where the job is one of many.
+    """
     code = DONE
     with contextlib.closing(events):  # type: ignore[type-var]
         for event in events:
             if isinstance(event, Began):
-                guardian.on_killed(_plan_for_restart(event, again))
+                guardian.on_killed(_ONE_OF_MANY if again is None else _plan_for_restart(event, again))
             if isinstance(event, Ended):
                 guardian.on_killed(None)
                 code = wish.code if event.stopped else DIFFERENT if event.same is False else DONE
@@ -84,9 +112,11 @@ def _plan_for_restart(began: Began, again: tuple[str, ...]) -> guardian.RestartP
     """What the guardian does when the system kills this process."""
     if began.kept is None:
         return guardian.again_in(began.smaller)
-    way = f"reverie resume {shlex.quote(str(began.kept))}"
     if began.smaller is None:
-        return guardian.RestartPlan(f"{guardian.KILLED}, and it cannot be cut smaller; '{way}' goes on with it.")
+        return guardian.RestartPlan(
+            f"{guardian.KILLED}, though it cannot be cut smaller; free some memory or lower --size."
+            f" '{way_on(began.kept)}' goes on with it."
+        )
     words = ("resume", str(began.kept.absolute()), "--tile", str(began.smaller), *again)
     return guardian.RestartPlan(f"{guardian.KILLED}; going on in tiles of {began.smaller} px.", words)
 

@@ -5,16 +5,15 @@ Commands, batches, records, presets and forms are derived from the declaration.
 
 from __future__ import annotations
 
-import builtins
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import UnionType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from reverie.crafts.kinds import ALPHA, Kind, Output, Report
+from reverie.crafts.annotations import Names, is_many, metadata
+from reverie.crafts.kinds import ALPHA, FOLDER, RESULT, Kind, Output, Report
 from reverie.crafts.settings import Settings, checked
 from reverie.errors import RecipeError
 
@@ -137,6 +136,21 @@ class Craft(Generic[P, R]):
         """The input that it works on; None where it takes no file."""
         return next(iter(self.inputs), None)
 
+    @cached_property
+    def by_place(self) -> tuple[Input, ...]:
+        """The inputs that a command takes by their place: those it needs, and the first of which it takes one."""
+        brought = any(each.kind is RESULT for each in self.inputs)  # with it comes what it was made from
+        first = self.either[:1]
+        return tuple(
+            each
+            for each in self.inputs
+            if each.kind.by_place and (each.name in first or (each.required and (each.kind is RESULT or not brought)))
+        )
+
+    def typed(self, each: Input) -> str:
+        """How a user gives an input: ``PAINTING`` by its place, ``--mask`` as an option."""
+        return each.name.upper() if each in self.by_place else each.flag
+
     def input(self, name: str) -> Input:
         """One input by its name.
 
@@ -154,7 +168,7 @@ class Craft(Generic[P, R]):
 
         Args:
             counts: files for each input.
-            way: how to name an input that is missing, for the message.
+            way: where else an input that is missing may come from, for the message.
         Raises:
             RecipeError: one line on the first that is wrong.
         """
@@ -162,12 +176,13 @@ class Craft(Generic[P, R]):
             self.input(name)
         for each in self.inputs:
             count = counts.get(each.name, 0)
-            if count > 1 and not each.many:
+            if count > 1 and not (each.many or each.kind is FOLDER):
                 raise RecipeError(f"{self.name} takes one {each.name}; got {count}.")
             if count == 0 and each.required and not (each is self.main and self.noise):
-                raise RecipeError(f"{self.name} needs a {each.name}: {each.description}{way(each)}.")
+                raise RecipeError(f"{self.name} needs a {self.typed(each)}: {each.description}{way(each)}.")
         if self.either and sum(bool(counts.get(name)) for name in self.either) != 1:
-            raise RecipeError(f"{self.name} takes a {' or a '.join(self.either)}, one of the two; give one.")
+            known = " or a ".join(self.typed(self.input(name)) for name in self.either)
+            raise RecipeError(f"{self.name} takes a {known}; give one of the two.")
 
     def checked(self, values: Mapping[str, object]) -> Settings:
         """Settings from plain values, by the names users know.
@@ -210,7 +225,7 @@ class Craft(Generic[P, R]):
     @cached_property
     def _annotations(self) -> dict[str, Any]:
         """The parameters' types; names that only type checkers know stand for anything."""
-        namespace = _Names(getattr(self.function, "__globals__", {}))
+        namespace = Names(getattr(self.function, "__globals__", {}))
         wanted = {p.name: p.annotation for p in self._parameters}
 
         def described() -> None: ...
@@ -221,7 +236,7 @@ class Craft(Generic[P, R]):
     def _input(self, parameter: inspect.Parameter) -> Input | None:
         """The file that a parameter takes; None where it takes none, and only programs give it."""
         annotation = self._annotations.get(parameter.name)
-        found = list(_metadata(annotation))
+        found = list(metadata(annotation))
         kinds = [each for each in found if isinstance(each, Kind)]
         required = parameter.default is inspect.Parameter.empty
         if not kinds and not required:
@@ -229,7 +244,7 @@ class Craft(Generic[P, R]):
         if len(set(kinds)) != 1:
             raise TypeError(f"'{parameter.name}' of the craft '{self.name}' is no input such as rv.Photo")
         words = [each for each in found if isinstance(each, str)]
-        many = _is_many(annotation)
+        many = is_many(annotation, Kind)
         return Input(parameter.name, kinds[0], words[-1] if words else kinds[0].description, required, many)
 
 
@@ -289,36 +304,3 @@ def craft(
         return Craft(name or own, said, example, makes, function, noise, either, inherits, label)
 
     return typing.cast(_Declaration, declared)
-
-
-class _Names(dict[str, Any]):
-    """The names that an annotation may use; one that exists for type checkers alone stands for anything."""
-
-    def __init__(self, known: Mapping[str, Any]) -> None:
-        super().__init__(known)
-
-    def __missing__(self, name: str) -> Any:
-        return getattr(builtins, name, _Anything)
-
-
-class _Anything:
-    """Stands for a type that is not loaded."""
-
-    def __class_getitem__(cls, _: Any) -> type[_Anything]:
-        return cls
-
-
-def _metadata(annotation: Any) -> Iterator[Any]:
-    """What ``Annotated`` says, wherever it stands in a type."""
-    yield from getattr(annotation, "__metadata__", ())
-    for part in typing.get_args(annotation):
-        if typing.get_origin(part) is not None or hasattr(part, "__metadata__"):
-            yield from _metadata(part)
-
-
-def _is_many(annotation: Any) -> bool:
-    """Whether a type is that of several inputs."""
-    kept = getattr(annotation, "__origin__", None) if hasattr(annotation, "__metadata__") else annotation
-    if typing.get_origin(kept) is Sequence:
-        return any(isinstance(each, Kind) for each in _metadata(kept))
-    return typing.get_origin(kept) in (Union, UnionType) and any(map(_is_many, typing.get_args(kept)))

@@ -68,11 +68,11 @@ def find(name: str) -> Craft[..., Any]:
 
     try:
         craft = known[name].load()
-    except Exception as error:  # a stranger's code
+        if isinstance(craft, Craft) and craft.settings and craft.inputs is not None:  # whose declarations are sound
+            return craft
+    except (Exception, SystemExit) as error:  # a stranger's code
         raise RecipeError(f"the plugin of '{name}' cannot be loaded: {type(error).__name__}: {error}") from error
-    if not isinstance(craft, Craft):
-        raise RecipeError(f"the plugin of '{name}' gives no craft, but {type(craft).__name__}; declare it by rv.craft.")
-    return craft
+    raise RecipeError(f"the plugin of '{name}' gives no craft, but {type(craft).__name__}; declare it by rv.craft.")
 
 
 def crafts() -> Mapping[str, Craft[..., Any]]:
@@ -105,14 +105,26 @@ def _plugins() -> Iterator[Listing]:
     for entry in metadata.entry_points(group=PLUGINS):
         name = entry.name.replace("_", "-")
         try:
-            spec = find_spec(entry.module)
-            if spec is None or spec.origin is None:
-                raise ValueError(f"no module named '{entry.module}'")
-            said = {n: s for f, n, s in _declared(Path(spec.origin).read_text(encoding="utf8")) if f == entry.attr}
-        except Exception as error:  # a stranger's code
+            said = {n: s for f, n, s in _declared(_text_of(entry.module)) if f == entry.attr}
+        except RecipeError as error:
+            _warn(name, str(error))
+            continue
+        except (Exception, SystemExit) as error:  # a stranger's code
             _warn(name, f"{type(error).__name__}: {error}")
             continue
         yield Listing(name, next(iter(said.values()), f"a craft of {entry.module}"), entry.load)
+
+
+def _text_of(module: str) -> str:
+    """The text of a module, which is not loaded.
+
+    Raises:
+        RecipeError: there is no such file.
+    """
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise RecipeError(f"there is no module '{module}'")
+    return Path(spec.origin).read_text(encoding="utf8")
 
 
 def _declared(text: str) -> Iterator[tuple[str, str, str]]:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Quality = Literal["draft", "normal", "fine"]
 QUALITY: Mapping[Quality, float] = MappingProxyType({"draft": 0.4, "normal": 1.0, "fine": 2.5})
 """Steps, as multiples of the usual number."""
-MOST_SEEDS = 2**64 - 1
-"""The largest that a generator of random numbers takes."""
+MOST_SEEDS = 2**63 - 1
+"""Generators take twice as large ones; the frames of a sequence count on from theirs."""
 
 S = TypeVar("S", bound=BaseModel)
 

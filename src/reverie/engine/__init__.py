@@ -1,22 +1,27 @@
 """The engine: stages, executors, one evaluation, the planner, and the generator that runs them."""
 
 from reverie.engine.cluster import RayExecutor
+from reverie.engine.descent import Descent, Update
 from reverie.engine.evaluate import Evaluation, bind, evaluate
 from reverie.engine.executors import Executor, WholeExecutor
+from reverie.engine.fit import Learner, Training, TrainingStep, fit
+from reverie.engine.iterates import Iterate, State
 from reverie.engine.memory import parse_memory
 from reverie.engine.plan import Plan, plan
 from reverie.engine.runs import Frames, FrameStep, OnePass, Part, Run, Step, Task
 from reverie.engine.stages import Stage, octaves, pyramid
-from reverie.engine.synthesize import Enlargement, Iterate, State, Synthesis, synthesize
+from reverie.engine.synthesize import Enlargement, Synthesis, synthesize
 from reverie.engine.tiles import TiledExecutor
 
 __all__ = [
+    "Descent",
     "Enlargement",
     "Evaluation",
     "Executor",
     "FrameStep",
     "Frames",
     "Iterate",
+    "Learner",
     "OnePass",
     "Part",
     "Plan",
@@ -28,9 +33,13 @@ __all__ = [
     "Synthesis",
     "Task",
     "TiledExecutor",
+    "Training",
+    "TrainingStep",
+    "Update",
     "WholeExecutor",
     "bind",
     "evaluate",
+    "fit",
     "octaves",
     "parse_memory",
     "plan",

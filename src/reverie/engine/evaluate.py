@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from reverie.engine.executors import Executor, WholeExecutor
-from reverie.errors import Diverged, PictureError
+from reverie.errors import Diverged, RecipeError
 from reverie.networks import Network
 from reverie.networks.aligned import aligned
-from reverie.objectives import Bound, Objective
+from reverie.objectives import Bound, Objective, Statistic
+from reverie.pictures import check_picture, size_of
 
 
-@dataclass(frozen=True)
-class Evaluation:
+class Evaluation(NamedTuple):
     """What an objective says of a picture.
 
     Attributes:
@@ -28,8 +30,16 @@ class Evaluation:
     terms: dict[str, Tensor]
     gradient: Tensor
 
-    def __iter__(self):  # type: ignore[no-untyped-def]  # total, terms, gradient = evaluate(...)
-        return iter((self.total, self.terms, self.gradient))
+    def __repr__(self) -> str:
+        terms = ", ".join(f"{name} {float(v):.4g}" for name, v in self.terms.items())
+        return f"Evaluation(total {float(self.total):.4g}: {terms}; gradient {tuple(self.gradient.shape)})"
+
+
+@contextmanager
+def differentiating() -> Iterator[None]:
+    """Gradients are computed, whatever mode the caller is in."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
 
 
 def bind(objective: Objective, network: Network, size: tuple[int, int], executor: Executor) -> Bound:
@@ -50,30 +60,48 @@ def evaluate(
     Args:
         objective: unbound, or bound already for this size (then its targets are not computed again).
         network: whose features it reads.
-        picture: (B, 3, H, W) sRGB in [0, 1], float32 or float64; a plain tensor, not changed.
+        picture: (B, 3, H, W) sRGB in [0, 1], float32 or float64; a plain tensor, not changed. `no_grad` and
+            `inference_mode` round the call make no difference.
         executor: whole by default.
     Returns:
         total, {term: value}, gradient; unpacks like a tuple.
     Raises:
-        PictureError: the picture has another shape.
+        PictureError: the picture has another shape or range.
+        RecipeError: the objective is bound for another size.
         Diverged: a term is not finite; the message names it.
     Example:
         total, terms, gradient = rv.evaluate(-rv.energy("relu5_2"), network, photo)
     """
-    if picture.dim() != 4 or picture.shape[1] != 3 or not picture.is_floating_point():
-        raise PictureError(f"a picture is (B, 3, H, W) in [0, 1]; got {tuple(picture.shape)} {picture.dtype}.")
-    executor = executor or WholeExecutor()
-    size = (int(picture.shape[-2]), int(picture.shape[-1]))
-    bound = bind(objective, network, size, executor) if isinstance(objective, Objective) else objective
-    x = aligned(picture.detach().contiguous()).requires_grad_(True)
-    total, terms = value(bound, network, x, executor)
-    (gradient,) = torch.autograd.grad(total, x)
+    check_picture(picture)
+    executor, size = executor or WholeExecutor(), size_of(picture)
+    with differentiating():
+        bound = bind(objective, network, size, executor) if isinstance(objective, Objective) else objective
+        if bound.size not in (None, size):
+            raise RecipeError(f"the objective is bound for pictures of {bound.size}; got {size}: bind it anew.")
+        plain = picture.clone() if picture.is_inference() else picture
+        x = aligned(plain.detach().contiguous()).requires_grad_(True)
+        total, terms = value(bound, network, x, executor)
+        (gradient,) = torch.autograd.grad(total, x)
     return Evaluation(total.detach(), {k: v.detach() for k, v in terms.items()}, gradient)
 
 
-def value(bound: Bound, network: Network, picture: Tensor, executor: Executor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Total and terms, differentiable in the picture. Raises Diverged where one is not finite."""
-    measured = executor.measure(network, picture, bound.statistics, bound.slopes if bound.linear else None)
+def value(
+    bound: Bound,
+    network: Network,
+    picture: Tensor,
+    executor: Executor,
+    statistics: tuple[Statistic, ...] | None = None,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Total and terms, differentiable in the picture.
+
+    Args:
+        bound: the objective.
+        statistics: what to measure in place of the objective's own, in their order: theirs through a view.
+    Raises:
+        Diverged: one is not finite.
+    """
+    wanted = bound.statistics if statistics is None else statistics
+    measured = executor.measure(network, picture, wanted, bound.slopes if bound.linear else None)
     total, terms = bound(dict(zip(bound.statistics, measured, strict=True)))
     if not torch.isfinite(total.detach()):
         bad = next((name for name, v in terms.items() if not torch.isfinite(v)), "total")

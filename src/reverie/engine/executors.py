@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from reverie.errors import RecipeError
 from reverie.networks import Network
 from reverie.objectives import PICTURE, Statistic, Window
 
@@ -36,6 +38,13 @@ class Executor(ABC):
         """
 
 
+class References(WeakKeyDictionary[Statistic, Any]):
+    """The features of references, as long as their statistics live; computed again where an executor is sent to."""
+
+    def __reduce__(self) -> tuple[type[References], tuple[()]]:
+        return References, ()
+
+
 class WholeExecutor(Executor):
     """The whole picture at once: fastest where it fits.
 
@@ -45,7 +54,7 @@ class WholeExecutor(Executor):
 
     def __init__(self, named: Mapping[str, Tensor] | None = None) -> None:
         self._named = dict(named or {})
-        self._references: WeakKeyDictionary[Statistic, Tensor] = WeakKeyDictionary()
+        self._references = References()
         self._maps: dict[tuple[str, str], Tensor] = {}
 
     def measure(
@@ -57,6 +66,9 @@ class WholeExecutor(Executor):
             for s in wanted
         )
 
+    def __repr__(self) -> str:
+        return "WholeExecutor()"
+
     def _reference(self, network: Network, statistic: Statistic) -> Tensor | None:
         if statistic.named in self._named:
             return self._map(network, statistic.named, statistic.layer)
@@ -66,7 +78,8 @@ class WholeExecutor(Executor):
             with torch.no_grad():
                 maps = read(network, statistic.reference, (statistic.layer,))
             self._references[statistic] = maps[statistic.layer]
-        return self._references[statistic]
+        found: Tensor = self._references[statistic]
+        return found
 
     def _map(self, network: Network, name: str, layer: str) -> Tensor:
         """A layer of a named picture, computed once."""
@@ -87,8 +100,19 @@ def layers_of(wanted: Statistics) -> tuple[str, ...]:
     return tuple(dict.fromkeys(s.layer for s in wanted))
 
 
+def _as_map(layer: str, features: Tensor) -> Tensor:
+    """What a layer gives as a map (B, C, h, w); of the vectors (B, C) after a flattening, one of a single position."""
+    if features.dim() == 2:
+        return features[:, :, None, None]
+    if features.dim() != 4:
+        raise RecipeError(
+            f"statistics are of maps (B, C, h, w); '{layer}' gives {tuple(features.shape)}: name a layer of maps."
+        )
+    return features
+
+
 def read(network: Network, picture: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
     """The asked maps of a picture, the picture itself among them where asked."""
     deep = tuple(layer for layer in layers if layer != PICTURE)
-    maps = network(picture, deep) if deep else {}
+    maps = {name: _as_map(name, x) for name, x in network(picture, deep).items()} if deep else {}
     return {**maps, PICTURE: picture} if PICTURE in layers else maps

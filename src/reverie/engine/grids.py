@@ -69,6 +69,12 @@ class Grid:
         areas = [(r.seen[1] - r.seen[0]) * (c.seen[1] - c.seen[0]) for r, c in self]
         return max(areas), sum(areas)
 
+    @property
+    def shapes(self) -> int:
+        """How many different shapes the pixels that tiles read have."""
+        sides = [{span.seen[1] - span.seen[0] for span in self.spans(length)} for length in self.size]
+        return len(sides[0]) * len(sides[1])
+
     def crop(self, pixels: Tensor, place: Place) -> Tensor:
         """The pixels that a tile reads, out of those at hand: a view, or a copy where it reads round the edges."""
         parts = self._parts(place)
@@ -125,14 +131,23 @@ def grid_for(network: Network, wanted: Statistics, size: Size, tile: int, *, out
         return Grid(size, 1, 0, max(size))  # a single tile needs no geometry
     deep = [network.geometry(layer) for layer in layers]
     step = max((g.stride for g in deep), default=1)
-    reach = max([0, *(g.halo for g in deep), *(s.reach for s in wanted)])
+    beyond = (_halo(network, s.layer) + s.reach * _stride(network, s.layer) for s in wanted)
+    reach = max([0, *(g.halo for g in deep), *beyond])
     tile = max(step, tile // step * step)
     return Grid(size, step, -(-reach // step) * step, tile, periodic=network.periodic)
 
 
+def _stride(network: Network, layer: str) -> int:
+    return 1 if layer == PICTURE else network.stride(layer)
+
+
+def _halo(network: Network, layer: str) -> int:
+    return 0 if layer == PICTURE else network.geometry(layer).halo
+
+
 def owned(network: Network, layer: str, size: Size, place: Place, *, reach: int = 0) -> tuple[Window, Region]:
     """The window of a layer's whole map that a tile owns, and that window, `reach` beyond too, in the tile's map."""
-    stride = 1 if layer == PICTURE else network.stride(layer)
+    stride = _stride(network, layer)
     whole = size if layer == PICTURE else network.extent(layer, size)
     ranges = []
     for span, length, pixels in zip(place, whole, size, strict=True):

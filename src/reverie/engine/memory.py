@@ -5,13 +5,15 @@ from __future__ import annotations
 import ctypes
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reverie.errors import OutOfMemory, RecipeError
 
 MARGIN = 0.8  # of the free memory is taken
+LOADED = 30 * 2**20  # bytes that libraries come to hold in one pass through a network
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
@@ -101,29 +103,105 @@ def allowed_memory(amount: str | None) -> int:
     return free_memory() if amount is None else parse_memory(amount)
 
 
-def fitting_tile(
-    needed: Callable[[int], float], allowed: int, *, largest: int, smallest: int, step: int = 1, doing: str, dial: str
-) -> int:
-    """The side of the largest tiles that fit, halved from the largest until they do; pixels.
+@dataclass(frozen=True)
+class Fit:
+    """Tiles that were chosen.
 
-    Args:
-        needed: bytes that it takes in tiles of a side.
-        allowed: bytes.
-        largest, smallest: sides.
-        step: sides are whole multiples of it, from the first that is halved.
-        doing, dial: for the message: what takes so much, and the option that would make it less.
-    Raises:
-        OutOfMemory: not even the smallest do.
-    Example:
-        >>> fitting_tile(lambda side: 4 * side**2, 300_000, largest=1024, smallest=64, doing="painting", dial="--size")
-        256
+    Attributes:
+        tile: side of the tiles, pixels; 0 for none.
+        peak: bytes of memory at the worst moment, what the process holds now included.
     """
-    side = largest
-    while (bytes_ := needed(side)) > allowed:
-        if side <= smallest:
-            raise OutOfMemory(
-                f"{doing} takes {bytes_ / 2**30:.1f} GB, and {allowed / 2**30:.1f} GB may be used; ask for a smaller"
-                f" {dial}, or allow more."
-            )
+
+    tile: int
+    peak: int
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Work that can be done in tiles, and what it takes.
+
+    Attributes:
+        working: from the side of the tiles, 0 for the whole, to the bytes that the work takes beside what the process
+            holds already.
+        largest, smallest: sides, pixels.
+        step: sides are whole multiples of it.
+        whole: whether the whole is tried first.
+        doing, dial: for the message: what takes so much, and the option that would make it less.
+    """
+
+    working: Callable[[int], float]
+    largest: int
+    smallest: int
+    doing: str
+    dial: str
+    step: int = 1
+    whole: bool = False
+
+    def fit(self, memory: str | None, tile: int | None) -> Fit:
+        """The tiles asked for, or the largest that fit, halved until they do.
+
+        Args:
+            memory: the most to use, as in ``4GB``; None allows what is free, and any tiles that are asked for.
+            tile: side of the tiles that are asked for, pixels; None leaves it to what fits.
+        Raises:
+            OutOfMemory: not even the smallest fit, or not those asked for; the message says what would.
+        Example:
+            >>> tiling = Tiling(lambda side: 4 * side**2, 1024, 64, doing="painting", dial="--size")
+            >>> tiling.fit(memory="4GB", tile=None).tile
+            1024
+        """
+        held, allowed = resident() + LOADED, allowed_memory(memory)
+        asked = None if tile is None else -(-tile // self.step) * self.step
+        sides = [*([0] if self.whole else []), *_halved(self.largest, self.smallest, self.step)]
+        least = self._cut(sides[-1] if asked is None else asked, held)
+        tried = (self._cut(side, held) for side in sides)
+        fitting = next((cut for cut in tried if cut.peak <= allowed), None)
+        if asked is None and fitting is not None:
+            return fitting
+        if asked is not None and (memory is None or least.peak <= allowed):
+            return least
+        smaller = [f"a smaller {self.dial}"] if held <= allowed else []
+        remedies = smaller if fitting is None else [f"--tile {fitting.tile}"]
+        remedies.append("more free memory" if memory is None else f"--memory {enough(least.peak)}")
+        raise OutOfMemory(
+            f"{self.doing} takes {spoken(least.peak)} {how(least.tile)}, and {spoken(allowed)} may be used;"
+            f" try {' or '.join(remedies)}."
+        )
+
+    def _cut(self, side: int, held: int) -> Fit:
+        return Fit(side, int(held + self.working(side)))
+
+
+def _halved(largest: int, smallest: int, step: int) -> Iterator[int]:
+    """Sides from the largest to the smallest."""
+    side = max(largest, smallest)
+    while side > smallest:
+        yield side
         side = max(smallest, side // 2 // step * step)
-    return side
+    yield side
+
+
+def how(tile: int) -> str:
+    """How a picture is cut, in words."""
+    return f"in tiles of {tile} px" if tile else "as a whole"
+
+
+def enough(amount: float) -> str:
+    """An amount of memory that is surely enough for so many bytes, as ``--memory`` takes it.
+
+    Example:
+        >>> enough(652_900_000)
+        '650MB'
+    """
+    megabytes = 1.03 * amount / 2**20
+    return f"{-(-megabytes // 10) * 10:.0f}MB"
+
+
+def spoken(amount: float) -> str:
+    """Bytes in words.
+
+    Example:
+        >>> spoken(3 * 2**29)
+        '1.5 GB'
+    """
+    return f"{amount / 2**30:.1f} GB" if amount >= 2**30 else f"{amount / 2**20:.0f} MB"

@@ -11,11 +11,14 @@ import torch
 from torch import Tensor
 
 from reverie.choices import Precision
-from reverie.errors import FileError, RecipeError
+from reverie.engine.memory import enough, resident, spoken
+from reverie.errors import FileError, OutOfMemory, RecipeError
 from reverie.files import make_folder, write_bytes
 from reverie.networks import Network
 from reverie.networks.weights import cache_folder
 
+_SIZE = (224, 288)  # (H, W) of the picture of a probe
+_ROOM, _COPIES = 80 * 2**20, 2.5  # bytes that a probe takes for libraries and weights; its peak over its maps
 _FAITHFUL = 0.95  # cosine with the float32 gradient, below which a faster precision is not taken
 
 
@@ -35,38 +38,64 @@ class Candidate:
 CANDIDATES = (Candidate(torch.float32, True), Candidate(torch.bfloat16, True))
 
 
-def with_precision(network: Network, precision: Precision = "auto") -> Network:
+def with_precision(network: Network, precision: Precision = "auto", *, memory: int | None = None) -> Network:
     """The network in the precision asked for, or in the fastest faithful one on this machine.
 
     Args:
         network: in float32.
         precision: "auto" measures once per machine, PyTorch version and network, and remembers it in the cache
             folder.
+        memory: bytes that this process may use while it measures.
     Raises:
         RecipeError: an unknown precision.
+        OutOfMemory: measuring does not fit into the memory.
     """
     named = {c.name: c for c in CANDIDATES}
     if precision != "auto" and precision not in named:
         raise RecipeError(f"precision is auto, {' or '.join(named)}; got '{precision}'.")
-    best = fastest(network) if precision == "auto" else named[precision]
+    best = fastest(network, memory=memory) if precision == "auto" else named[precision]
     return network.with_precision(best.dtype, best.channels_last)
 
 
-def fastest(network: Network) -> Candidate:
-    """The fastest faithful candidate, from the cache or by a probe of about a second."""
+def fastest(network: Network, *, memory: int | None = None) -> Candidate:
+    """The fastest faithful candidate, from the cache or by a probe of about a second.
+
+    Args:
+        network: in float32.
+        memory: most bytes that this process may use.
+    Raises:
+        OutOfMemory: a probe takes more.
+    """
     path, key = cache_folder().parent / "precision.json", _machine(network)
     known = _read(path)
     if key not in known:
+        _check_room(network, memory)
         known[key] = CANDIDATES.index(probe(network))
         _remember(path, known)
     return CANDIDATES[known[key]]
 
 
+def _check_room(network: Network, memory: int | None) -> None:
+    """Refuse a probe that does not fit."""
+    maps = sum(network.density(_probed(network)).values()) * _SIZE[0] * _SIZE[1] * torch.float32.itemsize
+    needed = resident() + _ROOM + int(_COPIES * maps)
+    if memory is not None and needed > memory:
+        raise OutOfMemory(
+            f"measuring which precision is fastest here, which is done once, takes {spoken(needed)}, and"
+            f" {spoken(memory)} may be used; try --precision float32 or --memory {enough(needed)}."
+        )
+
+
+def _probed(network: Network) -> tuple[str, ...]:
+    """The layers that a probe reads."""
+    named = dict.fromkeys((*network.style_layers, network.content_layer))
+    return tuple(layer for layer in named if layer) or network.layers[-1:]
+
+
 def probe(network: Network) -> Candidate:
     """Time value and gradient in each candidate, and compare its gradient with float32's."""
-    named = dict.fromkeys((*network.style_layers, network.content_layer))
-    layers = tuple(layer for layer in named if layer) or network.layers[-1:]
-    picture = torch.rand(1, 3, 224, 288, generator=torch.Generator().manual_seed(0))
+    layers = _probed(network)
+    picture = torch.rand(1, 3, *_SIZE, generator=torch.Generator().manual_seed(0))
     picture = torch.nn.functional.avg_pool2d(picture, 5, 1, 2)
     timed: list[tuple[float, Candidate]] = []
     exact: Tensor | None = None

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from reverie.engine.executors import Executor
-from reverie.engine.memory import allowed_memory, parse_memory, resident
+from reverie.engine.iterates import Iterate, State
+from reverie.engine.memory import Fit, Tiling, allowed_memory, parse_memory, resident
+from reverie.engine.needs import PIXEL
 from reverie.engine.plan import BOUNDLESS, Plan, plan
 from reverie.engine.stages import Size
-from reverie.engine.synthesize import Iterate, State, Synthesis
+from reverie.engine.synthesize import Synthesis
 from reverie.engine.tiles import SMALLEST
 from reverie.networks.used import NetworkUsed
 from reverie.pictures import size_of
@@ -54,14 +56,7 @@ class Step(Protocol):
 
 @runtime_checkable
 class Run(Protocol):
-    """What a craft returns, ready to be planned and run.
-
-    Attributes:
-        networks: those it uses.
-        precision: in which they run; None where there was nothing to choose.
-        least: side of the smallest tiles it can be cut into, pixels; None where it cannot be cut.
-        notes: what the user should know.
-    """
+    """What a craft returns, ready to be planned and run."""
 
     @property
     def networks(self) -> Sequence[NetworkUsed]:
@@ -69,11 +64,11 @@ class Run(Protocol):
 
     @property
     def precision(self) -> str | None:
-        """In which they run."""
+        """In which they run; None where there was nothing to choose."""
 
     @property
     def least(self) -> int | None:
-        """Side of the smallest tiles, pixels."""
+        """Side of the smallest tiles it can be cut into, pixels; None where it cannot be cut."""
 
     @property
     def notes(self) -> Sequence[str]:
@@ -176,14 +171,13 @@ class OnePass:
     Attributes:
         size: (H, W) of the result.
         draw: from the side of the tiles to the picture after each of them.
-        fitting: from the memory allowed and the tiles asked for to the side of the tiles, 0 for the whole; None where
-            it is always done whole.
+        tiling: the tiles in which it may be made; None where it is made already.
         networks, precision, least, notes: see `Run`.
     """
 
     size: Size
     draw: Callable[[int], Iterator[Part]]
-    fitting: Callable[[str | None, int | None], int] | None = None
+    tiling: Tiling | None = None
     networks: Sequence[NetworkUsed] = ()
     precision: str | None = None
     least: int | None = None
@@ -195,9 +189,9 @@ class OnePass:
         Raises:
             OutOfMemory: not even the smallest do.
         """
-        side = 0 if self.fitting is None else self.fitting(memory, tile)
         limit = allowed_memory(memory)
-        return Plan(self.size, self.size, side, resident(), limit, step_seconds=0.0, seconds=0.0, disk=0)
+        cut = Fit(0, resident()) if self.tiling is None else self.tiling.fit(memory, tile)
+        return Plan(self.size, self.size, cut.tile, cut.peak, limit, step_seconds=0.0, seconds=0.0, disk=0)
 
     def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[Part]:
         """A part for each tile."""
@@ -214,7 +208,7 @@ class FrameStep:
         iterate: within the frame.
         image: the frame, (1, 3, H, W) in [0, 1], at its last step; None before.
         alpha: of the frame, (1, 1, H, W) in [0, 1]; None where it has none.
-        kept: what the run needs to go on after the last whole frame; None before the first.
+        kept: what the run needs to go on after the frame; None before its last step.
     """
 
     number: int
@@ -255,7 +249,7 @@ class FrameStep:
         return {**self.iterate.facts(), **own}
 
     def state(self) -> State | None:
-        """What follows the last whole frame begins anew."""
+        """Of a whole frame; the steps of one that is not begin anew."""
         return self.kept
 
 
@@ -267,11 +261,13 @@ class Frames:
         first: the run of the first frame, by which the others are planned.
         count: how many frames.
         follow: from an executor and a state to the steps of all frames that are missing.
+        kept: pictures of a frame's size that are kept besides the run.
     """
 
     first: Synthesis
     count: int
     follow: Callable[[Executor, State | None], Iterator[FrameStep]]
+    kept: int = 0
 
     @property
     def networks(self) -> Sequence[NetworkUsed]:
@@ -295,7 +291,8 @@ class Frames:
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
         """As the first frame, so many times."""
-        return Optimisation(self.first).planned(memory=memory, tile=tile)
+        pixels = max(stage.size[0] * stage.size[1] for stage in self.first.stages)
+        return plan(self.first, memory=_limit(memory, tile), tile=tile, held=PIXEL * pixels * self.kept)
 
     def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[FrameStep]:
         """A step each; the last of a frame has its picture."""

@@ -3,106 +3,29 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from reverie.canvas import Canvas, Projection
-from reverie.engine.evaluate import bind, value
+from reverie.engine.evaluate import bind, differentiating, value
 from reverie.engine.executors import Executor, WholeExecutor
+from reverie.engine.iterates import Iterate, State
 from reverie.engine.memory import release
 from reverie.engine.stages import Size, Stage
-from reverie.errors import Diverged, RecipeError
+from reverie.errors import Diverged, RecipeError, ReverieWarning
 from reverie.networks import Network, NetworkUsed
 from reverie.objectives import Objective
+from reverie.objectives.sight import Sight
 from reverie.optimisers import Adam, Optimiser, Run
-from reverie.views import View
+from reverie.pictures import size_of
+from reverie.views import View, carried
 
-State = dict[str, Any]  # of numbers, strings, tensors, lists and dicts of them
-
-
-@dataclass(frozen=True)
-class Iterate:
-    """One step of a run.
-
-    Attributes:
-        stage, stages: number of the scale, from 1, and how many there are.
-        step, steps: number of the step within the scale, from 1, and how many there are.
-        size: (H, W) of this scale.
-        done: share of the whole run's work that is done, pixels times steps, in [0, 1].
-        seconds: since the run began.
-    """
-
-    stage: int
-    stages: int
-    step: int
-    steps: int
-    size: Size
-    done: float
-    seconds: float
-    _total: Tensor = field(repr=False)
-    _terms: dict[str, Tensor] = field(repr=False)
-    _draw: Callable[[], Tensor] = field(repr=False)
-    _state: Callable[[], State] = field(repr=False)
-
-    @property
-    def image(self) -> Tensor:
-        """The picture as it stands, (B, 3, H, W) in [0, 1], a copy; take it before the next step is asked for."""
-        return self._draw()
-
-    @property
-    def total(self) -> float:
-        """The objective's value at the beginning of the step."""
-        return float(self._total)
-
-    @property
-    def losses(self) -> dict[str, float]:
-        """Each term's natural value at the beginning of the step."""
-        return {name: float(v) for name, v in self._terms.items()}
-
-    def state(self) -> State:
-        """Everything the run needs to go on from here, bit for bit; take it before the next step is asked for."""
-        return {"stage": self.stage, "step": self.step, "seconds": self.seconds, **self._state()}
-
-    @property
-    def last(self) -> bool:
-        """Whether the run ends with this step."""
-        return self.stage == self.stages and self.step == self.steps
-
-    @property
-    def at(self) -> tuple[int, int]:
-        """Stage and step."""
-        return self.stage, self.step
-
-    @property
-    def place(self) -> str:
-        """Where the run is: ``stage 2/4  384x256  step 7/16``."""
-        step = f"{self.step}/{self.steps}"
-        return f"stage {self.stage}/{self.stages}  {self.size[1]}x{self.size[0]}  step {step:>7}"
-
-    def facts(self) -> dict[str, Any]:
-        """Where the run is and its losses, as plain values for a program."""
-        return {
-            "stage": self.stage,
-            "stages": self.stages,
-            "step": self.step,
-            "steps": self.steps,
-            "width": self.size[1],
-            "height": self.size[0],
-            "done": round(self.done, 6),
-            "seconds": round(self.seconds, 3),
-            "loss": self.total,
-            "losses": self.losses,
-        }
-
-    def __str__(self) -> str:
-        terms = "  ".join(f"{name} {v:.3g}" for name, v in self.losses.items())
-        where = f"stage {self.stage}/{self.stages}  {self.size[0]}x{self.size[1]}  {self.step}/{self.steps}"
-        return f"{where}  loss {self.total:.4g}  {terms}"
+STILL = 3  # steps without any gradient after which a run says so
 
 
 @dataclass(frozen=True)
@@ -224,7 +147,10 @@ class _Scale:
         self.run = what.optimiser.start(self.canvas.parameters, rate=stage.rate, previous=previous)
         self.mean = Average(self.canvas.parameters, what.average) if what.average is not None else None
         self.first: tuple[Tensor, dict[str, Tensor]] | None = None
+        self.statistics = self.bound.statistics
+        self.still = 0
 
+    @differentiating()
     def step(self) -> tuple[Tensor, dict[str, Tensor]]:
         """One step; the total and the terms at its beginning."""
         self.first = None
@@ -241,17 +167,34 @@ class _Scale:
         what, machine = self.what, self.machine
         for p in self.canvas.parameters:
             p.grad = None
-        total, terms = value(self.bound, what.network, self._seen(), machine.executor)
+        total, terms = value(self.bound, what.network, self._seen(), machine.executor, self.statistics)
         total.backward()  # type: ignore[no-untyped-call]
-        if any(p.grad is not None and not torch.isfinite(p.grad.sum()) for p in self.canvas.parameters):
-            raise Diverged("the gradient is not finite though the value is; try a smaller weight or step.")
+        self._check([p.grad for p in self.canvas.parameters if p.grad is not None])
         self.first = self.first or (total.detach(), {k: v.detach() for k, v in terms.items()})
         return total.detach()
 
     def _seen(self) -> Tensor:
         """What the network sees of the picture; held by nobody else, so that a large one goes when it is used."""
-        picture = self.canvas.picture()
-        return picture if self.what.view is None else self.what.view(picture, self.machine.generator)
+        with torch.autocast(self.canvas.parameters[0].device.type, enabled=False):
+            picture = self.canvas.picture()
+            if (view := self.what.view) is None:
+                return picture
+            before = self.machine.generator.get_state()
+            picture = view(picture, self.machine.generator)
+            carry = partial(_carried, view, before)
+            sight = Sight(self.what.network, self.canvas.size, size_of(picture), carry)
+            self.statistics = tuple(s.seen(sight) for s in self.bound.statistics)
+        return picture
+
+    def _check(self, gradients: Sequence[Tensor]) -> None:
+        """Refuse a gradient that is not finite, and say once where there is none."""
+        sums = [g.sum() for g in gradients]
+        if not all(torch.isfinite(s) for s in sums):
+            raise Diverged("the gradient is not finite though the value is; try a smaller weight or step.")
+        still = not any(s.any() for s in sums) and not any(g.any() for g in gradients)
+        self.still = self.still + 1 if still else 0
+        if self.still == STILL:
+            warnings.warn(NO_GRADIENT, ReverieWarning, stacklevel=2)
 
     def image(self, enlarge: Enlargement | None = None) -> Tensor:
         """The picture as it stands: the average's, where there is one."""
@@ -319,9 +262,41 @@ def synthesize(
     return what.run(executor=executor, state=state)
 
 
-def _image(at: Sequence[_Scale], enlarge: Enlargement | None) -> Tensor:
-    """The picture of the scale at work when it is asked for."""
-    return at[0].image(enlarge)
+NO_GRADIENT = (
+    f"the gradient has been 0 for {STILL} steps: the objective asks for nothing that this picture can move towards;"
+    " units that are off are woken by networks.load(..., leak=0.1), another start or another seed."
+)
+
+
+def _carried(view: View, before: Tensor, x: Tensor) -> Tensor:
+    """Another picture through the draw of a view, by the generator's state before it."""
+    generator = torch.Generator()
+    generator.set_state(before)
+    return carried(view, x, generator)
+
+
+class _Present:
+    """The scale at work, and the number of the step that it has come to."""
+
+    def __init__(self) -> None:
+        self.scale: _Scale | None = None
+        self.step = 0
+
+    def at(self, step: int) -> _Scale:
+        """The scale, as it was after this step.
+
+        Raises:
+            RecipeError: the run has gone on.
+        """
+        if self.scale is None or step != self.step:
+            raise RecipeError("this iterate's run has gone on: take image and state() in the loop, or step.keep() it.")
+        return self.scale
+
+    def image(self, step: int, enlarge: Enlargement | None) -> Tensor:
+        return self.at(step).image(enlarge)
+
+    def state(self, step: int) -> State:
+        return self.at(step).state()
 
 
 def _iterates(machine: _Machine, state: State | None) -> Iterator[Iterate]:
@@ -329,23 +304,26 @@ def _iterates(machine: _Machine, state: State | None) -> Iterator[Iterate]:
     work = [s.steps * s.size[0] * s.size[1] for s in stages]
     began = time.monotonic() - (state["seconds"] if state else 0)
     run: Run | None = None
-    at: list[_Scale] = []  # the scale at work; iterates look here, so that none keeps an older one in memory
+    now = _Present()  # iterates look here, so that none keeps an older scale in memory
     for number, stage in enumerate(stages):
         if state and number + 1 < state["stage"]:
             continue
-        at[:] = [_Scale(machine, canvas, stage, run)]
+        with differentiating():
+            now.scale = scale = _Scale(machine, canvas, stage, run)
         del canvas, run
         release()
         past = state["step"] if state else 0
         if state:
-            at[0].load(state)
+            scale.load(state)
             state = None
         for step in range(past + 1, stage.steps + 1):
-            total, terms = at[0].step()
+            total, terms = scale.step()
+            now.step += 1
             done = (sum(work[:number]) + work[number] * step / stage.steps) / sum(work)
             large = enlarge if (number + 1, step) == (len(stages), stage.steps) else None
             yield Iterate(
                 number + 1, len(stages), step, stage.steps, stage.size, done, time.monotonic() - began,
-                total, terms, partial(_image, at, large), lambda: at[0].state(),
+                total, terms, partial(now.image, now.step, large), partial(now.state, now.step),
             )  # fmt: skip
-        canvas, run = at[0].finish(), at[0].run  # noqa: F841  # for the next scale
+        canvas, run = scale.finish(), scale.run  # noqa: F841  # for the next scale
+        del scale

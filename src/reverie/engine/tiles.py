@@ -14,13 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from reverie.engine.executors import Executor, Slopes, Statistics, WholeExecutor
-from reverie.engine.grids import Grid, Size, grid_for, owned
+from reverie.engine.executors import Executor, References, Slopes, Statistics, WholeExecutor
+from reverie.engine.grids import Size, grid_for, owned
 from reverie.engine.pieces import Known, Piece, part, pieces, pulled, shares, work
 from reverie.errors import OutOfMemory, RecipeError
 from reverie.files import mapped
@@ -70,6 +69,9 @@ class Cutter(Executor):
             raise RecipeError(f"a tile is at least 1 pixel; got {tile}.")
         self.tile = tile
         self._whole = WholeExecutor()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.tile})"
 
     def measure(
         self, network: Network, picture: Tensor, wanted: Statistics, slopes: Slopes | None = None
@@ -136,7 +138,7 @@ class TiledExecutor(Cutter):
     def __init__(self, tile: int = 512, *, cut: bool = True) -> None:
         super().__init__(tile)
         self.cut = cut
-        self._references: WeakKeyDictionary[Statistic, dict[Grid | None, Tensor]] = WeakKeyDictionary()
+        self._references = References()
 
     def sweep(self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None) -> Swept:
         """One piece after the other, one tile after the other."""

@@ -23,7 +23,8 @@ from reverie.feedforward.superres import FACTORS
 from reverie.networks import Network, load
 from reverie.networks.zoo import names as feature_networks
 from reverie.pictures import painting_size, read_image, resize, size_of
-from reverie.recipes.instant import InstantSettings, painter
+from reverie.recipes.instant import painter
+from reverie.recipes.parts.at_once import InstantSettings
 from reverie.recipes.upscale import UpscaleSettings, upscale
 
 ENLARGERS: Mapping[str, Variant] = {"superres": "faithful", "superres-sharp": "sharp"}

@@ -170,7 +170,7 @@ class _Maps:
     def end(self, layer: Layer) -> Tensor:
         """The last layer's picture."""
         height, width = size_of(self.picture)
-        out = torch.empty(1, 3, height, width)
+        out = torch.empty(1, 3, height, width, dtype=torch.float32)
         for rows, columns in self._places((height, width)):
             made = self.network.leave(self._made(layer, (rows, columns)))
             out[..., slice(*rows), slice(*columns)] = made.clamp_(0, 1)

@@ -151,4 +151,21 @@ class Ended:
         }
 
 
-Event = Noted | Downloaded | Planned | Began | Stepped | Enlarging | Saved | Ended
+@dataclass(frozen=True)
+class Finished:
+    """There is nothing to go on with: the run kept in a folder is at its end."""
+
+    folder: Path
+    output: Path
+
+    @property
+    def line(self) -> str:
+        """The same for a person."""
+        return f"the run in '{self.folder}' is finished; its result went to '{self.output}'."
+
+    def as_json(self) -> dict[str, Any]:
+        """``{"event": "finished", "output": …, "message": …}``."""
+        return {"event": "finished", "output": str(self.output), "message": self.line}
+
+
+Event = Noted | Downloaded | Planned | Began | Stepped | Enlarging | Saved | Ended | Finished

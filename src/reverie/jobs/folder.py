@@ -50,7 +50,7 @@ class Folder:
     @property
     def way(self) -> str:
         """The command that goes on."""
-        return f"reverie resume {shlex.quote(str(self.path))}"
+        return way_on(self.path)
 
     def request(self) -> Job:
         """The job that goes on: with the copies of its inputs, and every choice as it was made."""
@@ -135,6 +135,11 @@ class Folder:
             with file.open("rb") as original, self.owned.replacing(_copy(number, source)) as copy:
                 shutil.copyfileobj(original, copy.file)
         self.changed()
+
+
+def way_on(path: Path) -> str:
+    """The command that goes on with the run kept in a folder."""
+    return f"reverie resume {shlex.quote(str(path))}"
 
 
 def _copy(number: int, source: Source) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,8 @@ def with_inherited(
         if each.required and not wanted and not found.get(each.name):
             raise RecipeError(f"{craft.name} needs the {each.name} of a result, and '{result}' was made without one.")
         if wanted:
-            found[each.name] = tuple(locate(i, [result.parent, *places], also=known_as(i.path)) for i in wanted)
+            with nullcontext() if each.required else suppress(RecipeError):  # what it can do without may have gone
+                found[each.name] = tuple(locate(i, [result.parent, *places], also=known_as(i.path)) for i in wanted)
     inherited = {name: record.settings[name] for name in craft.inherits if name in record.settings}
     return {each.name: found[each.name] for each in craft.inputs if each.name in found}, {**inherited, **given}
 

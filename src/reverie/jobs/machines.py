@@ -10,7 +10,7 @@ from reverie.engine import Executor, Plan, RayExecutor, Run
 from reverie.engine.joining import leave, the_ray
 from reverie.engine.memory import free_memory, parse_memory, resident
 from reverie.engine.plan import TILES
-from reverie.engine.runs import Optimisation
+from reverie.engine.runs import Frames, Optimisation
 from reverie.errors import RecipeError
 from reverie.jobs.share import Share, share_out, workers_here
 
@@ -41,6 +41,11 @@ class Machines:
         self._share: Share | None = None
         self._executor: RayExecutor | None = None
 
+    @property
+    def spread(self) -> bool:
+        """Whether it is a cluster."""
+        return self._address is not None
+
     def settings(self, settings: S) -> S:
         """Settings with this process's part of the memory, or the tiles that are to do after larger ones did not."""
         if not {"memory", "tile"} <= type(settings).model_fields.keys():
@@ -60,10 +65,10 @@ class Machines:
             RecipeError: a layer sees the whole picture, so that it cannot be cut; or there is no such cluster.
         """
         memory, tile = getattr(settings, "memory", None), getattr(settings, "tile", None)
-        if self._address is None or tile == 0 or not isinstance(run, Optimisation):
+        if self._address is None or tile == 0 or not isinstance(run, Optimisation | Frames):
             return run.planned(memory=memory, tile=tile)
         if tile is not None:
-            return run.planned(tile=tile)
+            return run.planned(memory=None if memory is None else str(self._memory(memory)), tile=tile)
         chosen = run.planned(memory=str(self._memory(memory)))
         side = min(chosen.tile or max(chosen.size), _for_each(self._workers(), chosen.size))
         return replace(run.planned(tile=side), limit=chosen.limit)

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from reverie.crafts.craft import Craft
-from reverie.crafts.kinds import Still
+from reverie.crafts.kinds import FOLDER, Still
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, longer_side
 from reverie.engine import Plan, Run, parse_memory
 from reverie.engine.memory import resident
 from reverie.engine.runs import Optimisation
-from reverie.errors import RecipeError
+from reverie.errors import FileError, RecipeError, ReverieError
 from reverie.jobs import disk
-from reverie.jobs.events import Began, Downloaded, Ended, Event, Noted, Planned, Stepped
-from reverie.jobs.folder import Folder, begin, reopen
+from reverie.jobs.events import Began, Downloaded, Ended, Event, Finished, Noted, Planned, Stepped
+from reverie.jobs.folder import Folder, begin, reopen, way_on
 from reverie.jobs.inputs import Loaded, find_files, load, with_inherited
 from reverie.jobs.job import Expected, Job, Stop, paths
 from reverie.jobs.keep import LONG, Keeper, pausing
@@ -29,37 +30,16 @@ from reverie.jobs.kept import Kept, sources_of
 from reverie.jobs.machines import Machines
 from reverie.jobs.outputs import folder_beside
 from reverie.jobs.places import Placement, placement_for
-from reverie.jobs.presets import with_preset
-from reverie.jobs.record import Record, record_of
+from reverie.jobs.presets import presets, with_preset
+from reverie.jobs.record import record_of
 from reverie.jobs.smaller import smaller
+from reverie.jobs.work import Work
 from reverie.jobs.writers import Photo, Writer, same_pixels
 from reverie.networks import NetworkUsed, download
 
+_READ = 64 * 2**20  # bytes
 Wanted = Callable[[], bool]
 """Whether the user, or the system, wants the run to stop."""
-
-
-@dataclass(frozen=True, eq=False)
-class Work:
-    """A job made ready: files checked, inputs read, every automatic choice made.
-
-    Attributes:
-        job: as it was asked for.
-        craft: of the job.
-        record: with the settings that are used.
-        run, plan: what runs, and how.
-        photo: what the result takes over from it.
-        shown: captions and pictures of a comparison.
-    """
-
-    job: Job
-    craft: Craft[..., Any]
-    record: Record
-    run: Run
-    plan: Plan
-    photo: Photo
-    shown: Sequence[tuple[str, torch.Tensor]]
-    files: Sequence[Path]
 
 
 def perform(
@@ -84,8 +64,10 @@ def perform(
         ReverieError: anything refused; older outputs are as they were.
 
     Example:
-        >>> for event in perform(Job(craft="dream", inputs={"photo": "cat.jpg"})):
-        ...     print(event.as_json())
+        >>> quick = {"size": 64, "steps": 1, "octaves": 1}
+        >>> *_, ended = perform(Job(craft="dream", inputs={"photo": "cat.jpg"}, settings=quick))
+        >>> ended.size, ended.written[0].name
+        ((48, 64), 'cat-dream.png')
     """
     began, machines = time.perf_counter(), machines or Machines()
     job, craft, files = _understood(job)
@@ -97,11 +79,12 @@ def perform(
         if dry_run:
             yield Planned(work.plan)
             return
-        folder = folder or _begun(work, place, stack)
+        if folder is None and (folder := _begun(work, place, stack)):
+            stack.enter_context(_leaving_nothing(folder))
         keeper = Keeper(folder) if folder else None
         if folder:
             folder.settle()
-        yield from map(Noted, (*job.expected.notes, *work.run.notes, *(keeper.notes if keeper else ())))
+        yield from map(Noted, (*_notes(work, place, folder), *(keeper.notes if keeper else ())))
         yield _began(work, place, folder)
         with pausing(folder):
             writer = place.writer(work, folder)
@@ -133,10 +116,11 @@ def resume(
     with reopen(path) as folder:
         kept = folder.kept
         if kept.finished:
-            yield Noted(f"the run in '{path}' is finished; its result went to '{kept.output}'.")
+            yield Finished(path, Path(kept.output))
             return
-        if tile is not None and "tile" not in kept.record.settings:
-            raise RecipeError(f"{kept.record.craft} has no tiles; leave out --tile.")
+        if "tile" not in kept.record.settings and (tile is not None or machines.spread):
+            craft = kept.record.craft
+            raise RecipeError(f"{craft} has no tiles and runs on one machine; leave out --tile and --cluster.")
         folder = folder if tile is None else folder.wished(tile=tile)
         folder = folder if output is None else folder.redirected(output)
         yield from perform(folder.request(), machines, stop=stop, folder=folder)
@@ -150,11 +134,15 @@ def _understood(job: Job) -> tuple[Job, Craft[..., Any], dict[str, tuple[Path, .
     craft.check({name: len(each) for name, each in files.items()}, way=_way(craft))
     if not craft.stepwise and (job.beside.report or job.beside.save_every):
         raise RecipeError(f"{craft.name} has no pictures or losses on the way; leave out --report and --save-every.")
-    return job.model_copy(update={"settings": given, "inputs": paths(files)}), craft, files
+    folders = {each.name: job.inputs[each.name] for each in craft.inputs if each.kind is FOLDER}
+    kept = {name: tuple(map(os.path.abspath, words)) for name, words in folders.items()}  # read anew on going on
+    return job.model_copy(update={"settings": given, "inputs": {**paths(files), **kept}}), craft, files
 
 
 def _way(craft: Craft[..., Any]) -> Callable[[Any], str]:
-    return lambda each: f"; 'reverie {craft.name} --help' shows more"
+    """Where else what a craft needs may come from, and what to read."""
+    brought = ", or a --preset that brings one" if presets(craft.name) else ""
+    return lambda _: f"{brought}; 'reverie {craft.name} --help' shows more"
 
 
 def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Machines) -> Generator[Event, None, Work]:
@@ -169,23 +157,27 @@ def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Mach
         for progress in download(network):
             yield Downloaded(network, progress.done, progress.total)
     run = craft.make(loaded.values, settings)
+    photo, shown, listed = _photo(loaded), _shown(job, craft, loaded, settings), loaded.listed()
+    del loaded  # the pictures, as large as they were read
     plan = machines.plan(run, settings)
     settings = _chosen(settings, run, plan)
-    record = record_of(craft.name, settings, networks=run.networks, inputs=loaded.listed(), output=place.output)
+    record = record_of(craft.name, settings, networks=run.networks, inputs=listed, output=place.output)
     if place.folder is None:
         check_networks(job.expected, record.networks)
     else:
         check_networks(Expected(networks=place.folder.kept.record.networks), record.networks, way="")
         record = place.folder.kept.record_now
-    files_in = [path for _, path in loaded.listed()]
-    work = Work(job, craft, record, run, plan, _photo(loaded), _shown(job, craft, loaded, settings), files_in)
+    work = Work(job, craft, record, run, plan, photo, shown, [path for _, path in listed])
     return replace(work, plan=_with_disk(work, place))
 
 
 def _left(settings: Settings) -> int | None:
-    """Bytes that the settings allow besides what this process has already; None where they do not say."""
+    """Bytes that the settings allow besides what this process has already; None where they do not say.
+
+    A small picture is always read: where even that is too much, the plan says so, which knows what the craft takes.
+    """
     allowed: str | None = getattr(settings, "memory", None)
-    return None if allowed is None else max(0, parse_memory(allowed) - resident())
+    return None if allowed is None else max(_READ, parse_memory(allowed) - resident())
 
 
 def _chosen(settings: Settings, run: Run, plan: Plan) -> Settings:
@@ -276,6 +268,28 @@ def _begun(work: Work, place: Placement, stack: ExitStack) -> Folder | None:
     return stack.enter_context(begin(path, kept, work.files))
 
 
+@contextmanager
+def _leaving_nothing(folder: Folder) -> Iterator[None]:
+    """Within the block, what is refused before there is anything to go on from is not kept."""
+    try:
+        yield
+    except FileError:  # the run is paused
+        raise
+    except ReverieError:
+        if folder.checkpoints.newest()[0] is None:
+            folder.retire()
+        raise
+
+
+def _notes(work: Work, place: Placement, folder: Folder | None) -> Iterator[str]:
+    """What the user should know before the work begins."""
+    yield from (*work.job.expected.notes, *work.run.notes)
+    if place.waiting is not None:
+        yield f"an unfinished run lies in '{place.waiting}'; '{way_on(place.waiting)}' goes on with it."
+    if place.folder is None and folder is not None and folder.kept.passing and work.plan.seconds > LONG:
+        yield f"this will take a while; if it is stopped, '{folder.way}' goes on with it."
+
+
 def _began(work: Work, place: Placement, folder: Folder | None) -> Began:
     repeated = work.job.expected.same_as is not None
     least, plan = work.run.least, work.plan
@@ -298,7 +312,11 @@ def _followed(
     for step in steps:
         yield Stepped(step)
         yield from map(Noted, getattr(step, "notes", ()))
-        yield from writer.stepped(step)
+        told: Iterable[Event] = writer.stepped(step)
+        if keeper and writer.completes(step):  # first written, then kept, then told
+            told = list(told)
+            keeper.keep(step, writer.moments)
+        yield from told
         if step.last or (until is not None and step.at == (until.stage, until.step)):
             return step, True
         if stop():

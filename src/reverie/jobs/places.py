@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reverie.crafts.craft import Craft
 from reverie.crafts.kinds import FOLDER, RESULT, Clip, Output, Report, Still, Weights
@@ -20,11 +20,9 @@ from reverie.jobs.film import FILMS, check_film
 from reverie.jobs.folder import Folder, holds_job, reopen
 from reverie.jobs.job import Job
 from reverie.jobs.outputs import Outputs, check_no_input, folder_beside, placed
+from reverie.jobs.work import Work
 from reverie.jobs.writers import FramesWriter, Reel, ReportWriter, StillWriter, WeightsWriter, Writer
 from reverie.pictures import check_output
-
-if TYPE_CHECKING:
-    from reverie.jobs.perform import Work
 
 Files = Mapping[str, tuple[Path, ...]]
 
@@ -39,6 +37,7 @@ class Placement:
         folder: of an unfinished run, with which it goes on; None begins anew.
         output: the result's file, or the folder of its frames.
         named: whether the user named it.
+        waiting: the folder of an unfinished run whose name it would have taken; None where there is none.
     """
 
     job: Job
@@ -46,6 +45,7 @@ class Placement:
     folder: Folder | None
     output: Path
     named: bool
+    waiting: Path | None = field(default=None, kw_only=True)
 
     @property
     def base(self) -> Path:
@@ -181,12 +181,20 @@ def default_name(craft: Craft[..., Any], job: Job, files: Files) -> str:
 
 @contextmanager
 def _still(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
-    name = Path(job.name or f"{default_name(craft, job, files)}{craft.makes.suffix}")
+    name = Path(job.name or f"{default_name(craft, job, files)}{_suffix(craft, files)}")
     output = None if job.output is None else Path(job.output)
     inputs = [path for paths in files.values() for path in paths]
     kept = folder.kept if folder else None
     with placed(output, job.beside, name=name, inputs=inputs, kept=kept) as outputs:
-        yield StillPlacement(job, files, folder, outputs.result, outputs.named, outputs)
+        first = folder_beside(name)
+        waiting = first if output is None and folder is None and holds_job(first) else None
+        yield StillPlacement(job, files, folder, outputs.result, outputs.named, outputs, waiting=waiting)
+
+
+def _suffix(craft: Craft[..., Any], files: Files) -> str:
+    """Of a picture that no user named: a result that is made into another keeps its own."""
+    main = craft.main
+    return files[main.name][0].suffix if main is not None and main.kind is RESULT else craft.makes.suffix
 
 
 @contextmanager
@@ -217,8 +225,11 @@ def _reels(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Reel]:
         RecipeError: a name that is neither a folder's nor a film's, or a film that cannot be made here.
     """
     if job.output is None:
-        yield from (Reel(each, None) for each in numbered(Path(default_name(craft, job, files))))
+        yield from (Reel(each, None) for each in numbered(Path(job.name or default_name(craft, job, files))))
     output = Path(str(job.output))
+    output = output if output.name not in ("", "..") else output.resolve()  # "." has a name to name others after
+    if not output.name:
+        raise RecipeError(f"'{output}' holds something already; name a new or empty folder.")
     if output.suffix.lower() in FILMS:
         check_film(output)
         check_no_input(output, [path for paths in files.values() for path in paths])

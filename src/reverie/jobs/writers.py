@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,10 @@ class Writer(ABC):
     @abstractmethod
     def stepped(self, step: Any) -> Iterator[Event]:
         """Write what belongs to a step."""
+
+    def completes(self, step: Any) -> bool:
+        """Whether a step completes something that is not to be made again, and is kept at once."""
+        return False
 
     @abstractmethod
     def finish(self, step: Any, *, whole: bool) -> Iterator[Event]:
@@ -225,6 +229,10 @@ class FramesWriter(Writer):
         self._last = path
         yield Saved(path)
 
+    def completes(self, step: Any) -> bool:
+        """A frame."""
+        return step.image is not None
+
     @property
     def comparable(self) -> Path:
         """The last frame."""
@@ -291,7 +299,7 @@ class WeightsWriter(Writer):
         """The network, once it is trained."""
         if whole:
             preview = self.folder.owned.beside
-            write_johnson(self.output, step.trained(self._facts(step)))
+            write_johnson(self.output, replace(step.network, facts=self._facts(step)))
             shown = write_image(beside(self.output, "preview", ".png"), step.preview(), into=preview)
             self._written = (self.output, shown)
         return iter(())
@@ -305,7 +313,7 @@ class WeightsWriter(Writer):
             "judge": judge.name,
             "judge_sha256": judge.sha256,
             "settings": dict(record.settings),
-            "style_weight": step.weight,
+            "style_weight": step.learner.weight,
             "steps": step.step,
             "seconds": round(step.seconds, 1),
             "photos": self.photos,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reverie.networks.aligned import aligned
+from reverie.networks.gradients import Halved
 from reverie.networks.ops import Conv, Pool, Window
 
 
@@ -43,7 +42,7 @@ def pool(x: Tensor, op: Pool) -> Tensor:
     if op.kind == "max":
         return F.max_pool2d(x, window.kernel, window.stride, window.padding, ceil_mode=window.ceil)
     if _halves(x, window):
-        return _Halved.apply(x, op.scale)  # type: ignore[no-any-return, no-untyped-call]
+        return Halved.apply(x, op.scale)  # type: ignore[no-any-return, no-untyped-call]
     divisor = _divisor(op)
     mean = F.avg_pool2d(
         x,
@@ -67,41 +66,6 @@ def _halves(x: Tensor, window: Window) -> bool:
     """Whether a pool is the plain 2x2 one on an even map."""
     plain = window.kernel == window.stride == (2, 2) and window.padding == (0, 0)
     return plain and x.shape[-1] % 2 == 0 and x.shape[-2] % 2 == 0
-
-
-class Leaky(torch.autograd.Function):
-    """max(0, x), whose backward pass is that of a leaky rectifier: units that are off still learn their way up.
-
-    Source: the redirected gradients of Olah, Mordvintsev & Schubert (2017), for all steps.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, leak: float, overwrite: bool) -> Tensor:
-        out = x.relu_() if overwrite else x.relu()
-        if overwrite:
-            ctx.mark_dirty(x)
-        ctx.save_for_backward(out)
-        ctx.leak = leak
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (out,) = ctx.saved_tensors
-        return torch.ops.aten.leaky_relu_backward(gradients[0], out, ctx.leak, True), None, None
-
-
-class _Halved(torch.autograd.Function):
-    """2x2 average pooling times a scale; its backward pass repeats each value, five times as fast as PyTorch's."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: float) -> Tensor:
-        ctx.share = scale / 4
-        mean = F.avg_pool2d(x, 2)
-        return mean if scale == 1.0 else mean.mul_(scale)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return F.interpolate(gradients[0] * ctx.share, scale_factor=2.0, mode="nearest"), None
 
 
 def _divisor(op: Pool) -> int | None:

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from torch import nn
+
 from reverie.errors import LayerNotFound, RecipeError, suggestion
 from reverie.networks.ops import (
     Add,
+    Call,
     Conv,
     Op,
     Padding,
@@ -79,6 +82,11 @@ class Geometry:
     def pixels(self, start: int, stop: int) -> Pair:
         """The half-open pixel range that features [start, stop) read, borders not clipped."""
         return start * self.stride - self.left, (stop - 1) * self.stride + self.right + 1
+
+
+def _rectifies(op: Op, leak: float) -> bool:
+    """Whether an op is a rectifier; a stranger's is exchanged for ours only where it is to leak."""
+    return isinstance(op, Relu) or (leak > 0 and isinstance(op, Call) and isinstance(op.function, nn.ReLU))
 
 
 @dataclass(frozen=True)
@@ -216,7 +224,7 @@ class Blueprint:
 
     def with_leak(self, leak: float) -> Blueprint:
         """The same table, whose rectifiers let some of the gradient through where they are off."""
-        nodes = (replace(node, op=Relu(leak)) if isinstance(node.op, Relu) else node for node in self.nodes)
+        nodes = (replace(node, op=Relu(leak)) if _rectifies(node.op, leak) else node for node in self.nodes)
         return replace(self, nodes=tuple(nodes))
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from reverie.errors import PictureError, WeightsError
-from reverie.networks.arithmetic import Filters, Leaky, convolve, pool
+from reverie.errors import PictureError, RecipeError, WeightsError
+from reverie.networks.arithmetic import Filters, convolve, pool
+from reverie.networks.gradients import Leaky
 from reverie.networks.graph import PICTURE, Blueprint, Geometry, Step, schedule, weight_shapes
 from reverie.networks.ops import Add, Call, Concat, Conv, Pool, Relu
 
@@ -164,6 +165,19 @@ class Network(nn.Module):
             piece._plans, piece._fitting, piece._scales, piece._pieces, piece._extents = {}, set(), {}, {}, {}
             self._pieces[layer] = piece
         return self._pieces[layer]
+
+    def with_leak(self, leak: float) -> Network:
+        """The same network, whose rectifiers let this share of the gradient through while they are off.
+
+        Raises:
+            RecipeError: a leak outside [0, 1].
+        """
+        if not 0 <= leak <= 1:
+            raise RecipeError(f"leak is a share of the gradient, 0 to 1; got {leak}.")
+        twin = copy.copy(self)
+        twin.blueprint = self.blueprint.with_leak(leak)
+        twin._plans, twin._fitting, twin._scales, twin._pieces = {}, set(), {}, {}
+        return twin
 
     def with_precision(self, dtype: torch.dtype, channels_last: bool = False) -> Network:
         """The same network computing in ``dtype``, its maps kept channels-last or not.

@@ -1,10 +1,12 @@
 """What a picture is asked to be: an algebra of terms over additive statistics."""
 
-from reverie.objectives.algebra import Bound, Objective, Term
+from reverie.objectives.algebra import ZERO, Binding, Bound, Objective, Term
 from reverie.objectives.distances import mse, relative, wasserstein2
+from reverie.objectives.places import PICTURE, Region, Window
 from reverie.objectives.presence import presence
 from reverie.objectives.roughness import total_variation
-from reverie.objectives.statistics import PICTURE, Region, Statistic, Window
+from reverie.objectives.sight import Sight
+from reverie.objectives.statistics import Means, MeanSquares, Measure, Moments, Samples, Statistic, share
 from reverie.objectives.terms_content import content, self_similarity
 from reverie.objectives.terms_dream import (
     channel,
@@ -16,19 +18,31 @@ from reverie.objectives.terms_dream import (
     neuron,
     shared_features,
 )
+from reverie.objectives.terms_features import caricature, diversity
+from reverie.objectives.terms_own import term
 from reverie.objectives.terms_style import histograms, nearest_neighbours, sliced_wasserstein, style
 
 __all__ = [
     "PICTURE",
+    "ZERO",
+    "Binding",
     "Bound",
+    "MeanSquares",
+    "Means",
+    "Measure",
+    "Moments",
     "Objective",
     "Region",
+    "Samples",
+    "Sight",
     "Statistic",
     "Term",
     "Window",
+    "caricature",
     "channel",
     "content",
     "direction",
+    "diversity",
     "energy",
     "guide",
     "histograms",
@@ -40,9 +54,11 @@ __all__ = [
     "presence",
     "relative",
     "self_similarity",
+    "share",
     "shared_features",
     "sliced_wasserstein",
     "style",
+    "term",
     "total_variation",
     "wasserstein2",
 ]

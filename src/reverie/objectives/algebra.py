@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from reverie.errors import RecipeError
+from reverie.objectives.places import Size
 from reverie.objectives.statistics import Measure, Statistic
 
 if TYPE_CHECKING:
     from reverie.networks import Network
 
-Size = tuple[int, int]
 Value = Callable[[Mapping[Statistic, Tensor]], Tensor]
 Binding = tuple[tuple[Statistic, ...], Value]
 
@@ -64,6 +64,15 @@ class Objective(ABC):
             raise RecipeError("an objective cannot be divided by 0.")
         return self * (1 / divisor)
 
+    def __init_subclass__(cls) -> None:
+        """Declarations are shown as they are written, not as the tensors in them; dataclasses keep what they find."""
+        super().__init_subclass__()
+        if "__repr__" not in vars(cls):
+            cls.__repr__ = Objective.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         text = ""
         for weight, term in self.parts:
@@ -88,7 +97,7 @@ class Objective(ABC):
         names = _distinct([term.name for _, term, *_ in bound])
         wanted = tuple(dict.fromkeys(s for _, _, statistics, _ in bound for s in statistics))
         values = tuple((name, w, value) for name, (w, _, _, value) in zip(names, bound, strict=True))
-        return Bound(wanted, values, all(term.linear for _, term, *_ in bound))
+        return Bound(wanted, values, all(term.linear for _, term, *_ in bound), size)
 
 
 @dataclass(frozen=True)
@@ -105,16 +114,21 @@ class Sum(Objective):
         return super().__str__()
 
 
+ZERO: Objective = Sum(())
+"""Nothing asked for: where a typed sum begins, `sum(terms, start=ZERO)`."""
+
+
 class Term(Objective):
     """One term of an objective: the statistics it reads and its natural value.
 
     Attributes:
         name: what losses are reported under.
-        linear: whether the value is linear in the statistics; its gradient is then known before they are measured.
+        linear: whether the value is linear in the statistics; its gradient is then known before they are measured,
+            which may save a pass over tiles. False, unless a term says otherwise.
     """
 
     name: str
-    linear: ClassVar[bool] = True
+    linear: ClassVar[bool] = False
 
     @property
     def parts(self) -> tuple[tuple[float, Term], ...]:
@@ -123,6 +137,9 @@ class Term(Objective):
     @abstractmethod
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
         """The statistics this term needs, and its value as a function of them."""
+
+    def __str__(self) -> str:
+        return f"{self.name.replace(' ', '_')}()"
 
 
 @dataclass(frozen=True)
@@ -133,24 +150,59 @@ class Bound:
         statistics: what an executor must measure, each once however many terms read it.
         values: (name, weight, function of the statistics) of each term.
         linear: whether the total is linear in the statistics.
+        size: (H, W) of the pictures it was bound for.
     """
 
     statistics: tuple[Statistic, ...]
     values: tuple[tuple[str, float, Value], ...]
     linear: bool = False
+    size: Size | None = None
 
     def __call__(self, measured: Mapping[Statistic, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted total and each term's natural value, scalars averaged over the batch."""
-        values = {name: value(measured) for name, _, value in self.values}
+        """The weighted total and each term's natural value, scalars averaged over the batch.
+
+        Raises:
+            RecipeError: a term's value is not one number.
+        """
+        values = {name: _number(name, value(measured)) for name, _, value in self.values}
         total = sum((w * values[name] for name, w, _ in self.values), start=_zero(measured))
         return total, values
 
     def slopes(self, like: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
-        """The gradient of a linear objective in statistics of these shapes: the same at every value."""
+        """The gradient of a linear objective in statistics of these shapes: the same at every value.
+
+        Raises:
+            RecipeError: it is not: a term says that it is linear, and is none.
+        """
+        there = [torch.arange(1, 1 + x.numel(), dtype=x.dtype, device=x.device).view_as(x).sqrt() for x in like]
+        found, other = self._gradients([torch.zeros_like(x) for x in like]), self._gradients(there)
+        if not all(_alike(a, b) for a, b in zip(found, other, strict=True)):
+            names = ", ".join(name for name, *_ in self.values)
+            raise RecipeError(f"a term is not linear in its statistics though it says so, of {names}: linear=False.")
+        return found
+
+    def _gradients(self, values: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+        """The total's gradient where the statistics have these values."""
         with torch.enable_grad():
-            at = [torch.zeros_like(x, requires_grad=True) for x in like]
+            at = [x.requires_grad_(True) for x in values]
             total, _ = self(dict(zip(self.statistics, at, strict=True)))
             return torch.autograd.grad(total, at, allow_unused=True)
+
+    def __repr__(self) -> str:
+        return f"Bound({', '.join(name for name, *_ in self.values)})"
+
+
+def _alike(a: Tensor | None, b: Tensor | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return bool(torch.isclose(a, b, rtol=1e-3, atol=1e-30, equal_nan=True).all())
+
+
+def _number(name: str, value: object) -> Tensor:
+    if not isinstance(value, Tensor) or value.dim():
+        came = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise RecipeError(f"the value of a term is one number, averaged over the batch; '{name}' gave {came}: .mean().")
+    return value
 
 
 def _zero(measured: Mapping[Statistic, Tensor]) -> Tensor:

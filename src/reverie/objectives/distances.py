@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -48,7 +49,7 @@ def wasserstein2(target: Tensor) -> FromTarget:
     def distance(value: Tensor) -> Tensor:
         mean, covariance = _mean_and_covariance(_wide(value))
         covariance = covariance + ridge
-        overlap: Tensor = _TraceOfRoot.apply(_symmetric(root @ covariance @ root))  # type: ignore[no-untyped-call]
+        overlap: Tensor = _TraceOfRoot.apply(_symmetric(root @ covariance @ root))[0]  # type: ignore[no-untyped-call]
         traces = _trace(covariance) + _trace(target_covariance)
         return ((mean - target_mean).pow(2).sum(1) + traces - 2 * overlap).to(value.dtype)
 
@@ -60,13 +61,17 @@ def relative(distance: Distance) -> Distance:
 
     Makes layers, networks, sizes and paintings comparable.
     """
+    return _Relative(distance)
 
-    def from_target(target: Tensor) -> FromTarget:
-        to = distance(target)
+
+@dataclass(frozen=True)
+class _Relative:
+    distance: Distance
+
+    def __call__(self, target: Tensor) -> FromTarget:
+        to = self.distance(target)
         scale = to(torch.zeros_like(target)).clamp_min(1e-12)
         return lambda value: to(value) / scale
-
-    return from_target
 
 
 def _mean_and_covariance(moments: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,11 +126,17 @@ def newton_schulz(m: Tensor, steps: int = 28) -> tuple[Tensor, Tensor]:
 class _TraceOfRoot(torch.autograd.Function):
     """tr(M^1/2), (B,); its gradient is M^-1/2 / 2."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, m: Tensor) -> Tensor:
+    def forward(m: Tensor) -> tuple[Tensor, Tensor]:
         root, inverse = roots(m)
-        ctx.save_for_backward(inverse)
-        return _trace(root)
+        return _trace(root), inverse
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(output[1])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:

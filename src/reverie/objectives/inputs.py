@@ -12,9 +12,8 @@ from torch import Tensor
 
 from reverie.errors import LayerNotFound, PictureError, RecipeError
 from reverie.networks.aligned import aligned
-from reverie.objectives.algebra import Size
-from reverie.objectives.statistics import PICTURE, Region
-from reverie.pictures import resize, size_of
+from reverie.objectives.places import Region, Size, map_of
+from reverie.pictures import check_picture, resize, size_of
 
 if TYPE_CHECKING:
     from reverie.networks import Network
@@ -22,14 +21,13 @@ if TYPE_CHECKING:
 
 def picture(x: Tensor) -> Tensor:
     """A reference picture, apart from the caller's graph."""
-    if x.dim() != 4 or x.shape[1] != 3 or 0 in x.shape:
-        raise PictureError(f"a picture is (1, 3, H, W) in [0, 1]; got {tuple(x.shape)}. read_image() makes one.")
+    check_picture(x)
     return aligned(x.detach().contiguous())
 
 
 def pictures(many: Tensor | Sequence[Tensor], what: str) -> tuple[Tensor, ...]:
     """One or several reference pictures."""
-    found = (many,) if isinstance(many, Tensor) else tuple(many)
+    found = tuple(many) if isinstance(many, list | tuple) else (many,)
     if not found:
         raise RecipeError(f"{what} needs at least one picture; got none.")
     return tuple(picture(x) for x in found)
@@ -40,6 +38,9 @@ class Mask:
     """A soft mask, (1, 1, H, W) of weights 0 or more; compared by identity, so that terms can be compared."""
 
     weights: Tensor
+
+    def __repr__(self) -> str:
+        return f"Mask({self.weights.shape[-2]}x{self.weights.shape[-1]})"
 
 
 def mask(x: Tensor | None) -> Mask | None:
@@ -90,18 +91,6 @@ def laid_on(where: Mask | None, network: Network, layer: str, size: Size) -> Reg
     extent = map_of(network, layer, size)
     smaller = all(a >= b for a, b in zip(size_of(where.weights), extent, strict=True))
     return Region.of(resize(where.weights, extent, filter="area" if smaller else "bilinear"))
-
-
-def map_of(network: Network, layer: str, size: Size) -> Size:
-    """The (h, w) of a layer's map; the picture is a layer too. Where arithmetic cannot tell, the network is run."""
-    if layer == PICTURE:
-        return size
-    try:
-        return network.extent(layer, size)
-    except RecipeError:
-        device = next((p.device for p in network.parameters()), torch.device("cpu"))
-        with torch.no_grad():
-            return size_of(network(torch.zeros(1, 3, *size, device=device), (layer,))[layer])
 
 
 def weighted(layers: str | Sequence[str] | Mapping[str, float], what: str) -> tuple[tuple[str, float], ...]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from reverie.objectives.statistics import Region, Statistic, Window, full, rows_of, share
+from reverie.objectives.places import Region, Window
+from reverie.objectives.statistics import Statistic, full, rows_of, share
 
 BLOCK = 4096  # positions matched at once: what bounds memory
 

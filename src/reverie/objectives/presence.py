@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
 from reverie.errors import LayerNotFound, RecipeError
 from reverie.networks import find_classes
-from reverie.objectives.algebra import Binding, Size, Term
+from reverie.objectives.algebra import Binding, Term
 from reverie.objectives.inputs import Mask, mask, region
-from reverie.objectives.statistics import Measure, Region, Statistic, Window, full, share
+from reverie.objectives.places import Region, Size, Window
+from reverie.objectives.statistics import Measure, Statistic, full, share
 
 if TYPE_CHECKING:
     from reverie.networks import Network
@@ -57,6 +58,7 @@ class Presence(Term):
     names: tuple[str, ...]
     where: Mask | None
     name: str = field(default="presence", init=False)
+    linear: ClassVar[bool] = True
 
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
         if network.class_layer is None:

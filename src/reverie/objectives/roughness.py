@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from reverie.objectives.algebra import Binding, Size, Term
-from reverie.objectives.statistics import PICTURE, Measure, Statistic, Window
+from reverie.objectives.algebra import Binding, Term
+from reverie.objectives.places import PICTURE, Size, Window
+from reverie.objectives.statistics import Measure, Statistic
 
 if TYPE_CHECKING:
     from reverie.networks import Network
@@ -27,6 +28,7 @@ def total_variation() -> Term:
 @dataclass(frozen=True)
 class TotalVariation(Term):
     name: str = field(default="total variation", init=False)
+    linear: ClassVar[bool] = True
 
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
         statistic = Roughness(PICTURE)
@@ -50,23 +52,29 @@ class Roughness(Statistic):
     reach: int = 1
 
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
-        return _Differences.apply(features, window.height, window.width) / window.positions  # type: ignore[no-any-return, no-untyped-call]
+        return _Differences.apply(features, window.height, window.width)[0] / window.positions  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _Differences(torch.autograd.Function):
     """Sums of squared differences to four neighbours, (B, 4), of the first height x width positions."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, height: int, width: int) -> Tensor:
-        pairs = _neighbours(x, height, width)
-        differences = [b - a for a, b in pairs]
-        ctx.save_for_backward(*differences)
-        ctx.shape, ctx.window = x.shape, (height, width)
-        return torch.stack([d.flatten(1).pow(2).sum(1) for d in differences], 1) / x.shape[1]
+    def forward(x: Tensor, height: int, width: int) -> tuple[Tensor, ...]:
+        differences = [b - a for a, b in _neighbours(x, height, width)]
+        return torch.stack([d.flatten(1).pow(2).sum(1) for d in differences], 1) / x.shape[1], *differences
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*output[1:])
+        ctx.shape, ctx.window = inputs[0].shape, inputs[1:]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, None, None]:
         differences = ctx.saved_tensors
+        if gradients[0] is None:
+            return None, None, None
         out = differences[0].new_zeros(ctx.shape)
         slopes = gradients[0] * (2 / ctx.shape[1])
         for (a, b), d, slope in zip(_neighbours(out, *ctx.window), differences, slopes.unbind(1), strict=True):

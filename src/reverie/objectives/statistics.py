@@ -7,71 +7,20 @@ machines combine by addition.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from reverie.errors import RecipeError
 from reverie.networks.aligned import aligned
+from reverie.objectives.places import Region, Window, wide
 
-PICTURE = "picture"  # the layer that is the picture itself
-
-
-@dataclass(frozen=True)
-class Window:
-    """Where a piece of a feature map lies in the whole map, in positions of that map."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-    of: tuple[int, int]
-
-    @staticmethod
-    def whole(features: Tensor) -> Window:
-        """The window that is the map itself."""
-        h, w = features.shape[-2:]
-        return Window(0, 0, h, w, (h, w))
-
-    @property
-    def positions(self) -> int:
-        """Positions of the whole map."""
-        return self.of[0] * self.of[1]
-
-
-@dataclass(frozen=True, eq=False)
-class Region:
-    """Where a statistic looks: a weight of each position of the whole map, 1 on average.
-
-    A mean over positions times these weights is the mean over the region, and still adds up window by window.
-
-    Attributes:
-        weights: (1, 1, h, w), the layer's own extent.
-    """
-
-    weights: Tensor
-
-    @staticmethod
-    def of(mask: Tensor) -> Region:
-        """The region of a mask (1, 1, h, w) of weights 0 or more.
-
-        Raises:
-            RecipeError: the mask is empty.
-        """
-        mean = mask.mean()
-        if not 0 < float(mean) < math.inf:
-            raise RecipeError("a region needs some weight; this mask is empty here: paint more of it.")
-        return Region(mask / mean)
-
-    def at(self, window: Window, like: Tensor) -> Tensor:
-        """The weights in a window, (1, 1, height, width), in float32 or better, where `like` lies."""
-        rows, columns = slice(window.top, window.top + window.height), slice(window.left, window.left + window.width)
-        return self.weights[..., rows, columns].to(like.device, wide(like.dtype))
+if TYPE_CHECKING:
+    from reverie.objectives.sight import Sight
 
 
 class Statistic(ABC):
@@ -95,6 +44,34 @@ class Statistic(ABC):
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
         """This window's share of the statistic, (B, ...), in float32 or better."""
 
+    def seen(self, sight: Sight) -> Statistic:
+        """The same statistic of the picture seen through a view: its region and its reference go with the picture.
+
+        Raises:
+            RecipeError: it cannot follow a view.
+        """
+        moved: dict[str, Any] = {}
+        if (region := getattr(self, "region", None)) is not None:
+            moved["region"] = sight.region(region, self.layer)
+        if self.reference is not None:
+            moved["reference"] = sight.picture(self.reference)
+        if not moved:
+            return self
+        if not is_dataclass(self):
+            raise RecipeError(
+                f"a view moves what {type(self).__name__} looks at: make it a dataclass, or write seen()."
+            )
+        return replace(self, **moved)
+
+    def __init_subclass__(cls) -> None:
+        """Statistics are shown by their layer, not by the tensors in them."""
+        super().__init_subclass__()
+        if "__repr__" not in vars(cls):
+            cls.__repr__ = Statistic.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.layer})"
+
 
 Measure = Callable[[Tensor, tuple[Statistic, ...]], tuple[Tensor, ...]]
 
@@ -113,7 +90,7 @@ class Moments(Statistic):
 
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
         weights = None if self.region is None else self.region.at(window, features).flatten(1)[..., None]
-        return _Moments.apply(features, weights, 1 / window.positions)  # type: ignore[no-any-return, no-untyped-call]
+        return _Moments.apply(features, weights, 1 / window.positions)[0]  # type: ignore[no-any-return, no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -179,6 +156,9 @@ class At(Statistic):
             return full(features[:, :, row, column])
         return full(features[:, :, :1, :1].sum((2, 3))) * 0
 
+    def seen(self, sight: Sight) -> Statistic:
+        return Means(self.layer, sight.place(self.layer, self.row, self.column))
+
 
 @dataclass(frozen=True, eq=False)
 class Samples(Statistic):
@@ -197,6 +177,9 @@ class Samples(Statistic):
         (here,) = ((row >= 0) & (row < window.height) & (column >= 0) & (column < window.width)).nonzero(as_tuple=True)
         found = full(features[:, :, row[here], column[here]]).mT
         return found.new_zeros(len(features), len(row), features.shape[1]).index_add(1, here, found)
+
+    def seen(self, sight: Sight) -> Statistic:
+        raise RecipeError(f"places of {self.layer} are compared one by one and cannot follow a view; leave it out.")
 
 
 def _found(reference: Tensor | None, statistic: Statistic) -> Tensor:
@@ -235,11 +218,6 @@ def share(values: Tensor, window: Window, region: Region | None) -> Tensor:
     return weighted.sum((2, 3)) / window.positions
 
 
-def wide(dtype: torch.dtype) -> torch.dtype:
-    """The precision in which sums are taken."""
-    return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
-
-
 def full(x: Tensor) -> Tensor:
     """The tensor in float32 or better."""
     return x.to(wide(x.dtype))
@@ -259,7 +237,7 @@ class _Moments(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, weights: Tensor | None, scale: float) -> Tensor:
+    def forward(features: Tensor, weights: Tensor | None, scale: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         rows = rows_of(features)
         dtype, ones = wide(rows.dtype), rows.new_ones(len(rows), rows.shape[1], 1)
         mass = max(rows.shape[1], 1) if weights is None else weights.sum().clamp_min(1e-12)
@@ -270,16 +248,26 @@ class _Moments(torch.autograd.Function):
             rows = rows - shift
         roots = ones if weights is None else weights.sqrt().to(rows.dtype) * ones
         rows = rows if weights is None else rows * roots
-        ctx.save_for_backward(rows, shift, None if weights is None else roots)
-        ctx.scale, ctx.shape = scale, features.shape
-        shift = shift.to(dtype)
-        sums = _products(roots, rows, dtype) + mass * shift
-        cross = shift.mT @ (sums - mass / 2 * shift)
-        return torch.cat([_products(rows, rows, dtype) + cross + cross.mT, sums], 1) * scale
+        wide_shift = shift.to(dtype)
+        sums = _products(roots, rows, dtype) + mass * wide_shift
+        cross = wide_shift.mT @ (sums - mass / 2 * wide_shift)
+        moments = torch.cat([_products(rows, rows, dtype) + cross + cross.mT, sums], 1) * scale
+        return moments, rows, shift, roots
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        features, weights, ctx.scale = inputs
+        _, rows, shift, roots = output
+        ctx.mark_non_differentiable(rows, shift, roots)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(rows, shift, None if weights is None else roots)
+        ctx.shape = features.shape
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, None, None]:
         rows, shift, roots = ctx.saved_tensors
+        if gradients[0] is None:  # nothing is made of zeros for what is not differentiated
+            return None, None, None
         g = gradients[0] * ctx.scale
         second, mean = g[:, :-1], g[:, -1:]
         symmetric = second + second.mT

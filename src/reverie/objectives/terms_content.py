@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reverie.errors import RecipeError
-from reverie.objectives.algebra import Binding, Size, Term
-from reverie.objectives.inputs import Mask, map_of, mask, picture, region
+from reverie.objectives.algebra import Binding, Term
+from reverie.objectives.inputs import Mask, mask, picture, region
+from reverie.objectives.places import Region, Size, map_of
 from reverie.objectives.statistics import (
     MeanSquares,
     Measure,
     ReferenceSquares,
-    Region,
     Samples,
     SquaredError,
     Statistic,

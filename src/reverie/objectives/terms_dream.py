@@ -12,10 +12,11 @@ from torch import Tensor
 
 from reverie.errors import LayerNotFound, RecipeError
 from reverie.networks import find_class
-from reverie.objectives.algebra import Binding, Size, Term
-from reverie.objectives.inputs import Mask, channel_of, map_of, mask, picture, region
+from reverie.objectives.algebra import Binding, Term
+from reverie.objectives.inputs import Mask, channel_of, mask, picture, region
 from reverie.objectives.inputs import pictures as many
 from reverie.objectives.matching import BestMatches, Projections
+from reverie.objectives.places import Size, map_of
 from reverie.objectives.statistics import At, Means, MeanSquares, Measure, Samples, Statistic, full, spread
 from reverie.pictures import fit, scaled, size_of
 
@@ -179,6 +180,7 @@ class Energy(Term):
     power: Literal[1, 2]
     where: Mask | None
     name: str = field(default="energy", init=False)
+    linear: ClassVar[bool] = True
 
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
         kind = Means if self.power == 1 else MeanSquares
@@ -195,6 +197,7 @@ class Channel(Term):
     index: int
     where: Mask | None
     name: str = field(default="channel", init=False)
+    linear: ClassVar[bool] = True
 
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
         index = channel_of(network, self.layer, self.index)
@@ -211,6 +214,7 @@ class Neuron(Term):
     index: int
     at: tuple[int, int] | tuple[float, float]
     name: str = field(default="neuron", init=False)
+    linear: ClassVar[bool] = True
 
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
         index, (h, w) = channel_of(network, self.layer, self.index), network.extent(self.layer, size)
@@ -231,6 +235,7 @@ class Direction(Term):
     power: float
     where: Mask | None
     name: str = field(default="direction", init=False)
+    linear: ClassVar[bool] = True
 
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
         if (channels := network.channels(self.layer)) != len(self.vector):
@@ -273,6 +278,7 @@ class Guide(Term):
     vectors: int
     where: Mask | None
     name: str = field(default="guide", init=False)
+    linear: ClassVar[bool] = True
 
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
         places = spread(map_of(network, self.layer, size_of(self.like)), self.vectors)
@@ -292,6 +298,7 @@ class Likeness(Term):
     power: float
     where: Mask | None
     name: str = field(default="likeness", init=False)
+    linear: ClassVar[bool] = True
 
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
         vectors = [shared_features(network, x, like=self.pictures, unlike=self.others) for x in self.layers]

@@ -13,11 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reverie.errors import RecipeError
-from reverie.objectives.algebra import Binding, Size, Term
+from reverie.objectives.algebra import Binding, Term
 from reverie.objectives.distances import Distance, FromTarget, mse, relative, wasserstein2
-from reverie.objectives.inputs import Mask, check_shape, laid_on, map_of, mask, picture, region, shares, weighted
+from reverie.objectives.inputs import Mask, check_shape, laid_on, mask, picture, region, shares, weighted
 from reverie.objectives.matching import NearestCosines
-from reverie.objectives.statistics import Measure, Moments, Region, Samples, Statistic, spread
+from reverie.objectives.places import Region, Size, map_of
+from reverie.objectives.statistics import Measure, Moments, Samples, Statistic, spread
 from reverie.objectives.transport import Histograms, Ruler, transport
 from reverie.pictures import painting_size, resize, size_of
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from reverie.networks import Network
 
 Layers = str | Sequence[str] | Mapping[str, float]
-Paintings = Tensor | Sequence[tuple[Tensor, float]]
+Paintings = Tensor | Sequence[Tensor] | Sequence[tuple[Tensor, float]]
 Parts = Tensor | Sequence[Tensor | None] | None  # masks of the paintings
 Kind = Callable[[str, Region | None], Statistic]  # of a layer, in a region of it
 RANGED = 4096  # positions of a painting that tell the range of its features
@@ -43,11 +44,12 @@ def style(
 ) -> Term:
     """How far the statistics of some layers are from those of a painting, wherever things are.
 
-    Several regions are a sum: `sum(float(m.mean()) * style(layers, like=p, where=m) for m, p in regions)`.
+    Several regions are a sum: `sum([float(m.mean()) * style(layers, like=p, where=m) for m, p in regions], ZERO)`.
 
     Args:
         layers: layers of the network, or a mapping to their weights (made to sum to 1).
-        like: a painting (1, 3, H, W) in [0, 1], or several with weights (made to sum to 1).
+        like: a painting (1, 3, H, W) in [0, 1]; several, which share alike; or several with weights, (painting,
+            weight), made to sum to 1.
         statistic: "moments" (means and second moments) or "gram" (second moments alone).
         distance: between the statistics; by default relative Wasserstein-2 of moments, relative mean square of Grams.
         stroke: size of the strokes: the painting is scaled to cover `stroke` times the picture's width, never
@@ -155,8 +157,11 @@ class Painting:
 
     def at(self, size: Size, stroke: float) -> Painting:
         """The painting at a picture's scale (same area), times the stroke, never enlarged."""
-        own = painting_size(size_of(self.pixels), size[0] * size[1], stroke)
-        return replace(self, pixels=resize(self.pixels, own).clamp(0, 1))
+        return replace(self, pixels=resize(self.pixels, self.size_at(size, stroke)).clamp(0, 1))
+
+    def size_at(self, size: Size, stroke: float) -> Size:
+        """The (H, W) it has there."""
+        return painting_size(size_of(self.pixels), size[0] * size[1], stroke)
 
     def region(self, network: Network, layer: str) -> Region | None:
         """The part as a region of a layer's map."""
@@ -173,7 +178,8 @@ class Source:
 
     @staticmethod
     def of(like: Paintings, stroke: float, where: Tensor | None, parts: Parts) -> Source:
-        many = [(like, 1.0)] if isinstance(like, Tensor) else list(like)
+        several = list(like) if isinstance(like, list | tuple) else [like]
+        many = [each if isinstance(each, tuple) else (each, 1.0) for each in several]
         weights = shares([w for _, w in many], "painting")
         if not 0 < stroke < math.inf:
             raise RecipeError(f"stroke must be above 0; got {stroke}.")
@@ -186,6 +192,10 @@ class Source:
     def scaled(self, size: Size) -> list[Painting]:
         """The paintings as a picture of this size sees them."""
         return [painting.at(size, self.stroke) for painting in self.paintings]
+
+    def largest(self, size: Size) -> int:
+        """Pixels of the largest painting at a picture's scale."""
+        return max(math.prod(each.size_at(size, self.stroke)) for each in self.paintings)
 
 
 def _parts(parts: Parts, count: int) -> Sequence[Tensor | None]:
@@ -310,6 +320,7 @@ class Distributions(FromPaintings):
 class Neighbours(FromPaintings):
     vectors: int
     name: str = field(default="nearest neighbours", init=False)
+    linear: ClassVar[bool] = True
 
     def targets(
         self, network: Network, size: Size, measure: Measure

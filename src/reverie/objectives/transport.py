@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from reverie.objectives.distances import Distance, FromTarget
-from reverie.objectives.statistics import Region, Statistic, Window, full, rows_of
+from reverie.objectives.places import Region, Window
+from reverie.objectives.statistics import Statistic, full, rows_of
 
 COUNT = 256  # knots along each direction
 MARGIN = 0.25  # of the reference's range, added at both ends

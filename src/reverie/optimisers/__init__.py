@@ -2,6 +2,7 @@
 
 from reverie.optimisers.adam import LBFGS, Adam
 from reverie.optimisers.base import Closure, Optimiser, Run
+from reverie.optimisers.from_torch import FromTorch
 from reverie.optimisers.normalised import Normalised, balanced
 from reverie.optimisers.projections import Projection, box, l2, linf
 
@@ -9,6 +10,7 @@ __all__ = [
     "LBFGS",
     "Adam",
     "Closure",
+    "FromTorch",
     "Normalised",
     "Optimiser",
     "Projection",

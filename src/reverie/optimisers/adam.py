@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reverie.optimisers.base import Closure, Optimiser, Parameters, Run
+from reverie.optimisers.base import Optimiser, Parameters, Run
+from reverie.optimisers.from_torch import TorchRun
 from reverie.optimisers.lean import Carried, LeanRun
 from reverie.pictures import resize_seamless, size_of
 from reverie.pictures.resize import Filter
-
-
-class _TorchRun(Run):
-    """A run of one of PyTorch's own optimisers."""
-
-    def __init__(self, optimiser: torch.optim.Optimizer) -> None:
-        self.optimiser = optimiser
-
-    def step(self, closure: Closure) -> None:
-        self.optimiser.step(closure)  # type: ignore[arg-type]  # ours returns a tensor, which float() takes
-
-    def state(self) -> dict[str, Any]:
-        return copy.deepcopy(self.optimiser.state_dict()["state"])
-
-    def load(self, state: dict[str, Any]) -> None:
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
 
 
 @dataclass(frozen=True)
@@ -61,8 +44,8 @@ class Adam(Optimiser):
             return previous.carried(parameters, self.rate * rate, self._at)
         if self.lean:
             return LeanRun(parameters, self.rate * rate, self.betas)
-        run = _TorchRun(torch.optim.Adam(parameters, lr=self.rate * rate, betas=self.betas, fused=True))
-        if isinstance(previous, _TorchRun):
+        run = TorchRun(torch.optim.Adam(parameters, lr=self.rate * rate, betas=self.betas, fused=True))
+        if isinstance(previous, TorchRun):
             _carry(previous.optimiser, run.optimiser, self._at)
         return run
 
@@ -101,7 +84,7 @@ class LBFGS(Optimiser):
         return 2 * self.history + 2  # with the direction and the gradient before; the line search keeps nothing
 
     def start(self, parameters: Parameters, *, rate: float = 1.0, previous: Run | None = None) -> Run:
-        return _TorchRun(
+        return TorchRun(
             torch.optim.LBFGS(
                 parameters,
                 lr=self.rate * rate,

@@ -54,7 +54,8 @@ class LeanRun(Run):
 
     def carried(self, parameters: Parameters, rate: float, resized: Carried) -> LeanRun:
         """The run on the next scale's parameters, warm."""
-        if [p.shape[:2] for p in parameters] != [p.shape[:2] for p in self.parameters]:
+        pictures = all(p.dim() == 4 for p in parameters)
+        if not pictures or [p.shape[:2] for p in parameters] != [p.shape[:2] for p in self.parameters]:
             return LeanRun(parameters, rate, self.betas)
         moments = [
             (resized(m.float(), p, False).bfloat16(), resized(v.float(), p, True).bfloat16())

@@ -21,7 +21,8 @@ class Normalised(Optimiser):
     Args:
         rate: root mean square of a step, in the parameter's unit (sRGB values for pixels).
         bands: the gradient is split into this many Laplacian bands, each divided by its own rms, so that fine
-            noise cannot drown large shapes; 1 leaves the gradient whole.
+            noise cannot drown large shapes; 1 leaves the gradient whole. Parameters that are no pictures
+            (B, C, H, W), a latent code say, have none.
         sign: step by the gradient's sign instead.
         periodic: the parameters are pictures that go on round their edges; so do their bands.
     In memory: nothing that lasts, beside the parameters and their gradient; one more picture during a step.
@@ -80,6 +81,8 @@ def balanced(gradient: Tensor, *, bands: int, periodic: bool = False) -> Tensor:
 
 def _balanced(gradient: Tensor, bands: int, *, periodic: bool) -> Tensor:
     """The same in the gradient's own memory: at most one more tensor of its size lives beside it."""
+    if gradient.dim() != 4:
+        return gradient.div_(_rms(gradient))
     low = gradient
     split: list[Tensor] = []
     while len(split) < bands - 1 and min(low.shape[-2:]) >= 8 and not (periodic and _odd(low)):
@@ -104,5 +107,6 @@ def _odd(x: Tensor) -> bool:
 
 
 def _rms(x: Tensor) -> Tensor:
-    norm: Tensor = torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True)
-    return norm.div_(x[0].numel() ** 0.5).clamp_min_(1e-20)
+    each = tuple(range(1, x.dim())) if x.dim() > 1 else (0,)
+    norm: Tensor = torch.linalg.vector_norm(x, dim=each, keepdim=True)
+    return norm.div_((x.numel() // norm.numel()) ** 0.5).clamp_min_(1e-20)

@@ -30,10 +30,10 @@ from reverie.pictures.palette import (
 )
 from reverie.pictures.read import MAX_PIXELS, Picture, read_image, read_picture
 from reverie.pictures.recipe import read_recipe
-from reverie.pictures.resize import fit, fit_area, painting_size, resize, scaled, size_of
+from reverie.pictures.resize import check_picture, fit, fit_area, painting_size, resize, scaled, size_of
 from reverie.pictures.seamless import periodic_part, resize_seamless
 from reverie.pictures.sheets import contact_sheet, side_by_side, tile_preview
-from reverie.pictures.write import check_output, write_image
+from reverie.pictures.write import check_output, png_bytes, to_pil, write_image
 
 __all__ = [
     "FORMATS",
@@ -47,6 +47,7 @@ __all__ = [
     "check_colour_mode",
     "check_mask_shape",
     "check_output",
+    "check_picture",
     "coloured",
     "contact_sheet",
     "filled",
@@ -65,6 +66,7 @@ __all__ = [
     "painting_size",
     "paired",
     "periodic_part",
+    "png_bytes",
     "read_image",
     "read_mask",
     "read_picture",
@@ -82,5 +84,6 @@ __all__ = [
     "srgb_to_oklab",
     "suffixes",
     "tile_preview",
+    "to_pil",
     "write_image",
 ]

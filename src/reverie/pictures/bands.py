@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-_BAND = 1 << 18  # pixels: a few megabytes for each array that a step makes on the way
+_BAND = 1 << 16  # pixels: a few megabytes for each array that a step makes on the way
 
 
 def bands(height: int, width: int) -> Iterator[slice]:

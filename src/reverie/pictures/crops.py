@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,6 @@ from reverie.pictures.source import Source
 SMALLEST = 48
 """Pixels of a photo's shorter side, at least: of less there is nothing to learn."""
 _MOST = 200_000_000  # pixels of a photo
-_AHEAD = 3  # batches that are read while a step is worked on
 _TRIES = 64  # photos that are tried for one crop
 
 
@@ -96,37 +94,6 @@ class Crops:
                 self.left_out[path] = why(error)
         path, reason = next(iter(self.left_out.items()))
         raise PictureError(f"none of the photos can be read: '{path}': {reason:.150}; name another folder.")
-
-
-class Reader:
-    """Reads the batches of the steps to come while one is worked on.
-
-    Args:
-        crops: what to read from.
-        count: pieces in a batch.
-        seed: a batch is drawn from this and its step alone.
-    """
-
-    def __init__(self, crops: Crops, count: int, seed: int) -> None:
-        self._crops, self._count, self._seed = crops, count, seed
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="photos")
-        self._coming: dict[int, Future[Tensor]] = {}
-
-    def batch(self, step: int) -> Tensor:
-        """The batch of a step, (count, 3, side, side) in [0, 1].
-
-        Raises:
-            PictureError: one photo after another cannot be read.
-        """
-        for number in range(step, step + 1 + _AHEAD):
-            if number not in self._coming:
-                generator = generator_of(self._seed, number)
-                self._coming[number] = self._pool.submit(self._crops.batch, self._count, generator)
-        return self._coming.pop(step).result()
-
-    def close(self) -> None:
-        """Read no more."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def generator_of(seed: int, step: int) -> torch.Generator:

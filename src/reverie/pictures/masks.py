@@ -266,7 +266,7 @@ def _memberships(pixels: Tensor, colours: Tensor) -> Tensor:
     along = ((pixels[0] - start) * (end - start)).sum(0) / ((end - start) ** 2).sum(0).clamp(min=1e-9)
     whole = sure.any(dim=0) | (around.sum(dim=0) < 2)
     share = along.clamp(0, 1).masked_fill(whole, 0)
-    masks = torch.zeros(len(colours), *pixels.shape[2:])
+    masks = pixels.new_zeros(len(colours), *pixels.shape[2:])
     masks.scatter_(0, first[None], (1 - share)[None])
     return masks.scatter_add_(0, second[None], share[None])[:, None]
 

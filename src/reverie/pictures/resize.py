@@ -13,6 +13,7 @@ from reverie.errors import PictureError, suggestion
 
 Filter = Literal["bicubic", "bilinear", "area", "nearest"]
 _NARROWEST = 32  # pixels of a side in which a painting is looked at
+SPILL = 0.5  # beyond [0, 1] is still taken for a picture: filters overshoot, steps have not been clamped yet
 
 
 def resize(x: Tensor, size: tuple[int, int], *, filter: Filter = "bicubic") -> Tensor:
@@ -56,6 +57,26 @@ def resize(x: Tensor, size: tuple[int, int], *, filter: Filter = "bicubic") -> T
 def size_of(x: Tensor) -> tuple[int, int]:
     """The (H, W) of a picture."""
     return int(x.shape[-2]), int(x.shape[-1])
+
+
+def check_picture(x: object) -> None:
+    """Refuse what is no picture: a float tensor (B, 3, H, W) in [0, 1], give or take what filters overshoot.
+
+    Raises:
+        PictureError: not a tensor, another shape or type, or values of another range.
+    """
+    if not isinstance(x, Tensor):
+        raise PictureError(
+            f"a picture is a float tensor (B, 3, H, W) in [0, 1]; got {type(x).__name__}."
+            " torch.from_numpy() makes a tensor of an array, read_image() of a file."
+        )
+    if x.dim() != 4 or x.shape[1] != 3 or 0 in x.shape:
+        raise PictureError(f"a picture is (B, 3, H, W) in [0, 1]; got {tuple(x.shape)}. read_image() makes one.")
+    if not x.is_floating_point():
+        raise PictureError(f"a picture is of floats in [0, 1]; got {x.dtype}: x.float() / 255 makes them of bytes.")
+    low, high = (float(v) for v in x.detach().aminmax())
+    if low < -SPILL or high > 1 + SPILL:
+        raise PictureError(f"a picture is in [0, 1]; got values from {low:.3g} to {high:.3g}; bytes want x / 255.")
 
 
 def fit(size: tuple[int, int], *, longer: int) -> tuple[int, int]:

@@ -38,7 +38,7 @@ class Whole(Sink):
 
     def __init__(self, size: tuple[int, int], channels: int, orientation: int) -> None:
         height, width = upright(size, orientation)
-        self._pixels = torch.empty((1, channels, height, width))
+        self._pixels = torch.empty((1, channels, height, width), dtype=torch.float32)
         self._stored = turned(self._pixels[0].permute(1, 2, 0).numpy(), orientation, back=True)
 
     def put(self, rows: slice, columns: slice, values: Array) -> None:

@@ -117,6 +117,24 @@ def write_image(
     return draft.placed or Path(path)
 
 
+def to_pil(x: Tensor) -> Image.Image:
+    """A picture (1, 3, H, W) or (3, H, W) in [0, 1] as a Pillow picture of 8 bits; values beyond are clipped.
+
+    Raises:
+        PictureError: another shape.
+    """
+    x = x[None] if x.dim() == 3 else x
+    _check(x, 3, "picture")
+    return _pasted(_Page(x, None, False, np.uint8, None, 100))
+
+
+def png_bytes(x: Tensor) -> bytes:
+    """A picture (1, 3, H, W) in [0, 1] as the bytes of a PNG file of 8 bits."""
+    memory = io.BytesIO()
+    to_pil(x).save(memory, format="PNG")
+    return memory.getvalue()
+
+
 def check_output(path: AnyPath, *, depth: int = 8, size: tuple[int, ...] | None = None, quality: int = 95) -> Format:
     """Refuse a path, depth, size or quality that could not be written, before any work is done.
 

@@ -1,12 +1,14 @@
 """The crafts, each a file that reads like its paper: one declaration from which all else is derived."""
 
 from reverie.recipes.dream import DreamSettings, dream
-from reverie.recipes.instant import InstantSettings, instant
+from reverie.recipes.instant import instant
+from reverie.recipes.parts.at_once import InstantSettings
 from reverie.recipes.remix import RemixSettings, remix
 from reverie.recipes.style import StyleSettings, style
 from reverie.recipes.texture import TextureSettings, texture
 from reverie.recipes.train_style import TrainStyleSettings, train_style
 from reverie.recipes.upscale import UpscaleSettings, upscale
+from reverie.recipes.visualise import visualise
 from reverie.recipes.zoom import ZoomSettings, zoom
 
 __all__ = [
@@ -25,5 +27,6 @@ __all__ = [
     "texture",
     "train_style",
     "upscale",
+    "visualise",
     "zoom",
 ]

@@ -9,22 +9,21 @@ depths of one decoder.
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor
 
 from reverie.choices import Precision
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Alpha, Many, Mask, Painting, Photo, Still, StyleNetwork
-from reverie.crafts.settings import DIAL, MACHINE, ColourSettings, Numbers, SeedSettings, TileSettings
-from reverie.engine.memory import allowed_memory, fitting_tile, resident
-from reverie.engine.precision import fastest, with_precision
+from reverie.engine.memory import Tiling
+from reverie.engine.precision import with_precision
 from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError, RecipeError
 from reverie.feedforward.instant import KEPT, LAYERS, STRIDE, Instant, check_encoder, load_instant
@@ -35,7 +34,6 @@ from reverie.objectives import PICTURE
 from reverie.pictures import (
     check_colour_mode,
     coloured,
-    fit,
     mask_of,
     opaque_colours,
     painting_size,
@@ -43,38 +41,18 @@ from reverie.pictures import (
     scaled,
     size_of,
 )
+from reverie.recipes.parts.at_once import InstantSettings, alpha_of_each, counted, resolved, size_for
+from reverie.recipes.parts.own_style import painted_by
 
 INSTANT = "instant"
 """What a record calls the decoder."""
-LONGEST = 3840  # pixels of the longer side, where no size was asked for
 LARGEST, SMALLEST = 1024, 64  # pixels; larger tiles are no faster, smaller ones read mostly halo
 _MAPS, _PICTURES = 24, 28  # per pixel at once: features of the two maps kept whole, bytes of pictures and noise
 _TILE = 150  # features per pixel of a tile, while it is worked on
-_OPAQUE = 1e-4  # of alpha; less is the rounding of a resize
 _READ = (PICTURE, *LAYERS)
-
-
-class InstantSettings(SeedSettings, TileSettings, ColourSettings):
-    """How to paint at once."""
-
-    strength: Annotated[float, DIAL] = Field(
-        default=1.0, ge=0, le=1, description="0 gives nearly the photo, 1 the painting's manner"
-    )
-    stroke: Annotated[float, DIAL] = Field(
-        default=1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting"
-    )
-    size: Annotated[int | None, DIAL] = Field(
-        default=None,
-        ge=16,
-        le=100_000,
-        description=f"longer side of the result, pixels; default: the photo's, up to {LONGEST}",
-    )
-    weights: Annotated[Numbers, DIAL] = Field(
-        default=(), description="share of each painting, e.g. 2,1; default: equal"
-    )
-    precision: Annotated[Precision, MACHINE] = Field(
-        default="auto", description="auto, float32 or bfloat16; auto measures what is fastest here"
-    )
+_MOST_SEEN = 32
+_SEEN: OrderedDict[tuple[object, ...], Manner] = OrderedDict()
+"""Statistics of the paintings that were looked at last: a batch paints photo after photo in one manner."""
 
 
 @craft(
@@ -117,8 +95,6 @@ def instant(
     """
     many = [painting] if isinstance(painting, Tensor) else list(painting)
     if network is not None:
-        from reverie.recipes.parts.own_style import painted_by  # which needs the settings above
-
         return painted_by(network, photo, settings, mask=mask, opaque=photo_alpha)
     manner = painter(many, settings, opaque=painting_alpha)
 
@@ -131,18 +107,11 @@ def instant(
     return OnePass(
         size,
         draw,
-        lambda memory, tile: tile_for(size, manner.settings.model_copy(update={"memory": memory, "tile": tile})),
+        tiling(size, manner.settings.precision),
         networks=[NetworkUsed(INSTANT, manner.decoder.sha256)],
         precision=manner.settings.precision,
         least=SMALLEST,
     )
-
-
-def resolved(settings: InstantSettings) -> InstantSettings:
-    """The same settings with the automatic precision chosen."""
-    if settings.precision != "auto":
-        return settings
-    return settings.model_copy(update={"precision": fastest(load()).name})
 
 
 def painter(
@@ -238,59 +207,22 @@ class Painter:
         """The paintings' statistics, mixed, at the scale of a photo of so many pixels, and what they ask for."""
         sizes = tuple(painting_size(size_of(p), area, self.settings.stroke) for p in self.paintings)
         if sizes not in self._known:
-            measure = partial(encode, self.network, layers=_READ, tile=tile, keep=())
-            each = [
-                measure(resize(p, s).clamp(0, 1), opaque=counted(alpha, of=p, size=s)).seen
-                for p, alpha, s in zip(self.paintings, self.opaque, sizes, strict=True)
-            ]
+            every = zip(self.paintings, self.opaque, sizes, strict=True)
+            each = [self._seen(painting, alpha, size, tile) for painting, alpha, size in every]
             mixed = {k: blended([(m[k], w) for m, w in zip(each, self.shares, strict=True)]) for k in _READ}
             self._known[sizes] = mixed, goal_of(mixed)
         return self._known[sizes]
 
-
-def size_for(photo: Tensor, settings: InstantSettings) -> tuple[int, int]:
-    """The (H, W) of the result: the longer side as asked for, or the photo's own up to `LONGEST`."""
-    size = size_of(photo)
-    if settings.size is None and max(size) <= LONGEST:
-        return size
-    return fit(size, longer=settings.size or LONGEST)
-
-
-def alpha_of_each(opaque: Sequence[Tensor | None], paintings: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
-    """The alpha of each painting, None where all of it counts alike.
-
-    Args:
-        opaque: (1, 1, h, w) or None for each; empty: none has any.
-        paintings: (1, 3, h, w) each.
-    Raises:
-        RecipeError: not as many as paintings.
-        PictureError: one of another size than its painting.
-    """
-    given = tuple(opaque) or (None,) * len(paintings)
-    if len(given) != len(paintings):
-        raise RecipeError(f"alpha is one for each painting, or none at all; got {len(given)} for {len(paintings)}.")
-    return tuple(counted(alpha, of=p, size=size_of(p)) for alpha, p in zip(given, paintings, strict=True))
-
-
-def counted(opaque: Tensor | None, *, of: Tensor, size: tuple[int, int]) -> Tensor | None:
-    """How much each pixel of a picture counts once it has this size; None where all do alike, or none is opaque.
-
-    Args:
-        opaque: (1, 1, H, W) in [0, 1].
-        of: the picture, (1, 3, H, W).
-        size: (h, w).
-    Raises:
-        PictureError: their sizes differ.
-    """
-    if opaque is None:
-        return None
-    if opaque.shape != (1, 1, *size_of(of)):
-        raise PictureError(
-            f"alpha is (1, 1, H, W) of its picture's size, and {tuple(opaque.shape)} came for {size_of(of)}; resize it."
-        )
-    own = scaled(opaque, size)
-    least, most = (float(bound) for bound in own.aminmax())
-    return own if least < 1 - _OPAQUE and most > _OPAQUE else None
+    def _seen(self, painting: Tensor, alpha: Tensor | None, size: tuple[int, int], tile: int) -> Manner:
+        """A painting's statistics at a size; those of the very same pixels are measured once."""
+        pixels = [_digest(picture) for picture in (painting, alpha) if picture is not None]
+        key = (*pixels, size, tile, self.network.sha256, self.network.dtype, torch.get_num_threads())
+        if key not in _SEEN:
+            picture, opaque = resize(painting, size).clamp(0, 1), counted(alpha, of=painting, size=size)
+            _SEEN[key] = encode(self.network, picture, _READ, tile, keep=(), opaque=opaque).seen
+            while len(_SEEN) > _MOST_SEEN:
+                _SEEN.popitem(last=False)
+        return _SEEN[key]
 
 
 def tile_for(size: tuple[int, int], settings: InstantSettings) -> int:
@@ -299,19 +231,25 @@ def tile_for(size: tuple[int, int], settings: InstantSettings) -> int:
     Raises:
         OutOfMemory: not even the smallest does.
     """
-    if settings.tile is not None and settings.memory is None:
-        return -(-settings.tile // STRIDE) * STRIDE
-    width = 2 if settings.precision == "bfloat16" else 4
-    held = resident() + (width * _MAPS + _PICTURES) * size[0] * size[1]
-    return fitting_tile(
-        lambda side: held + 4 * _TILE * min(side, size[0]) * min(side, size[1]),
-        allowed_memory(settings.memory),
-        largest=min(settings.tile or LARGEST, LARGEST),
+    return tiling(size, settings.precision).fit(settings.memory, settings.tile).tile
+
+
+def tiling(size: tuple[int, int], precision: Precision) -> Tiling:
+    """The tiles in which a photo of this (H, W) may be painted, and what they take."""
+    return Tiling(
+        lambda side: painting_bytes(size, side, precision),
+        largest=LARGEST,
         smallest=SMALLEST,
-        step=STRIDE,
         doing=f"painting {size[1]}x{size[0]} px",
         dial="--size",
+        step=STRIDE,
     )
+
+
+def painting_bytes(size: tuple[int, int], tile: int, precision: Precision) -> int:
+    """About how much memory painting a photo of this (H, W) at once takes, in tiles of a side; 0: whole."""
+    width, side = 2 if precision == "bfloat16" else 4, tile or max(size)
+    return (width * _MAPS + _PICTURES) * size[0] * size[1] + 4 * _TILE * min(side, size[0]) * min(side, size[1])
 
 
 def _shares(weights: Sequence[float], count: int) -> tuple[float, ...]:
@@ -325,6 +263,10 @@ def _shares(weights: Sequence[float], count: int) -> tuple[float, ...]:
     if not 0 < total < float("inf") or min(given) < 0:
         raise RecipeError(f"weights are 0 or more and sum to more than 0; got {list(given)}.")
     return tuple(w / total for w in given)
+
+
+def _digest(picture: Tensor) -> bytes:
+    return hashlib.sha256(picture.detach().cpu().contiguous().numpy().data).digest()
 
 
 def _check(picture: Tensor, what: str) -> None:

@@ -50,10 +50,10 @@ from reverie.pictures import (
     scaled,
     size_of,
 )
-from reverie.recipes.instant import alpha_of_each, counted
+from reverie.recipes.parts.at_once import alpha_of_each, counted
 from reverie.recipes.parts.losses import LOSSES, Loss
 from reverie.recipes.parts.networks import network_for
-from reverie.recipes.parts.regions import Part, dialled, drawn, found, shared_mask
+from reverie.recipes.parts.regions import Part, dialled, drawn, found, within
 from reverie.recipes.parts.starts import PACES, Start, noise, painted_at_once, scales
 from reverie.recipes.parts.wishes import parse_wish
 from reverie.recipes.upscale import enlargement
@@ -192,9 +192,8 @@ def painting_of(
     check_colour_mode(settings.colour, photo=True, paintings=len(paintings))
     network = network_for(settings, network, seamless=settings.seamless, pooling="average")
     guides = checked_guides(guides or Guides(), photo, paintings)
-    parts = dialled(
-        parts_of(network, photo, paintings, settings, guides), settings.region_strengths, settings.region_strokes
-    )
+    parts = parts_of(network, photo, paintings, settings, guides)
+    parts = dialled(parts, strengths=settings.region_strengths, strokes=settings.region_strokes)
     size = fit(size_of(photo), longer=settings.size)
     if settings.seamless:  # also what is kept of the photo, and its colours, go on round the edges
         size = even(size, network)
@@ -282,7 +281,7 @@ def _style(
 ) -> Objective:
     like, of = paintings, list(opaque)
     if part.painting is not None:
-        like, of = [(paintings[part.painting][0], 1.0)], [shared_mask(part.of, opaque[part.painting])]
+        like, of = [(paintings[part.painting][0], 1.0)], [within(part.of, opaque[part.painting])]
     layers = {w.name: w.weight for w in map(parse_wish, settings.layers or network.style_layers)}
     return LOSSES[settings.loss](layers, like=like, stroke=settings.stroke * part.stroke, where=part.where, of=of)
 
@@ -368,7 +367,9 @@ def beginning(
     if start == "photo":
         return photo
     if start == "instant":
-        how = {name: getattr(settings, name) for name in ("weights", "strength", "stroke", "seed", "precision")}
+        how = {
+            name: getattr(settings, name) for name in ("weights", "strength", "stroke", "seed", "precision", "memory")
+        }
         alpha, theirs = guides.opaque, guides.paintings_opaque
         return painted_at_once(photo, paintings, size=stages[0].size, opaque=alpha, paintings_opaque=theirs, **how)
     each = zip(paintings, guides.paintings_opaque, strict=True)

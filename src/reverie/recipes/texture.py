@@ -31,7 +31,7 @@ from reverie.engine import Synthesis
 from reverie.networks import Network
 from reverie.objectives import Objective, total_variation
 from reverie.pictures import check_colour_mode, opaque_colours, size_of
-from reverie.recipes.instant import alpha_of_each
+from reverie.recipes.parts.at_once import alpha_of_each
 from reverie.recipes.parts.losses import LOSSES, Loss
 from reverie.recipes.parts.networks import network_for
 from reverie.recipes.parts.starts import noise

@@ -22,7 +22,8 @@ from reverie.crafts.kinds import Photo, Still
 from reverie.crafts.settings import DIAL, MACHINE, Memory, Settings, UpscaleFragment
 from reverie.engine import Enlargement
 from reverie.engine.grids import Grid, Place, window_of
-from reverie.engine.memory import allowed_memory, fitting_tile, resident
+from reverie.engine.memory import Tiling
+from reverie.engine.needs import WRITTEN
 from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError
 from reverie.feedforward.superres import Superres, load_superres
@@ -90,13 +91,16 @@ def upscale(
     network = network or load_superres(settings.variant)
     height, width = (side * settings.factor for side in size_of(photo))
 
-    def fitting(memory: str | None, tile: int | None) -> int:
-        return tile_for(photo, settings.model_copy(update={"memory": memory, "tile": tile}), network)
-
     def draw(tile: int) -> Iterator[Part]:
         return upscaling(photo, settings.model_copy(update={"tile": tile, "memory": None}), network=network)
 
-    return OnePass((height, width), draw, fitting, networks=[used(settings.variant)], least=SMALLEST)
+    return OnePass(
+        (height, width),
+        draw,
+        tiling(photo, settings.factor, network),
+        networks=[used(settings.variant)],
+        least=SMALLEST,
+    )
 
 
 def used(variant: Variant) -> NetworkUsed:
@@ -145,7 +149,7 @@ def upscaling(
     tile = tile_for(picture, settings, network)
     grid = Grid(size_of(picture), step=1, halo=network.halo, tile=tile, periodic=settings.seamless)
     height, width = (side * settings.factor for side in grid.size)
-    image = torch.full((picture.shape[0], 3, height, width), 0.5)
+    image = torch.full((picture.shape[0], 3, height, width), 0.5, dtype=torch.float32)
     for number, place in enumerate(grid, 1):
         _enlarge_tile(picture, image, grid, place, network)
         yield Part(number, len(grid), image)
@@ -166,15 +170,18 @@ def tile_for(picture: Tensor, settings: UpscaleSettings, network: Superres) -> i
     Raises:
         OutOfMemory: not even the smallest does.
     """
-    if settings.tile is not None and settings.memory is None:
-        return settings.tile
-    held = resident() + picture.nbytes * settings.factor**2
-    return fitting_tile(
-        lambda side: held + picture.shape[0] * tile_bytes(side, settings.factor, network),
-        allowed_memory(settings.memory),
-        largest=min(settings.tile or LARGEST, max(size_of(picture))),
+    return tiling(picture, settings.factor, network).fit(settings.memory, settings.tile).tile
+
+
+def tiling(picture: Tensor, factor: int, network: Superres) -> Tiling:
+    """The tiles in which a picture may be enlarged, and what they take."""
+    count, (height, width) = picture.shape[0], size_of(picture)
+    result = count * height * width * factor**2 * WRITTEN
+    return Tiling(
+        lambda side: result + count * tile_bytes(side, factor, network),
+        largest=min(LARGEST, max(height, width)),
         smallest=SMALLEST,
-        doing=f"enlarging {settings.factor} times",
+        doing=f"enlarging {factor} times",
         dial="--factor",
     )
 

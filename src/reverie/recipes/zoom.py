@@ -26,6 +26,7 @@ from reverie.pictures import magnified, scaled
 from reverie.recipes.dream import Beside, DreamSettings, canvas_of, dreaming, noise
 
 _DEEPEST = 20.0  # natural logarithm of a magnification beyond which no pixel of the photo's alpha is left to see
+KEPT = 5  # pictures: the frame, the one before, the first, and what they are made of
 CALM = 0.6  # of a first frame's step, so that frames do not flicker
 ZOOM = Panel("Zoom")
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -84,7 +85,7 @@ def zoom(
     def follow(executor: Executor, state: State | None) -> Iterator[FrameStep]:
         return zooming(first, settings, beside=beside, executor=executor, alpha=photo_alpha, state=state)
 
-    return Frames(first, settings.frames, follow)
+    return Frames(first, settings.frames, follow, kept=KEPT)
 
 
 def zooming(
@@ -107,15 +108,16 @@ def zooming(
     """
     number, frame, palette = (-1, None, None) if state is None else (state["number"], state["frame"], state["palette"])
     while number + 1 < settings.frames:
-        number, kept = number + 1, _kept(number, frame, palette)
+        number += 1
         what = first if frame is None else following(first, frame, settings, beside, number)
         for iterate in what.run(executor=executor):
             if not iterate.last:
-                yield FrameStep(number, settings.frames, iterate, kept=kept)
+                yield FrameStep(number, settings.frames, iterate)
         frame = iterate.image if palette is None else steadied(iterate.image, palette)
         palette = frame if palette is None else palette
         seen = None if alpha is None else frame_alpha(alpha, settings, number, size=what.stages[-1].size)
-        yield FrameStep(number, settings.frames, iterate, frame, seen, _kept(number, frame, palette))
+        kept = {"number": number, "frame": frame, "palette": palette}
+        yield FrameStep(number, settings.frames, iterate, frame, seen, kept)
 
 
 def following(first: Synthesis, frame: Tensor, settings: ZoomSettings, beside: Beside, number: int) -> Synthesis:
@@ -137,7 +139,8 @@ def frame_alpha(alpha: Tensor, settings: ZoomSettings, number: int, *, size: tup
     Returns:
         (1, 1, h, w) in [0, 1].
     Example:
-        >>> write_image("00010.png", step.image, alpha=frame_alpha(alpha, settings, 10, size=size_of(step.image)))
+        >>> frame_alpha(torch.ones(1, 1, 60, 80), ZoomSettings(), 10, size=(36, 48)).shape
+        torch.Size([1, 1, 36, 48])
     """
     factor = math.exp(min(number * math.log(settings.rate), _DEEPEST))
     at = (settings.at[0], settings.at[1])
@@ -149,8 +152,3 @@ def steadied(frame: Tensor, first: Tensor) -> Tensor:
     mean, wanted = (x.mean((2, 3), keepdim=True) for x in (frame, first))
     contrast = (first - wanted).pow(2).mean().sqrt() / (frame - mean).pow(2).mean().sqrt().clamp_min(1e-6)
     return torch.addcmul(wanted, frame - mean, contrast).clamp_(0, 1)
-
-
-def _kept(number: int, frame: Tensor | None, palette: Tensor | None) -> State | None:
-    """What goes on after a whole frame."""
-    return None if frame is None else {"number": number, "frame": frame, "palette": palette}

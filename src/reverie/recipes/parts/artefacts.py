@@ -97,9 +97,7 @@ def grid_in(x: Tensor) -> float:
     rows, columns = torch.cartesian_prod(torch.arange(_STEPS), torch.arange(_STEPS))[1:].T  # all but the mean
     rows, columns = rows * h // _STEPS, columns * w // _STEPS
     windows = [_around(power, *size)[rows, columns].flatten(1) for size in ((13, 13), (1, 13), (13, 1))]
-    about = torch.stack([window.median(1).values for window in windows]).amax(
-        0
-    )  # on the axes it is another than beside
+    about = torch.stack([window.median(1).values for window in windows]).amax(0)  # another on the axes than beside
     return float((power[rows, columns] / about.clamp_min((_SEEN * h * w / 8) ** 2 / _PEAK)).max())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reverie.crafts.settings import RunSettings
+from reverie.engine import parse_memory
 from reverie.engine.precision import with_precision
 from reverie.errors import RecipeError
 from reverie.networks import Network, Padding, Pooling, load
@@ -35,4 +36,6 @@ def network_for(
         raise RecipeError(
             f"a seamless picture needs a network that reads round its edges, and {network.name} does not; {way}."
         )
-    return with_precision(network, settings.precision)
+    allowed: str | None = getattr(settings, "memory", None)
+    memory = None if allowed is None else parse_memory(allowed)
+    return with_precision(network, settings.precision, memory=memory)

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from reverie.engine.memory import allowed_memory, fitting_tile, resident
+from reverie.engine.memory import Tiling
 from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError, RecipeError
 from reverie.feedforward.johnson import Johnson, check_size
 from reverie.feedforward.stylise import stylise
 from reverie.networks import NetworkUsed
 from reverie.pictures import check_colour_mode, coloured, mask_of, scaled, size_of
-from reverie.recipes.instant import InstantSettings, counted, resolved, size_for
+from reverie.recipes.parts.at_once import InstantSettings, counted, resolved, size_for
 
 LARGEST, SMALLEST = 1536, 96  # pixels; larger tiles are no faster, smaller ones read mostly halo
 _PICTURES = 40  # bytes per pixel of the photo, its copy, the result and what is mixed
@@ -52,15 +52,11 @@ def painted_by(
         fixed = replace(manner, settings=manner.settings.model_copy(update={"tile": tile, "memory": None}))
         yield Part(1, 1, fixed.paint(photo, mask=mask, opaque=opaque))
 
-    def fitting(memory: str | None, tile: int | None) -> int:
-        how = manner.settings.model_copy(update={"memory": memory, "tile": tile})
-        return replace(manner, settings=how).tile(size)
-
     advice = manner.advice(size)
     return OnePass(
         size,
         draw,
-        fitting,
+        manner.tiling(size),
         networks=[NetworkUsed(CUSTOM, network.sha256)],
         precision=manner.settings.precision,
         least=SMALLEST,
@@ -124,22 +120,26 @@ class OwnPainter:
         Raises:
             OutOfMemory: not even the smallest does.
         """
-        settings = self.settings
-        if settings.tile is not None and settings.memory is None:
-            return settings.tile
-        allowed = allowed_memory(settings.memory)
+        return self.tiling(size).fit(self.settings.memory, self.settings.tile).tile
+
+    def tiling(self, size: tuple[int, int]) -> Tiling:
+        """The tiles in which a photo of this (H, W) may be painted, and what they take."""
         channels = int(self.network.tensors["down.0.weight"].shape[0])
         width, pixels = channels * self.network.dtype.itemsize, size[0] * size[1]
-        if not settings.tile and resident() + (_PICTURES + _WHOLE * width) * pixels <= allowed:
-            return 0
-        held = resident() + (_PICTURES + _KEPT * width) * pixels
-        return fitting_tile(
-            lambda side: held + 4 * _TILE * channels * min(side, size[0]) * min(side, size[1]),
-            allowed,
-            largest=min(settings.tile or LARGEST, LARGEST),
+
+        def working(side: int) -> float:
+            if not side:
+                return (_PICTURES + _WHOLE * width) * pixels
+            tile = 4 * _TILE * channels * min(side, size[0]) * min(side, size[1])
+            return (_PICTURES + _KEPT * width) * pixels + tile
+
+        return Tiling(
+            working,
+            largest=LARGEST,
             smallest=SMALLEST,
             doing=f"painting {size[1]}x{size[0]} px",
             dial="--size",
+            whole=True,
         )
 
     def advice(self, size: tuple[int, int]) -> str:

@@ -99,6 +99,37 @@ def found(network: Network, photo: Tensor, painting: Tensor, count: int, *, opaq
     return parts
 
 
+def dialled(parts: Sequence[Part], *, strengths: Sequence[float], strokes: Sequence[float]) -> list[Part]:
+    """The regions with strengths and strokes of their own; those that are left out are 1.
+
+    Raises:
+        RecipeError: more of them than regions, or not above 0.
+    """
+    count = len(parts)
+    for name, values in (("strengths", strengths), ("strokes", strokes)):
+        if len(values) > count or any(not 0 < v < float("inf") for v in values):
+            raise RecipeError(f"region {name} are above 0, one for each of {count} regions; got {list(values)}.")
+    strong, long = ([*values, *[1.0] * (count - len(values))] for values in (strengths, strokes))
+    return [
+        replace(part, strength=strength, stroke=stroke)
+        for part, strength, stroke in zip(parts, strong, long, strict=True)
+    ]
+
+
+def within(mask: Tensor | None, opaque: Tensor | None) -> Tensor | None:
+    """Where a painting belongs to a region and is opaque too.
+
+    Raises:
+        PictureError: nowhere.
+    """
+    if mask is None or opaque is None:
+        return opaque if mask is None else mask
+    both = resize(mask, size_of(opaque), filter="bilinear").clamp(0, 1) * opaque
+    if float(both.max()) <= 0:
+        raise PictureError("a region of the painting is transparent all over; draw its map on what is opaque.")
+    return both
+
+
 def _small(picture: Tensor) -> Tensor:
     return scaled(picture, fit(size_of(picture), longer=min(_LOOKED_AT, max(size_of(picture)))))
 
@@ -129,34 +160,3 @@ def _memberships(features: Tensor, centres: Tensor, size: tuple[int, int]) -> Te
     distances = torch.cdist(features.flatten(2)[0].T, centres)
     shares = (-distances / _SOFTNESS).softmax(1).T.reshape(len(centres), 1, h, w)
     return resize(shares, size, filter="bilinear").clamp(0, 1)
-
-
-def dialled(parts: list[Part], strengths: Sequence[float], strokes: Sequence[float]) -> list[Part]:
-    """The regions with their own strengths and strokes.
-
-    Raises:
-        RecipeError: more of them than regions, or not above 0.
-    """
-    count, lists = len(parts), {"strengths": strengths, "strokes": strokes}
-    for name, values in lists.items():
-        if len(values) > count or any(not 0 < v < float("inf") for v in values):
-            raise RecipeError(f"region {name} are above 0, one for each of {count} regions; got {list(values)}.")
-    full_strengths, full_strokes = ([*values, *[1.0] * (count - len(values))] for values in lists.values())
-    return [
-        replace(part, strength=strength, stroke=stroke)
-        for part, strength, stroke in zip(parts, full_strengths, full_strokes, strict=True)
-    ]
-
-
-def shared_mask(mask: Tensor | None, opaque: Tensor | None) -> Tensor | None:
-    """Where a painting belongs to a region and is opaque too.
-
-    Raises:
-        PictureError: nowhere.
-    """
-    if mask is None or opaque is None:
-        return opaque if mask is None else mask
-    both = resize(mask, size_of(opaque), filter="bilinear").clamp(0, 1) * opaque
-    if float(both.max()) <= 0:
-        raise PictureError("a region of the painting is transparent all over; draw its map on what is opaque.")
-    return both

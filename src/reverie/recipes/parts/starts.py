@@ -14,8 +14,11 @@ from torch import Tensor
 from reverie.choices import Precision
 from reverie.crafts.settings import QUALITY, Quality
 from reverie.engine import Stage, pyramid
+from reverie.engine.memory import LOADED, enough, parse_memory, resident, spoken
+from reverie.errors import OutOfMemory
 from reverie.pictures import match_colours, scaled
-from reverie.recipes.instant import InstantSettings, painter
+from reverie.recipes.instant import painter, painting_bytes
+from reverie.recipes.parts.at_once import InstantSettings, resolved
 
 Start = Literal["instant", "photo", "noise", "colours"]
 GROWTH = 0.75  # of the steps, from scale to scale
@@ -72,6 +75,7 @@ def painted_at_once(
     precision: Precision = "auto",
     opaque: Tensor | None = None,
     paintings_opaque: Sequence[Tensor | None] = (),
+    memory: str | None = None,
 ) -> Tensor:
     """What instant makes of a photo (1, 3, H, W) at some size (h, w): a painting's first scale, in one pass.
 
@@ -81,12 +85,40 @@ def painted_at_once(
         weights, strength, stroke, seed, precision: as of a style; instant goes no further than strength 1.
         opaque: (1, 1, H, W), the photo's alpha; None where all of it is opaque.
         paintings_opaque: that of each painting.
+        memory: most to use. It is painted whole all the same, so that the picture does not depend on it.
+    Raises:
+        OutOfMemory: it does not fit; the message says what would.
     """
-    how = InstantSettings(
-        weights=tuple(weights), strength=min(1.0, strength), stroke=stroke, seed=seed, precision=precision, tile=0
+    wished = InstantSettings(
+        weights=tuple(weights),
+        strength=min(1.0, strength),
+        stroke=stroke,
+        seed=seed,
+        precision=precision,
+        tile=0,
+        memory=memory,
     )
+    how = resolved(wished)
+    check_fits(size, how)
     alpha = None if opaque is None else scaled(opaque, size)
     return painter(paintings, how, opaque=paintings_opaque).paint(scaled(photo, size).clamp(0, 1), opaque=alpha)
+
+
+def check_fits(size: tuple[int, int], how: InstantSettings) -> None:
+    """Refuse what instant cannot paint whole in the memory allowed.
+
+    Raises:
+        OutOfMemory: it does not fit.
+    """
+    if how.memory is None:
+        return
+    held, allowed = resident() + LOADED, parse_memory(how.memory)
+    needed = held + painting_bytes(size, 0, how.precision)
+    if needed > allowed:
+        raise OutOfMemory(
+            f"the start by instant takes {spoken(needed)}, and {spoken(allowed)} may be used; try"
+            f" {'--start photo or ' if held <= allowed else ''}--memory {enough(needed)}."
+        )
 
 
 def noise(size: tuple[int, int], seed: int, *, like: Sequence[Tensor] = ()) -> Tensor:

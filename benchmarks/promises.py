@@ -1,0 +1,153 @@
+"""Whether `--memory` is kept: what was allowed, planned and measured for every craft, each run in its own process.
+
+Each run is first asked for in 1 MB. It is refused before any work, and the message names an amount that would do; with
+that amount, the least there is, the run has to end well within it. `python -m benchmarks.memory` keeps the table.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import reverie as rv
+from benchmarks.speed import photo
+from reverie.feedforward.johnson import draw_johnson, write_johnson
+
+SIDES = (256, 512, 768, 1024, 1536)
+"""Pixels of the longer side of results."""
+TILES = ("", "0", "256")
+"""What is asked of tiles: nothing, none, some of a side."""
+_ASKED = 5  # times for a larger amount: reading, the start and the run may each refuse
+_RAISED = re.compile(r"--memory (\d+)MB")
+
+_DREAM = ("dream", "photo.jpg", "--steps", "1", "--octaves", "1")
+_STYLE = ("style", "photo.jpg", "painting.jpg", "--steps", "1")
+
+CRAFTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "dream": ("dream", "photo.jpg", "--steps", "1", "--octaves", "2"),
+        "dream, masked, upscale 2": (*_DREAM, "--mask", "mask.png", "--upscale", "2"),
+        "dream, guided": (*_DREAM, "--guide", "painting.jpg"),
+        "zoom": (*_DREAM, "--zoom", "2", "--zoom-steps", "1"),
+        "style": _STYLE,
+        "style, from the photo, masked": (*_STYLE, "--start", "photo", "--mask", "mask.png"),
+        "style, its palette": (*_STYLE, "--colour", "palette"),
+        "style, L-BFGS": (*_STYLE, "--optimiser", "lbfgs"),
+        "texture": ("texture", "painting.jpg", "--steps", "1"),
+        "instant": ("instant", "photo.jpg", "painting.jpg"),
+        "instant, own style": ("instant", "photo.jpg", "--network", "own.safetensors"),
+        "upscale": ("upscale", "small.jpg", "--factor", "2"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How a run kept to its memory.
+
+    Attributes:
+        craft, size, tile: which run; the longer side of what it makes, or is made from, in pixels.
+        allowed, measured: MB; what the message named, and the most the process held.
+    """
+
+    craft: str
+    size: int
+    tile: str
+    allowed: int
+    measured: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether the promise was kept."""
+        return self.measured <= self.allowed
+
+
+def runs(folder: Path, crafts: Sequence[str], sides: Sequence[int], tiles: Sequence[str] = TILES) -> Iterator[Kept]:
+    """Each craft at each size and tile, in a folder with its files."""
+    for side in sides:
+        lay_out(folder, side)
+        for craft in crafts:
+            for tile in tiles:
+                if not (craft == "upscale" and tile == "0"):
+                    yield kept(folder, craft, side, tile)
+
+
+def lay_out(folder: Path, side: int) -> None:
+    """The files that the commands name: a photo half again as large as the results, a painting, a mask, a network."""
+    picture = photo(side, side * 3 // 2)
+    rv.write_image(folder / "photo.jpg", picture)
+    rv.write_image(folder / "small.jpg", photo(side * 3 // 4, side))
+    rv.write_image(folder / "painting.jpg", photo(640, 768).flip(3))
+    rv.write_image(folder / "mask.png", (picture.mean(1, keepdim=True) > 0.5).float().expand(1, 3, -1, -1))
+    write_johnson(folder / "own.safetensors", draw_johnson())
+
+
+def kept(folder: Path, craft: str, side: int, tile: str) -> Kept:
+    """A run in the least memory that is said to do.
+
+    Raises:
+        RuntimeError: it was refused without a remedy, or again and again, or it failed.
+    """
+    words = [*CRAFTS[craft], *(["--tile", tile] if tile else [])]
+    words += ["--size", str(side)] if craft != "upscale" else []
+    amount = 1
+    for _ in range(_ASKED):
+        with tempfile.TemporaryDirectory(dir=folder) as out:
+            there = str(Path(out) / ("frames" if craft == "zoom" else "out.png"))
+            ended = run(folder, [*words, "--memory", f"{amount}MB", "-o", there])
+        if ended["code"] == 0:
+            return Kept(craft, side, tile, amount, round(ended["peak"] / 2**20))
+        raised = _RAISED.search(str(ended["said"]))
+        if raised is None or int(raised[1]) <= amount:
+            break
+        amount = int(raised[1])
+    raise RuntimeError(f"{craft} at {side} px, --tile '{tile}', --memory {amount}MB: {ended['said']}")
+
+
+def run(folder: Path, words: Sequence[str]) -> dict[str, float]:
+    """A command in a process of its own: its code, the most bytes it held, and what it said last."""
+    told = subprocess.run([sys.executable, "-c", _RUN, *words], cwd=folder, capture_output=True, text=True)
+    if told.returncode:
+        raise RuntimeError(told.stderr)
+    return {**json.loads(told.stdout.splitlines()[-1]), "said": told.stderr.strip()}
+
+
+_RUN = """
+import json, sys
+from pathlib import Path
+from reverie.cli import main
+code = main(sys.argv[1:])
+peak = next(l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith("VmHWM")).split()[1]
+print("\\n" + json.dumps({"code": code, "peak": int(peak) * 1024}))
+"""
+
+
+def table(rows: Sequence[Kept]) -> str:
+    """The runs as a page."""
+    lines = [f"| {row.craft} | {row.size} | {row.tile or 'chosen'} | {row.allowed} | {row.measured} |" for row in rows]
+    return "\n".join(
+        [
+            "# How much memory a run takes",
+            "",
+            "`--memory 900MB` is a promise: the whole process stays below it, or the run is refused before any work,"
+            " and the message says what would do. Here each craft was given the least that its message named; tile 0 is"
+            " the whole picture at once. Megabytes; written by `python -m benchmarks.memory`.",
+            "",
+            "| craft | longer side | tile | allowed | measured |",
+            "|---|---:|---:|---:|---:|",
+            *lines,
+            "",
+        ]
+    )
+
+
+def figures(rows: Sequence[Kept]) -> list[dict[str, object]]:
+    """The runs as plain values."""
+    return [{**asdict(row), "ok": row.ok} for row in rows]

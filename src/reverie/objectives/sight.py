@@ -1,0 +1,52 @@
+"""What a view does to a picture, done to all that has a place in it: masks, reference pictures and positions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from reverie.objectives.places import Region, Size, map_of
+
+if TYPE_CHECKING:
+    from reverie.networks import Network
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """One draw of a view, as statistics follow it.
+
+    Attributes:
+        network: whose maps the regions lie on.
+        size: (H, W) of the picture.
+        seen: (H, W) of what the view made of it.
+        carry: takes a picture (B, 3, H, W) of that size through the same draw.
+    """
+
+    network: Network
+    size: Size
+    seen: Size
+    carry: Callable[[Tensor], Tensor]
+
+    @torch.no_grad()
+    def picture(self, reference: Tensor) -> Tensor:
+        """A reference picture as the view shows it."""
+        return self.carry(reference)
+
+    @torch.no_grad()
+    def region(self, region: Region, layer: str) -> Region:
+        """A region where the view has put it; without any weight where the view leaves it out."""
+        weights = F.interpolate(region.weights, self.size, mode="nearest").expand(1, 3, *self.size)
+        moved = self.carry(weights)[:, :1].clamp_min(0)
+        laid = F.interpolate(moved, map_of(self.network, layer, self.seen), mode="area")
+        return Region(laid / laid.mean().clamp_min(1e-12))
+
+    def place(self, layer: str, row: int, column: int) -> Region:
+        """Where one position of a layer's map has gone."""
+        weights = torch.zeros(1, 1, *map_of(self.network, layer, self.size), dtype=torch.float32)
+        weights[..., row, column] = 1
+        return self.region(Region(weights), layer)

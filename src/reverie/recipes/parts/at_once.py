@@ -1,0 +1,96 @@
+"""What painting at once takes, by whichever network: its settings, the size of the result, what alphas count for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor
+
+from reverie.choices import Precision
+from reverie.crafts.settings import DIAL, MACHINE, ColourSettings, Numbers, SeedSettings, TileSettings
+from reverie.engine.memory import parse_memory
+from reverie.engine.precision import fastest
+from reverie.errors import PictureError, RecipeError
+from reverie.networks import load
+from reverie.pictures import fit, scaled, size_of
+
+LONGEST = 3840  # pixels of the longer side, where no size was asked for
+_OPAQUE = 1e-4  # of alpha; less is the rounding of a resize
+
+
+class InstantSettings(SeedSettings, TileSettings, ColourSettings):
+    """How to paint at once."""
+
+    strength: Annotated[float, DIAL] = Field(
+        default=1.0, ge=0, le=1, description="0 gives nearly the photo, 1 the painting's manner"
+    )
+    stroke: Annotated[float, DIAL] = Field(
+        default=1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting"
+    )
+    size: Annotated[int | None, DIAL] = Field(
+        default=None,
+        ge=16,
+        le=100_000,
+        description=f"longer side of the result, pixels; default: the photo's, up to {LONGEST}",
+    )
+    weights: Annotated[Numbers, DIAL] = Field(
+        default=(), description="share of each painting, e.g. 2,1; default: equal"
+    )
+    precision: Annotated[Precision, MACHINE] = Field(
+        default="auto", description="auto, float32 or bfloat16; auto measures what is fastest here"
+    )
+
+
+def resolved(settings: InstantSettings) -> InstantSettings:
+    """The same settings with the automatic precision chosen."""
+    if settings.precision != "auto":
+        return settings
+    memory = None if settings.memory is None else parse_memory(settings.memory)
+    return settings.model_copy(update={"precision": fastest(load(), memory=memory).name})
+
+
+def size_for(photo: Tensor, settings: InstantSettings) -> tuple[int, int]:
+    """The (H, W) of the result: the longer side as asked for, or the photo's own up to `LONGEST`."""
+    size = size_of(photo)
+    if settings.size is None and max(size) <= LONGEST:
+        return size
+    return fit(size, longer=settings.size or LONGEST)
+
+
+def alpha_of_each(opaque: Sequence[Tensor | None], paintings: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+    """The alpha of each painting, None where all of it counts alike.
+
+    Args:
+        opaque: (1, 1, h, w) or None for each; empty: none has any.
+        paintings: (1, 3, h, w) each.
+    Raises:
+        RecipeError: not as many as paintings.
+        PictureError: one of another size than its painting.
+    """
+    given = tuple(opaque) or (None,) * len(paintings)
+    if len(given) != len(paintings):
+        raise RecipeError(f"alpha is one for each painting, or none at all; got {len(given)} for {len(paintings)}.")
+    return tuple(counted(alpha, of=p, size=size_of(p)) for alpha, p in zip(given, paintings, strict=True))
+
+
+def counted(opaque: Tensor | None, *, of: Tensor, size: tuple[int, int]) -> Tensor | None:
+    """How much each pixel of a picture counts once it has this size; None where all do alike, or none is opaque.
+
+    Args:
+        opaque: (1, 1, H, W) in [0, 1].
+        of: the picture, (1, 3, H, W).
+        size: (h, w).
+    Raises:
+        PictureError: their sizes differ.
+    """
+    if opaque is None:
+        return None
+    if opaque.shape != (1, 1, *size_of(of)):
+        raise PictureError(
+            f"alpha is (1, 1, H, W) of its picture's size, and {tuple(opaque.shape)} came for {size_of(of)}; resize it."
+        )
+    own = scaled(opaque, size)
+    least, most = (float(bound) for bound in own.aminmax())
+    return own if least < 1 - _OPAQUE and most > _OPAQUE else None

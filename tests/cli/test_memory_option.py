@@ -1,0 +1,67 @@
+"""What `--memory` allows is kept, by the whole process; what does not fit is refused with remedies that work."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Run
+
+from benchmarks.promises import CRAFTS, SIDES, TILES, Kept, kept, lay_out, runs, table
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
+
+
+@pytest.mark.parametrize(("craft", "tile"), [("dream", ""), ("instant", ""), ("upscale", "256")])
+def test_the_least_that_is_named_is_enough_and_kept(tmp_path: Path, craft: str, tile: str) -> None:
+    lay_out(tmp_path, 192)
+    run = kept(tmp_path, craft, 192, tile)
+    assert run.ok, run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("craft", CRAFTS)
+@pytest.mark.parametrize("side", SIDES)
+def test_every_craft_keeps_to_its_memory(tmp_path: Path, craft: str, side: int) -> None:
+    broken = [run for run in runs(tmp_path, [craft], [side], TILES) if not run.ok]
+    assert not broken, table(broken)
+
+
+def test_a_broken_promise_is_seen() -> None:
+    assert Kept("dream", 256, "", 400, 400).ok and not Kept("dream", 256, "", 400, 401).ok
+
+
+@pytest.mark.parametrize(
+    "words", [("dream", "photo.png"), ("instant", "photo.png", "night.jpg"), ("upscale", "photo.png")]
+)
+def test_a_tile_does_not_cancel_the_limit(reverie: Run, words: tuple[str, ...]) -> None:
+    ended = reverie(*words, "--tile", 512, "--memory", "1MB", "-o", "o.png")
+    assert (ended.code, ended.err.count("\n")) == (2, 1) and "--memory" in ended.err
+    assert not Path("o.png").exists()
+
+
+def test_a_smaller_size_is_offered_only_where_it_helps(reverie: Run) -> None:
+    little = reverie("dream", "photo.png", "--memory", "1MB").err
+    assert "--size" not in little and re.search(r"Try --memory \d+MB\.$", little.strip()), little
+    words = ("dream", "noise", "--octaves", 1, "--dry-run")
+    least = re.search(r"--memory (\d+)MB", reverie(*words, "--size", 2000, "--memory", "1MB").err)
+    assert least
+    less = f"{int(least[1]) * 85 // 100}MB"
+    offered = re.search(r"--size (\d+)", reverie(*words, "--size", 2000, "--memory", less).err)
+    assert offered and reverie(*words, "--size", offered[1], "--memory", less).code == 0
+
+
+def test_the_tile_that_fits_is_offered(reverie: Run) -> None:
+    words = ("dream", "noise", "--size", 1500, "--octaves", 1, "--memory", f"{_held() + 350}MB", "--dry-run")
+    refused = reverie(*words, "--tile", 0)
+    offered = re.search(r"--tile (\d+)", refused.err)
+    assert refused.code == 2 and offered, refused.err
+    assert reverie(*words, "--tile", offered[1]).code == 0
+
+
+def _held() -> int:
+    """MB that this process holds now."""
+    text = Path("/proc/self/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) // 2**10 for line in text.splitlines() if line.startswith("VmRSS"))
