@@ -1,4 +1,4 @@
-"""What is optimised: parameters that draw a picture."""
+"""The base class of canvases: parameters that draw a picture."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def at_size(x: Tensor, size: Size, *, periodic: bool) -> Tensor:
 
 
 def leaf(x: Tensor, *, copy: bool = True) -> Tensor:
-    """What begins a graph: a copy, or a tensor that is nobody else's."""
+    """Return a leaf of the graph: a copy, or the tensor itself if nobody else holds it."""
     with torch.inference_mode(False):
         x = x.detach()
         return (x.clone() if copy or x.is_inference() else x).contiguous().requires_grad_(True)

@@ -136,7 +136,7 @@ class PixelCanvas(Canvas):
 
 
 def _shown(added: Tensor, share: Tensor) -> Tensor:
-    """What is added, times the mask; the gradient comes back whole."""
+    """Multiply the added detail by the mask; the gradient is passed back unmasked."""
     return added + (added * share - added).detach()
 
 

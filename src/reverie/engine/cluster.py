@@ -139,7 +139,7 @@ class RayExecutor(Cutter):
         return Swept(tuple(x.to(share.dtype) for x, share in zip(sums, tensors, strict=True)), gradient)
 
     def _visits(self, order: _Order, strips: list[Any], gradients: Any, again: bool) -> Iterator[_Visit]:
-        """What each tile gives, in the order of the tiles; what a dead actor owed is asked of its successor."""
+        """Yield each tile's results, in the order of the tiles; a dead actor's tiles are given to its successor."""
         died: type[Exception] = the_ray().exceptions.RayActorError
         owners, ask = order.owners, self._asking(order, strips, gradients, again)
         owed = {number: ask(number) for number in range(len(owners))}
@@ -186,7 +186,7 @@ class RayExecutor(Cutter):
         return _Parcel(next(self._numbers), [the_ray().put(content)])
 
     def _laid_out(self, order: _Order, picture: Tensor) -> list[Any]:
-        """What each actor sees of the picture, sent where it has changed."""
+        """Return each actor's part of the picture, sent if it has changed."""
         for owner, box in enumerate(order.boxes):
             pixels = np.ascontiguousarray(box.of(picture.detach()).cpu().numpy())
             before = self._strips[owner]
@@ -203,7 +203,7 @@ class RayExecutor(Cutter):
 
 
 class Hand:
-    """What runs in an actor: the passes over its tiles."""
+    """The code that runs in an actor: the passes over its tiles."""
 
     def __init__(self, threads: int, device: str) -> None:
         torch.set_num_threads(threads)
@@ -348,7 +348,7 @@ def _plain(gradients: Sequence[Tensor | None]) -> list[Array | None]:
 
 
 def _got(sent: Any) -> Any:
-    """What a task returned; what it raised is raised here as it was."""
+    """Return a task's result; an exception that it raised is raised here unchanged."""
     ray = the_ray()
     try:
         return ray.get(sent)

@@ -1,4 +1,4 @@
-"""How weights are moved: an optimiser, its schedule, an average, and the way back to weights that were good."""
+"""Training of weights: an optimiser, its schedule, an average, and the return to weights that were good."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PATIENCE, _RETURNS = 3, 4  # steps in a row that are not finite, and returns, b
 
 @dataclass(frozen=True)
 class Descent:
-    """How weights are moved: by Adam, clipped, scheduled, and averaged.
+    """Settings of the training of weights: Adam with clipping, a schedule, and an average.
 
     Attributes:
         rate: the largest size of a step.
@@ -56,7 +56,7 @@ class Descent:
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """What a batch asks of the weights.
+    """Gradients and losses of a batch.
 
     Attributes:
         gradients: of the loss, by weight; those that had no part in it are left out.

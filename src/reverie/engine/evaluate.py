@@ -18,7 +18,7 @@ from reverie.pictures import check_picture, size_of
 
 
 class Evaluation(NamedTuple):
-    """What an objective says of a picture.
+    """Value and gradient of an objective at a picture.
 
     Attributes:
         total: the weighted sum, a scalar.

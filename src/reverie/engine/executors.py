@@ -101,7 +101,7 @@ def layers_of(wanted: Statistics) -> tuple[str, ...]:
 
 
 def _as_map(layer: str, features: Tensor) -> Tensor:
-    """What a layer gives as a map (B, C, h, w); of the vectors (B, C) after a flattening, one of a single position."""
+    """Return a layer's output as a map (B, C, h, w); vectors (B, C) become a map of a single position."""
     if features.dim() == 2:
         return features[:, :, None, None]
     if features.dim() != 4:

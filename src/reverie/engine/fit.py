@@ -39,27 +39,27 @@ _AHEAD = 3  # batches that are drawn while a step is worked on
 
 
 class Learner(ABC, Generic[B]):
-    """What weights are fitted to: a loss, and whatever of it changes meanwhile."""
+    """The loss that weights are fitted to, and its state, which changes meanwhile."""
 
     @abstractmethod
     def loss(self, weights: Weights, batch: B) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The loss of a batch, a scalar, and its terms by name; not finite, or `Diverged`, where it fails."""
 
     def network(self, weights: Weights) -> Any:
-        """What some weights make: by default themselves."""
+        """Return the network that some weights make: by default the weights themselves."""
         return weights
 
     def begin(self, state: State | None, average: Weights) -> None:
         """Begin anew, or from a state; the average of the weights moves on in place with every step."""
 
     def state(self) -> State:
-        """What it needs to go on from here, beside the weights."""
+        """Return all it needs to go on from here besides the weights."""
         return {}
 
 
 @torch.enable_grad()
 def update(learner: Learner[B], weights: Weights, carried: Weights, batch: B) -> Update:
-    """What a batch asks of the weights, which stay as they are: a pure function, to be worked out anywhere.
+    """Compute a batch's update without changing the weights: a pure function, which may run anywhere.
 
     Args:
         weights: leaf tensors that require a gradient.
@@ -98,7 +98,7 @@ class TrainingStep:
 
     @property
     def last(self) -> bool:
-        """Whether the training ends with this step."""
+        """True if the training ends with this step."""
         return self.done >= 1
 
     @property
@@ -108,7 +108,7 @@ class TrainingStep:
 
     @property
     def place(self) -> str:
-        """Which step."""
+        """Number of the step, in words."""
         return f"step {self.step}"
 
     @property
@@ -118,16 +118,16 @@ class TrainingStep:
 
     @property
     def network(self) -> Any:
-        """What the learner makes of the average."""
+        """Return the network that the average of the weights makes."""
         return self.learner.network(self.average)
 
     def preview(self) -> Tensor:
-        """What the network makes now, where the learner can show it: (1, 3, h, w) in [0, 1]."""
+        """Paint a preview with the present network, if the learner can: (1, 3, h, w) in [0, 1]."""
         shown: Tensor = self.learner.preview(self.network)
         return shown
 
     def facts(self) -> dict[str, Any]:
-        """Which step, and its losses."""
+        """Number of the step and its losses."""
         done, seconds = round(self.done, 6), round(self.seconds, 3)
         return {"step": self.step, "done": done, "seconds": seconds, "losses": dict(self.losses)}
 

@@ -1,4 +1,4 @@
-"""How a picture, or a map of features, is cut into tiles: what each owns and what it reads."""
+"""Grids that cut a picture, or a feature map, into tiles: what each owns and what it reads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Region = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class Grid:
-    """How a picture is cut.
+    """The cutting of a picture into tiles.
 
     Attributes:
         size: (H, W) of the picture.
@@ -71,7 +71,7 @@ class Grid:
 
     @property
     def shapes(self) -> int:
-        """How many different shapes the pixels that tiles read have."""
+        """Number of different shapes of the pixels that tiles read."""
         sides = [{span.seen[1] - span.seen[0] for span in self.spans(length)} for length in self.size]
         return len(sides[0]) * len(sides[1])
 
@@ -160,7 +160,7 @@ def owned(network: Network, layer: str, size: Size, place: Place, *, reach: int 
 
 
 def weights_at(opaque: Tensor | None, size: Size) -> Tensor | None:
-    """How much each position of a map of this (h, w) counts: the opaque share of the pixels it stands for.
+    """Weight each position of a map of this (h, w) by the opaque share of the pixels that it stands for.
 
     Args:
         opaque: (1, 1, H, W) in [0, 1], of the picture; None where all of it counts alike.

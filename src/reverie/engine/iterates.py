@@ -1,4 +1,4 @@
-"""What a run yields after every step."""
+"""Iterates: a run yields one after every step."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Iterate:
 
     @property
     def last(self) -> bool:
-        """Whether the run ends with this step."""
+        """True if the run ends with this step."""
         return self.stage == self.stages and self.step == self.steps
 
     @property
@@ -95,12 +95,12 @@ class Iterate:
 
     @property
     def place(self) -> str:
-        """Where the run is: ``stage 2/4  384x256  step 7/16``."""
+        """Position of the run in words: ``stage 2/4  384x256  step 7/16``."""
         step = f"{self.step}/{self.steps}"
         return f"stage {self.stage}/{self.stages}  {self.size[1]}x{self.size[0]}  step {step:>7}"
 
     def facts(self) -> dict[str, Any]:
-        """Where the run is and its losses, as plain values for a program."""
+        """Position of the run and its losses, as plain values for a program."""
         return {
             "stage": self.stage,
             "stages": self.stages,

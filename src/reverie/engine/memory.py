@@ -1,4 +1,4 @@
-"""How much memory there is, and giving back what is free."""
+"""Memory: measuring how much there is, and giving back what is free."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def _halved(largest: int, smallest: int, step: int) -> Iterator[int]:
 
 
 def how(tile: int) -> str:
-    """How a picture is cut, in words."""
+    """Describe how a picture is cut."""
     return f"in tiles of {tile} px" if tile else "as a whole"
 
 

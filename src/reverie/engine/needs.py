@@ -1,4 +1,4 @@
-"""How much memory a run takes at its worst moments: one model, calibrated by `python -m benchmarks.memory`."""
+"""Peak memory of a run: one model of its worst moments, calibrated by `python -m benchmarks.memory`."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _reference_bytes(what: Synthesis, bound: Bound) -> float:
 
 
 def _convolutions(piece: Piece) -> int:
-    """How many a run of a piece goes through."""
+    """Count the convolutions in a run of a piece."""
     layers = [layer for layer in piece.layers if layer != PICTURE]
     return sum(isinstance(node.op, Conv) for node in piece.network.blueprint.ancestors(layers))
 

@@ -59,7 +59,7 @@ class Piece:
         return self.network.density([layer for layer in self.layers if layer != PICTURE])
 
     def grid(self, size: Size, tile: int) -> Grid:
-        """How the map before it, of this (h, w), is cut so that tiles own `tile` pixels of the picture each way."""
+        """Return the grid on the map before it, of this (h, w), whose tiles own `tile` pixels of the picture a side."""
         return grid_for(self.network, (*self.wanted, *self.beside), size, max(1, tile // self.unit), out=self.out)
 
 
@@ -88,7 +88,7 @@ def grids(parts: Sequence[Piece], size: Size, tile: int) -> Iterator[tuple[Piece
 
 
 def work(parts: Sequence[Piece], size: Size, tile: int) -> float:
-    """How many features a pass over all tiles computes, those in halos included."""
+    """Count the features that a pass over all tiles computes, those in halos included."""
     return sum(sum(piece.density.values()) * grid.seen[1] for piece, grid in grids(parts, size, tile))
 
 
@@ -192,7 +192,7 @@ def _added(gradient: Tensor, parts: list[tuple[Region, Tensor]], *, alone: bool)
 
 
 def _alone(network: Network, layer: str) -> bool:
-    """Whether the gradient that comes down to a layer is in memory of its own: sums hand theirs to several."""
+    """True if the gradient that comes down to a layer is in memory of its own: sums pass theirs to several layers."""
     readers = (node for node in network.blueprint.nodes if layer in node.inputs)
     return all(isinstance(node.op, Conv | Pool | Relu) for node in readers)
 

@@ -26,7 +26,7 @@ _TRIED = 128  # pixels of the side on which enlarging is timed
 
 @dataclass(frozen=True)
 class Plan:
-    """How a run will be done.
+    """The plan of a run: its executor, memory and time.
 
     Attributes:
         size: (H, W) it is computed at in the end.
@@ -49,7 +49,7 @@ class Plan:
     disk: int
 
     def executor(self) -> Executor:
-        """What runs it."""
+        """Return the executor of the run."""
         if not self.tile:
             return WholeExecutor()
         be_frugal()
@@ -102,7 +102,7 @@ def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None,
 
 
 def _refusal(what: Synthesis, bound: Bound, least: Cut, limit: int, *, given: bool, held: int) -> str:
-    """That a run does not fit, and each remedy that would do by itself."""
+    """Return the message that a run does not fit, with each remedy that would do by itself."""
     height, width = least.size
     enlarged = least.enlarging == least.peak
     cut = "once it is enlarged" if enlarged else how(least.tile)
@@ -180,7 +180,7 @@ def _step_once(what: Synthesis, size: Size) -> None:
 
 
 def _enlarging_seconds(enlarge: Enlargement | None, size: Size) -> float:
-    """How long enlarging the last picture will take, by a small one's time."""
+    """Estimate the seconds of enlarging the last picture from those of a small one."""
     if enlarge is None:
         return 0.0
     height, width = (min(side, _TRIED) for side in size)

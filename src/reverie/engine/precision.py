@@ -1,4 +1,4 @@
-"""Which precision and memory layout this machine runs a network in fastest: measured, never assumed."""
+"""The precision and memory layout in which this machine runs a network fastest: measured, never assumed."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _machine(network: Network) -> str:
 
 
 def _read(path: Path) -> dict[str, int]:
-    """What earlier probes found; a damaged or older file is as good as none."""
+    """Read the results of earlier probes; a damaged or older file counts as none."""
     try:
         known = json.loads(path.read_text(encoding="utf8"))
         return {str(k): int(v) for k, v in known.items() if 0 <= int(v) < len(CANDIDATES)}

@@ -1,4 +1,4 @@
-"""What a craft can return, and what all of it has in common: a plan, and steps."""
+"""Runs, which crafts return: each has a plan, and steps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Losses = Mapping[str, float]
 
 
 class Step(Protocol):
-    """How far a run is."""
+    """Progress of a run after a step."""
 
     @property
     def done(self) -> float:
@@ -33,7 +33,7 @@ class Step(Protocol):
 
     @property
     def last(self) -> bool:
-        """Whether the run ends with this step."""
+        """True if the run ends with this step."""
 
     @property
     def at(self) -> tuple[int, int]:
@@ -45,7 +45,7 @@ class Step(Protocol):
 
     @property
     def place(self) -> str:
-        """Where the run is, in a few words."""
+        """Position of the run, in a few words."""
 
     def facts(self) -> dict[str, Any]:
         """The same for a program, as plain values."""
@@ -56,7 +56,7 @@ class Step(Protocol):
 
 @runtime_checkable
 class Run(Protocol):
-    """What a craft returns, ready to be planned and run."""
+    """The result of a craft, ready to be planned and run."""
 
     @property
     def networks(self) -> Sequence[NetworkUsed]:
@@ -72,10 +72,10 @@ class Run(Protocol):
 
     @property
     def notes(self) -> Sequence[str]:
-        """What the user should know."""
+        """Notes for the user."""
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
-        """How it will be done: within so much memory (by default what is free), or in such tiles."""
+        """Plan the run: within so much memory (by default what is free), or in such tiles."""
 
     def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[Any]:
         """The steps, from the beginning or from a state; see `Step`."""
@@ -138,7 +138,7 @@ class Part:
 
     @property
     def last(self) -> bool:
-        """Whether it is whole."""
+        """True if the picture is complete."""
         return self.tile == self.tiles
 
     @property
@@ -153,11 +153,11 @@ class Part:
 
     @property
     def place(self) -> str:
-        """Which tile."""
+        """Number of the tile, in words."""
         return f"tile {self.tile}/{self.tiles}"
 
     def facts(self) -> dict[str, Any]:
-        """Which tile, and the share that is done."""
+        """Number of the tile and the share that is done."""
         return {"tile": self.tile, "tiles": self.tiles, "done": round(self.done, 6)}
 
     def state(self) -> None:
@@ -225,7 +225,7 @@ class FrameStep:
 
     @property
     def last(self) -> bool:
-        """Whether the sequence is whole."""
+        """True if the sequence is complete."""
         return self.image is not None and self.number + 1 == self.frames
 
     @property
@@ -240,7 +240,7 @@ class FrameStep:
 
     @property
     def place(self) -> str:
-        """Which frame, and where in it."""
+        """Number of the frame, and the position in it."""
         return f"frame {self.number + 1}/{self.frames}  {self.iterate.place}"
 
     def facts(self) -> dict[str, Any]:
@@ -315,7 +315,7 @@ class Ready:
     place: str = ""
 
     def facts(self) -> dict[str, Any]:
-        """That it is ready."""
+        """Return the share that is done."""
         return {"done": self.done}
 
     def state(self) -> None:
@@ -356,14 +356,14 @@ def drawn(image: Tensor) -> OnePass:
 
 
 def run_of(made: Any) -> Run:
-    """What a craft's function returned, as a run."""
+    """Turn what a craft's function returned into a run."""
     if isinstance(made, Synthesis):
         return Optimisation(made)
     return drawn(made.detach().float().clamp(0, 1)) if isinstance(made, Tensor) else made
 
 
 def outcome(made: Any, settings: Any) -> Any:
-    """What a craft gives to a program that calls it: a picture where it takes one pass, otherwise the steps."""
+    """Return what a program that calls a craft gets: the picture of a run of one pass, otherwise the steps."""
     if isinstance(made, Tensor):
         return made
     run = run_of(made)

@@ -30,7 +30,7 @@ STILL = 3  # steps without any gradient after which a run says so
 
 @dataclass(frozen=True)
 class Enlargement:
-    """How a run's last picture is made larger once everything else is done.
+    """The enlargement of a run's last picture, once everything else is done.
 
     Attributes:
         factor: times as wide and high.
@@ -174,7 +174,7 @@ class _Scale:
         return total.detach()
 
     def _seen(self) -> Tensor:
-        """What the network sees of the picture; held by nobody else, so that a large one goes when it is used."""
+        """Return the picture as the network sees it; not held elsewhere, so that a large one is freed after use."""
         with torch.autocast(self.canvas.parameters[0].device.type, enabled=False):
             picture = self.canvas.picture()
             if (view := self.what.view) is None:

@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @dataclass
 class Swept:
-    """What a pass over the tiles gives.
+    """Result of a pass over the tiles.
 
     Attributes:
         sums: of each statistic's shares, in the order wanted.
@@ -312,7 +312,7 @@ class _Tiled(torch.autograd.Function):
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether PyTorch says that it could not get memory, on a CPU or an accelerator."""
+    """True if PyTorch reports that it could not get memory, on a CPU or an accelerator."""
     said = str(error)
     return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in said or "not enough memory" in said
 

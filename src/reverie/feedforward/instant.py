@@ -85,7 +85,7 @@ class Instant:
         return x[..., 1:-1, 1:-1]  # half a position more was read than needed
 
     def _look_around(self, name: str, x: Tensor) -> Tensor:
-        """What is added to a map: each channel by itself over 7x7 positions, then all channels of a position."""
+        """Return the residual of a map: each channel by itself over 7x7 positions, then all channels of a position."""
         x = self._convolve(name, x, groups=x.shape[1])
         return self._convolve(f"{name}_out", self._convolve(f"{name}_in", x).relu_())
 

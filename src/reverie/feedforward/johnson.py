@@ -141,7 +141,7 @@ class Johnson:
         return self.leave(maps[-1])[..., : x.shape[2], : x.shape[3]]
 
     def enter(self, x: Tensor) -> Tensor:
-        """What the first layer is given for pictures in [0, 1]."""
+        """Return the first layer's input for pictures in [0, 1]."""
         return (x - _MID).to(self.dtype, memory_format=torch.channels_last)
 
     def leave(self, x: Tensor) -> Tensor:
@@ -160,7 +160,7 @@ class Johnson:
         return F.conv2d(window, self.tensors[f"{layer.name}.weight"], bias, layer.stride)
 
     def finished(self, layer: Layer, x: Tensor, before: Tensor) -> Tensor:
-        """What follows a convolution: instance normalisation, rectifier, the map that is added."""
+        """Apply what follows a convolution: instance normalisation, rectifier, the map that is added."""
         if layer.normalised:
             gain, shift = self.tensors[f"{layer.name}.gain"], self.tensors[f"{layer.name}.shift"]
             x = _Normalised.apply(x, gain, shift)  # type: ignore[no-untyped-call]
@@ -305,7 +305,7 @@ _FACTS: Mapping[str, tuple[type, ...]] = {
 
 
 def _facts(about: Mapping[str, str], path: Path) -> Mapping[str, Any]:
-    """What a file says of itself."""
+    """Return the facts that a file states about itself."""
     with refusing(WeightsError, f"the facts in '{path.name}' are damaged; copy it again or train it anew."):
         facts = json_object(about.get("facts", "{}"))
         if odd := [name for name, kinds in _FACTS.items() if name in facts and type(facts[name]) not in kinds]:
@@ -367,7 +367,7 @@ def _is_sound(x: Tensor) -> bool:
 
 
 def _fits(network: Johnson) -> bool:
-    """Whether each layer takes what the one before it gives, from a picture to one of its size."""
+    """True if each layer takes what the one before it gives, from a picture to one of its size."""
     try:
         layers, channels = network.layers, 3
         for layer in layers:

@@ -26,7 +26,7 @@ class Gaussian(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What features are to become: the mean (B, C) and the symmetric root (B, C, C) of their covariance."""
+    """Target statistics of features: the mean (B, C) and the symmetric root (B, C, C) of their covariance."""
 
     mean: Tensor
     root: Tensor

@@ -12,7 +12,7 @@ SUFFIX = ".safetensors"
 
 
 def styles_folder() -> Path:
-    """Where one's own style networks are kept: ``$REVERIE_HOME/styles``, or the platform's folder for data.
+    """Return the folder of custom style networks: ``$REVERIE_HOME/styles``, or the platform's folder for data.
 
     Not the cache folder: what took twenty minutes to train must survive a clean-up.
     """

@@ -54,7 +54,7 @@ class Sums:
         self._count = 0.0
 
     def add(self, x: Tensor, weights: Tensor | None = None) -> None:
-        """What one tile owns, (1, C, h, w), and how much each position counts, (1, 1, h, w): once, without."""
+        """Add what one tile owns, (1, C, h, w), weighted by position, (1, 1, h, w); without weights, all alike."""
         rows = aligned(rows_of(x))
         counted = rows if weights is None else rows * rows_of(weights)
         self._first = self._first + counted.sum(1).double()
@@ -117,7 +117,7 @@ def encode(
 
 
 def goal_of(manner: Manner) -> Goal:
-    """What a manner gives to a picture's maps."""
+    """Return the targets that a style sets for a picture's maps."""
     return {layer: target_of(g, COLOUR_RIDGE if layer == PICTURE else RIDGE) for layer, g in manner.items()}
 
 
@@ -154,7 +154,7 @@ def noises_for(shape: tuple[int, int], seed: int, amount: float) -> list[Tensor]
 
 
 class Given(NamedTuple):
-    """What a stage is given: a map, how it is changed, and what is added to it then."""
+    """The input of a stage: a map, the change applied to it, and what is then added to it."""
 
     map: Tensor
     change: Affine

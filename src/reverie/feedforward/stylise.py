@@ -57,7 +57,7 @@ def stylise(network: Johnson, picture: Tensor, tile: int, *, opaque: Tensor | No
 
 @dataclass(frozen=True)
 class Reading:
-    """What a layer reads of one axis of its map to give a range of its output.
+    """The range of one axis of its map that a layer reads to give a range of its output.
 
     Attributes:
         seen: positions of the map.
@@ -71,7 +71,7 @@ class Reading:
 
 
 def reading(layer: Layer, own: Range, length: int) -> Reading:
-    """What a layer reads of an axis of so many positions to give the range `own` of its output.
+    """Return what a layer reads of an axis of so many positions to give the range `own` of its output.
 
     Example:
         >>> reading(Layer("up.0", 3, factor=2), (0, 6), 10)
@@ -118,7 +118,7 @@ class _Sums:
         self._count += x.shape[2] * x.shape[3] if weights is None else float(weights.sum(dtype=torch.float64))
 
     def change(self, network: Johnson, layer: Layer) -> Change:
-        """What the network makes of a map with these sums."""
+        """Return the change that the network applies to a map with these sums."""
         mean, square = torch.as_tensor(self._first) / self._count, torch.as_tensor(self._second) / self._count
         gain, shift = (network.tensors[f"{layer.name}.{part}"].double() for part in ("gain", "shift"))
         scale = gain / ((square - mean.pow(2)).clamp_min(0) + EPSILON).sqrt()
@@ -129,7 +129,7 @@ class _Sums:
 
 
 class _Maps:
-    """How far the network has come: the last map kept whole, and the layers since, whose statistics are known."""
+    """Progress of the network: the last map kept whole, and the layers since, whose statistics are known."""
 
     def __init__(self, network: Johnson, picture: Tensor, tile: int, opaque: Tensor | None) -> None:
         self.network, self.tile, self.opaque = network, tile, opaque
@@ -144,7 +144,7 @@ class _Maps:
         return {i - layer.adds: i for i, layer in enumerate(self.network.layers, 1) if layer.adds}
 
     def is_small(self, layer: Layer) -> bool:
-        """Whether a layer's output has fewer positions than the picture."""
+        """True if a layer's output has fewer positions than the picture."""
         (h, w), (height, width) = size_after(layer, self.size), size_of(self.picture)
         return h * w < height * width
 

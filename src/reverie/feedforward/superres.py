@@ -55,7 +55,7 @@ class Superres:
         return int(self.tensors["entry.weight"].shape[0])
 
     def enlarge(self, window: Tensor, factor: int) -> Tensor:
-        """What lies inside the halo of a piece of a picture, enlarged; not clamped.
+        """Enlarge what lies inside the halo of a piece of a picture; not clamped.
 
         Args:
             window: (B, 3, H + 2 halo, W + 2 halo) sRGB in [0, 1].
@@ -86,7 +86,7 @@ class Superres:
 
 
 def bicubic(window: Tensor, factor: int) -> Tensor:
-    """What lies two pixels inside a picture, enlarged by Keys' bicubic (a = -1/2); not clamped.
+    """Enlarge what lies two pixels inside a picture by Keys' bicubic (a = -1/2); not clamped.
 
     The same numbers as ``pictures.resize``, but from the very same weights at every place: a
     picture in pieces gives what the whole gives.

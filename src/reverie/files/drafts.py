@@ -215,7 +215,7 @@ def _opened(target: Path, partial: Path) -> Iterator[Draft]:
 
 
 def _linked(draft: Path, path: Path) -> bool:
-    """Whether a draft could be put where nothing lay, in one step that nothing can come between."""
+    """Put a draft at a free path in one atomic step; return False if the path is taken."""
     try:
         os.link(draft, path)
     except FileExistsError:
@@ -228,7 +228,7 @@ def _linked(draft: Path, path: Path) -> bool:
 
 
 def _same(draft: Path, path: Path) -> bool:
-    """Whether a plain file holds the same bytes."""
+    """True if a plain file holds the same bytes."""
     return is_plain(path) and filecmp.cmp(draft, path, shallow=False)
 
 

@@ -45,11 +45,11 @@ class Owned:
         return tuple(self._names)
 
     def has(self, name: str) -> bool:
-        """Whether a file is there that Reverie wrote here."""
+        """True if a file that Reverie wrote here is still there."""
         return name in self._names and _is_within(self.path, name)
 
     def strangers(self) -> tuple[str, ...]:
-        """What lies here, at the top, and was not written by Reverie."""
+        """Return the entries at the top of the folder that Reverie did not write."""
         ours = {JOURNAL, _PARTIAL, *(PurePosixPath(name).parts[0] for name in self._names)}
         return tuple(sorted(path.name for path in self.path.iterdir() if path.name not in ours))
 
@@ -215,7 +215,7 @@ def written_in(path: Path) -> frozenset[str]:
 
 
 def is_owned(path: Path) -> bool:
-    """Whether a folder has a journal of Reverie's."""
+    """True if a folder has a journal of Reverie's."""
     return any(line.get("reverie") == _MARK for line in _lines(path / JOURNAL))
 
 
@@ -278,14 +278,14 @@ def _written(path: Path) -> Iterator[str]:
 
 
 def _is_name(name: object) -> TypeGuard[str]:
-    """Whether a journal's word is a name inside its folder."""
+    """True if a journal's word is a name inside its folder."""
     if not isinstance(name, str) or not name or "\0" in name or (os.name == "nt" and {"\\", ":"} & set(name)):
         return False
     return not name.startswith("/") and not {"", ".", ".."} & set(name.split("/"))
 
 
 def _lies(folder: Path, name: str) -> bool:
-    """Whether anything lies there, or a link or a file where a folder belongs."""
+    """True if anything lies there, or a link or a file where a folder belongs."""
     between = [folder / part for part in PurePosixPath(name).parents if part.parts]
     return os.path.lexists(folder / name) or any(os.path.lexists(p) and not _is_folder(p) for p in between)
 
@@ -295,7 +295,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _is_within(folder: Path, name: str) -> bool:
-    """Whether a plain file lies there, with no link on the way."""
+    """True if a plain file lies there, with no link on the way."""
     path = folder / name
     between = [folder / part for part in PurePosixPath(name).parents if part.parts]
     return is_plain(path) and all(map(_is_folder, between))
@@ -323,7 +323,7 @@ def _check_new(path: Path, beside: str, *, others: Others) -> None:
 
 
 def _is_at(file: IO[bytes], path: Path) -> bool:
-    """Whether an open file is still the one that lies at a path."""
+    """True if an open file is still the one at a path."""
     return is_plain(path) and os.path.samestat(os.fstat(file.fileno()), path.lstat())
 
 

@@ -61,7 +61,7 @@ def check_target(path: object, target: Path) -> None:
 
 
 def is_plain(path: Path) -> bool:
-    """Whether a regular file lies there, and no link to one."""
+    """True if a regular file lies there, and not a link to one."""
     try:
         return stat.S_ISREG(path.lstat().st_mode)
     except (OSError, ValueError):

@@ -88,7 +88,7 @@ def reserve(bases: Iterable[Path], family: Callable[[Path], Sequence[Path]] = _a
 
 
 def is_reserved(path: Path) -> bool:
-    """Whether a name is reserved and nothing was put there yet."""
+    """True if a name is reserved and nothing has been put there yet."""
     if not is_plain(path) or path.stat().st_size != len(MARK):
         return False
     return path.read_bytes() == MARK

@@ -1,4 +1,4 @@
-"""Where numbers lie in memory, on which the last bits of a product may depend."""
+"""The alignment of tensors in memory, on which the last bits of a product may depend."""
 
 from __future__ import annotations
 

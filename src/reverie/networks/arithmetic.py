@@ -1,4 +1,4 @@
-"""What the rows of a network's table compute, forwards and backwards."""
+"""The arithmetic of the rows of a network's table, forwards and backwards."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def _wrapped(x: Tensor, window: Window) -> Tensor:
 
 
 def _halves(x: Tensor, window: Window) -> bool:
-    """Whether a pool is the plain 2x2 one on an even map."""
+    """True if a pool is the plain 2x2 one on an even map."""
     plain = window.kernel == window.stride == (2, 2) and window.padding == (0, 0)
     return plain and x.shape[-1] % 2 == 0 and x.shape[-2] % 2 == 0
 
 
 def _divisor(op: Pool) -> int | None:
-    """What to divide a window's sum by to average and scale in one pass, where all are full."""
+    """Return the divisor of a window's sum that averages and scales in one pass, if all windows are full."""
     divisor = math.prod(op.window.kernel) / op.scale
     full = op.window.padding == (0, 0) and not op.window.ceil
     return int(divisor) if full and op.scale != 1.0 and divisor.is_integer() else None

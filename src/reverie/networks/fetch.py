@@ -47,7 +47,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a download is, in bytes; ``total`` is None when the server does not say."""
+    """Progress of a download in bytes; ``total`` is None if the server does not tell."""
 
     done: int
     total: int | None
@@ -124,7 +124,7 @@ def _receive(checkpoint: Checkpoint, part: Path) -> Generator[Progress, None, in
 
 
 def _is_transport(error: Exception) -> bool:
-    """Whether an error is the network's, and not the disk's."""
+    """True if an error comes from the network, not from the disk."""
     network = (http.client.HTTPException, urllib.error.URLError, ConnectionError, TimeoutError)
     return isinstance(error, network)
 
@@ -138,7 +138,7 @@ def _unreachable(checkpoint: Checkpoint, reason: object) -> str:
 
 
 def mismatch(path: Path, digest: str, checkpoint: Checkpoint) -> str:
-    """That a file is not the published one, in words."""
+    """Return the message that a file is not the published one."""
     expected = checkpoint.sha256[:8]
     return f"'{path.name}' must have sha256 {expected}...; it has {digest[:8]}..."
 

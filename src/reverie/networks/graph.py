@@ -49,7 +49,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Geometry:
-    """What feature ``i`` of a layer sees: pixels ``i*stride - left`` to ``i*stride + right``.
+    """The receptive field of feature ``i`` of a layer: pixels ``i*stride - left`` to ``i*stride + right``.
 
     Exact through branches and along both axes (the wider one counts). ``left`` may be negative,
     when a network without padding looks only ahead.
@@ -66,7 +66,7 @@ class Geometry:
 
     @property
     def offset(self) -> float:
-        """Where the centre of feature 0's field lies, in px from the centre of pixel 0."""
+        """Position of the centre of feature 0's field, in px from the centre of pixel 0."""
         return (self.right - self.left) / 2
 
     @property
@@ -85,7 +85,7 @@ class Geometry:
 
 
 def _rectifies(op: Op, leak: float) -> bool:
-    """Whether an op is a rectifier; a stranger's is exchanged for ours only where it is to leak."""
+    """True if an op is a rectifier; a foreign one is replaced by ours only if it is to leak."""
     return isinstance(op, Relu) or (leak > 0 and isinstance(op, Call) and isinstance(op.function, nn.ReLU))
 
 
@@ -135,7 +135,7 @@ class Blueprint:
         return tuple(node for node in self.nodes if node.name in needed)
 
     def channels(self, layer: str) -> int:
-        """How many channels a layer has.
+        """Return the number of channels of a layer.
 
         Raises:
             RecipeError: if that cannot be told without running it.
@@ -148,7 +148,7 @@ class Blueprint:
         return known[layer]
 
     def geometry(self, layer: str) -> Geometry:
-        """What a feature of a layer sees of the picture.
+        """Return the receptive field of a layer's features.
 
         Raises:
             RecipeError: if something before the layer sees the whole picture, or branches disagree.
@@ -173,7 +173,7 @@ class Blueprint:
         return known[layer]
 
     def is_local(self, layer: str) -> bool:
-        """Whether a layer's features see only what lies around them."""
+        """True if each of a layer's features has a bounded receptive field."""
         return all(window_of(node.op) is not None for node in self.ancestors([layer]))
 
     def smallest(self, layer: str) -> int:
@@ -238,7 +238,7 @@ class Step:
 
 
 def schedule(blueprint: Blueprint, layers: Sequence[str]) -> tuple[Step, ...]:
-    """How to run some layers: only their ancestors, in order, forgetting maps early."""
+    """Return the steps that compute some layers: only their ancestors, in order, freeing maps early."""
     nodes = blueprint.ancestors(layers)
     kept = {*layers, PICTURE}
     last_use = {name: index for index, node in enumerate(nodes) for name in node.inputs}
@@ -257,7 +257,7 @@ def schedule(blueprint: Blueprint, layers: Sequence[str]) -> tuple[Step, ...]:
 
 
 def _makes_its_own_map(op: Op) -> bool:
-    """Whether no backward pass and nobody else reads the map this op returns."""
+    """True if no backward pass and no other op reads the map that this op returns."""
     return isinstance(op, Conv | Add)
 
 
@@ -292,7 +292,7 @@ def _join(name: str, branches: Sequence[Geometry]) -> Geometry:
 
 
 def _look(node: Node, seen: Geometry, layer: str) -> Geometry:
-    """What a node sees of the picture, when its input has seen ``seen``."""
+    """Return the receptive field of a node whose input has the field ``seen``."""
     window = window_of(node.op)
     if window is None or window.stride[0] != window.stride[1]:
         raise RecipeError(_no_geometry(node.name, layer))

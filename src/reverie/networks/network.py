@@ -77,7 +77,7 @@ class Network(nn.Module):
 
     @property
     def name(self) -> str:
-        """What ``load`` calls this network."""
+        """Name under which ``load`` knows this network."""
         return self.blueprint.name
 
     @property
@@ -112,19 +112,19 @@ class Network(nn.Module):
 
     @property
     def periodic(self) -> bool:
-        """Whether pictures go on round their edges, as those of a seamless tile do."""
+        """True if pictures wrap round their edges, as those of a seamless tile do."""
         return any(isinstance(node.op, Conv | Pool) and node.op.window.wraps for node in self.blueprint.nodes)
 
     def channels(self, layer: str) -> int:
-        """How many channels a layer has."""
+        """Return the number of channels of a layer."""
         return self.blueprint.channels(layer)
 
     def stride(self, layer: str) -> int:
-        """How many pixels apart a layer's features lie."""
+        """Return the distance between a layer's features in pixels."""
         return self.geometry(layer).stride
 
     def geometry(self, layer: str) -> Geometry:
-        """What a feature of a layer sees of the picture.
+        """Return the receptive field of a layer's features.
 
         Raises:
             LayerNotFound: if there is no such layer.
@@ -158,7 +158,7 @@ class Network(nn.Module):
         return self.blueprint.cuts()
 
     def after(self, layer: str) -> Network:
-        """What follows one of the cuts, as a network whose picture is that layer's map; the weights are shared."""
+        """Return the rest of the network after a cut; its input is that layer's map, its weights are shared."""
         if layer not in self._pieces:
             piece = copy.copy(self)
             piece.blueprint = self.blueprint.after(layer)

@@ -1,4 +1,4 @@
-"""Which steps of a followed forward pass overwrite the map that they read, and who reads it afterwards."""
+"""In-place steps of a traced forward pass, and the steps that read the overwritten maps afterwards."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _seen_through(node: fx.Node) -> list[fx.Node]:
 
 
 def _overwrites(module: nn.Module, step: fx.Node) -> bool:
-    """Whether a step writes its result over the map that it reads."""
+    """True if a step works in place, on the map that it reads."""
     if step.op == "call_module":
         return getattr(module.get_submodule(str(step.target)), "inplace", False) is True
     if step.op not in ("call_function", "call_method"):

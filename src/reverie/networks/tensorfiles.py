@@ -37,7 +37,7 @@ _NEEDED = {
 
 @dataclass(frozen=True)
 class TensorFile:
-    """What a file holds.
+    """The contents of a file of tensors.
 
     Attributes:
         tensors: by name.

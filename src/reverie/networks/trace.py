@@ -47,12 +47,12 @@ class Traced:
 
     @property
     def result(self) -> object:
-        """What the forward pass returns: a step of the graph, or a structure of them."""
+        """Result of the forward pass: a step of the graph, or a structure of them."""
         return next(node for node in self.graph.nodes if node.op == "output").args[0]
 
 
 def follow(module: nn.Module) -> Traced | None:
-    """What a module's forward pass does; None where it depends on numbers, not on structure."""
+    """Trace a module's forward pass; return None if its control flow depends on values."""
     tracer = _Tracer()
     try:
         with warnings.catch_warnings():
@@ -88,7 +88,7 @@ class _Tracer(fx.Tracer):
     """Follows a forward pass, remembering what each submodule gave."""
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
-        """What stands for a step's result."""
+        """Return the proxy of a step's result."""
         return _Proxy(node, self)
 
     def __init__(self) -> None:
@@ -195,7 +195,7 @@ class Table:
 
 
 def _computed(op: Op, values: Sequence[Any]) -> Any:
-    """What a step makes of constants alone; None where it cannot be told yet."""
+    """Evaluate a step that reads constants alone; return None if that is not possible yet."""
     try:
         return op.function(*values) if isinstance(op, Call) else None
     except Exception:  # a stranger's code
@@ -203,7 +203,7 @@ def _computed(op: Op, values: Sequence[Any]) -> Any:
 
 
 def _lies_at_places(constant: Any) -> bool:
-    """Whether a constant differs from one place of a map to another, as the embedding of a position does."""
+    """True if a constant varies over the positions of a map, as a positional embedding does."""
     return not isinstance(constant, Tensor) or any(side > 1 for side in constant.shape[-2:])
 
 
@@ -285,7 +285,7 @@ def _attribute(module: nn.Module, path: str) -> Tensor:
 
 
 def _function(node: fx.Node) -> Callable[..., Any]:
-    """What a step calls, never in place."""
+    """Return the function that a step calls, never in place."""
     if node.op == "call_method":
         name = str(node.target)
         plain = name.removesuffix("_")
@@ -327,7 +327,7 @@ def _pool_call_window(name: str, node: fx.Node) -> Window | None:
 
 
 def module_window(part: nn.Module) -> Window | None:
-    """What a feature of a module's output reads of its input; None when that is not known."""
+    """Return the window of its input that a feature of a module reads; None if it is not known."""
     if isinstance(part, nn.BatchNorm2d) and part.running_mean is None:
         return None  # it normalises by the whole picture
     if isinstance(part, POINTWISE_MODULES):
@@ -357,7 +357,7 @@ def _conv_window(part: nn.Conv2d) -> Window | None:
 
 
 def module_channels(part: nn.Module) -> int | None:
-    """How many channels a module gives; None where only its run tells."""
+    """Return the number of output channels of a module; None if only running it tells."""
     if isinstance(part, nn.Sequential):
         ends = (inner for inner in reversed(list(part)) if module_channels(inner) or not _keeps_channels(inner))
         return next((module_channels(inner) for inner in ends), None)

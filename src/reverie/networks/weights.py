@@ -49,7 +49,7 @@ def checkpoints() -> Mapping[str, Checkpoint]:
 
 
 def cache_folder() -> Path:
-    """Where fetched weights are kept: ``$REVERIE_HOME/weights``, or the platform's cache folder."""
+    """Return the folder of fetched weights: ``$REVERIE_HOME/weights``, or the platform's cache folder."""
     if home := os.environ.get("REVERIE_HOME"):
         return Path(home).expanduser() / "weights"
     if sys.platform == "win32":
@@ -92,7 +92,7 @@ def obtain(checkpoint: Checkpoint, blueprint: Blueprint) -> Iterator[Progress]:
 
 
 def is_cached(checkpoint: Checkpoint) -> bool:
-    """Whether a network's converted weights are in the cache."""
+    """True if a network's converted weights are in the cache."""
     return _is_kept(_cached_file(checkpoint))
 
 
@@ -225,7 +225,7 @@ def _cached_file(checkpoint: Checkpoint) -> Path:
 
 
 def _is_kept(path: Path) -> bool:
-    """Whether a converted file is there with its record."""
+    """True if a converted file is there with its record."""
     return path.is_file() and _record(path).is_file()
 
 
@@ -237,13 +237,8 @@ def _digest(path: Path) -> str:
 
 
 def _record(path: Path) -> Path:
-    """Where a converted file's sha256 is recorded; written last, so that it proves the file."""
+    """Return the path of the record of a converted file's sha256; it is written last, so that it proves the file."""
     return path.with_name(f"{path.name}.sha256")
-
-
-def _is_there(path: Path) -> bool:
-    """Whether a converted file is in the cache, and what was recorded of it."""
-    return path.is_file() and _record(path).is_file()
 
 
 def _forget(path: Path) -> None:

@@ -91,7 +91,7 @@ class Wrapped(Network):
         self.to_map = to_map
 
     def channels(self, layer: str) -> int:
-        """How many channels a layer has; where its module does not say, it is run once.
+        """Return the number of channels of a layer; if its module does not tell, it is run once.
 
         Raises:
             RecipeError: it cannot be run on a small picture.
@@ -103,7 +103,7 @@ class Wrapped(Network):
                 return int(self(torch.zeros(1, 3, *self._size_known()), (layer,))[layer].shape[1])
 
     def stride(self, layer: str) -> int:
-        """How many pixels apart a layer's features lie; where arithmetic cannot tell, on a picture of the last size."""
+        """Return the distance between a layer's features in pixels; if need be, measured at the last picture's size."""
         if self.blueprint.is_local(layer):
             return super().stride(layer)
         size = self._size_known()
@@ -150,7 +150,7 @@ class Wrapped(Network):
 
     @contextmanager
     def _wanting_its_size(self, layers: Sequence[str], x: Tensor) -> Iterator[None]:
-        """Where a layer sees the whole picture, a picture of another size than it was made for can break the module."""
+        """Explain a module's failure: a layer that sees the whole picture may accept only the size it was made for."""
         try:
             yield
         except RuntimeError as error:

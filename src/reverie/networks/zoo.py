@@ -83,7 +83,7 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class Description:
-    """What can be said about a network without its weights.
+    """Description of a network without its weights.
 
     Attributes:
         name: what ``load`` takes.
@@ -125,7 +125,7 @@ def descriptions() -> Mapping[str, Description]:
 
 
 def describe(name: str) -> Description:
-    """What a network is and has, without fetching it; one that a package brings is loaded.
+    """Describe a network without fetching it; one from an installed package is loaded.
 
     Raises:
         RecipeError: if there is no network of that name, or its plugin cannot be loaded.
@@ -269,7 +269,7 @@ def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def _brought(entry: EntryPoint) -> Description:
-    """What can be said about the network of an installed package."""
+    """Describe the network of an installed package."""
     network = plugins.load_plugin(entry)
     package, licence = plugins.package_of(entry)
     return Description(
@@ -307,5 +307,5 @@ def _channels(network: Blueprint | Network, layer: str) -> int | None:
 
 
 def _kind(op: Op) -> str:
-    """What an op is, in one word: a stranger's by its module's name."""
+    """Return the kind of an op in one word: a foreign op's is its module's name."""
     return type(op.function if isinstance(op, Call) and isinstance(op.function, Module) else op).__name__.lower()

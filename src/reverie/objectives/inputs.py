@@ -1,4 +1,4 @@
-"""What the user may pass to a term: pictures, masks and weights, checked where they come in."""
+"""The inputs of terms: pictures, masks and weights, checked where they come in."""
 
 from __future__ import annotations
 

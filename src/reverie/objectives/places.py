@@ -22,7 +22,7 @@ PICTURE = "picture"
 
 @dataclass(frozen=True)
 class Window:
-    """Where a piece of a feature map lies in the whole map, in positions of that map."""
+    """The window of the whole feature map that a piece covers, in positions of that map."""
 
     top: int
     left: int
@@ -44,7 +44,7 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """Where a statistic looks: a weight of each position of the whole map, 1 on average.
+    """The region of a statistic: a weight for each position of the whole map, 1 on average.
 
     A mean over positions times these weights is the mean over the region, and still adds up window by window.
 

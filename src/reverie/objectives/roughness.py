@@ -1,4 +1,4 @@
-"""How rough a picture is: the statistic and its term, total variation."""
+"""Roughness of a picture: the statistic and its term, total variation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a view does to a picture, done to all that has a place in it: masks, reference pictures and positions."""
+"""A view applied to everything that has a place in a picture: masks, reference pictures and positions."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Sight:
         return Region(laid / laid.mean().clamp_min(1e-12))
 
     def place(self, layer: str, row: int, column: int) -> Region:
-        """Where one position of a layer's map has gone."""
+        """Return the region that one position of a layer's map is moved to."""
         weights = torch.zeros(1, 1, *map_of(self.network, layer, self.size), dtype=torch.float32)
         weights[..., row, column] = 1
         return self.region(Region(weights), layer)

@@ -59,7 +59,7 @@ def neuron(layer: str, index: int, *, at: tuple[int, int] | tuple[float, float] 
 
 
 def direction(layer: str, vector: Tensor, *, power: float = 2.0, where: Tensor | None = None) -> Term:
-    """How much of a direction (C,) the layer holds: dot product times cosine^power, averaged over positions.
+    """Activation along a direction (C,) of the layer: dot product times cosine^power, averaged over positions.
 
     Args:
         vector: (C,), of any length but 0.
@@ -107,7 +107,7 @@ def likeness(
     power: float = 2.0,
     where: Tensor | None = None,
 ) -> Term:
-    """How much of what some pictures share a picture has: 1 is as much as they have themselves.
+    """Likeness to what some pictures share: 1 is as much as they have themselves.
 
     Minus it dreams of them; plus it avoids them.
 

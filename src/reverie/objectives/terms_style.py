@@ -42,7 +42,7 @@ def style(
     where: Tensor | None = None,
     of: Parts = None,
 ) -> Term:
-    """How far the statistics of some layers are from those of a painting, wherever things are.
+    """Distance of the statistics of some layers from those of a painting, wherever things are.
 
     Several regions are a sum: `sum([float(m.mean()) * style(layers, like=p, where=m) for m, p in regions], ZERO)`.
 
@@ -78,7 +78,7 @@ def sliced_wasserstein(
     where: Tensor | None = None,
     of: Parts = None,
 ) -> Term:
-    """How far the whole distribution of some layers' features is from a painting's, not its moments alone.
+    """Distance of the whole distribution of some layers' features from a painting's, not of its moments alone.
 
     Squared Wasserstein-2 distance along some directions, relative to the painting's own distance from nothing.
 
@@ -107,7 +107,7 @@ def histograms(
     where: Tensor | None = None,
     of: Parts = None,
 ) -> Term:
-    """How far the histogram of each channel is from a painting's; PICTURE is a layer too, its channels the colours.
+    """Distance of each channel's histogram from a painting's; PICTURE is a layer too, its channels the colours.
 
     Args:
         layers, like, stroke, where, of: as `style` takes them.
@@ -128,7 +128,7 @@ def nearest_neighbours(
     where: Tensor | None = None,
     of: Parts = None,
 ) -> Term:
-    """How far each place is from the most similar place of a painting: mean cosine distance, 0 to 2.
+    """Distance of each position from the most similar one of a painting: mean cosine distance, 0 to 2.
 
     Cost grows with positions times vectors: choose layers from a stride of 4 on.
 

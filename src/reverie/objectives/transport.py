@@ -21,7 +21,7 @@ BLOCK = 8192  # positions counted at once: what stays in a processor's cache
 
 @dataclass(frozen=True, eq=False)
 class Ruler:
-    """What features are measured along: D directions, and equally spaced knots on each.
+    """The bins of histograms: D directions, and equally spaced knots on each.
 
     Attributes:
         directions: (C, D) of length 1, or None for the channels themselves.
@@ -45,7 +45,7 @@ class Ruler:
         return Ruler(directions, low - spare - MARGIN * reach, (1 + 2 * MARGIN) * reach / (COUNT - 1))
 
     def lay(self, rows: Tensor) -> Tensor:
-        """Where features (n, C) lie on it, in knots: (n, D)."""
+        """Project features (n, C) onto the directions, in knots: (n, D)."""
         low, width = self.low.to(rows), self.width.to(rows)
         if self.directions is None:
             return (rows - low) / width
@@ -74,7 +74,7 @@ class Histograms(Statistic):
 
     @property
     def beside(self) -> int:  # type: ignore[override]
-        """Where each position lies along the directions."""
+        """Cells kept for the backward pass, one for each direction."""
         return len(self.ruler.low)
 
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
@@ -152,7 +152,7 @@ class _Quantiles:
 
 
 def _shifted(x: Tensor) -> Tensor:
-    """What was reached before each column."""
+    """Return the columns shifted by one: what was reached before each."""
     return torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
 
 
@@ -219,7 +219,7 @@ def _count(places: Tensor, weights: Tensor | None, cells: Tensor, sums: Tensor) 
 
 
 def _beyond(places: Tensor) -> _Beyond:
-    """Which places (n, D) lie beyond the ends, and by how much."""
+    """Find the places (n, D) beyond the ends, and their distance."""
     if not places.numel():
         return []
     least, most = places.aminmax()

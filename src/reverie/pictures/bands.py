@@ -27,7 +27,7 @@ def band_pixels(width: int) -> int:
 
 
 def banded(change: Callable[..., Tensor], *pictures: Tensor) -> Tensor:
-    """What ``change`` makes of pictures of one size, computed band by band; no graph is kept.
+    """Apply ``change`` to pictures of one size, band by band; no graph is kept.
 
     Args:
         change: takes a band (B, C, rows, W) of each picture and gives a band (B, 3, rows, W).

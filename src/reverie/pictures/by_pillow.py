@@ -69,7 +69,7 @@ def _drafted(image: ImageFile.ImageFile, frame: jpeg.Frame | None, size: tuple[i
 
 
 def _converted(image: Image.Image, profile: bytes | None) -> Convert:
-    """What makes bands of a mode grey, RGB or RGBA."""
+    """Return the function that converts bands of a mode to grey, RGB or RGBA."""
     if image.mode == "CMYK":
         return lambda band: cmyk_to_rgb(band, profile)
     if image.mode == "LAB":

@@ -89,7 +89,7 @@ def oklab_to_srgb(lab: Tensor) -> Tensor:
 
 
 def in_gamut(lab: Tensor) -> Tensor:
-    """Where OKLab colours can be shown in sRGB, (B, 1, H, W) of booleans; a rounding outside counts as inside.
+    """Mark the OKLab colours that sRGB can show, (B, 1, H, W) of booleans; a rounding error outside counts as inside.
 
     Args:
         lab: (B, 3, H, W) OKLab.

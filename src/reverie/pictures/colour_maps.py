@@ -112,7 +112,7 @@ def _rotations() -> list[Colours]:
 
 
 def _axis_shift(source: Colours, target: Colours) -> Colours:
-    """How far each value moves so that one distribution of values becomes the other."""
+    """Return the shift of each value that turns one distribution of values into the other."""
     low, high = min(source.min(), target.min()) - _BLUR, max(source.max(), target.max()) + _BLUR
     edges = np.linspace(low, high, _BINS + 1)
     moved = np.interp(_cumulated(source, edges), _cumulated(target, edges), edges)
@@ -246,7 +246,7 @@ def palette_map(source: Colours, target: Colours) -> ColourMap:
 
 
 def _partners(mine: Colours, shares: Colours, theirs: Colours) -> list[int]:
-    """Which of their colours each of mine becomes: all different where there are enough."""
+    """Pair each source colour with a target colour: all different if there are enough."""
     cost = shares[:, None] * _distances(mine, theirs)
     if len(theirs) < len(mine):
         return [int(j) for j in cost.argmin(axis=1)]

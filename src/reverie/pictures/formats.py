@@ -11,7 +11,7 @@ from reverie.files import AnyPath as AnyPath
 
 @dataclass(frozen=True)
 class Format:
-    """What one file format can hold.
+    """A file format and what it can hold.
 
     Args:
         name: the format's common name.
@@ -61,7 +61,7 @@ def keeps_recipe() -> tuple[str, ...]:
 
 
 def is_lossless(path: AnyPath) -> bool:
-    """Whether the pixels in a file of that suffix come back as they were, and are read as 8 or 16 bits."""
+    """True if the pixels in a file of that suffix come back unchanged and are read as 8 or 16 bits."""
     suffix = Path(path).suffix.lower()
     return any(suffix in format_.suffixes and format_.lossless and format_.recipe for format_ in FORMATS)
 

@@ -1,4 +1,4 @@
-"""What the head of a JPEG claims, before anything is decoded.
+"""The header of a JPEG, read before anything is decoded.
 
 Source: ITU-T T.81, "Digital compression and coding of continuous-tone still images", 1992, annexes B, F and G.
 """
@@ -85,7 +85,7 @@ def _frame(file: BinaryIO) -> tuple[int, bytes] | None:
 
 
 def _scans(file: BinaryIO) -> int:
-    """How often a scan begins, in the whole file."""
+    """Count the scans in the whole file."""
     file.seek(0)
     count, last = 0, b""
     while piece := file.read(_PIECE):

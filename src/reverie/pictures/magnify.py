@@ -51,7 +51,7 @@ def _along(x: Tensor, axis: int, factor: float, share: float) -> Tensor:
 
 
 def _taps(length: int, factor: float, share: float) -> tuple[Tensor, Tensor]:
-    """Where each new row reads, (length, taps), and the weights, which sum to 1; computed in float64."""
+    """Return the rows that each new row reads, (length, taps), and their weights, of sum 1; computed in float64."""
     centre = share * length
     source = centre + (torch.arange(length, dtype=torch.float64) + 0.5 - centre) / factor - 0.5
     stretch = max(1.0, 1 / factor)

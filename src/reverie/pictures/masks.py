@@ -252,7 +252,7 @@ def _check_flat(pixels: Tensor, colours: Tensor, name: str) -> None:
 
 
 def _memberships(pixels: Tensor, colours: Tensor) -> Tensor:
-    """How much each pixel belongs to each region, (K, 1, H, W).
+    """Return each pixel's degree of membership in each region, (K, 1, H, W).
 
     A pixel of a smoothed edge may look like a third region (red and blue mix to purple), so only
     regions that lie within a few pixels of it count.

@@ -38,7 +38,7 @@ class Header:
 
 
 def read_header(file: BinaryIO) -> Header:
-    """What the first chunk of a PNG says.
+    """Read the first chunk of a PNG.
 
     Raises:
         PictureError: the file ends before it, or it says what no PNG does.

@@ -33,7 +33,7 @@ _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2),
 
 @dataclass(frozen=True)
 class _Chunks:
-    """What a PNG says beside its head.
+    """The chunks of a PNG other than its header.
 
     Args:
         pieces: place and length of each part of the pixels.

@@ -46,7 +46,7 @@ def srgb_profile() -> bytes:
 
 
 def converter(profile: bytes | None, channels: int) -> Callable[[Array], Array]:
-    """What turns pixels of an embedded profile into sRGB; a damaged or unfitting profile is passed over.
+    """Return the function that converts pixels from an embedded profile to sRGB; an unusable profile is ignored.
 
     Args:
         profile: ICC bytes, or None for sRGB.
@@ -151,7 +151,7 @@ def _parametric(kind: int, numbers: Array) -> Curve:
 
 @functools.lru_cache(maxsize=32)
 def _is_srgb(profile: bytes) -> bool:
-    """Whether a profile means sRGB itself, so that its values can be kept exactly."""
+    """True if a profile describes sRGB itself, so that its values can be kept exactly."""
     parsed = parse(profile)
     if parsed is None:
         return False

@@ -65,7 +65,7 @@ def periodic_part(x: Tensor) -> Tensor:
 
 
 def _margins(old: int, new: int) -> tuple[int, int]:
-    """How many pixels to lay round an axis before resampling, and to cut off again: both whole, in the same ratio."""
+    """Return the pixels to pad an axis with before resampling, and to crop after it: both whole, in the same ratio."""
     common = math.gcd(old, new)
     unit = old // common
     reach = _REACH * max(1, -(-old // new))

@@ -1,4 +1,4 @@
-"""Where decoded strips go: straight to their places, or summed over boxes into a smaller picture."""
+"""Sinks for decoded strips: copied straight to their places, or summed over boxes into a smaller picture."""
 
 from __future__ import annotations
 

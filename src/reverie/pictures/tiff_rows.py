@@ -104,7 +104,7 @@ def _length(page: Any) -> int:
 
 
 def _count(page: Any) -> int:
-    """How many strips or tiles a picture of its size has."""
+    """Return the number of strips or tiles that a picture of its size has."""
     height, width = _segment(page)
     return int(-(-page.imagelength // height) * -(-page.imagewidth // width) * _planes(page))
 
@@ -134,7 +134,7 @@ def _segment_bytes(page: Any) -> int:
 
 
 def _is_bare(page: Any) -> bool:
-    """Whether numbers lie in the file as they are, so that rows can be read from within a strip."""
+    """True if samples are stored uncompressed, so that rows can be read from within a strip."""
     return page.compression == _RAW and page.predictor == 1 and not page.is_tiled and page.fillorder == 1
 
 

@@ -27,7 +27,7 @@ _ROWS = 64  # converted at once for encoders that take no strips
 
 @dataclass(frozen=True, eq=False)
 class _Page:
-    """What is written, as the numbers of the file's type, made a few rows at a time.
+    """The samples to write, in the file's type, made a few rows at a time.
 
     Args:
         colours: (1, 3, H, W) floating, on any device.
