@@ -101,7 +101,7 @@ def value(
         Diverged: one is not finite.
     """
     wanted = bound.statistics if statistics is None else statistics
-    measured = executor.measure(network, picture, wanted, bound.slopes if bound.linear else None)
+    measured = executor.measure(network, picture, wanted, bound.gradients if bound.linear else None)
     total, terms = bound(dict(zip(bound.statistics, measured, strict=True)))
     if not torch.isfinite(total.detach()):
         bad = next((name for name, v in terms.items() if not torch.isfinite(v)), "total")

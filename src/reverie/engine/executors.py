@@ -16,7 +16,7 @@ from reverie.networks import Network
 from reverie.objectives import PICTURE, Statistic, Window
 
 Statistics = tuple[Statistic, ...]
-Slopes = Callable[[Sequence[Tensor]], Sequence[Tensor | None]]
+Gradients = Callable[[Sequence[Tensor]], Sequence[Tensor | None]]
 
 
 class Executor(ABC):
@@ -24,15 +24,15 @@ class Executor(ABC):
 
     @abstractmethod
     def measure(
-        self, network: Network, picture: Tensor, wanted: Statistics, slopes: Slopes | None = None
+        self, network: Network, picture: Tensor, wanted: Statistics, gradients_of: Gradients | None = None
     ) -> tuple[Tensor, ...]:
         """The wanted statistics.
 
         Args:
             picture: (B, 3, H, W) sRGB in [0, 1].
             wanted: what to measure; the network runs to the deepest layer among them and no further.
-            slopes: gives the gradients that will come back, where they do not depend on the statistics' values
-                (only on their shapes); saves a pass over tiles.
+            gradients_of: gives the statistics' gradients in advance, where they depend on the statistics' shapes only;
+                saves a pass over tiles.
         Returns:
             One tensor (B, ...) each, float32 or better.
         """
@@ -58,7 +58,7 @@ class WholeExecutor(Executor):
         self._maps: dict[tuple[str, str], Tensor] = {}
 
     def measure(
-        self, network: Network, picture: Tensor, wanted: Statistics, slopes: Slopes | None = None
+        self, network: Network, picture: Tensor, wanted: Statistics, gradients_of: Gradients | None = None
     ) -> tuple[Tensor, ...]:
         maps = read(network, picture, layers_of(wanted))
         return tuple(

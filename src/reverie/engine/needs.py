@@ -127,9 +127,9 @@ def _map_bytes(piece: Piece) -> float:
     read = [s.layer for s in piece.wanted if s.layer != PICTURE]
     copies = sum(network.channels(layer) / network.stride(layer) ** 2 for layer in read)
     maps = sum(sizes.values()) + copies + 2 * max(sizes.values(), default=0)
-    beside = sum(4.0 * s.beside / (1 if s.layer == PICTURE else network.stride(s.layer)) ** 2 for s in piece.wanted)
+    saved = sum(4.0 * s.saved / (1 if s.layer == PICTURE else network.stride(s.layer)) ** 2 for s in piece.wanted)
     rough = 4 * 3 * 5 if any(s.layer == PICTURE for s in piece.wanted) else 0
-    return network.dtype.itemsize * maps + beside + rough + 4 * 3 * 2
+    return network.dtype.itemsize * maps + saved + rough + 4 * 3 * 2
 
 
 def _between(piece: Piece, grid: Grid) -> float:

@@ -168,20 +168,20 @@ class Bound:
         total = sum((w * values[name] for name, w, _ in self.values), start=_zero(measured))
         return total, values
 
-    def slopes(self, like: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+    def gradients(self, like: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
         """The gradient of a linear objective in statistics of these shapes: the same at every value.
 
         Raises:
-            RecipeError: it is not: a term says that it is linear, and is none.
+            RecipeError: a term that declares itself linear is not.
         """
         there = [torch.arange(1, 1 + x.numel(), dtype=x.dtype, device=x.device).view_as(x).sqrt() for x in like]
-        found, other = self._gradients([torch.zeros_like(x) for x in like]), self._gradients(there)
+        found, other = self._gradients_at([torch.zeros_like(x) for x in like]), self._gradients_at(there)
         if not all(_alike(a, b) for a, b in zip(found, other, strict=True)):
             names = ", ".join(name for name, *_ in self.values)
             raise RecipeError(f"a term is not linear in its statistics though it says so, of {names}: linear=False.")
         return found
 
-    def _gradients(self, values: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+    def _gradients_at(self, values: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
         """The total's gradient where the statistics have these values."""
         with torch.enable_grad():
             at = [x.requires_grad_(True) for x in values]

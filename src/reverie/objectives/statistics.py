@@ -28,17 +28,17 @@ class Statistic(ABC):
 
     Attributes:
         layer: the network's layer, or PICTURE.
-        reference: a picture of the same size whose features at that layer the executor lays beside, or None.
+        reference: a picture of the same size whose features at that layer the executor supplies, or None.
         named: the name of such a picture, or of a batch of them, that the executor knows; it stands for a reference.
         reach: how many positions to the right and below a window the statistic looks at.
-        beside: float32 numbers for each position that it keeps for the way back, besides the features.
+        saved: float32 numbers for each position that it keeps for the backward pass, besides the features.
     """
 
     layer: str
     reference: Tensor | None = None
     named: str = ""
     reach: int = 0
-    beside: int = 0
+    saved: int = 0
 
     @abstractmethod
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:

@@ -73,7 +73,7 @@ class Histograms(Statistic):
     region: Region | None = None
 
     @property
-    def beside(self) -> int:  # type: ignore[override]
+    def saved(self) -> int:  # type: ignore[override]
         """Cells kept for the backward pass, one for each direction."""
         return len(self.ruler.low)
 
