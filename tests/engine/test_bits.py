@@ -24,7 +24,7 @@ from reverie.networks.aligned import ALIGNMENT, aligned
 from reverie.objectives import PICTURE, Statistic, Window
 from reverie.objectives.matching import BestMatches, NearestCosines, Projections
 from reverie.objectives.statistics import Means, MeanSquares, Moments
-from reverie.objectives.transport import Histograms, Ruler, transport
+from reverie.objectives.transport import Binning, Histograms, transport
 
 pytestmark = pytest.mark.bits
 Make = Callable[..., Tensor]
@@ -79,10 +79,10 @@ def test_a_picture_laid_out_otherwise(tiny: Network, make_picture: Make, dtype: 
 def statistics(samples: Tensor, offset: int) -> list[Statistic]:
     """Those that multiply features, with what they are given lying there."""
     turned = torch.linalg.qr(samples[: samples.shape[1]].double()).Q.to(samples)
-    ruler, given, mean = Ruler.over(samples, turned), lying(samples, offset), lying(samples.mean(0), offset)
-    ruler = Ruler(lying(turned, offset), lying(ruler.low, offset), lying(ruler.width, offset))
+    binning, given, mean = Binning.over(samples, turned), lying(samples, offset), lying(samples.mean(0), offset)
+    binning = Binning(lying(turned, offset), lying(binning.low, offset), lying(binning.width, offset))
     return [
-        Moments("a"), Means("a"), MeanSquares("a"), Histograms("a", ruler), BestMatches("a", given),
+        Moments("a"), Means("a"), MeanSquares("a"), Histograms("a", binning), BestMatches("a", given),
         Projections("a", mean, 2.0), Projections("a", mean, 0.0), NearestCosines("a", given, mean),
     ]  # fmt: skip
 
@@ -107,8 +107,8 @@ def test_features_from_anywhere(offset: int, layout: torch.memory_format) -> Non
 def test_statistics_from_anywhere_are_compared_alike(dtype: torch.dtype, offset: int) -> None:
     generator = torch.Generator().manual_seed(5)
     x, y = (torch.randn(1, 10, 23, 29, generator=generator, dtype=dtype) for _ in range(2))
-    ruler = Ruler.over(y[0].flatten(1).T, None)
-    for statistic, distance in ((Moments("a"), rv.wasserstein2), (Histograms("a", ruler), transport(ruler))):
+    binning = Binning.over(y[0].flatten(1).T, None)
+    for statistic, distance in ((Moments("a"), rv.wasserstein2), (Histograms("a", binning), transport(binning))):
         mine, its = (statistic.measure(z, Window.whole(z), None) for z in (x, y))
         assert torch.equal(distance(its)(mine), distance(lying(its, offset))(lying(mine, offset)))
 

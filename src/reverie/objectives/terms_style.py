@@ -1,4 +1,4 @@
-"""The terms of style: what features occur in a painting, wherever they are, by one statistic or another."""
+"""The terms of style: which features occur in a painting, wherever they are, by one statistic or another."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reverie.objectives.inputs import Mask, check_shape, laid_on, mask, picture,
 from reverie.objectives.matching import NearestCosines
 from reverie.objectives.places import Region, Size, map_of
 from reverie.objectives.statistics import Measure, Moments, Samples, Statistic, spread
-from reverie.objectives.transport import Histograms, Ruler, transport
+from reverie.objectives.transport import Binning, Histograms, transport
 from reverie.pictures import painting_size, resize, size_of
 
 if TYPE_CHECKING:
@@ -304,16 +304,16 @@ class Distributions(FromPaintings):
     ) -> tuple[tuple[Statistic, ...], Sequence[FromTarget]]:
         generator = torch.Generator().manual_seed(self.seed)
         samples = self.samples(network, size, measure, RANGED)
-        rulers = [self._ruler(x, generator) for x in samples]
-        kinds = [_along(ruler) for ruler in rulers]
+        binnings = [self._binning(x, generator) for x in samples]
+        kinds = [_along(binning) for binning in binnings]
         targets = self.mixed(network, size, measure, kinds)
-        distances = [transport(ruler)(target) for ruler, target in zip(rulers, targets, strict=True)]
+        distances = [transport(binning)(target) for binning, target in zip(binnings, targets, strict=True)]
         return self.wanted(network, size, kinds), distances
 
-    def _ruler(self, samples: Tensor, generator: torch.Generator) -> Ruler:
+    def _binning(self, samples: Tensor, generator: torch.Generator) -> Binning:
         if self.directions is None:
-            return Ruler.over(samples, None)
-        return Ruler.over(samples, _directions(samples, self.directions, generator))
+            return Binning.over(samples, None)
+        return Binning.over(samples, _directions(samples, self.directions, generator))
 
 
 @dataclass(frozen=True, eq=False)
@@ -330,8 +330,8 @@ class Neighbours(FromPaintings):
         return self.wanted(network, size, kinds), [lambda x: x] * len(kinds)
 
 
-def _along(ruler: Ruler) -> Kind:
-    return lambda layer, region: Histograms(layer, ruler, region)
+def _along(binning: Binning) -> Kind:
+    return lambda layer, region: Histograms(layer, binning, region)
 
 
 def _nearest(samples: Tensor) -> Kind:
