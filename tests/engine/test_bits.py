@@ -17,7 +17,7 @@ from reverie.engine.tiles import TiledExecutor
 from reverie.feedforward import Instant
 from reverie.feedforward.instant import KEPT, LAYERS
 from reverie.feedforward.johnson import draw_johnson
-from reverie.feedforward.painting import decode, encode, goal_of, noises_for
+from reverie.feedforward.painting import decode, encode, noises_for, targets_of
 from reverie.feedforward.stylise import stylise
 from reverie.networks import Network, weights
 from reverie.networks.aligned import ALIGNMENT, aligned
@@ -118,8 +118,8 @@ def test_photos_painted_at_once_from_anywhere(
     dreamnet: Network, tiny_instant: Instant, make_picture: Make, offset: int
 ) -> None:
     def painted(photo: Tensor, painting: Tensor) -> Tensor:
-        goal = goal_of(encode(dreamnet, painting, (PICTURE, *LAYERS), 0, keep=()).seen)
-        return decode(tiny_instant, encode(dreamnet, photo, KEPT, 0), goal, noises_for((4, 5), 0, 1.0), 0)
+        targets = targets_of(encode(dreamnet, painting, (PICTURE, *LAYERS), 0, keep=()).seen)
+        return decode(tiny_instant, encode(dreamnet, photo, KEPT, 0), targets, noises_for((4, 5), 0, 1.0), 0)
 
     photo, painting = make_picture(3, 64, 80), make_picture(4, 56, 48)
     assert torch.equal(painted(photo, painting), painted(lying(photo, offset), lying(painting, offset)))
