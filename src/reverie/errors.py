@@ -16,7 +16,7 @@ _JOINERS = "\u200c\u200d"  # formats that emoji and Persian words are written wi
 class ReverieError(Exception):
     """Anything Reverie refuses or cannot do. The command line prints the message and exits 2.
 
-    Whatever a stranger's file or file name put into it, ``str`` of it is one printable line.
+    Whatever an untrusted file or file name put into it, ``str`` of it is one printable line.
     """
 
     def __str__(self) -> str:

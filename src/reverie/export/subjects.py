@@ -25,9 +25,9 @@ from reverie.export.graphs import (
     targets_in,
 )
 from reverie.feedforward import Instant, load_instant, load_superres
+from reverie.feedforward.custom import find_custom_style, custom_styles
 from reverie.feedforward.instant import KEPT, STRIDE
 from reverie.feedforward.johnson import read_johnson
-from reverie.feedforward.own import own_style, own_styles
 from reverie.feedforward.painting import TargetStatistics, decode, encode, noises_for, targets_of
 from reverie.feedforward.superres import FACTORS
 from reverie.networks import Network, load
@@ -134,7 +134,7 @@ def subject_of(
         return enlarging(name, 2 if factor is None else factor)
     if kind == INSTANT:
         return instant_like() if painting is None else instant_baked(painting, SIDE if size is None else size)
-    return painting_own(own_style(name)) if own else maps_of(load(name), layers)
+    return painting_own(find_custom_style(name)) if own else maps_of(load(name), layers)
 
 
 def enlarging(name: str, factor: int) -> Subject:
@@ -306,7 +306,7 @@ def _encoder() -> Network:
 
 
 def _is_own(name: str) -> bool:
-    return Path(name).suffix.lower() in (".safetensors", ".pth") or Path(name).is_file() or name in own_styles()
+    return Path(name).suffix.lower() in (".safetensors", ".pth") or Path(name).is_file() or name in custom_styles()
 
 
 def _check_belongs(option: str, kind: str, given: bool, asked: str) -> None:
@@ -316,7 +316,7 @@ def _check_belongs(option: str, kind: str, given: bool, asked: str) -> None:
 
 
 def _unknown(name: str) -> str:
-    known = (*ENLARGERS, INSTANT, *feature_networks(), *own_styles())
+    known = (*ENLARGERS, INSTANT, *feature_networks(), *custom_styles())
     hint = suggestion(name, known)
     return (
         f"there is no network '{name}' to export;{hint.lower() or ' known are ' + ', '.join(known) + ','}"

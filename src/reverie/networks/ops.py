@@ -103,7 +103,7 @@ class Add:
 
 @dataclass(frozen=True)
 class Call:
-    """Someone's own function of maps; ``window`` is None when it sees the whole picture."""
+    """A custom function of maps; ``window`` is None when it sees the whole picture."""
 
     function: Callable[..., Tensor] = field(compare=False)
     window: Window | None

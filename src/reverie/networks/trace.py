@@ -1,4 +1,4 @@
-"""Following a stranger's forward pass, and writing it down as our rows."""
+"""Tracing a third-party forward pass, and writing it down as rows of our table."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def follow(module: nn.Module) -> Traced | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             graph = tracer.trace(module)
-    except Exception:  # whatever a stranger's forward does when it is given no numbers
+    except Exception:  # whatever third-party code does when it is given no numbers
         return None
     if sum(node.op == "placeholder" for node in graph.nodes) != 1 or not without_overwriting(module, graph):
         return None
@@ -198,7 +198,7 @@ def _computed(op: Op, values: Sequence[Any]) -> Any:
     """Evaluate a step that reads constants alone; return None if that is not possible yet."""
     try:
         return op.function(*values) if isinstance(op, Call) else None
-    except Exception:  # a stranger's code
+    except Exception:  # third-party code
         return None
 
 

@@ -1,4 +1,4 @@
-"""Anyone's own network, made to speak as ours do."""
+"""Custom networks, wrapped so that they have the interface of `Network`."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def wrap(
 
 
 class Wrapped(Network):
-    """Somebody's own network; whatever its layers give becomes maps."""
+    """A custom network; whatever its layers give becomes maps."""
 
     def __init__(
         self,
@@ -123,14 +123,14 @@ class Wrapped(Network):
                 made.append(output.numel())
 
         parts = (part for part in self.modules() if not list(part.children()))
-        ears = [part.register_forward_hook(count) for part in parts]
+        hooks = [part.register_forward_hook(count) for part in parts]
         size = self._size_known()
         try:
             with torch.no_grad():
                 self(torch.zeros(1, 3, *size), asked)
         finally:
-            for ear in ears:
-                ear.remove()
+            for hook in hooks:
+                hook.remove()
         return {str(number): amount / (size[0] * size[1]) for number, amount in enumerate(made)}
 
     def _size_known(self) -> tuple[int, int]:
@@ -176,7 +176,7 @@ class Wrapped(Network):
 
 
 class Hooked(Wrapped):
-    """A network whose forward pass cannot be followed: listened to while it runs, and stopped."""
+    """A network whose forward pass cannot be traced: hooks read its layers, and stop it early."""
 
     def __init__(
         self,
@@ -206,33 +206,33 @@ class Hooked(Wrapped):
         self.sha256 = fingerprint(module)
 
     def _maps(self, x: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
-        """Run the module until it has given all the layers, listening only meanwhile."""
+        """Run the module until it has given all the layers; the hooks are there only meanwhile."""
         for layer in layers:
             self.blueprint.node(layer)
-        heard: dict[str, Tensor] = {}
+        found: dict[str, Tensor] = {}
         mine = threading.get_ident()  # a module's hooks hear whoever runs it
-        ears = [self._part(layer).register_forward_hook(_ear(layer, heard, len(layers), mine))
+        hooks = [self._part(layer).register_forward_hook(_keep_first(layer, found, len(layers), mine))
                 for layer in layers]  # fmt: skip
         try:
             self.module(x.clone())  # which it may overwrite
-        except _Enough:
+        except _AllFound:
             pass
         finally:
-            for ear in ears:
-                ear.remove()
-        if silent := [layer for layer in layers if layer not in heard]:
-            raise RecipeError(f"layer '{silent[0]}' of {self.name} is not used in its forward pass; ask another.")
-        return {layer: heard[layer] for layer in layers}
+            for hook in hooks:
+                hook.remove()
+        if missing := [layer for layer in layers if layer not in found]:
+            raise RecipeError(f"layer '{missing[0]}' of {self.name} is not used in its forward pass; ask another.")
+        return {layer: found[layer] for layer in layers}
 
     def _part(self, layer: str) -> nn.Module:
         return self.module if layer == self.class_layer else self.module.get_submodule(layer)
 
 
-class _Enough(Exception):
-    """Every asked layer has been heard."""
+class _AllFound(Exception):
+    """All the asked layers have been found."""
 
 
-def _ear(layer: str, heard: dict[str, Tensor], wanted: int, thread: int) -> Callable[..., None]:
+def _keep_first(layer: str, found: dict[str, Tensor], wanted: int, thread: int) -> Callable[..., None]:
     """A hook that keeps a submodule's first map, and ends the run when none is missing."""
 
     def listen(_part: nn.Module, _inputs: object, output: object) -> None:
@@ -240,10 +240,10 @@ def _ear(layer: str, heard: dict[str, Tensor], wanted: int, thread: int) -> Call
             return
         if not isinstance(output, Tensor):
             raise RecipeError(f"layer '{layer}' gives no single map; ask one of its submodules.")
-        if layer not in heard:
-            heard[layer] = output.clone()
-        if len(heard) == wanted:
-            raise _Enough
+        if layer not in found:
+            found[layer] = output.clone()
+        if len(found) == wanted:
+            raise _AllFound
 
     return listen
 

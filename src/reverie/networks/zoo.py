@@ -299,7 +299,7 @@ def _summary(network: Blueprint | Network, layer: str) -> LayerSummary:
 
 
 def _channels(network: Blueprint | Network, layer: str) -> int | None:
-    """The channels of a layer's maps; None where a stranger's layer gives none."""
+    """The channels of a layer's maps; None where a third-party layer gives none."""
     try:
         return network.channels(layer)
     except ReverieError:

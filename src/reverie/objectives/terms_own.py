@@ -1,4 +1,4 @@
-"""A term of one's own, written in place: what to measure at each position, and what its mean is worth."""
+"""Custom terms, written in place: what to measure at each position, and what its mean is worth."""
 
 from __future__ import annotations
 
