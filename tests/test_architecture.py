@@ -20,7 +20,7 @@ import reverie
 ROOT = Path(reverie.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 ORDER = (
-    {"errors", "version", "choices", "strangers"},
+    {"errors", "version", "choices", "untrusted"},
     {"files"},
     {"pictures"},
     {"canvas", "views", "networks", "optimisers", "styles"},

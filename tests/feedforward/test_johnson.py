@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reverie.errors import PictureError, WeightsError
-from reverie.feedforward.custom import find_custom_style, custom_styles, styles_folder
+from reverie.feedforward.custom import custom_styles, find_custom_style, styles_folder
 from reverie.feedforward.johnson import Johnson, draw_johnson, read_johnson, write_johnson
 
 

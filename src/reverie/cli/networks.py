@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reverie.errors import WeightsError, printable, shortened
-from reverie.feedforward.custom import find_custom_style, custom_styles, styles_folder
+from reverie.feedforward.custom import custom_styles, find_custom_style, styles_folder
 from reverie.feedforward.johnson import read_johnson
 from reverie.networks import Description, LayerSummary, describe, descriptions, names
 from reverie.networks.weights import cache_folder

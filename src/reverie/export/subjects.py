@@ -25,7 +25,7 @@ from reverie.export.graphs import (
     targets_in,
 )
 from reverie.feedforward import Instant, load_instant, load_superres
-from reverie.feedforward.custom import find_custom_style, custom_styles
+from reverie.feedforward.custom import custom_styles, find_custom_style
 from reverie.feedforward.instant import KEPT, STRIDE
 from reverie.feedforward.johnson import read_johnson
 from reverie.feedforward.painting import TargetStatistics, decode, encode, noises_for, targets_of

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from reverie.errors import PictureError, WeightsError
 from reverie.files import Placing, replacing
 from reverie.networks.tensorfiles import read_pth, read_safetensors
-from reverie.strangers import contents, json_object, refusing
+from reverie.untrusted import contents, json_object, refusing
 
 LEAST = 16
 """Pixels of the shorter side of a picture, at least: padding mirrors what is there."""

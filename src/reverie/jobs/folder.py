@@ -17,7 +17,7 @@ from reverie.jobs.checkpoints import Checkpoints
 from reverie.jobs.job import Expected, Job
 from reverie.jobs.kept import Kept, Source, differences
 from reverie.jobs.record import hash_of, relative
-from reverie.strangers import TEXT, contents
+from reverie.untrusted import TEXT, contents
 
 KEPT = ".reverie"
 """Suffix of the folders in which runs are kept."""

@@ -14,7 +14,7 @@ from reverie.crafts.craft import Craft, Input
 from reverie.crafts.kinds import FOLDER, MASK, PHOTO, PLACE, RESULT, STYLE_NETWORK, WORD
 from reverie.errors import PictureError, RecipeError, suggestion
 from reverie.feedforward import read_johnson
-from reverie.feedforward.custom import find_custom_style, custom_styles
+from reverie.feedforward.custom import custom_styles, find_custom_style
 from reverie.jobs.gather import gather
 from reverie.jobs.record import Record, locate, read_record
 from reverie.pictures import Picture, filled, read_mask, read_picture

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from reverie.errors import WeightsError
 from reverie.networks.aligned import aligned
-from reverie.strangers import TEXT, contents, json_object, refusing
+from reverie.untrusted import TEXT, contents, json_object, refusing
 
 MOST = 10_000
 """Tensors of a file, at most."""

@@ -28,7 +28,7 @@ from reverie.networks.fetch import (
 from reverie.networks.graph import Blueprint, weight_shapes
 from reverie.networks.ops import Conv
 from reverie.networks.tensorfiles import read_pth, read_safetensors
-from reverie.strangers import contents
+from reverie.untrusted import contents
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,7 @@ class Hooked(Wrapped):
         """Offer every submodule as a layer.
 
         Args:
-            module: ours to run and listen to.
+            module: ours to run and to hook.
             blueprint: its name and normalisation; the rows are made here.
             layers, classes, to_map: as for ``wrap``.
         """
@@ -210,7 +210,7 @@ class Hooked(Wrapped):
         for layer in layers:
             self.blueprint.node(layer)
         found: dict[str, Tensor] = {}
-        mine = threading.get_ident()  # a module's hooks hear whoever runs it
+        mine = threading.get_ident()  # a module's hooks are called in every thread that runs it
         hooks = [self._part(layer).register_forward_hook(_keep_first(layer, found, len(layers), mine))
                 for layer in layers]  # fmt: skip
         try:
@@ -235,7 +235,7 @@ class _AllFound(Exception):
 def _keep_first(layer: str, found: dict[str, Tensor], wanted: int, thread: int) -> Callable[..., None]:
     """A hook that keeps a submodule's first map, and ends the run when none is missing."""
 
-    def listen(_part: nn.Module, _inputs: object, output: object) -> None:
+    def hook(_part: nn.Module, _inputs: object, output: object) -> None:
         if threading.get_ident() != thread:
             return
         if not isinstance(output, Tensor):
@@ -245,7 +245,7 @@ def _keep_first(layer: str, found: dict[str, Tensor], wanted: int, thread: int) 
         if len(found) == wanted:
             raise _AllFound
 
-    return listen
+    return hook
 
 
 def as_scores(output: Tensor) -> Tensor:

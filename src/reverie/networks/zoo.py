@@ -28,7 +28,7 @@ from reverie.networks.resnet import resnet50
 from reverie.networks.squeezenet import squeezenet1_1
 from reverie.networks.tensorfiles import read_safetensors
 from reverie.networks.vgg import vgg16, vgg19
-from reverie.strangers import refusing
+from reverie.untrusted import refusing
 
 EMBEDDED = "dreamnet"
 _PACKAGED = Path(__file__).with_name("dreamnet.safetensors")
