@@ -25,7 +25,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from reverie.engine.descent import Course, Descent, Update, Weights, copied
+from reverie.engine.descent import Descent, TrainingState, Update, Weights, copied
 from reverie.engine.executors import Executor
 from reverie.engine.iterates import State
 from reverie.engine.memory import allowed_memory, resident
@@ -94,7 +94,7 @@ class TrainingStep:
     losses: Mapping[str, float]
     notes: tuple[str, ...]
     learner: Any = field(repr=False)
-    _course: Course = field(repr=False)
+    _state: TrainingState = field(repr=False)
 
     @property
     def last(self) -> bool:
@@ -114,7 +114,7 @@ class TrainingStep:
     @property
     def average(self) -> dict[str, Tensor]:
         """The average of the weights so far and of what is carried along: a copy."""
-        return copied(self._course.average)
+        return copied(self._state.average)
 
     @property
     def network(self) -> Any:
@@ -133,7 +133,7 @@ class TrainingStep:
 
     def state(self) -> State:
         """Everything the training needs to go on from here; take it before the next step is asked for."""
-        return {"learner": self.learner.state(), **self._course.state()}
+        return {"learner": self.learner.state(), **self._state.state()}
 
 
 def fit(
@@ -170,31 +170,31 @@ def fit(
     """
     if not steps and seconds <= 0:
         raise RecipeError("a training takes so many steps, or so many seconds; got neither.")
-    course = Course(weights, carried or {}, descent)
+    training = TrainingState(weights, carried or {}, descent)
     if state is not None:
-        course.load(state)
-    learner.begin(state and state["learner"], course.average)
-    begun = time.monotonic() - course.seconds
+        training.load(state)
+    learner.begin(state and state["learner"], training.average)
+    begun = time.monotonic() - training.seconds
 
     def after(notes: tuple[str, ...]) -> TrainingStep:
-        done = min(1.0, course.step / steps if steps else course.seconds / seconds)
-        return TrainingStep(course.step, done, course.seconds, course.losses, notes, learner, course)
+        done = min(1.0, training.step / steps if steps else training.seconds / seconds)
+        return TrainingStep(training.step, done, training.seconds, training.losses, notes, learner, training)
 
     now = after(())
     if now.last:
         yield now
-    with ahead(batches) as batch_of:
+    with prefetched(batches) as batch_of:
         while not now.last:
-            found = update(learner, course.weights, course.carried, batch_of(course.step))
-            notes = course.take(combine(found), now.done)
-            course.seconds = time.monotonic() - begun
+            found = update(learner, training.weights, training.carried, batch_of(training.step))
+            notes = training.apply(combine(found), now.done)
+            training.seconds = time.monotonic() - begun
             now = after(notes)
             yield now
 
 
 @contextmanager
-def ahead(batches: Callable[[int], B]) -> Iterator[Callable[[int], B]]:
-    """The same batches, those of the next steps drawn in another thread while one is worked on."""
+def prefetched(batches: Callable[[int], B]) -> Iterator[Callable[[int], B]]:
+    """Draw the batches of the next steps in another thread while one is worked on."""
     coming: dict[int, Future[B]] = {}
     pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
 

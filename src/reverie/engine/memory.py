@@ -27,8 +27,8 @@ def release() -> None:
         trim(0)
 
 
-def be_frugal() -> None:
-    """From now on take every block above 4 MB straight from the system, so that it goes back when it is freed.
+def avoid_fragmentation() -> None:
+    """Have blocks above 4 MB taken straight from the system from now on, so that they go back when freed.
 
     Otherwise glibc keeps maps of many sizes in pieces: a third of a tiled run's memory. It costs some speed.
     """
@@ -59,7 +59,7 @@ def free_memory() -> int:
 
 
 def parse_memory(text: str) -> int:
-    """Bytes from words such as '4GB', '900 MB' or '1.5g'.
+    """Parse an amount of memory such as '4GB', '900 MB' or '1.5g'; return bytes.
 
     Raises:
         RecipeError: it is no amount of memory.
@@ -162,9 +162,9 @@ class Tiling:
             return least
         smaller = [f"a smaller {self.dial}"] if held <= allowed else []
         remedies = smaller if fitting is None else [f"--tile {fitting.tile}"]
-        remedies.append("more free memory" if memory is None else f"--memory {enough(least.peak)}")
+        remedies.append("more free memory" if memory is None else f"--memory {sufficient(least.peak)}")
         raise OutOfMemory(
-            f"{self.doing} takes {spoken(least.peak)} {how(least.tile)}, and {spoken(allowed)} may be used;"
+            f"{self.doing} takes {readable(least.peak)} {tiling_text(least.tile)}, and {readable(allowed)} may be used;"
             f" try {' or '.join(remedies)}."
         )
 
@@ -173,7 +173,7 @@ class Tiling:
 
 
 def _halved(largest: int, smallest: int, step: int) -> Iterator[int]:
-    """Sides from the largest to the smallest."""
+    """Yield sides from the largest to the smallest."""
     side = max(largest, smallest)
     while side > smallest:
         yield side
@@ -181,27 +181,27 @@ def _halved(largest: int, smallest: int, step: int) -> Iterator[int]:
     yield side
 
 
-def how(tile: int) -> str:
-    """Describe how a picture is cut."""
+def tiling_text(tile: int) -> str:
+    """Describe the cutting of a picture in words."""
     return f"in tiles of {tile} px" if tile else "as a whole"
 
 
-def enough(amount: float) -> str:
-    """An amount of memory that is surely enough for so many bytes, as ``--memory`` takes it.
+def sufficient(amount: float) -> str:
+    """Return an amount of memory that is surely sufficient for so many bytes, as ``--memory`` takes it.
 
     Example:
-        >>> enough(652_900_000)
+        >>> sufficient(652_900_000)
         '650MB'
     """
     megabytes = 1.03 * amount / 2**20
     return f"{-(-megabytes // 10) * 10:.0f}MB"
 
 
-def spoken(amount: float) -> str:
-    """Bytes in words.
+def readable(amount: float) -> str:
+    """Format a number of bytes for people.
 
     Example:
-        >>> spoken(3 * 2**29)
+        >>> readable(3 * 2**29)
         '1.5 GB'
     """
     return f"{amount / 2**30:.1f} GB" if amount >= 2**30 else f"{amount / 2**20:.0f} MB"

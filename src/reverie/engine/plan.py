@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reverie.engine.evaluate import bind, value
 from reverie.engine.executors import Executor, WholeExecutor, layers_of
-from reverie.engine.memory import be_frugal, enough, free_memory, how, release, spoken
+from reverie.engine.memory import avoid_fragmentation, free_memory, readable, release, sufficient, tiling_text
 from reverie.engine.needs import Cut
 from reverie.engine.stages import Size
 from reverie.engine.synthesize import Enlargement, Synthesis
@@ -52,17 +52,17 @@ class Plan:
         """Return the executor of the run."""
         if not self.tile:
             return WholeExecutor()
-        be_frugal()
+        avoid_fragmentation()
         return TiledExecutor(self.tile)
 
     def __str__(self) -> str:
         cut = f"in tiles of {self.tile} px" if self.tile else "whole"
         cut += "" if self.result == self.size else f", enlarged to {self.result[0]}x{self.result[1]}"
-        disk = f", {spoken(self.disk)} of disk" if self.disk else ""
-        allowed = f" ({spoken(self.limit)} allowed)" if self.limit < BOUNDLESS else ""
+        disk = f", {readable(self.disk)} of disk" if self.disk else ""
+        allowed = f" ({readable(self.limit)} allowed)" if self.limit < BOUNDLESS else ""
         pace = f"; {self.step_seconds:.2g} s a step at full size" if self.step_seconds else ""
         length = f"{',' if pace else ';'} about {_clock(self.seconds)} in all" if self.seconds else ""
-        needs = f"{spoken(self.peak)} of memory at most{allowed}{disk}"
+        needs = f"{readable(self.peak)} of memory at most{allowed}{disk}"
         return f"{self.size[0]}x{self.size[1]} {cut}: {needs}{pace}{length}"
 
 
@@ -79,7 +79,7 @@ def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None,
     """
     limit = free_memory() if memory is None else memory
     if limit < BOUNDLESS and memory is not None:
-        be_frugal()
+        avoid_fragmentation()
     last = max(what.stages, key=lambda s: s.size[0] * s.size[1])
     bound, pace = _probe(what)
     after = _enlarging_seconds(what.enlarge, last.size)
@@ -105,12 +105,12 @@ def _refusal(what: Synthesis, bound: Bound, least: Cut, limit: int, *, given: bo
     """Return the message that a run does not fit, with each remedy that would do by itself."""
     height, width = least.size
     enlarged = least.enlarging == least.peak
-    cut = "once it is enlarged" if enlarged else how(least.tile)
-    need = f"{width}x{height} px needs {spoken(least.peak)} of memory {cut}; {spoken(limit)} are allowed."
+    cut = "once it is enlarged" if enlarged else tiling_text(least.tile)
+    need = f"{width}x{height} px needs {readable(least.peak)} of memory {cut}; {readable(limit)} are allowed."
     remedies = [_tile_that_fits(what, bound, least, limit, held), _size_that_fits(what, bound, least, limit, held)]
     if enlarged and least.stepping <= limit:
         remedies.insert(0, "a lower --upscale")
-    raised = f"--memory {enough(least.peak)}" if given else "free some memory"
+    raised = f"--memory {sufficient(least.peak)}" if given else "free some memory"
     return f"{need} Try {' or '.join([*filter(None, remedies), raised])}."
 
 

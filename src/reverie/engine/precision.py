@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from reverie.choices import Precision
-from reverie.engine.memory import enough, resident, spoken
+from reverie.engine.memory import readable, resident, sufficient
 from reverie.errors import FileError, OutOfMemory, RecipeError
 from reverie.files import make_folder, write_bytes
 from reverie.networks import Network
@@ -81,8 +81,8 @@ def _check_room(network: Network, memory: int | None) -> None:
     needed = resident() + _ROOM + int(_COPIES * maps)
     if memory is not None and needed > memory:
         raise OutOfMemory(
-            f"measuring which precision is fastest here, which is done once, takes {spoken(needed)}, and"
-            f" {spoken(memory)} may be used; try --precision float32 or --memory {enough(needed)}."
+            f"measuring which precision is fastest here, which is done once, takes {readable(needed)}, and"
+            f" {readable(memory)} may be used; try --precision float32 or --memory {sufficient(needed)}."
         )
 
 

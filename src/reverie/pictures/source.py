@@ -71,14 +71,14 @@ class Source:
         if memory is None or peak <= memory:
             return
         height, width = self.size
-        ways = [f"allow {_spoken(peak)} (--memory)"]
+        ways = [f"allow {_megabytes(peak)} (--memory)"]
         if peak - self.held > memory // 2:
             ways.append("ask for fewer pixels (--size)")
         if self.held > memory // 2:
             ways.append("save it as a plain PNG, which is read a few rows at a time")
         raise OutOfMemory(
-            f"reading {width}x{height} pixels at {size[1]}x{size[0]} takes {_spoken(peak)} of memory, and "
-            f"{_spoken(memory)} are allowed; {', or '.join(ways)}"
+            f"reading {width}x{height} pixels at {size[1]}x{size[0]} takes {_megabytes(peak)} of memory, and "
+            f"{_megabytes(memory)} are allowed; {', or '.join(ways)}"
         )
 
 
@@ -100,6 +100,6 @@ def check_claim(size: tuple[int, int], *, length: int, most: int) -> None:
         )
 
 
-def _spoken(count: int) -> str:
-    """Bytes as people say them, rounded up."""
+def _megabytes(count: int) -> str:
+    """Format a number of bytes in MB, rounded up."""
     return f"{-(-count // 10**6)} MB"
