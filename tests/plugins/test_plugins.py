@@ -107,7 +107,7 @@ def test_a_plugin_for_programs_and_in_batches() -> None:
     assert [event["event"] for event in events] == ["began", "step", "ended"]
     assert events[0]["craft"] == "negative" and events[0]["settings"] == {"amount": 1.0}
     before = sorted(Path().iterdir())
-    assert "40x30" in reverie("negative", "cat.png", "--dry-run").stdout
+    assert "of memory" in reverie("negative", "cat.png", "--dry-run").stdout
     assert sorted(Path().iterdir()) == before, "nothing is made"
 
     words = ("batch", "negative", "photos", "--grid", "amount=0.5,1", "-o", "out", "--workers", "1")
