@@ -79,7 +79,7 @@ class RayExecutor(TilingExecutor):
         self._sent: list[_Sent | None] = [None] * actors
 
     def __enter__(self) -> Self:
-        """The executor itself."""
+        """Return the executor."""
         return self
 
     def __exit__(
@@ -99,12 +99,12 @@ class RayExecutor(TilingExecutor):
                 leave()
 
     def forget(self) -> None:
-        """Drop what was sent to actors but the networks."""
+        """Drop all that was sent to actors, except the networks."""
         self._measurements.clear()
         self._sent = [None] * len(self._sent)
 
     def sweep(self, picture: Tensor, network: Network, wanted: Statistics, gradients_of: Gradients | None) -> TilePass:
-        """The actors' tiles, added in the order of the tiles."""
+        """Add the actors' shares in the order of the tiles."""
         return self._pass(picture, network, wanted, gradients_of, again=False)
 
     def backpropagate(
@@ -115,7 +115,7 @@ class RayExecutor(TilingExecutor):
         gradients: Sequence[Tensor | None],
         kept: list[Tensor],
     ) -> Tensor:
-        """The same tiles again, for the gradient alone."""
+        """Run the same tiles again, for the gradient alone."""
         return self._pass(picture, network, wanted, lambda _: gradients, again=True).picture_gradient
 
     def _pass(
@@ -169,7 +169,7 @@ class RayExecutor(TilingExecutor):
         return ray.remote(TileActor).options(**self._options).remote(self._options["num_cpus"], device)
 
     def _measurement(self, network: Network, wanted: Statistics, grid: Grid, picture: Tensor) -> _Measurement:
-        """The measurement as the actors know it; sent once."""
+        """Return the measurement as the actors know it; sent once."""
         key = (network, wanted, grid, picture.shape[0], picture.dtype)
         if key not in self._measurements:
             if network not in self._networks:
@@ -195,7 +195,7 @@ class RayExecutor(TilingExecutor):
         return [crop.sent for crop in self._sent[: len(measurement.boxes)] if crop is not None]
 
     def _like(self, measurement: _Measurement, crops: list[Any]) -> list[Tensor]:
-        """Tensors of the shares' shapes; they are asked of the first tile, once."""
+        """Return tensors of the shares' shapes; they are asked of the first tile, once."""
         if not measurement.like:
             shares, _ = next(self._visits(replace(measurement, owners=measurement.owners[:1]), crops, None, False))
             measurement.like = [torch.zeros_like(torch.tensor(x)) for x in shares]
@@ -220,7 +220,7 @@ class TileActor:
         gradients: list[Array | None] | None,
         again: bool,
     ) -> _Visit:
-        """A tile's shares, unless it is done again; its pixels' gradient, where the statistics' gradients are given."""
+        """Return a tile's shares, unless it is run again, and its pixels' gradient if the statistics' are given."""
         mine = self._networks.get(network.number, lambda: network.fetch().to(self.device))
         (piece,), grid, features = self._measurements.get(measurement.number, lambda: _opened(mine, measurement))
         place = next(itertools.islice(grid, number, None))
@@ -237,7 +237,7 @@ class TileActor:
     def _reference(
         self, features: Features, piece: Piece, grid: Grid, place: Place, s: Statistic, window: Window
     ) -> Tensor | None:
-        """The reference's features that a tile owns, computed once and kept."""
+        """Return the reference's features that a tile owns, computed once and kept."""
         if s.reference is None:
             return None
         if (s, window) not in features:
@@ -249,7 +249,7 @@ class TileActor:
         return features[s, window]
 
     def _tensor(self, array: Any) -> Tensor:
-        """A tensor of its own, as PyTorch lays it: what lies in the cluster's memory may not be written."""
+        """Copy an array into a tensor of PyTorch's own: the cluster's memory may not be written."""
         return torch.tensor(array, device=self.device)
 
 

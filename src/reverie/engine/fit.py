@@ -1,4 +1,4 @@
-"""Fit weights to batches: step by step, averaged, and taken back where they diverge.
+"""Fitting weights to batches: step by step, averaged, and taken back when they diverge.
 
 Example::
 
@@ -43,7 +43,7 @@ class Learner(ABC, Generic[B]):
 
     @abstractmethod
     def loss(self, weights: Weights, batch: B) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """The loss of a batch, a scalar, and its terms by name; not finite, or `Diverged`, where it fails."""
+        """Return the loss of a batch, a scalar, and its terms by name; not finite, or `Diverged`, if it fails."""
 
     def network(self, weights: Weights) -> Any:
         """Return the network that some weights make: by default the weights themselves."""
@@ -103,7 +103,7 @@ class TrainingStep:
 
     @property
     def at(self) -> tuple[int, int]:
-        """The step, of the only stage."""
+        """Number of the step in the only stage."""
         return 1, self.step
 
     @property
@@ -132,7 +132,7 @@ class TrainingStep:
         return {"step": self.step, "done": done, "seconds": seconds, "losses": dict(self.losses)}
 
     def state(self) -> State:
-        """Everything the training needs to go on from here; take it before the next step is asked for."""
+        """Return all the training needs to go on from here; take it before the next step is asked for."""
         return {"learner": self.learner.state(), **self._state.state()}
 
 
@@ -230,7 +230,7 @@ class Training:
     least: None = None
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
-        """Whole, for as long as it takes."""
+        """Plan the whole training, for as long as it takes."""
         limit = allowed_memory(memory)
         return Plan(self.size, self.size, 0, resident(), limit, step_seconds=0.0, seconds=self.seconds, disk=0)
 

@@ -46,7 +46,7 @@ class Iterate:
 
     @property
     def image(self) -> Tensor:
-        """The picture as it stands, (B, 3, H, W) in [0, 1], a copy.
+        """Present picture, (B, 3, H, W) in [0, 1], a copy.
 
         Raises:
             RecipeError: the run has gone on since.
@@ -54,7 +54,7 @@ class Iterate:
         return self._draw()
 
     def keep(self) -> Iterate:
-        """This iterate with its picture, for good: `[step.keep() for step in run]`. It has no state to go on from."""
+        """Keep this iterate's picture for good: `[step.keep() for step in run]`. It has no state to go on from."""
         return replace(self, _draw=partial(torch.clone, self.image), _state=_no_state)
 
     def __reduce__(self) -> tuple[Callable[..., Iterate], tuple[Any, ...]]:
@@ -62,7 +62,7 @@ class Iterate:
         return Iterate, tuple(getattr(kept, each) for each in self.__dataclass_fields__)
 
     def _repr_png_(self) -> bytes:
-        """The picture, for notebooks; of several the first."""
+        """Return the picture, for notebooks; of several the first."""
         return png_bytes(self.image[:1])
 
     @property
@@ -76,7 +76,7 @@ class Iterate:
         return {name: float(v) for name, v in self._terms.items()}
 
     def state(self) -> State:
-        """Everything the run needs to go on from here, bit for bit.
+        """Return all the run needs to go on from here, bit for bit.
 
         Raises:
             RecipeError: the run has gone on since.

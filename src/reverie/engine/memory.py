@@ -38,12 +38,12 @@ def avoid_fragmentation() -> None:
 
 
 def _glibc(name: str) -> Any:
-    """A function of the C library's allocator; None where there is none of that name."""
+    """Return a function of the C library's allocator; None if there is none of that name."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
 def free_memory() -> int:
-    """Bytes this process may use: what the control group or the system has free, less a margin, plus what it has."""
+    """Return the bytes this process may use: those free in its control group or system, less a margin, plus its own."""
     free = _system_free()
     for limit, used in (
         ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -71,7 +71,7 @@ def parse_memory(text: str) -> int:
 
 
 def resident() -> int:
-    """Bytes of memory this process holds now; a usual amount where the system does not tell."""
+    """Return the bytes of memory this process holds now; a usual amount if the system does not tell."""
     try:
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
             if line.startswith("VmRSS"):
@@ -99,13 +99,13 @@ def _number(path: str) -> int | None:
 
 
 def allowed_memory(amount: str | None) -> int:
-    """Bytes that may be used: as much as was written, as in ``4GB``, or what is free."""
+    """Return the bytes that may be used: the amount given, as in ``4GB``, or what is free."""
     return free_memory() if amount is None else parse_memory(amount)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Tiles that were chosen.
+    """The tiles that were chosen.
 
     Attributes:
         tile: side of the tiles, pixels; 0 for none.
@@ -138,7 +138,7 @@ class Tiling:
     whole: bool = False
 
     def fit(self, memory: str | None, tile: int | None) -> Fit:
-        """The tiles asked for, or the largest that fit, halved until they do.
+        """Choose the tiles asked for, or the largest that fit, halved until they do.
 
         Args:
             memory: the most to use, as in ``4GB``; None allows what is free, and any tiles that are asked for.

@@ -68,7 +68,7 @@ class Cut:
 
     @cached_property
     def binding(self) -> int:
-        """The largest painting is brought to its size and looked at, by tiles of the same side."""
+        """Bytes while the largest painting is resized and measured, by tiles of the same side."""
         area = _largest_painting(self.what, self.size)
         seen = area if self.whole else min(area, max(grid.seen[0] for _, grid in self._parts))
         maps = SLACK * seen * max(_forward_bytes(piece) for piece, _ in self._parts)
@@ -82,7 +82,7 @@ class Cut:
 
     @cached_property
     def drawing(self) -> int:
-        """The result is drawn from the average, its colours are changed, an encoder takes a copy."""
+        """Bytes while the result is drawn from the average, recoloured, and copied by an encoder."""
         changed = 2 * PIXEL * self.pixels + FINISHING if self.what.canvas.finished else 0
         return int(self._lasts + self.pixels * (PIXEL + WRITTEN) + changed)
 

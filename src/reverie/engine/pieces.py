@@ -50,7 +50,7 @@ class Piece:
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
-        """The layers to run to."""
+        """Layers to run to."""
         return tuple(dict.fromkeys([*layers_of(self.wanted), *([self.out] if self.out else [])]))
 
     @cached_property
@@ -64,7 +64,7 @@ class Piece:
 
 
 def pieces(network: Network, wanted: Statistics, *, cut: bool = True, out: str | None = None) -> tuple[Piece, ...]:
-    """The network cut once at each stride from 8 on, where a map is smallest; whole where it is not to be cut.
+    """Cut the network once at each stride from 8 on, where a map is smallest; leave it whole if it is not to be cut.
 
     Args:
         wanted: statistics to measure.
@@ -81,7 +81,7 @@ def pieces(network: Network, wanted: Statistics, *, cut: bool = True, out: str |
 
 
 def grids(parts: Sequence[Piece], size: Size, tile: int) -> Iterator[tuple[Piece, Grid]]:
-    """Each piece with the grid on the map before it, for a picture of this size."""
+    """Yield each piece with the grid on the map before it, for a picture of this size."""
     for piece in parts:
         yield piece, piece.grid(size, tile)
         size = piece.network.extent(piece.out, size) if piece.out else size
@@ -93,7 +93,7 @@ def work(parts: Sequence[Piece], size: Size, tile: int) -> float:
 
 
 def _cuts(network: Network, layers: tuple[str, ...]) -> list[str]:
-    """Of the layers where the network may be cut, the narrowest at each stride, where anything follows."""
+    """Choose the layers to cut at: the narrowest at each stride, if anything follows."""
     narrowest: dict[int, str] = {}
     for layer in network.cuts():
         if not network.blueprint.is_local(layer):
@@ -115,7 +115,7 @@ def _width(network: Network, layer: str) -> float:
 def shares(
     piece: Piece, crop: Tensor, grid: Grid, place: Place, reference_of: Reference
 ) -> tuple[dict[Statistic, Tensor], Tensor | None]:
-    """One tile's share of each statistic, and what it owns of the map that is handed on.
+    """Return one tile's share of each statistic, and what it owns of the map that is handed on.
 
     What it reads is copied: sums over a part of a larger picture may be rounded otherwise.
     """
@@ -198,5 +198,5 @@ def _alone(network: Network, layer: str) -> bool:
 
 
 def part(whole: Tensor, window: Window) -> Tensor:
-    """The window of a whole map: a view."""
+    """Return the window of a whole map: a view."""
     return whole[..., window.top : window.top + window.height, window.left : window.left + window.width]

@@ -115,14 +115,14 @@ def _refusal(what: Synthesis, bound: Bound, least: Cut, limit: int, *, given: bo
 
 
 def _tile_that_fits(what: Synthesis, bound: Bound, least: Cut, limit: int, held: int) -> str:
-    """A smaller tile than the one that was refused."""
+    """Suggest a smaller tile than the one that was refused."""
     smaller = (t for t in _tiles(what, bound) if not least.tile or t < least.tile)
     fitting = (t for t in smaller if Cut(what, bound, least.size, t, held=held).peak <= limit)
     return next((f"--tile {t}" for t in fitting), "")
 
 
 def _size_that_fits(what: Synthesis, bound: Bound, least: Cut, limit: int, held: int) -> str:
-    """A size at which it would, where there is one: what the process holds already stays as it is."""
+    """Suggest a size that fits, if there is one: what the process holds already stays as it is."""
     for share in (0.9, 0.75, 0.6, 0.45, 0.3, 0.2, 0.1):
         height, width = (int(side * share) for side in least.size)
         if min(height, width) < _NARROW:
@@ -134,7 +134,7 @@ def _size_that_fits(what: Synthesis, bound: Bound, least: Cut, limit: int, held:
 
 
 def _probe(what: Synthesis) -> tuple[Bound, float]:
-    """The objective bound at a small size, and the seconds an evaluation takes there per pixel."""
+    """Bind the objective at a small size, and time an evaluation there, in seconds per pixel."""
     big = max(what.stages, key=lambda s: s.size[0] * s.size[1]).size
     scale = min(1.0, 256 / min(big), (2**17 / (big[0] * big[1])) ** 0.5)
     small = (max(1, round(big[0] * scale)), max(1, round(big[1] * scale)))
@@ -156,7 +156,7 @@ def _probed(what: Synthesis, size: Size) -> tuple[Bound, float]:
 
 
 def _tiles(what: Synthesis, bound: Bound) -> tuple[int, ...]:
-    """Sides of tiles that may be tried: none where a layer that is read sees the whole picture."""
+    """Return the sides of tiles to try: none if a layer that is read sees the whole picture."""
     deep = [layer for layer in layers_of(bound.statistics) if layer != PICTURE]
     return TILES if all(map(what.network.blueprint.is_local, deep)) else ()
 
@@ -169,7 +169,7 @@ def _timed(bound: Bound, what: Synthesis, picture: Tensor, executor: Executor) -
 
 
 def _step_once(what: Synthesis, size: Size) -> None:
-    """A step on a small picture, so that what libraries load for one is in memory before memory is counted."""
+    """Take a step on a small picture, so that what libraries load for one is in memory before memory is counted."""
     parameters = (torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)).requires_grad_(True),)
 
     def closure() -> Tensor:

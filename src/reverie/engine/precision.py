@@ -39,7 +39,7 @@ CANDIDATES = (Candidate(torch.float32, True), Candidate(torch.bfloat16, True))
 
 
 def with_precision(network: Network, precision: Precision = "auto", *, memory: int | None = None) -> Network:
-    """The network in the precision asked for, or in the fastest faithful one on this machine.
+    """Return the network in the precision asked for, or in the fastest faithful one on this machine.
 
     Args:
         network: in float32.
@@ -58,7 +58,7 @@ def with_precision(network: Network, precision: Precision = "auto", *, memory: i
 
 
 def fastest(network: Network, *, memory: int | None = None) -> Candidate:
-    """The fastest faithful candidate, from the cache or by a probe of about a second.
+    """Find the fastest faithful candidate, in the cache or by a probe of about a second.
 
     Args:
         network: in float32.
@@ -87,7 +87,7 @@ def _check_room(network: Network, memory: int | None) -> None:
 
 
 def _probed(network: Network) -> tuple[str, ...]:
-    """The layers that a probe reads."""
+    """Choose the layers that a probe reads."""
     named = dict.fromkeys((*network.style_layers, network.content_layer))
     return tuple(layer for layer in named if layer) or network.layers[-1:]
 

@@ -82,7 +82,7 @@ class TilingExecutor(Executor):
 
     @abstractmethod
     def sweep(self, picture: Tensor, network: Network, wanted: Statistics, gradients_of: Gradients | None) -> TilePass:
-        """The sums of all tiles' shares, and where the statistics' gradients are known, the picture's gradient.
+        """Return the sums of all tiles' shares and, if the statistics' gradients are known, the picture's gradient.
 
         Shares and gradients are added in the order of the tiles, whoever gives them, so that the sums are the same.
         """
@@ -96,14 +96,14 @@ class TilingExecutor(Executor):
         gradients: Sequence[Tensor | None],
         kept: list[Tensor],
     ) -> Tensor:
-        """The picture's gradient, from those of the statistics and what the sweep kept."""
+        """Return the picture's gradient, from those of the statistics and what the sweep kept."""
 
     @abstractmethod
     def forget(self) -> None:
-        """Drop what is kept of tiles: they are about to become smaller."""
+        """Drop what is kept by tile: tiles are about to become smaller."""
 
     def fitting(self, attempt: Callable[[], T]) -> T:
-        """The attempt's result; where memory runs out, the tile is halved and the attempt made again.
+        """Return the attempt's result; whenever memory runs out, halve the tile and try again.
 
         Raises:
             OutOfMemory: not even the smallest tile fits.
@@ -141,7 +141,7 @@ class TiledExecutor(TilingExecutor):
         self._references = References()
 
     def sweep(self, picture: Tensor, network: Network, wanted: Statistics, gradients_of: Gradients | None) -> TilePass:
-        """One piece after the other, one tile after the other."""
+        """Run one piece after the other, one tile after the other."""
         run = _Run(self.pieces(network, wanted, size_of(picture), once=gradients_of is not None), self.tile, wanted)
         run.reference_of = partial(self._reference, network, run)
         kept = run.forward(picture, all_pieces=gradients_of is None)
@@ -158,17 +158,17 @@ class TiledExecutor(TilingExecutor):
         gradients: Sequence[Tensor | None],
         kept: list[Tensor],
     ) -> Tensor:
-        """The pieces backwards, each from the map before it."""
+        """Run the pieces backwards, each from the map before it."""
         run = _Run(self.pieces(network, wanted, size_of(picture), once=False), self.tile, wanted)
         run.reference_of = partial(self._reference, network, run)
         known = dict(zip(wanted, gradients, strict=True))
         return run.backward(picture, kept, lambda _: known)
 
     def forget(self) -> None:
-        """Nothing is kept by tile."""
+        """Do nothing: nothing is kept by tile."""
 
     def pieces(self, network: Network, wanted: Statistics, size: Size, *, once: bool) -> tuple[Piece, ...]:
-        """The network cut or, where one pass over wider tiles is less work than two over narrower ones, not."""
+        """Cut the network unless one pass over wider tiles is less work than two over narrower ones."""
         cut = pieces(network, wanted, cut=self.cut)
         if not once or len(cut) == 1:
             return cut
@@ -176,7 +176,7 @@ class TiledExecutor(TilingExecutor):
         return one if work(one, size, self.tile) < TWICE * work(cut, size, self.tile) else cut
 
     def _reference(self, network: Network, run: _Run, statistic: Statistic, window: Window) -> Tensor | None:
-        """The reference's features in a window; those of the whole reference are computed once, and kept."""
+        """Return the reference's features in a window; those of the whole reference are computed once, and kept."""
         if statistic.reference is None:
             return None
         kept, along = self._references.setdefault(statistic, {}), () if self.cut else run.wanted
@@ -188,7 +188,7 @@ class TiledExecutor(TilingExecutor):
 
 
 class _Run:
-    """One measurement at work: the pieces, the tile, and the sums of the shares so far."""
+    """A measurement in progress: the pieces, the tile, and the sums of the shares so far."""
 
     def __init__(self, parts: Sequence[Piece], tile: int, wanted: Statistics) -> None:
         self.parts, self.tile, self.wanted = parts, tile, wanted
@@ -197,7 +197,7 @@ class _Run:
         self._kinds: dict[Statistic, torch.dtype] = {}
 
     def forward(self, picture: Tensor, *, all_pieces: bool) -> list[Tensor]:
-        """The maps between the pieces; the last piece is left for later unless its sums are asked for now."""
+        """Return the maps between the pieces; the last piece is left for later unless its sums are asked for now."""
         maps = [picture.detach()]
         for piece in self.parts if all_pieces else self.parts[:-1]:
             handed = self._through(piece, maps[-1])
@@ -206,7 +206,7 @@ class _Run:
         return maps[1:]
 
     def backward(self, picture: Tensor, kept: list[Tensor], known: Known, *, sums_of_last: bool = False) -> Tensor:
-        """The picture's gradient."""
+        """Return the picture's gradient."""
         maps = [picture.detach(), *kept]
         above = self._down(self.parts[-1], maps[-1], known, None, collect=sums_of_last)
         for piece, before in reversed(list(zip(self.parts[:-1], maps[:-1], strict=True))):
@@ -214,11 +214,11 @@ class _Run:
         return above
 
     def totals(self) -> tuple[Tensor, ...]:
-        """The sums in the order wanted."""
+        """Return the sums in the order wanted."""
         return tuple(self.sums[s].to(self._kinds[s]) for s in self.wanted)
 
     def _through(self, piece: Piece, before: Tensor) -> Tensor | None:
-        """A piece's forward pass: its shares are added, its last map is handed on."""
+        """Run a piece forwards: add its shares, and return its last map."""
         grid = piece.grid(size_of(before), self.tile)
         handed: Tensor | None = None
         for place in grid:
@@ -230,7 +230,7 @@ class _Run:
         return handed
 
     def _down(self, piece: Piece, before: Tensor, known: Known, above: Tensor | None, *, collect: bool) -> Tensor:
-        """A piece's way back: the gradient in the map before it."""
+        """Run a piece backwards: return the gradient in the map before it."""
         grid = piece.grid(size_of(before), self.tile)
         gradient = torch.zeros_like(before)
         for place in grid:
@@ -241,14 +241,14 @@ class _Run:
         return gradient
 
     def _add(self, found: Mapping[Statistic, Tensor]) -> None:
-        """Shares into the sums, in float64."""
+        """Add shares to the sums, in float64."""
         for s, share in found.items():
             self._kinds[s] = share.dtype
             self.sums[s] = self.sums[s].add_(share) if s in self.sums else share.double()
 
 
 def features_of(network: Network, picture: Tensor, layer: str, tile: int, *, along: Statistics = ()) -> Tensor:
-    """A layer's whole map, computed in tiles; on disk, mapped into memory, where it is large.
+    """Compute a layer's whole map in tiles; on disk, mapped into memory, if it is large.
 
     Args:
         along: statistics whose tiles it is computed in, by the uncut network: with the bits that a tile finds.
@@ -260,7 +260,7 @@ def features_of(network: Network, picture: Tensor, layer: str, tile: int, *, alo
 
 
 def _blank(piece: Piece, out: str, before: Tensor, like: Tensor) -> Tensor:
-    """Memory for the map that a piece hands on; in a file without a name where it is large and kept for long."""
+    """Allocate the map that a piece hands on; in a file without a name if it is large and kept for long."""
     height, width = piece.network.extent(out, size_of(before))
     shape = (len(like), height, width, like.shape[1])
     if piece.wanted or math.prod(shape) * like.element_size() <= MAPPED:
@@ -318,6 +318,6 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def added(sums: list[Tensor], shares: Sequence[Tensor]) -> list[Tensor]:
-    """The sums with one more tile's shares, in float64."""
+    """Add one more tile's shares to the sums, in float64."""
     wide = [x.double() for x in shares]
     return [a.add_(b) for a, b in zip(sums, wide, strict=True)] if sums else wide
