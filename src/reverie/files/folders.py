@@ -25,7 +25,7 @@ _MARK = "files that Reverie wrote here"
 
 
 class Owned:
-    """A folder at work: locked by this process, and with a journal of what Reverie wrote into it.
+    """A folder in use: locked by this process, and with a journal of what Reverie wrote into it.
 
     Names are relative to it, with ``/`` between folders.
 
@@ -41,7 +41,7 @@ class Owned:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All that was ever written here, whether it is still there or not."""
+        """Names of all that was ever written here, whether it is still there or not."""
         return tuple(self._names)
 
     def has(self, name: str) -> bool:
@@ -63,7 +63,7 @@ class Owned:
             raise FileError(f"'{name}' in '{self.path}' was not written by this, and is not replaced; {_ELSEWHERE}")
 
     def begin(self, *, made: bool) -> None:
-        """Say in an empty journal whose it is, and whether the folder was made for it."""
+        """Note in an empty journal whose it is, and whether the folder was made for it."""
         self._note({"reverie": _MARK, "made": made})
         self._made = made
 
@@ -81,7 +81,7 @@ class Owned:
 
     @contextmanager
     def replacing(self, path: AnyPath) -> Iterator[Draft]:
-        """A file of this folder; what Reverie wrote there before is replaced.
+        """Write a file of this folder; what Reverie wrote there before is replaced.
 
         Args:
             path: of the file, or its name in this folder.
@@ -99,7 +99,7 @@ class Owned:
 
     @contextmanager
     def beside(self, path: AnyPath, fill: Callable[[Draft], object] = Draft.add) -> Iterator[Draft]:
-        """A file outside of this folder that the same run writes: what it wrote there before is replaced.
+        """Write a file outside of this folder for the same run: what the run wrote there before is replaced.
 
         Args:
             path: of the file; what lies there and is not, byte for byte, what the run wrote there last, stays.
@@ -138,7 +138,7 @@ class Owned:
             _remove_empty_up(self.path, folder)
 
     def vanish(self) -> tuple[str, ...]:
-        """Remove all that Reverie wrote here, and the folder, if Reverie made it; what is another's stays.
+        """Remove all that Reverie wrote here, and the folder, if Reverie made it; other files stay.
 
         Returns:
             The names of what stays.
@@ -168,7 +168,7 @@ class Owned:
 
 @contextmanager
 def own(path: Path, *, others: Others = "never", beside: str = "name another folder") -> Iterator[Owned]:
-    """A folder of Reverie's, made where it is missing, for this process alone until the block ends.
+    """Own a folder of Reverie's, made if it is missing, for this process alone until the block ends.
 
     Where nothing was written into it, nothing of it is left then.
 
@@ -210,7 +210,7 @@ def own(path: Path, *, others: Others = "never", beside: str = "name another fol
 
 
 def written_in(path: Path) -> frozenset[str]:
-    """The names that a folder's journal says Reverie wrote there; none where there is no journal."""
+    """Return the names that Reverie wrote in a folder, by its journal; none if there is no journal."""
     return frozenset(_written(path))
 
 
@@ -220,7 +220,7 @@ def is_owned(path: Path) -> bool:
 
 
 def make_folder(path: Path, *, beside: str = "name another") -> bool:
-    """Make a folder, and those around it; whether it was missing.
+    """Make a folder, and its parents; return whether it was missing.
 
     Raises:
         FileError: it cannot be made.
@@ -234,7 +234,7 @@ def make_folder(path: Path, *, beside: str = "name another") -> bool:
 
 
 def new_folder(path: Path) -> bool:
-    """Make a folder that nobody has, not even one who asks at the same time; whether that could be done.
+    """Make a new folder, atomically; return False if it exists already.
 
     Raises:
         FileError: it cannot be made, for another reason.
@@ -258,7 +258,7 @@ _ELSEWHERE = "move it away, or name another folder"
 
 
 def _lines(path: Path) -> Iterator[dict[str, object]]:
-    """The journal's lines; a damaged one says nothing."""
+    """Yield the journal's lines; damaged ones are skipped."""
     if not is_plain(path):
         return
     for text in path.read_bytes().split(b"\n"):

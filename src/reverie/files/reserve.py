@@ -29,12 +29,12 @@ class Reservation:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The names, in their order."""
+        """Reserved names, in their order."""
         return tuple(self._files)
 
     @contextmanager
     def filling(self, path: AnyPath) -> Iterator[Draft]:
-        """A file for a name that was reserved, by this process or one that was killed; any other is as in `adding`.
+        """Write a file at a name that was reserved, by this process or one that was killed; others as in `adding`.
 
         Raises:
             FileError: as for `drafting`.
@@ -67,7 +67,7 @@ def _alone(base: Path) -> Sequence[Path]:
 
 @contextmanager
 def reserve(bases: Iterable[Path], family: Callable[[Path], Sequence[Path]] = _alone) -> Iterator[Reservation]:
-    """Take the first family of names of which nobody has any, until the block ends.
+    """Reserve the first family of names none of which is taken, until the block ends.
 
     Args:
         bases: names that families are named after, endlessly many; their folder exists.
@@ -95,7 +95,7 @@ def is_reserved(path: Path) -> bool:
 
 
 def _taken(base: Path, family: Sequence[Path]) -> Reservation | None:
-    """All names of a family, or none."""
+    """Take all names of a family, or none."""
     files: dict[Path, IO[bytes]] = {}
     for path in family:
         file = _new(path) or _left_behind(path)
@@ -124,7 +124,7 @@ def _new(path: Path) -> IO[bytes] | None:
 
 
 def _left_behind(path: Path) -> IO[bytes] | None:
-    """A name that a killed process had reserved: its lock is gone with it."""
+    """Take over a name that a killed process had reserved: its lock is gone with it."""
     with contextlib.suppress(OSError):
         if is_reserved(path):
             file = path.open("r+b")

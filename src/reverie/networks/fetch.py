@@ -1,4 +1,4 @@
-"""Downloads that go on where they were cut off, are checked, and happen once at a time."""
+"""Downloads that resume where they were cut off, are checked, and run one at a time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Progress:
 
 
 def fetch(checkpoint: Checkpoint, folder: Path) -> Iterator[Progress]:
-    """Download a published file into a folder, going on where an earlier attempt was cut off.
+    """Download a published file into a folder, resuming an earlier attempt.
 
     The file appears under its name only when it is whole and its sha256 is right.
 
@@ -98,7 +98,7 @@ def _download(checkpoint: Checkpoint, part: Path) -> Generator[Progress, None, N
 
 
 def _receive(checkpoint: Checkpoint, part: Path) -> Generator[Progress, None, int | None]:
-    """One connection's worth of bytes; returns the whole file's size, if the server tells."""
+    """Receive one connection's bytes; return the whole file's size, if the server tells."""
     start = size_so_far(part)
     request = urllib.request.Request(checkpoint.address, headers={"User-Agent": "reverie"})
     if start:
@@ -144,5 +144,5 @@ def mismatch(path: Path, digest: str, checkpoint: Checkpoint) -> str:
 
 
 def size_so_far(path: Path) -> int:
-    """Bytes in a file, 0 where there is none."""
+    """Return the bytes in a file, 0 if there is none."""
     return path.stat().st_size if path.exists() else 0

@@ -38,7 +38,7 @@ class Window:
         return max((k - 1) * d - p for k, d, p in spans)
 
     def extent(self, size: Pair) -> Pair:
-        """The (h, w) of the map made from a map of ``size``."""
+        """Return the (h, w) of the map made from a map of ``size``."""
         return self._extent(size[0], 0), self._extent(size[1], 1)
 
     def around(self, size: Pair) -> tuple[int, int, int, int]:

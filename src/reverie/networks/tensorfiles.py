@@ -1,4 +1,4 @@
-"""Files of tensors that others wrote: read without running anything in them, and no larger than they are."""
+"""Untrusted files of tensors: read without running anything in them, and no larger than they are."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TensorFile:
 
 
 def read_safetensors(path: Path, sha256: str | None = None) -> TensorFile:
-    """The tensors and texts in a .safetensors file.
+    """Read the tensors and texts in a .safetensors file.
 
     Args:
         path: of the file.
@@ -72,7 +72,7 @@ def read_safetensors(path: Path, sha256: str | None = None) -> TensorFile:
 
 
 def read_pth(path: Path) -> Mapping[str, Tensor]:
-    """The tensors of a state_dict that PyTorch saved, in the new form or the old.
+    """Read the tensors of a state_dict that PyTorch saved, in the new form or the old.
 
     Nothing in it is run, and nothing is allocated beyond the file's own length.
 

@@ -1,4 +1,4 @@
-"""Published weights: fetched once, checked, trimmed to what is used, and kept in half precision."""
+"""Published weights: downloaded once, checked, trimmed to what is used, and kept in half precision."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Weights:
 
 @cache
 def checkpoints() -> Mapping[str, Checkpoint]:
-    """Every published file we know, by network."""
+    """Return every published file that Reverie knows, by network."""
     text = Path(__file__).with_name("weights.toml").read_text(encoding="utf-8")
     return {
         name: Checkpoint(name=name, **{**row, "keep": tuple(row["keep"])}) for name, row in tomllib.loads(text).items()
@@ -97,7 +97,7 @@ def is_cached(checkpoint: Checkpoint) -> bool:
 
 
 def find(checkpoint: Checkpoint, blueprint: Blueprint) -> Weights:
-    """A network's weights: from ``$REVERIE_WEIGHTS``, from the cache, or fetched now.
+    """Find a network's weights: in ``$REVERIE_WEIGHTS``, in the cache, or by fetching them now.
 
     Raises:
         WeightsError: if they cannot be had.
@@ -110,7 +110,7 @@ def find(checkpoint: Checkpoint, blueprint: Blueprint) -> Weights:
 
 
 def from_file(path: Path, blueprint: Blueprint, checkpoint: Checkpoint) -> Weights:
-    """Weights from a .pth or .safetensors file with the published key names, converted once.
+    """Load weights from a .pth or .safetensors file with the published key names, converted once.
 
     A file that bears the published name must hold the published bytes; any other is believed.
 
@@ -130,7 +130,7 @@ def from_file(path: Path, blueprint: Blueprint, checkpoint: Checkpoint) -> Weigh
 
 
 def read_cached(path: Path) -> Weights:
-    """A converted file of the cache, checked against what was recorded when it was written.
+    """Read a converted file of the cache, checked against what was recorded when it was written.
 
     Raises:
         ChecksumMismatch: if it has changed since; it is removed, so that asking again repairs it.
@@ -164,7 +164,7 @@ def convert(path: Path, blueprint: Blueprint, target: Path, keep: tuple[str, ...
 
 
 def fold(blueprint: Blueprint, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A published checkpoint's tensors under the table's names, batch norms folded, in float64.
+    """Fold a published checkpoint's batch norms; return its tensors under the table's names, in float64.
 
     A fully connected layer becomes a 1x1 convolution. Folding: w' = w g / s and b' = (b - m) g / s
     + beta, with s = sqrt(var + epsilon).
@@ -196,7 +196,7 @@ def _folded(
 
 
 def _taken(tensors: Mapping[str, Tensor], network: str, key: str, shape: tuple[int, ...]) -> Tensor:
-    """A tensor of a file in float64, of the shape that the network wants; a linear layer's as a 1x1 convolution's."""
+    """Return a file's tensor in float64, in the network's shape; a linear layer's as a 1x1 convolution's."""
     remedy = "bring the file torchvision publishes"
     if key not in tensors:
         raise WeightsError(f"these weights are not of {network}: they lack '{key}'; {remedy}.")
@@ -211,7 +211,7 @@ def _taken(tensors: Mapping[str, Tensor], network: str, key: str, shape: tuple[i
 
 
 def _local_file(checkpoint: Checkpoint) -> Path | None:
-    """The network's file in the folder ``$REVERIE_WEIGHTS`` names, if it is there."""
+    """Find the network's file in the folder that ``$REVERIE_WEIGHTS`` names, if it is there."""
     folder = os.environ.get("REVERIE_WEIGHTS")
     if not folder:
         return None

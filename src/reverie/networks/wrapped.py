@@ -33,7 +33,7 @@ def wrap(
     classes: Sequence[str] | None = None,
     to_map: Callable[[Tensor], Tensor] | None = None,
 ) -> Network:
-    """Any network of pictures, with its submodules' paths as layer names.
+    """Wrap any network of pictures, with its submodules' paths as layer names.
 
     The module is copied, and the copy frozen and set to evaluation; yours is left as it is. Where
     ``torch.fx`` can follow its forward pass, only what the asked layers need is run, and geometry
@@ -87,7 +87,7 @@ class Wrapped(Network):
         classes: Sequence[str] | None = None,
         to_map: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        """As ``Network``; ``to_map`` as for ``wrap``."""
+        """Set up as ``Network`` does; ``to_map`` as for ``wrap``."""
         super().__init__(blueprint, weights, classes=classes)
         self.to_map = to_map
 
@@ -112,7 +112,7 @@ class Wrapped(Network):
         return max(1, round(math.sqrt(size[0] * size[1] / (height * width))))
 
     def density(self, layers: Iterable[str]) -> dict[str, float]:
-        """Floats per pixel of the picture in each map that a run to these layers makes; counted in one, if need be."""
+        """Return the floats per pixel in each map that a run to these layers makes; counted in a run, if need be."""
         asked = tuple(layers)
         if all(map(self.blueprint.is_local, asked)) and not any(n.hidden for n in self.blueprint.ancestors(asked)):
             return super().density(asked)
@@ -135,11 +135,11 @@ class Wrapped(Network):
         return {str(number): amount / (size[0] * size[1]) for number, amount in enumerate(made)}
 
     def _size_known(self) -> tuple[int, int]:
-        """The (H, W) of a picture on which the network has been run, if any."""
+        """Return the (H, W) of a picture on which the network has been run, if any."""
         return next((size for _, size in reversed(self._extents)), (_TRIED, _TRIED))
 
     def forward(self, x: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """As ``Network.forward``.
+        """Compute maps as ``Network.forward`` does.
 
         Raises:
             RecipeError: a layer gives no map, and nothing says how to make one.
@@ -234,7 +234,7 @@ class _AllFound(Exception):
 
 
 def _keep_first(layer: str, found: dict[str, Tensor], wanted: int, thread: int) -> Callable[..., None]:
-    """A hook that keeps a submodule's first map, and ends the run when none is missing."""
+    """Return a hook that keeps a submodule's first map, and ends the run when none is missing."""
 
     def hook(_part: nn.Module, _inputs: object, output: object) -> None:
         if threading.get_ident() != thread:
@@ -250,14 +250,14 @@ def _keep_first(layer: str, found: dict[str, Tensor], wanted: int, thread: int) 
 
 
 def as_scores(output: Tensor) -> Tensor:
-    """A network's (B, K) output as the scores (B, K, 1, 1) of a single position."""
+    """Return a network's (B, K) output as the scores (B, K, 1, 1) of a single position."""
     return output[:, :, None, None] if output.ndim == 2 else output
 
 
 def _normalisation(
     module: nn.Module, traced: Traced | None, mean: float | Sequence[float], std: float | Sequence[float]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and std, one per input channel."""
+    """Check mean and std: one per input channel."""
     given = max((len(v) for v in (mean, std) if isinstance(v, Sequence)), default=3)
     channels = _channels_in(module, traced) or given
     means, stds = (tuple(map(float, v)) if isinstance(v, Sequence) else (float(v),) * channels for v in (mean, std))
@@ -270,7 +270,7 @@ def _normalisation(
 
 
 def _channels_in(module: nn.Module, traced: Traced | None) -> int | None:
-    """Channels of the picture that a network takes: those of the first convolution that it does, where that is known.
+    """Return the channels of the pictures that a network takes: those of its first convolution, if that is known.
 
     Of a network that could not be followed, the first one registered that takes 3 or 1.
     """
@@ -287,7 +287,7 @@ def _channels_in(module: nn.Module, traced: Traced | None) -> int | None:
 def _with_classes(
     blueprint: Blueprint, traced: Traced, table: Table, classes: Sequence[str]
 ) -> tuple[Blueprint, Mapping[str, Tensor]]:
-    """The table with a layer of class scores, per position where the network allows it."""
+    """Add a layer of class scores to the table, per position if the network allows it."""
     if not isinstance(traced.result, fx.Node):
         raise RecipeError(f"{blueprint.name} returns no single tensor: leave 'classes' out.")
     free = f"{CLASSES}_" if any(row.name == CLASSES for row in blueprint.nodes) else ""
@@ -308,13 +308,13 @@ def _with_classes(
 
 
 def _renamed(row: Node, free: str) -> Node:
-    """A row in a table where the name 'classes' must be given up."""
+    """Rename a row in a table where the name 'classes' must be given up."""
     inputs = tuple(free if name == CLASSES else name for name in row.inputs)
     return replace(row, name=free if row.name == CLASSES else row.name, inputs=inputs)
 
 
 def _as_convolution(linear: nn.Linear) -> dict[str, Tensor]:
-    """A linear layer's weights as those of a 1x1 convolution."""
+    """Return a linear layer's weights as those of a 1x1 convolution."""
     bias = linear.bias if linear.bias is not None else linear.weight.new_zeros(linear.out_features)
     return {
         f"{CLASSES}.weight": linear.weight.detach()[:, :, None, None].clone(),
@@ -323,7 +323,7 @@ def _as_convolution(linear: nn.Linear) -> dict[str, Tensor]:
 
 
 def _before_average(traced: Traced) -> tuple[fx.Node | None, nn.Linear | None]:
-    """The map a network averages for its last linear layer, and that layer; None where it does not.
+    """Find the map that a network averages for its last linear layer, and that layer; None if it does not.
 
     Averaging commutes with a linear layer, so the layer can be asked of every position first.
     """
@@ -364,7 +364,7 @@ def _only_reshapes(node: fx.Node, part: nn.Module | None) -> bool:
 
 
 def _offering(blueprint: Blueprint, layers: Sequence[str] | None) -> Blueprint:
-    """The table that lists some layers only, which are then what crafts use."""
+    """Restrict the table to some layers, which are then what crafts use."""
     if layers is None:
         chosen = _last_of_each_stride(blueprint)
     else:
@@ -381,7 +381,7 @@ def _offering(blueprint: Blueprint, layers: Sequence[str] | None) -> Blueprint:
 
 
 def _last_of_each_stride(blueprint: Blueprint) -> tuple[str, ...]:
-    """The deepest layer of every resolution, from fine to coarse."""
+    """Return the deepest layer of every resolution, from fine to coarse."""
     deepest: dict[int, str] = {}
     for layer in blueprint.layers:
         if layer != blueprint.class_layer and blueprint.is_local(layer):

@@ -36,12 +36,12 @@ _PACKAGED = Path(__file__).with_name("dreamnet.safetensors")
 
 @cache
 def embedded() -> store.Weights:
-    """Dreamnet's weights, from the package."""
+    """Return dreamnet's weights, from the package."""
     return read_dreamnet(_PACKAGED)
 
 
 def read_dreamnet(path: Path) -> store.Weights:
-    """The weights in a file of dreamnet's kind.
+    """Read the weights in a file of dreamnet's kind.
 
     Raises:
         WeightsError: it is missing, damaged, or of another network.
@@ -109,12 +109,12 @@ class Description:
 
 
 def names() -> tuple[str, ...]:
-    """The networks ``load`` knows: Reverie's own, and those of installed packages."""
+    """Return the networks ``load`` knows: Reverie's own, and those of installed packages."""
     return (*_TABLES, *_added())
 
 
 def descriptions() -> Mapping[str, Description]:
-    """Every network described, by name; a broken plugin costs a warning."""
+    """Describe every network, by name; a broken plugin costs a warning."""
     found = {name: describe(name) for name in _TABLES}
     for name in _added():
         try:
@@ -175,7 +175,7 @@ def load(
     leak: float = 0.0,
     seed: int = 0,
 ) -> Network:
-    """A frozen network by name, on the CPU, in float32.
+    """Load a frozen network by name, on the CPU, in float32.
 
     Args:
         name: one of ``names()``. ``"dreamnet"`` comes with Reverie; the others are fetched once, or come with an
@@ -217,7 +217,7 @@ def load(
 
 
 def random_weights(blueprint: Blueprint, *, seed: int) -> dict[str, Tensor]:
-    """Weights of the right shapes drawn after He et al. (2015): activations keep their size."""
+    """Draw weights of the right shapes after He et al. (2015): activations keep their size."""
     generator = torch.Generator().manual_seed(seed)
     drawn = {}
     for name, shape in weight_shapes(blueprint).items():
@@ -239,7 +239,7 @@ def _weights(table: Blueprint, wanted: str | Path | None, seed: int) -> store.We
 
 
 def table_of(name: str) -> Blueprint:
-    """The table of one of Reverie's own networks, by name.
+    """Return the table of one of Reverie's own networks, by name.
 
     Raises:
         RecipeError: if there is no network of that name.
@@ -252,7 +252,7 @@ def table_of(name: str) -> Blueprint:
 
 
 def _added() -> Mapping[str, EntryPoint]:
-    """The networks that installed packages bring."""
+    """Return the networks that installed packages bring."""
     return plugins.entries(tuple(_TABLES))
 
 
@@ -299,7 +299,7 @@ def _summary(network: Blueprint | Network, layer: str) -> LayerSummary:
 
 
 def _channels(network: Blueprint | Network, layer: str) -> int | None:
-    """The channels of a layer's maps; None where a third-party layer gives none."""
+    """Return the channels of a layer's maps; None if a third-party layer gives none."""
     try:
         return network.channels(layer)
     except ReverieError:
