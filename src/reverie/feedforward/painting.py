@@ -62,7 +62,7 @@ class Sums:
         self._count += rows.shape[1] if weights is None else float(weights.sum(dtype=torch.float64))
 
     def gaussian(self) -> Gaussian:
-        """The statistics of the whole map, in float64: inverse roots multiply their rounding."""
+        """Return the statistics of the whole map, in float64: inverse roots multiply their rounding."""
         return gaussian(torch.as_tensor(self._first), torch.as_tensor(self._second), self._count)
 
 
@@ -131,7 +131,7 @@ def decode(
     *,
     opaque: Tensor | None = None,
 ) -> Tensor:
-    """The picture that the decoder makes of a photo's deepest maps, in the colours of the targets; clamped.
+    """Decode a photo's deepest maps into a picture, in the colours of the targets; clamped.
 
     Args:
         decoder: in the maps' precision.
@@ -153,7 +153,7 @@ def decode(
 
 
 def noises_for(shape: tuple[int, int], seed: int, amount: float) -> list[Tensor]:
-    """Noise for each stage, of the sides it is given for a deepest map of (h, w), with the deviation ``amount``."""
+    """Draw noise for each stage, of its input's size for a deepest map of (h, w), with the deviation ``amount``."""
     generator = torch.Generator().manual_seed(seed)
     sides = [(shape[0] * 2**k, shape[1] * 2**k) for k in range(len(LAYERS))]
     return [torch.randn(1, 1, *side, generator=generator).mul_(amount) for side in sides]

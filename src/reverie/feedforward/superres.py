@@ -41,7 +41,7 @@ class Superres:
 
     @property
     def blocks(self) -> int:
-        """Residual blocks, of two convolutions each."""
+        """Number of residual blocks, of two convolutions each."""
         return sum(key.endswith("_a.weight") for key in self.tensors)
 
     @property
@@ -81,7 +81,7 @@ class Superres:
         return added + bicubic(_cut(window, self.halo - _REACH), factor)
 
     def _convolve(self, name: str, x: Tensor) -> Tensor:
-        """A 3x3 convolution where it needs no padding: one pixel less on each side."""
+        """Convolve 3x3 without padding: one pixel less on each side."""
         return F.conv2d(x, self.tensors[f"{name}.weight"], self.tensors[f"{name}.bias"])
 
 
@@ -109,7 +109,7 @@ def bicubic(window: Tensor, factor: int) -> Tensor:
 
 @cache
 def load_superres(variant: Variant = "faithful") -> Superres:
-    """The network in the package, in float32.
+    """Load the network in the package, in float32.
 
     Args:
         variant: "faithful", made for the smallest error; "sharp", which also cleans what JPEG left.
@@ -128,7 +128,7 @@ def load_superres(variant: Variant = "faithful") -> Superres:
 
 
 def read_superres(path: Path) -> Superres:
-    """The network in a file, its weights in float32.
+    """Read the network in a file, its weights in float32.
 
     Raises:
         WeightsError: the file is missing, damaged or of another network.
@@ -142,18 +142,18 @@ def read_superres(path: Path) -> Superres:
 
 
 def _laid_out(tensor: Tensor) -> Tensor:
-    """Channels last, where there are any: convolutions run faster so."""
+    """Lay out a tensor channels last, where it has channels: convolutions run faster so."""
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
 def _cut(x: Tensor, margin: int) -> Tensor:
-    """Without so many pixels on each side."""
+    """Cut off this many pixels on each side."""
     return x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]
 
 
 @cache
 def _taps(factor: int) -> Tensor:
-    """Weights (factor, 5) of the five nearest pixels for each place within one, in float64."""
+    """Return the weights (factor, 5) of the five nearest pixels for each place within one, in float64."""
     places = (torch.arange(factor, dtype=torch.float64) + 0.5) / factor - 0.5
     distance = (places[:, None] - torch.arange(-2, 3, dtype=torch.float64)).abs()
     near = 1.5 * distance**3 - 2.5 * distance**2 + 1

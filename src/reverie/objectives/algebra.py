@@ -65,7 +65,7 @@ class Objective(ABC):
         return self * (1 / divisor)
 
     def __init_subclass__(cls) -> None:
-        """Declarations are shown as they are written, not as the tensors in them; dataclasses keep what they find."""
+        """Show declarations as they are written, not as the tensors in them; dataclasses keep what they find."""
         super().__init_subclass__()
         if "__repr__" not in vars(cls):
             cls.__repr__ = Objective.__repr__  # type: ignore[method-assign]
@@ -136,7 +136,7 @@ class Term(Objective):
 
     @abstractmethod
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
-        """The statistics this term needs, and its value as a function of them."""
+        """Return the statistics this term needs, and its value as a function of them."""
 
     def __str__(self) -> str:
         return f"{self.name.replace(' ', '_')}()"
@@ -159,7 +159,7 @@ class Bound:
     size: Size | None = None
 
     def __call__(self, measured: Mapping[Statistic, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted total and each term's natural value, scalars averaged over the batch.
+        """Return the weighted total and each term's natural value, scalars averaged over the batch.
 
         Raises:
             RecipeError: a term's value is not one number.
@@ -169,7 +169,7 @@ class Bound:
         return total, values
 
     def gradients(self, like: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
-        """The gradient of a linear objective in statistics of these shapes: the same at every value.
+        """Return the gradient of a linear objective in statistics of these shapes: the same at every value.
 
         Raises:
             RecipeError: a term that declares itself linear is not.
@@ -182,7 +182,7 @@ class Bound:
         return found
 
     def _gradients_at(self, values: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
-        """The total's gradient where the statistics have these values."""
+        """Return the total's gradient at these values of the statistics."""
         with torch.enable_grad():
             at = [x.requires_grad_(True) for x in values]
             total, _ = self(dict(zip(self.statistics, at, strict=True)))

@@ -84,5 +84,5 @@ def nearest(rows: Tensor, vectors: Tensor) -> Tensor:
 
 
 def _map_of(values: Tensor, window: Window) -> Tensor:
-    """(B, n) laid out as (B, 1, h, w)."""
+    """Lay out (B, n) as (B, 1, h, w)."""
     return values.view(len(values), 1, window.height, window.width)

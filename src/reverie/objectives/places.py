@@ -32,13 +32,13 @@ class Window:
 
     @staticmethod
     def whole(features: Tensor) -> Window:
-        """The window that is the map itself."""
+        """Return the window that covers the whole map."""
         h, w = features.shape[-2:]
         return Window(0, 0, h, w, (h, w))
 
     @property
     def positions(self) -> int:
-        """Positions of the whole map."""
+        """Number of positions of the whole map."""
         return self.of[0] * self.of[1]
 
 
@@ -59,7 +59,7 @@ class Region:
 
     @staticmethod
     def of(mask: Tensor) -> Region:
-        """The region of a mask (1, 1, h, w) of weights 0 or more.
+        """Return the region of a mask (1, 1, h, w) of weights 0 or more.
 
         Raises:
             RecipeError: the mask is empty.
@@ -70,13 +70,13 @@ class Region:
         return Region(mask / mean)
 
     def at(self, window: Window, like: Tensor) -> Tensor:
-        """The weights in a window, (1, 1, height, width), in float32 or better, where `like` lies."""
+        """Return the weights in a window, (1, 1, height, width), in float32 or better, on the device of `like`."""
         rows, columns = slice(window.top, window.top + window.height), slice(window.left, window.left + window.width)
         return self.weights[..., rows, columns].to(like.device, wide(like.dtype))
 
 
 def map_of(network: Network, layer: str, size: Size) -> Size:
-    """The (h, w) of a layer's map; the picture is a layer too. Where arithmetic cannot tell, the network is run."""
+    """Return the (h, w) of a layer's map; the picture is a layer too. If need be, the network is run."""
     if layer == PICTURE:
         return size
     try:
@@ -89,5 +89,5 @@ def map_of(network: Network, layer: str, size: Size) -> Size:
 
 
 def wide(dtype: torch.dtype) -> torch.dtype:
-    """The precision in which sums are taken."""
+    """Return the precision in which sums are taken."""
     return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype

@@ -34,12 +34,12 @@ class Sight:
 
     @torch.no_grad()
     def picture(self, reference: Tensor) -> Tensor:
-        """A reference picture as the view shows it."""
+        """Show a reference picture through the view."""
         return self.carry(reference)
 
     @torch.no_grad()
     def region(self, region: Region, layer: str) -> Region:
-        """A region where the view has put it; without any weight where the view leaves it out."""
+        """Move a region as the view does; its weights are 0 if the view leaves it out."""
         weights = F.interpolate(region.weights, self.size, mode="nearest").expand(1, 3, *self.size)
         moved = self.carry(weights)[:, :1].clamp_min(0)
         laid = F.interpolate(moved, map_of(self.network, layer, self.seen), mode="area")

@@ -87,7 +87,7 @@ class Content(Term):
         return (statistic,), lambda m: (m[statistic] / scale).mean()
 
     def _relative(self, error: SquaredError, within: Region | None, name: str) -> Binding:
-        """The same where the picture is only known once the statistics are measured."""
+        """Do the same if the picture is only known once the statistics are measured."""
         size = ReferenceSquares(self.layer, name, within)
         return (error, size), lambda m: (m[error] / m[size].mean(1).clamp_min(1e-12)).mean()
 

@@ -133,7 +133,7 @@ def likeness(
 def shared_features(
     network: Network, layer: str, *, like: Tensor | Sequence[Tensor], unlike: Tensor | Sequence[Tensor] = ()
 ) -> Tensor:
-    """The direction of a layer's features that some pictures share: (C,), for `direction`.
+    """Return the direction of a layer's features that some pictures share: (C,), for `direction`.
 
     Their mean features, less what lies along the mean features of the pictures it should not be like.
 
@@ -161,7 +161,7 @@ def shared_features(
 
 
 def _mean_features(network: Network, layer: str, pictures: Sequence[Tensor]) -> Tensor:
-    """The mean feature of each picture, and the mean of those: (C,)."""
+    """Average the mean features of pictures: (C,)."""
     with torch.no_grad():
         maps = [network(_small(x), (layer,))[layer] for x in pictures]
     return torch.stack([full(x).mean((0, 2, 3)) for x in maps]).mean(0)

@@ -32,7 +32,7 @@ def term(
     reach: int = 0,
     where: Tensor | None = None,
 ) -> Term:
-    """A term from two functions: what is measured at each position of a layer, and what the mean of that is worth.
+    """Make a term from two functions: what is measured at each position of a layer, and what its mean is worth.
 
     Means over positions add up, so the term is the same in tiles as in the whole picture.
 

@@ -156,15 +156,15 @@ class Painting:
     part: Mask | None
 
     def at(self, size: Size, stroke: float) -> Painting:
-        """The painting at a picture's scale (same area), times the stroke, never enlarged."""
+        """Return the painting at a picture's scale (same area), times the stroke, never enlarged."""
         return replace(self, pixels=resize(self.pixels, self.size_at(size, stroke)).clamp(0, 1))
 
     def size_at(self, size: Size, stroke: float) -> Size:
-        """The (H, W) it has there."""
+        """Return the (H, W) it has at that scale."""
         return painting_size(size_of(self.pixels), size[0] * size[1], stroke)
 
     def region(self, network: Network, layer: str) -> Region | None:
-        """The part as a region of a layer's map."""
+        """Return the part as a region of a layer's map."""
         return laid_on(self.part, network, layer, size_of(self.pixels))
 
 
@@ -190,16 +190,16 @@ class Source:
         return Source(paintings, stroke, mask(where))
 
     def scaled(self, size: Size) -> list[Painting]:
-        """The paintings as a picture of this size sees them."""
+        """Return the paintings at the scale of a picture of this size."""
         return [painting.at(size, self.stroke) for painting in self.paintings]
 
     def largest(self, size: Size) -> int:
-        """Pixels of the largest painting at a picture's scale."""
+        """Count the pixels of the largest painting at a picture's scale."""
         return max(math.prod(each.size_at(size, self.stroke)) for each in self.paintings)
 
 
 def _parts(parts: Parts, count: int) -> Sequence[Tensor | None]:
-    """A mask, or None, for each painting."""
+    """Return a mask, or None, for each painting."""
     if isinstance(parts, Tensor) and count > 1:
         raise RecipeError(f"a part of a painting is of one painting; got {count}: give a list of parts.")
     each = [parts] * count if parts is None or isinstance(parts, Tensor) else list(parts)
@@ -229,15 +229,15 @@ class FromPaintings(Term):
     def targets(
         self, network: Network, size: Size, measure: Measure
     ) -> tuple[tuple[Statistic, ...], Sequence[FromTarget]]:
-        """The statistic of each layer, and the distance from it to the paintings'."""
+        """Return the statistic of each layer, and its distance to the paintings'."""
 
     def wanted(self, network: Network, size: Size, kinds: Sequence[Kind]) -> tuple[Statistic, ...]:
-        """The picture's statistics, one of a kind for each layer, in the region to paint."""
+        """Return the picture's statistics, one of a kind for each layer, in the region to paint."""
         regions = [region(self.source.where, network, layer, size) for layer, _ in self.layers]
         return self._each(kinds, regions)
 
     def mixed(self, network: Network, size: Size, measure: Measure, kinds: Sequence[Kind]) -> list[Tensor]:
-        """The paintings' statistics, one of a kind for each layer, mixed by their shares."""
+        """Measure the paintings' statistics, one of a kind for each layer, mixed by their shares."""
         totals: list[Tensor] = []
         for painting in self.source.scaled(size):
             regions = [painting.region(network, layer) for layer, _ in self.layers]
@@ -246,7 +246,7 @@ class FromPaintings(Term):
         return totals
 
     def samples(self, network: Network, size: Size, measure: Measure, count: int) -> list[Tensor]:
-        """Features of the paintings, by layer: (P, C), each painting's share of `count` positions, spread evenly."""
+        """Sample the paintings' features by layer, (P, C): each its share of `count` positions, spread evenly."""
         found: list[list[Tensor]] = [[] for _ in self.layers]
         for painting in self.source.scaled(size):
             most, extent = max(1, round(painting.share * count)), size_of(painting.pixels)
@@ -341,7 +341,7 @@ def _nearest(samples: Tensor) -> Kind:
 
 
 def _directions(samples: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """Random directions (C, D) at right angles, the first half leaning to where the features (P, C) vary most.
+    """Draw orthogonal directions (C, D), the first half leaning to where the features (P, C) vary most.
 
     Of many channels random directions alone see little but averages.
     Source: the randomised range finder of Halko, Martinsson & Tropp (2011).

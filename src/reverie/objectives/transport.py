@@ -138,7 +138,7 @@ class _Quantiles:
         return _Quantiles(masses.cumsum(1), (masses * knots).cumsum(1), inverse, (first, last))
 
     def integral(self, levels: Tensor) -> Tensor:
-        """The integral of each quantile function from 0 to some levels, (B, D, L)."""
+        """Integrate each quantile function from 0 to some levels, (B, D, L)."""
         shape = (len(levels), *self.below.shape)
         place = torch.searchsorted(self.below.expand(shape).contiguous(), levels.detach().contiguous())
         place = torch.minimum(torch.maximum(place, self.ends[0]), self.ends[1])
@@ -196,7 +196,7 @@ _Beyond = list[tuple[tuple[Tensor, ...], Tensor]]  # at most one: (rows, columns
 
 
 def _blocks(depth: int, n: int, device: torch.device) -> Iterator[tuple[int, slice]]:
-    """The rows, some at a time; accelerators take more at once."""
+    """Yield blocks of rows; accelerators take more at once."""
     step = BLOCK if device.type == "cpu" else 64 * BLOCK
     return ((b, slice(a, min(a + step, n))) for b in range(depth) for a in range(0, n, step))
 

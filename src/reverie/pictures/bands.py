@@ -11,7 +11,7 @@ _BAND = 1 << 16  # pixels: a few megabytes for each array that a step makes on t
 
 
 def bands(height: int, width: int) -> Iterator[slice]:
-    """Slices of whole rows, from the top, of about a quarter of a million pixels each.
+    """Yield slices of whole rows, from the top, of about a quarter of a million pixels each.
 
     Example:
         >>> list(bands(1000, 1 << 9))
@@ -22,7 +22,7 @@ def bands(height: int, width: int) -> Iterator[slice]:
 
 
 def band_pixels(width: int) -> int:
-    """Pixels of a band at the most: whole rows, at least one."""
+    """Return the pixels of a band at most: whole rows, at least one."""
     return max(1, _BAND // width) * width
 
 

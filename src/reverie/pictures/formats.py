@@ -46,17 +46,17 @@ FORMATS = (
 
 
 def suffixes() -> tuple[str, ...]:
-    """Every suffix that can be written, dots included."""
+    """Return every suffix that can be written, dots included."""
     return tuple(suffix for format_ in FORMATS if format_.written for suffix in format_.suffixes)
 
 
 def readable() -> tuple[str, ...]:
-    """Every suffix that can be read, dots included."""
+    """Return every suffix that can be read, dots included."""
     return tuple(suffix for format_ in FORMATS for suffix in format_.suffixes)
 
 
 def keeps_recipe() -> tuple[str, ...]:
-    """Every suffix of a format that keeps a recipe, dots included."""
+    """Return every suffix of a format that keeps a recipe, dots included."""
     return tuple(suffix for format_ in FORMATS if format_.recipe for suffix in format_.suffixes)
 
 
@@ -67,7 +67,7 @@ def is_lossless(path: AnyPath) -> bool:
 
 
 def format_of(path: AnyPath) -> Format:
-    """The format that a path's suffix asks for.
+    """Return the format that a path's suffix asks for.
 
     Raises:
         PictureError: no format has that suffix.

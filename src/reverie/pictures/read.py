@@ -89,7 +89,7 @@ def read_picture(
 
 
 def read_image(path: AnyPath, *, max_pixels: int = MAX_PIXELS) -> Tensor:
-    """The pixels of a picture file, (1, 3, H, W) float32 sRGB in [0, 1]; see ``read_picture``.
+    """Read the pixels of a picture file, (1, 3, H, W) float32 sRGB in [0, 1]; see ``read_picture``.
 
     Transparent places show whatever colour the file keeps there.
 
@@ -100,7 +100,7 @@ def read_image(path: AnyPath, *, max_pixels: int = MAX_PIXELS) -> Tensor:
 
 
 def _wanted(size: tuple[int, int], longer: int | None) -> tuple[int, int]:
-    """The (H, W) to read of a picture of a size, both upright."""
+    """Return the (H, W) to read of a picture of a size, both upright."""
     if longer is None or size[0] * size[1] <= LARGE:
         return size
     height, width = (_SPARE * side for side in fit(size, longer=longer))
@@ -108,7 +108,7 @@ def _wanted(size: tuple[int, int], longer: int | None) -> tuple[int, int]:
 
 
 def _decoded(source: Source, full: tuple[int, int], size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
-    """Pixels and alpha of a picture, upright, as its strips come.
+    """Decode pixels and alpha of a picture, upright, as its strips come.
 
     Args:
         source: the picture.

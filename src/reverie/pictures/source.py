@@ -1,4 +1,4 @@
-"""A picture whose head is read and whose pixels are not: what it claims, and its strips as they are decoded."""
+"""Sources: pictures whose header has been read, and whose strips are decoded on demand."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Source:
     smaller: Callable[[tuple[int, int]], Source] | None = None
 
     def peak(self, size: tuple[int, int]) -> int:
-        """Bytes that reading it at a size (H, W) takes at the most, the result included."""
+        """Return the bytes that reading it at a size (H, W) takes at most, the result included."""
         return self.held + 4 * (3 + self.alpha) * size[0] * size[1] + _WORKING * band_pixels(self.size[1])
 
     def check_memory(self, size: tuple[int, int], *, memory: int | None) -> None:
