@@ -16,8 +16,7 @@ from reverie.crafts.craft import Craft
 from reverie.crafts.kinds import FOLDER, Still
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, longer_side
-from reverie.engine import Plan, Run, parse_memory
-from reverie.engine.memory import resident
+from reverie.engine import Plan, Run
 from reverie.engine.runs import Optimisation
 from reverie.errors import FileError, RecipeError, ReverieError
 from reverie.jobs import disk
@@ -31,13 +30,13 @@ from reverie.jobs.machines import Machines
 from reverie.jobs.outputs import folder_beside
 from reverie.jobs.places import Placement, placement_for
 from reverie.jobs.presets import presets, with_preset
+from reverie.jobs.ready import check_ready
 from reverie.jobs.record import record_of
 from reverie.jobs.smaller import smaller
 from reverie.jobs.work import Work
 from reverie.jobs.writers import Photo, Writer, same_pixels
 from reverie.networks import NetworkUsed, download
 
-_READ = 64 * 2**20  # bytes
 Wanted = Callable[[], bool]
 """Whether the user, or the system, wants the run to stop."""
 
@@ -149,7 +148,8 @@ def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Mach
     """Everything that can be refused, refused before any work; then the network fetched."""
     settings = machines.settings(craft.checked(job.settings))
     files = place.files
-    loaded = load(craft, files, longer=longer_side(settings, enlarged=False), memory=_left(settings))
+    check_ready(craft, files, settings)
+    loaded = load(craft, files, longer=longer_side(settings, enlarged=False))
     size = None if loaded.photo is None else loaded.photo.size
     place.check(size, longer_side(settings))
     network = getattr(settings, "network", None)
@@ -169,15 +169,6 @@ def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Mach
         record = place.folder.kept.record_now
     work = Work(job, craft, record, run, plan, photo, shown, [path for _, path in listed])
     return replace(work, plan=_with_disk(work, place))
-
-
-def _left(settings: Settings) -> int | None:
-    """Bytes that the settings allow besides what this process has already; None where they do not say.
-
-    A small picture is always read: where even that is too much, the plan says so, which knows what the craft takes.
-    """
-    allowed: str | None = getattr(settings, "memory", None)
-    return None if allowed is None else max(_READ, parse_memory(allowed) - resident())
 
 
 def _chosen(settings: Settings, run: Run, plan: Plan) -> Settings:
