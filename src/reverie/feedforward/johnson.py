@@ -357,7 +357,7 @@ def _check_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     sound = _numbers(tensors, "down.") and _numbers(tensors, "up.") and all(map(_is_sound, tensors.values()))
     if not sound or not _fits(network):
         raise WeightsError(
-            f"'{path.name}' is not a network that paints in one manner; bring one that 'reverie train style' wrote."
+            f"'{path.name}' is not a network that paints in one style; bring one that 'reverie train style' wrote."
         )
 
 

@@ -48,7 +48,7 @@ class Owned:
         """True if a file that Reverie wrote here is still there."""
         return name in self._names and _is_within(self.path, name)
 
-    def strangers(self) -> tuple[str, ...]:
+    def foreign(self) -> tuple[str, ...]:
         """Return the entries at the top of the folder that Reverie did not write."""
         ours = {JOURNAL, _PARTIAL, *(PurePosixPath(name).parts[0] for name in self._names)}
         return tuple(sorted(path.name for path in self.path.iterdir() if path.name not in ours))
@@ -137,7 +137,7 @@ class Owned:
         for folder in {parent for name in names for parent in PurePosixPath(name).parents if parent.parts}:
             _remove_empty_up(self.path, folder)
 
-    def vanish(self) -> tuple[str, ...]:
+    def remove_all(self) -> tuple[str, ...]:
         """Remove all that Reverie wrote here, and the folder, if Reverie made it; other files stay.
 
         Returns:
@@ -200,13 +200,13 @@ def own(path: Path, *, others: Others = "never", beside: str = "name another fol
         _remove(path, _PARTIAL)  # a killed process left it half written
         if not is_owned(path):
             folder.begin(made=made)
-        if others == "never" and (strangers := folder.strangers()):
-            raise _strange(path, strangers[0], beside)
+        if others == "never" and (foreign := folder.foreign()):
+            raise _foreign_file(path, foreign[0], beside)
         try:
             yield folder
         finally:
             if not folder.names:
-                folder.vanish()
+                folder.remove_all()
 
 
 def written_in(path: Path) -> frozenset[str]:
@@ -316,10 +316,10 @@ def _check_new(path: Path, beside: str, *, others: Others) -> None:
     """Refuse a folder that has no journal of ours and is not empty, or has something else in its journal's place."""
     names = sorted(each.name for each in path.iterdir())
     if JOURNAL in names and not (is_plain(path / JOURNAL) and not (path / JOURNAL).stat().st_size):
-        raise _strange(path, JOURNAL, beside)
-    strangers = [name for name in names if name != JOURNAL]
-    if strangers and others != "always":
-        raise _strange(path, strangers[0], beside)
+        raise _foreign_file(path, JOURNAL, beside)
+    foreign = [name for name in names if name != JOURNAL]
+    if foreign and others != "always":
+        raise _foreign_file(path, foreign[0], beside)
 
 
 def _is_at(file: IO[bytes], path: Path) -> bool:
@@ -327,7 +327,7 @@ def _is_at(file: IO[bytes], path: Path) -> bool:
     return is_plain(path) and os.path.samestat(os.fstat(file.fileno()), path.lstat())
 
 
-def _strange(path: Path, name: str, beside: str) -> FileError:
+def _foreign_file(path: Path, name: str, beside: str) -> FileError:
     return FileError(f"this needs a folder that is new or empty; '{path}' holds '{name}'; {beside}.")
 
 

@@ -125,7 +125,7 @@ class Folder:
         self.owned.remove(*(name for name in self.owned.names if name != _JOB))
         if not self.kept.passing:
             return ()
-        left = self.owned.vanish()
+        left = self.owned.remove_all()
         return (f"'{self.path}' stays, since '{left[0]}' in it is not Reverie's.",) if left else ()
 
     def fill(self, files: Sequence[Path]) -> None:
@@ -212,4 +212,4 @@ def _own(path: Path) -> Iterator[Owned]:
             yield owned
         finally:
             if not holds_job(path):
-                owned.vanish()
+                owned.remove_all()

@@ -51,7 +51,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Head:
-    """What a picture file says of itself before any of its pixels are decoded.
+    """The header of a picture file, read before any of its pixels are decoded.
 
     Args:
         size: (H, W) in which it is read, upright.
@@ -135,7 +135,7 @@ def read_image(path: AnyPath, *, max_pixels: int = MAX_PIXELS) -> Tensor:
 
 
 def _at(source: Source, longer: int | None) -> tuple[Source, tuple[int, int]]:
-    """A source as it is decoded for a longer side, and the (H, W) to read of it, before turning."""
+    """Return a source as it is decoded for a longer side, and the (H, W) to read of it, before turning."""
     size = upright(_wanted(upright(source.size, source.orientation), longer), source.orientation)
     if size != source.size and source.smaller is not None:
         return source.smaller(size), size
