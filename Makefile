@@ -22,7 +22,7 @@ test-web: $(READY)  ## exported pages in a real Chromium (Debian: chromium, chro
 test-cpus: $(READY)  ## same seed, same bits: whatever the processor's vectors, the libraries' choices, threads, addresses
 	$(BIN)/python -m tests.cpus
 
-fuzz: $(READY)  ## strangers' files by the thousand: read, or refused in one line (FUZZ="--seconds 120 --seed 1")
+fuzz: $(READY)  ## untrusted files by the thousand: read, or refused in one line (FUZZ="--seconds 120 --seed 1")
 	$(BIN)/python -m fuzz $(FUZZ)
 
 check: $(READY)  ## style, types, and the documentation's spelling, links and paths

@@ -1,4 +1,4 @@
-"""A style network of one's own: seconds of a photo and of a training's step, and the peak of a large picture.
+"""A custom style network: seconds of a photo and of a training's step, and the peak of a large picture.
 
 `python -m benchmarks.own_style RESULTS.json`. Run it on an idle machine. The large picture is painted in a process of
 its own; the photos to learn from are drawn. How fast a network is does not depend on what it has learned.

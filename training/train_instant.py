@@ -393,7 +393,7 @@ def train(a: argparse.Namespace) -> None:
     )
     torch.manual_seed(a.seed)
     weights = dict(Decoder().named_parameters())
-    descent = Descent(a.rate, warm=300, falls=a.decay_from / a.steps, memory=a.memory, young=20)
+    descent = Descent(a.rate, warmup=300, decay_from=a.decay_from / a.steps, ema_decay=a.memory, ema_warmup=20)
     combine: Callable[[Update], Update] = mean_of_processes if processes > 1 else lambda update: update
     batches = partial(Step, material, a, rank=rank)
     follow = partial(fit, weights, Painting(encoder, a), batches, steps=a.steps, descent=descent, combine=combine)

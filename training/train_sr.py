@@ -247,7 +247,7 @@ def train(a: argparse.Namespace) -> None:
     if a.sharp:
         network.load_state_dict({k: v.float() for k, v in load_file(a.sharp).items()})
     learner = Enlarging(network, patches, a)
-    descent = Descent(a.rate, warm=500, falls=a.decay_from / a.steps, clip=0.5, memory=0.999, young=20)
+    descent = Descent(a.rate, warmup=500, decay_from=a.decay_from / a.steps, clip=0.5, ema_decay=0.999, ema_warmup=20)
     weights = dict(network.named_parameters())
     follow = partial(fit, weights, learner, learner.batch, steps=a.steps, descent=descent)
 

@@ -14,8 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
+from reverie.feedforward.custom import styles_folder
 from reverie.feedforward.johnson import Johnson, draw_johnson, read_johnson, write_johnson
-from reverie.feedforward.own import styles_folder
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
 from tests.cli.conftest import Run
@@ -77,7 +77,7 @@ def test_a_network_is_trained_and_paints(reverie: Run) -> None:
     assert again.code == 0 and "same pixels" in again.out
 
 
-def test_without_a_name_it_goes_among_ones_own(reverie: Run) -> None:
+def test_without_a_name_it_goes_among_the_custom_styles(reverie: Run) -> None:
     assert reverie(*words("--steps", 1)).code == 0
     ended = reverie(*words("--steps", 1))
     assert ended.code == 0 and "night-2.safetensors" in ended.out, "the finished one is left alone"

@@ -68,7 +68,7 @@ def make(mine: Item) -> list[ItemProgress | str]:
 
 
 def own_network(path: str, seed: int = 1) -> None:
-    """A small style network of one's own, drawn at random."""
+    """A small custom style network, drawn at random."""
     write_johnson(Path(path), draw_johnson(widths=(4, 6), blocks=1, seed=seed))
 
 
@@ -162,7 +162,7 @@ def test_a_worker_looks_at_a_painting_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.bits
-def test_networks_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_custom_style_networks(capsys: pytest.CaptureFixture[str]) -> None:
     """Each by itself; as by the single command in as many threads; made anew only where the network has changed."""
     for seed, name in enumerate(("mine", "hers")):
         own_network(f"{name}.safetensors", seed)

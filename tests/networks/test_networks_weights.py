@@ -267,7 +267,7 @@ def as_legacy_pth(state: dict[str, Tensor], path: Path) -> None:
         ("mine.safetensors", save_file),
     ],
 )
-def test_ones_own_file_is_loaded(tmp_path: Path, file: str, save: Callable[[dict[str, Tensor], Path], None]) -> None:
+def test_a_custom_file_is_loaded(tmp_path: Path, file: str, save: Callable[[dict[str, Tensor], Path], None]) -> None:
     torch.manual_seed(1)
     module = SqueezeNet().eval()
     save(module.state_dict(), tmp_path / file)

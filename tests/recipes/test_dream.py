@@ -193,7 +193,7 @@ def test_a_panorama_is_narrow_and_still_dreamt_on() -> None:
     assert last.image.shape == wide.shape and not torch.equal(last.image, wide)
 
 
-def test_a_network_of_ones_own(photo: Tensor, tiny: Network) -> None:
+def test_a_custom_network(photo: Tensor, tiny: Network) -> None:
     quick = {name: value for name, value in QUICK.items() if name != "precision"}
     settings = DreamSettings(**quick, precision="float32", layers="relu2", class_name="teapot")
     *_, last = rv.recipes.dream(photo, settings, network=tiny)

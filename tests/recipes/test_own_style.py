@@ -1,4 +1,4 @@
-"""A network of one's own paints whole where that fits, which is fastest, and in tiles where it does not."""
+"""A custom style network paints whole where that fits, which is fastest, and in tiles where it does not."""
 
 from __future__ import annotations
 

@@ -277,7 +277,7 @@ def test_masks_go_with_a_line_search(photo: Tensor, model: Tensor) -> None:
     assert reached["lbfgs"] < 1.05 * reached["adam"]
 
 
-def test_a_network_of_ones_own(photo: Tensor, model: Tensor, dreamnet: rv.networks.Network) -> None:
+def test_a_custom_network(photo: Tensor, model: Tensor, dreamnet: rv.networks.Network) -> None:
     *_, last = rv.recipes.style(photo, model, settings(start="photo"), network=dreamnet)
     assert torch.equal(last.image, painted(photo, [model], start="photo"))
     *_, woven = rv.recipes.texture(model, rv.TextureSettings(size=32, steps=2), network=dreamnet)

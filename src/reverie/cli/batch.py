@@ -34,7 +34,7 @@ from reverie.crafts.registry import crafts, find, leave_out
 from reverie.crafts.settings import MACHINE
 from reverie.errors import RecipeError
 from reverie.feedforward import read_johnson
-from reverie.feedforward.own import own_style
+from reverie.feedforward.custom import find_custom_style
 from reverie.jobs import batch
 from reverie.jobs.crew import Crew, Processes
 from reverie.jobs.events import Downloaded
@@ -171,7 +171,7 @@ def _files_of(each: Input, words: Sequence[str]) -> tuple[Path | None, ...]:
         return tuple(map(Path, words))
     if each.kind is not STYLE_NETWORK:
         return gather(words, samples=each.kind.samples)
-    paths = tuple(dict.fromkeys(map(own_style, words)))
+    paths = tuple(dict.fromkeys(map(find_custom_style, words)))
     for path in paths:
         read_johnson(path)
     return paths

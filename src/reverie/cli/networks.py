@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from reverie.errors import WeightsError, printable, shortened
+from reverie.feedforward.custom import custom_styles, find_custom_style, styles_folder
 from reverie.feedforward.johnson import read_johnson
-from reverie.feedforward.own import own_style, own_styles, styles_folder
 from reverie.networks import Description, LayerSummary, describe, descriptions, names
 from reverie.networks.weights import cache_folder
 from reverie.networks.zoo import EMBEDDED
@@ -30,8 +30,8 @@ def show_all() -> int:
 
 
 def show_own() -> None:
-    """Print one's own style networks, if there are any."""
-    known = own_styles()
+    """Print the custom style networks, if there are any."""
+    known = custom_styles()
     if not known:
         return
     print(f"\nyour own styles, in {styles_folder()}:\n")
@@ -55,12 +55,12 @@ def _length(facts: Mapping[str, Any]) -> str:
 
 
 def show_style(word: str) -> int:
-    """Print what stands in the file of one's own style network.
+    """Print what stands in the file of a custom style network.
 
     Raises:
         WeightsError: there is no such file, or it is no such network.
     """
-    path = own_style(word)
+    path = find_custom_style(word)
     network = read_johnson(path)
     facts, settings = network.facts, network.facts.get("settings", {})
     widths = [int(network.tensors[f"{layer.name}.weight"].shape[0]) for layer in network.layers]
@@ -88,9 +88,9 @@ def show(name: str) -> int:
 
     Raises:
         RecipeError: there is no such network.
-        WeightsError: the file of one's own cannot be read.
+        WeightsError: the file of a custom network cannot be read.
     """
-    if name not in names() and (Path(name).suffix or name in own_styles()):
+    if name not in names() and (Path(name).suffix or name in custom_styles()):
         return show_style(name)
     known = describe(name)
     print_table(

@@ -77,7 +77,7 @@ def find(name: str) -> Craft[..., Any]:
     try:
         craft = known[name].load()
         sound = isinstance(craft, Craft) and craft.settings and craft.inputs is not None
-    except (Exception, SystemExit) as error:  # a stranger's code
+    except (Exception, SystemExit) as error:  # third-party code
         raise RecipeError(f"the plugin of '{name}' cannot be loaded: {type(error).__name__}: {error}") from error
     if not sound:
         raise RecipeError(f"the plugin of '{name}' gives no craft, but {type(craft).__name__}; declare it by rv.craft.")
@@ -121,7 +121,7 @@ def _plugins() -> Iterator[Listing]:
         except RecipeError as error:
             leave_out(name, str(error))
             continue
-        except (Exception, SystemExit) as error:  # a stranger's code
+        except (Exception, SystemExit) as error:  # third-party code
             leave_out(name, f"{type(error).__name__}: {error}")
             continue
         yield Listing(name, next(iter(said.values()), f"a craft of {entry.module}"), entry.load)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from reverie.choices import ColourMode, Precision
 from reverie.errors import RecipeError, shortened, suggestion
-from reverie.strangers import refusing
+from reverie.untrusted import refusing
 
 if TYPE_CHECKING:
     from reverie.networks import Network

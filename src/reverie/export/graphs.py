@@ -22,7 +22,7 @@ from reverie.networks.graph import PICTURE, schedule
 from reverie.networks.network import LUMA
 from reverie.networks.ops import Add, Concat, Conv, Op, Pool, Relu
 
-MANNER = (PICTURE, *LAYERS)
+STYLE_LAYERS = (PICTURE, *LAYERS)
 """What a painting is to the decoder: the statistics of these."""
 
 
@@ -77,8 +77,8 @@ class Maps(nn.Module):
         return tuple(maps[layer] for layer in self.layers)
 
 
-class Manner(nn.Module):
-    """What a painting is to the decoder: the mean and the root of the covariance of its colours and features."""
+class StyleStatistics(nn.Module):
+    """A painting's statistics: the mean and the root of the covariance of its colours and features."""
 
     def __init__(self, network: Network) -> None:
         """As this encoder sees it."""
@@ -86,10 +86,10 @@ class Manner(nn.Module):
         self.maps = Maps(network, LAYERS)
 
     def forward(self, painting: Tensor) -> tuple[Tensor, ...]:
-        """(1, 3, h, w) to a mean (1, C) and a root (1, C, C) for each of ``MANNER``."""
-        seen = dict(zip(MANNER, map(moments, (painting, *self.maps(painting))), strict=True))
-        goal = (target_of(g, COLOUR_RIDGE if layer == PICTURE else RIDGE) for layer, g in seen.items())
-        return tuple(part for target in goal for part in target)
+        """(1, 3, h, w) to a mean (1, C) and a root (1, C, C) for each of ``STYLE_LAYERS``."""
+        seen = dict(zip(STYLE_LAYERS, map(moments, (painting, *self.maps(painting))), strict=True))
+        targets = (target_of(g, COLOUR_RIDGE if layer == PICTURE else RIDGE) for layer, g in seen.items())
+        return tuple(part for target in targets for part in target)
 
 
 class Paint(nn.Module):
@@ -100,29 +100,29 @@ class Paint(nn.Module):
         super().__init__()
         self.maps, self.decoder = Maps(network, KEPT), decoder
 
-    def forward(self, photo: Tensor, noise: Tensor, manner: Sequence[Tensor]) -> Tensor:
+    def forward(self, photo: Tensor, noise: Tensor, style: Sequence[Tensor]) -> Tensor:
         """Paint.
 
         Args:
             photo: (1, 3, H, W).
             noise: (85 h w,) normal numbers, h and w the sixteenths of H and W, rounded up: for the four stages.
-            manner: what ``Manner`` gives.
+            style: as ``StyleStatistics`` gives it.
         """
         height, width = photo.shape[2], photo.shape[3]
-        goal = goal_in(manner)
+        targets = targets_in(style)
         maps = dict(zip(KEPT, self.maps(_filled_up(photo)), strict=True))
         x = maps[KEPT[0]]
         first, area = 0, x.shape[2] * x.shape[3]
         for number, (layer, halo) in enumerate(zip(LAYERS, HALOS, strict=True)):
             made, x = x, maps.get(layer, x)
-            change = (transported if layer in maps else whitened)(moments(x), goal[layer])
+            change = (transported if layer in maps else whitened)(moments(x), targets[layer])
             x = moved(x, change).relu()
             x = x + made if number and layer in maps else x
             here = torch.arange(area * 4**number) + first  # a slice would have to know how long the noise is
             grain = noise.index_select(0, here).view(1, 1, x.shape[2], x.shape[3])
             first = first + area * 4**number
             x = self.decoder.stage(number, *(F.pad(each, (halo,) * 4, mode="replicate") for each in (x, grain)))
-        painted = moved(x, recoloured(moments(x), goal[PICTURE])).clamp(0, 1)
+        painted = moved(x, recoloured(moments(x), targets[PICTURE])).clamp(0, 1)
         return painted[..., :height, :width]
 
 
@@ -132,7 +132,7 @@ class PaintLike(nn.Module):
     def __init__(self, network: Network, decoder: Instant) -> None:
         """By this encoder and decoder."""
         super().__init__()
-        self.manner, self.paint = Manner(network), Paint(network, decoder)
+        self.manner, self.paint = StyleStatistics(network), Paint(network, decoder)
 
     def forward(self, photo: Tensor, painting: Tensor, noise: Tensor) -> Tensor:
         """(1, 3, H, W), (1, 3, h, w) and noise to (1, 3, H, W)."""
@@ -147,17 +147,19 @@ class PaintBaked(nn.Module):
         super().__init__()
         self.paint = Paint(network, decoder)
         with torch.no_grad():
-            self.kept = nn.ParameterList(nn.Parameter(x, requires_grad=False) for x in Manner(network)(painting))
+            self.kept = nn.ParameterList(
+                nn.Parameter(x, requires_grad=False) for x in StyleStatistics(network)(painting)
+            )
 
     def forward(self, photo: Tensor, noise: Tensor) -> Tensor:
         """(1, 3, H, W) and noise to (1, 3, H, W)."""
         return cast(Tensor, self.paint(photo, noise, list(self.kept)))
 
 
-def goal_in(manner: Sequence[Tensor]) -> dict[str, Target]:
-    """What ``Manner`` gives, by layer."""
-    parts = [Target(mean, root) for mean, root in zip(manner[::2], manner[1::2], strict=True)]
-    return dict(zip(MANNER, parts, strict=True))
+def targets_in(style: Sequence[Tensor]) -> dict[str, Target]:
+    """Name the output of ``StyleStatistics`` by layer."""
+    parts = [Target(mean, root) for mean, root in zip(style[::2], style[1::2], strict=True)]
+    return dict(zip(STYLE_LAYERS, parts, strict=True))
 
 
 def _filled_up(photo: Tensor) -> Tensor:

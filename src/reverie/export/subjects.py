@@ -13,12 +13,22 @@ from torch.nn import functional as F
 from reverie import styles
 from reverie.choices import Variant
 from reverie.errors import RecipeError, suggestion
-from reverie.export.graphs import MANNER, Enlarge, Manner, Maps, Paint, PaintBaked, PaintLike, PaintOwn, goal_in
+from reverie.export.graphs import (
+    STYLE_LAYERS,
+    Enlarge,
+    Maps,
+    Paint,
+    PaintBaked,
+    PaintLike,
+    PaintOwn,
+    StyleStatistics,
+    targets_in,
+)
 from reverie.feedforward import Instant, load_instant, load_superres
+from reverie.feedforward.custom import custom_styles, find_custom_style
 from reverie.feedforward.instant import KEPT, STRIDE
 from reverie.feedforward.johnson import read_johnson
-from reverie.feedforward.own import own_style, own_styles
-from reverie.feedforward.painting import Goal, decode, encode, goal_of, noises_for
+from reverie.feedforward.painting import TargetStatistics, decode, encode, noises_for, targets_of
 from reverie.feedforward.superres import FACTORS
 from reverie.networks import Network, load
 from reverie.networks.zoo import names as feature_networks
@@ -124,7 +134,7 @@ def subject_of(
         return enlarging(name, 2 if factor is None else factor)
     if kind == INSTANT:
         return instant_like() if painting is None else instant_baked(painting, SIDE if size is None else size)
-    return painting_own(own_style(name)) if own else maps_of(load(name), layers)
+    return painting_own(find_custom_style(name)) if own else maps_of(load(name), layers)
 
 
 def enlarging(name: str, factor: int) -> Subject:
@@ -211,10 +221,10 @@ def instant_baked(painting: Tensor, side: int, decoder: Instant | None = None) -
         raise RecipeError(f"--size is {STRIDE} pixels or more; got {side}.")
     network, decoder = _encoder(), decoder or load_instant()
     own = resize(painting, painting_size(size_of(painting), side * side, 1.0)).clamp(0, 1)
-    goal = goal_of(encode(network, own, MANNER, 0, keep=()).seen)
+    targets = targets_of(encode(network, own, STYLE_LAYERS, 0, keep=()).seen)
 
     def expected(photo: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
-        return (_painted(photo, network, decoder, goal),)
+        return (_painted(photo, network, decoder, targets),)
 
     return Subject(
         INSTANT,
@@ -234,13 +244,13 @@ def instant_baked(painting: Tensor, side: int, decoder: Instant | None = None) -
 def instant_halves() -> tuple[Subject, Subject]:
     """Instant in two files, so that a painting is looked at once: what a painting is, and a photo painted so."""
     network, decoder = _encoder(), load_instant()
-    looking, painting = Manner(network), Paint(network, decoder)
-    known = tuple(f"{layer}.{part}" for layer in MANNER for part in ("mean", "root"))
-    sides = [3, *(network.channels(layer) for layer in MANNER[1:])]
+    looking, painting = StyleStatistics(network), Paint(network, decoder)
+    known = tuple(f"{layer}.{part}" for layer in STYLE_LAYERS for part in ("mean", "root"))
+    sides = [3, *(network.channels(layer) for layer in STYLE_LAYERS[1:])]
     shapes: list[Shape] = [shape for c in sides for shape in ((1, c), (1, c, c))]
 
     def expected(photo: Tensor, noise: Tensor, *manner: Tensor) -> tuple[Tensor, ...]:
-        return (_painted(photo, network, decoder, goal_in([part.double() for part in manner])),)
+        return (_painted(photo, network, decoder, targets_in([part.double() for part in manner])),)
 
     def given(photo: Tensor) -> tuple[Tensor, ...]:
         return photo, grain_for(size_of(photo)), *looking(_painting(size_of(photo)))
@@ -276,13 +286,13 @@ _PLAIN = InstantSettings(precision="float32", tile=0)
 _GRAINY = {"noise": f"{_GRAIN} normal numbers for each {STRIDE}x{STRIDE} pixels of the photo, sides rounded up"}
 
 
-def _painted(photo: Tensor, network: Network, decoder: Instant, goal: Goal) -> Tensor:
+def _painted(photo: Tensor, network: Network, decoder: Instant, targets: TargetStatistics) -> Tensor:
     """A photo painted by the engine, the noise that of seed 0."""
     height, width = size_of(photo)
     whole = F.pad(photo, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
     found = encode(network, whole, KEPT, 0)
     noises = noises_for(size_of(found.maps[KEPT[0]]), 0, 1.0)
-    return decode(decoder, found, goal, noises, 0)[..., :height, :width]
+    return decode(decoder, found, targets, noises, 0)[..., :height, :width]
 
 
 def _painting(size: tuple[int, int]) -> Tensor:
@@ -296,7 +306,7 @@ def _encoder() -> Network:
 
 
 def _is_own(name: str) -> bool:
-    return Path(name).suffix.lower() in (".safetensors", ".pth") or Path(name).is_file() or name in own_styles()
+    return Path(name).suffix.lower() in (".safetensors", ".pth") or Path(name).is_file() or name in custom_styles()
 
 
 def _check_belongs(option: str, kind: str, given: bool, asked: str) -> None:
@@ -306,7 +316,7 @@ def _check_belongs(option: str, kind: str, given: bool, asked: str) -> None:
 
 
 def _unknown(name: str) -> str:
-    known = (*ENLARGERS, INSTANT, *feature_networks(), *own_styles())
+    known = (*ENLARGERS, INSTANT, *feature_networks(), *custom_styles())
     hint = suggestion(name, known)
     return (
         f"there is no network '{name}' to export;{hint.lower() or ' known are ' + ', '.join(known) + ','}"

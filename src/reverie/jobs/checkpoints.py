@@ -16,7 +16,7 @@ from torch import Tensor
 from reverie.errors import RecipeError
 from reverie.files import Owned, Placing, replacing
 from reverie.jobs.states import flatten, unflatten
-from reverie.strangers import refusing
+from reverie.untrusted import refusing
 
 FORMAT = 1
 _NAME = re.compile(r"checkpoint-(\d+)-(\d+)\.safetensors")

@@ -17,7 +17,7 @@ from reverie.jobs.checkpoints import Checkpoints
 from reverie.jobs.job import Expected, Job
 from reverie.jobs.kept import Kept, Source, differences
 from reverie.jobs.record import hash_of, relative
-from reverie.strangers import TEXT, contents
+from reverie.untrusted import TEXT, contents
 
 KEPT = ".reverie"
 """Suffix of the folders in which runs are kept."""
@@ -125,7 +125,7 @@ class Folder:
         self.owned.remove(*(name for name in self.owned.names if name != _JOB))
         if not self.kept.passing:
             return ()
-        left = self.owned.vanish()
+        left = self.owned.remove_all()
         return (f"'{self.path}' stays, since '{left[0]}' in it is not Reverie's.",) if left else ()
 
     def fill(self, files: Sequence[Path]) -> None:
@@ -212,4 +212,4 @@ def _own(path: Path) -> Iterator[Owned]:
             yield owned
         finally:
             if not holds_job(path):
-                owned.vanish()
+                owned.remove_all()

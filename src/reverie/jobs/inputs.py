@@ -14,7 +14,7 @@ from reverie.crafts.craft import Craft, Input
 from reverie.crafts.kinds import FOLDER, MASK, PHOTO, PLACE, RESULT, STYLE_NETWORK, WORD
 from reverie.errors import PictureError, RecipeError, suggestion
 from reverie.feedforward import read_johnson
-from reverie.feedforward.own import own_style, own_styles
+from reverie.feedforward.custom import custom_styles, find_custom_style
 from reverie.jobs.gather import gather
 from reverie.jobs.record import Record, locate, read_record
 from reverie.pictures import Picture, filled, read_mask, read_picture
@@ -109,7 +109,7 @@ def files_of(record: Record, craft: Craft[..., Any], places: Sequence[Path]) -> 
 
 def known_as(recorded: str) -> list[Path]:
     """The sample styles and custom style networks that a recorded file may be, by its name."""
-    known = [*map(styles.path, styles.names()), *own_styles().values()]
+    known = [*map(styles.path, styles.names()), *custom_styles().values()]
     return [path for path in known if path.name == Path(recorded).name]
 
 
@@ -176,7 +176,7 @@ def sample_or_file(word: str) -> Path:
 def _meant(each: Input, word: str) -> tuple[Path, ...]:
     """The files that one word means for an input."""
     if each.kind is STYLE_NETWORK:
-        return (own_style(word),)
+        return (find_custom_style(word),)
     if each.kind is FOLDER:
         return tuple(path for path in gather([word], deep=True) if path)
     if each.many and Path(word).is_dir():

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from reverie.crafts.settings import validated
 from reverie.errors import RecipeError
 from reverie.networks.used import NetworkUsed
-from reverie.strangers import json_object, refusing
+from reverie.untrusted import json_object, refusing
 
 EVERY = 30.0
 """Seconds between checkpoints."""

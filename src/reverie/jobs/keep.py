@@ -12,7 +12,7 @@ from reverie.errors import FileError, RecipeError
 from reverie.jobs.folder import Folder
 from reverie.jobs.pace import Pace
 from reverie.jobs.report import Moment
-from reverie.strangers import refusing
+from reverie.untrusted import refusing
 
 LONG = 120.0
 """Seconds; runs expected to take longer are kept without being asked to."""

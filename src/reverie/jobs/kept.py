@@ -16,7 +16,7 @@ from reverie.crafts.kinds import FOLDER
 from reverie.errors import RecipeError
 from reverie.jobs.job import Job, Part
 from reverie.jobs.record import Record, hash_of
-from reverie.strangers import json_object, refusing
+from reverie.untrusted import json_object, refusing
 
 FORMAT: Literal[2] = 2
 

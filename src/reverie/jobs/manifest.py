@@ -17,7 +17,7 @@ from typing import Any, Literal
 from reverie.errors import RecipeError
 from reverie.files import Owned
 from reverie.jobs.items import Item, Origin, origin
-from reverie.strangers import contents, json_object, refusing
+from reverie.untrusted import contents, json_object, refusing
 
 CSV, LINES = "manifest.csv", "manifest.jsonl"
 SELDOM = 1.0  # seconds between writings, while items end faster than that

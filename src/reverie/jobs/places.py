@@ -12,7 +12,7 @@ from typing import Any
 from reverie.crafts.craft import Craft
 from reverie.crafts.kinds import FOLDER, RESULT, Clip, Output, Report, Still, Weights
 from reverie.errors import RecipeError
-from reverie.feedforward.own import styles_folder
+from reverie.feedforward.custom import styles_folder
 from reverie.files import check_writable, make_folder, numbered, remove_empty
 from reverie.jobs import disk
 from reverie.jobs.events import Size

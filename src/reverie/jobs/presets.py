@@ -16,7 +16,7 @@ from reverie.crafts.registry import find
 from reverie.crafts.settings import validated
 from reverie.errors import PluginWarning, RecipeError, suggestion
 from reverie.jobs.job import Job, Part
-from reverie.strangers import json_object, refusing
+from reverie.untrusted import json_object, refusing
 
 PLUGINS = "reverie.presets"
 """The group of entry points by which a package adds presets: each names a package that holds their JSON files."""

@@ -10,7 +10,7 @@ from typing import Any
 from reverie.crafts.craft import Craft, Input
 from reverie.crafts.kinds import FOLDER, MAP, MASK, PHOTO, PLACE, STYLE_NETWORK, WORD
 from reverie.crafts.settings import Settings, longer_side
-from reverie.engine.memory import LOADED, be_frugal, enough, parse_memory, resident, spoken
+from reverie.engine.memory import LOADED, avoid_fragmentation, parse_memory, readable, resident, sufficient
 from reverie.errors import OutOfMemory
 from reverie.pictures import Head, fit, read_head
 
@@ -108,15 +108,15 @@ def check_ready(craft: Craft[..., Any], files: Mapping[str, tuple[Path, ...]], s
     memory: str | None = getattr(settings, "memory", None)
     if memory is None:
         return
-    be_frugal()
+    avoid_fragmentation()
     allowed, held = parse_memory(memory), resident()
     ahead = preparation(craft, files, settings, longer_side(settings, enlarged=False))
     worst, left = ahead.worst, allowed - held
     if worst.amount > left:
         ways = [*_smaller(craft, files, settings, left), *_plainer(ahead, left)]
-        ways.append(f"--memory {enough(held + worst.amount)} or more")
+        ways.append(f"--memory {sufficient(held + worst.amount)} or more")
         raise OutOfMemory(
-            f"{worst.doing} takes {spoken(held + worst.amount)} of memory, and {spoken(allowed)} are allowed;"
+            f"{worst.doing} takes {readable(held + worst.amount)} of memory, and {readable(allowed)} are allowed;"
             f" try {' or '.join(ways)}."
         )
 

@@ -19,7 +19,7 @@ from reverie.errors import PictureError, RecipeError, reason_of
 from reverie.jobs.job import Part, Stop
 from reverie.networks.used import NetworkUsed
 from reverie.pictures import read_recipe
-from reverie.strangers import refusing
+from reverie.untrusted import refusing
 from reverie.version import __version__
 
 SCHEMA: Literal[2] = 2

@@ -28,7 +28,15 @@ from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError, RecipeError
 from reverie.feedforward.instant import KEPT, LAYERS, STRIDE, Instant, check_encoder, load_instant
 from reverie.feedforward.matching import blended
-from reverie.feedforward.painting import Encoded, Goal, Manner, decode, encode, goal_of, noises_for
+from reverie.feedforward.painting import (
+    Encoded,
+    StyleStatistics,
+    TargetStatistics,
+    decode,
+    encode,
+    noises_for,
+    targets_of,
+)
 from reverie.networks import Network, NetworkUsed, load
 from reverie.objectives import PICTURE
 from reverie.pictures import (
@@ -51,7 +59,7 @@ _MAPS, _PICTURES = 24, 28  # per pixel at once: features of the two maps kept wh
 _TILE = 150  # features per pixel of a tile, while it is worked on
 _READ = (PICTURE, *LAYERS)
 _MOST_SEEN = 32
-_SEEN: OrderedDict[tuple[object, ...], Manner] = OrderedDict()
+_SEEN: OrderedDict[tuple[object, ...], StyleStatistics] = OrderedDict()
 """Statistics of the paintings that were looked at last: a batch paints photo after photo in one manner."""
 
 
@@ -163,7 +171,9 @@ class Painter:
     opaque: tuple[Tensor | None, ...]
     shares: tuple[float, ...]
     settings: InstantSettings
-    _known: dict[tuple[tuple[int, int], ...], tuple[Manner, Goal]] = field(default_factory=dict, repr=False)
+    _known: dict[tuple[tuple[int, int], ...], tuple[StyleStatistics, TargetStatistics]] = field(
+        default_factory=dict, repr=False
+    )
 
     def paint(self, photo: Tensor, *, mask: Tensor | None = None, opaque: Tensor | None = None) -> Tensor:
         """A photo in this manner; see `instant`."""
@@ -191,29 +201,29 @@ class Painter:
         opaque = F.pad(opaque, missing, mode="replicate") if opaque is not None and any(missing) else opaque
         found = encode(self.network, whole, _READ if strength < 1 else KEPT, tile, opaque=opaque)
         noises = noises_for(size_of(found.maps[KEPT[0]]), self.settings.seed, strength)
-        goal = self._goal(found, height * width, tile)
-        image = decode(self.decoder, found, goal, noises, tile, opaque=opaque)
+        targets = self._targets(found, height * width, tile)
+        image = decode(self.decoder, found, targets, noises, tile, opaque=opaque)
         return image[..., :height, :width]
 
-    def _goal(self, found: Encoded, area: int, tile: int) -> Goal:
+    def _targets(self, found: Encoded, area: int, tile: int) -> TargetStatistics:
         """The paintings' statistics, or some between the photo's own and those."""
         share = self.settings.strength
-        manner, goal = self._manner(area, tile)
+        style, targets = self._style(area, tile)
         if share == 1:
-            return goal
-        return goal_of({k: blended([(found.seen[k], 1 - share), (manner[k], share)]) for k in _READ})
+            return targets
+        return targets_of({k: blended([(found.seen[k], 1 - share), (style[k], share)]) for k in _READ})
 
-    def _manner(self, area: int, tile: int) -> tuple[Manner, Goal]:
+    def _style(self, area: int, tile: int) -> tuple[StyleStatistics, TargetStatistics]:
         """The paintings' statistics, mixed, at the scale of a photo of so many pixels, and what they ask for."""
         sizes = tuple(painting_size(size_of(p), area, self.settings.stroke) for p in self.paintings)
         if sizes not in self._known:
             every = zip(self.paintings, self.opaque, sizes, strict=True)
             each = [self._seen(painting, alpha, size, tile) for painting, alpha, size in every]
             mixed = {k: blended([(m[k], w) for m, w in zip(each, self.shares, strict=True)]) for k in _READ}
-            self._known[sizes] = mixed, goal_of(mixed)
+            self._known[sizes] = mixed, targets_of(mixed)
         return self._known[sizes]
 
-    def _seen(self, painting: Tensor, alpha: Tensor | None, size: tuple[int, int], tile: int) -> Manner:
+    def _seen(self, painting: Tensor, alpha: Tensor | None, size: tuple[int, int], tile: int) -> StyleStatistics:
         """A painting's statistics at a size; those of the very same pixels are measured once."""
         pixels = [_digest(picture) for picture in (painting, alpha) if picture is not None]
         key = (*pixels, size, tile, self.network.sha256, self.network.dtype, torch.get_num_threads())

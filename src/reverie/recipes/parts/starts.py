@@ -14,7 +14,7 @@ from torch import Tensor
 from reverie.choices import Precision
 from reverie.crafts.settings import QUALITY, Quality
 from reverie.engine import Stage, pyramid
-from reverie.engine.memory import LOADED, enough, parse_memory, resident, spoken
+from reverie.engine.memory import LOADED, parse_memory, readable, resident, sufficient
 from reverie.errors import OutOfMemory
 from reverie.pictures import match_colours, scaled
 from reverie.recipes.instant import painter, painting_bytes
@@ -116,8 +116,8 @@ def check_fits(size: tuple[int, int], how: InstantSettings) -> None:
     needed = held + painting_bytes(size, 0, how.precision)
     if needed > allowed:
         raise OutOfMemory(
-            f"the start by instant takes {spoken(needed)}, and {spoken(allowed)} may be used; try"
-            f" {'--start photo or ' if held <= allowed else ''}--memory {enough(needed)}."
+            f"the start by instant takes {readable(needed)}, and {readable(allowed)} may be used; try"
+            f" {'--start photo or ' if held <= allowed else ''}--memory {sufficient(needed)}."
         )
 
 
