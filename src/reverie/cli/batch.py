@@ -55,7 +55,7 @@ what is made already is not made again. The output folder gets a manifest and a 
 
 
 def group() -> typer.Typer:
-    """The command with one subcommand for each craft that makes a picture of files."""
+    """Build the command with one subcommand for each craft that makes a picture from files."""
     many = typer.Typer(add_completion=False, rich_markup_mode="rich", help=HELP)
 
     @many.callback(invoke_without_command=True)
@@ -71,7 +71,7 @@ def group() -> typer.Typer:
 
 
 def command_of(name: str) -> Callable[..., int]:
-    """The batch command of a craft, with a signature that typer reads."""
+    """Build the batch command of a craft, with a signature that typer reads."""
     craft = find(name)
 
     def run(**given: Any) -> int:
@@ -92,7 +92,7 @@ def command_of(name: str) -> Callable[..., int]:
 
 
 def ordered(craft: Craft[..., Any], given: Given) -> tuple[tuple[Item, ...], Path]:
-    """The items that the words mean, and their folder.
+    """Build the items that the words mean, and their folder.
 
     Raises:
         RecipeError: settings, a format or a folder that make no sense.
@@ -147,13 +147,13 @@ def _crew(given: Given) -> Callable[[int], Crew]:
 
 
 def _name_of(words: list[str]) -> str:
-    """What the folder is named after: the first input."""
+    """Name the folder after the first input."""
     first = Path(words[0])
     return (first.stem if first.suffix else first.resolve().name) or "pictures"
 
 
 def _suffix(word: str | None) -> str:
-    """The suffix of a format that keeps a recipe."""
+    """Return the suffix of a format that keeps a recipe."""
     suffix = f".{(word or 'png').lower().lstrip('.')}"
     if suffix not in keeps_recipe():
         raise RecipeError(f"--format is one of {', '.join(s[1:] for s in keeps_recipe())}; got '{word}'.")
@@ -161,7 +161,7 @@ def _suffix(word: str | None) -> str:
 
 
 def _files_of(each: Input, words: Sequence[str]) -> tuple[Path | None, ...]:
-    """The files that words mean; networks are read once, so that none fails item by item."""
+    """Find the files that words mean; networks are read at once, so that none fails item by item."""
     if each.kind is FOLDER:
         return tuple(map(Path, words))
     if each.kind is not STYLE_NETWORK:
@@ -173,7 +173,7 @@ def _files_of(each: Input, words: Sequence[str]) -> tuple[Path | None, ...]:
 
 
 def _option_of(craft: Craft[..., Any], each: Input) -> inspect.Parameter:
-    """A file as an option, of which several are used one by one."""
+    """Build an option for a file; several files are used one by one."""
     words = f"{each.description}; give several times: each is used by itself"
     info = typer.Option(each.flag, metavar=each.kind.metavar, help=words, rich_help_panel=_panel(craft, each))
     return parameter(each.name, list[str] | None, None, info)

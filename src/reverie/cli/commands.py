@@ -1,4 +1,4 @@
-"""A command for each craft, generated from its declaration; and those that repeat or go on with a job."""
+"""Commands of the crafts, generated from their declarations, and those that repeat or resume a job."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from reverie.crafts.settings import MACHINE
 
 
 def craft_command(name: str) -> Callable[..., int]:
-    """The command of a craft, with a signature that typer reads.
+    """Build the command of a craft, with a signature that typer reads.
 
     Example:
         >>> str(craft_command("dream").__doc__).partition(",")[0]
@@ -65,7 +65,7 @@ def craft_command(name: str) -> Callable[..., int]:
 
 
 def beside_given(given: Given) -> Any:
-    """What else is to be written."""
+    """Build the options of the run from the command line."""
     from reverie.crafts.settings import checked
     from reverie.jobs.job import Beside
 
@@ -74,7 +74,7 @@ def beside_given(given: Given) -> Any:
 
 
 def replay_command() -> Callable[..., int]:
-    """The command that makes a file's picture again."""
+    """Build the command that makes a file's picture again."""
 
     def replay(**given: Any) -> int:
         """Make a picture again from the recipe inside it.
@@ -100,7 +100,7 @@ def replay_command() -> Callable[..., int]:
 
 
 def resume_command() -> Callable[..., int]:
-    """The command that goes on with a run."""
+    """Build the command that resumes a run."""
 
     def resume(**given: Any) -> int:
         """Go on with a run that was stopped or killed.
@@ -120,7 +120,7 @@ def resume_command() -> Callable[..., int]:
 
 
 def _preset(craft: Craft[..., Any]) -> list[inspect.Parameter]:
-    """The option that names a preset, where there are any."""
+    """Build the option that names a preset, if there are any."""
     from reverie.jobs.presets import presets
 
     known = presets(craft.name)
@@ -128,7 +128,7 @@ def _preset(craft: Craft[..., Any]) -> list[inspect.Parameter]:
 
 
 def _places(craft: Craft[..., Any]) -> list[inspect.Parameter]:
-    """The option that says where the inputs of a result lie, where a craft takes one."""
+    """Build the option for the folder of a result's inputs, if a craft takes a result."""
     takes_result = any(each.kind is RESULT for each in craft.inputs)
     return [_inputs_folder("another folder to look for its photo in")] if takes_result else []
 

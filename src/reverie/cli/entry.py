@@ -1,4 +1,4 @@
-"""The door of the command line: every way a command can end becomes an exit code and one line."""
+"""Entry point of the command line: every way a command can end becomes an exit code and one line."""
 
 from __future__ import annotations
 
@@ -70,24 +70,24 @@ _NO_MEMORY = "there is not enough memory for this; try a smaller --size."
 
 @dataclass(frozen=True)
 class Telling:
-    """How the end of a command is told: after a traceback, also as a JSON line."""
+    """Reports the end of a command as one line, on request after a traceback or as JSON too."""
 
     debug: bool
     machine: bool
 
     def note(self, line: str) -> None:
-        """Say one line, as a JSON line if that is wished."""
+        """Print one line, as JSON if requested."""
         if self.machine:
             print(json.dumps({"event": "note", "message": line}), flush=True)
         else:
             print(f"reverie: {line}", file=sys.stderr, flush=True)
 
     def warned(self, message: Warning | str, *_: object, **__: object) -> None:
-        """Say a warning, once and in one line."""
+        """Print a warning in one line."""
         self.note(" ".join(str(message).split()))
 
     def end(self, message: str, code: int) -> int:
-        """Say one line on stderr; return the exit code."""
+        """Print one line on stderr; return the exit code."""
         if self.debug:
             traceback.print_exc()
         line = " ".join(message.split())
@@ -98,7 +98,7 @@ class Telling:
 
 
 def _let_waiting_threads_sleep() -> None:
-    """On a busy machine, threads that wait for each other spin only briefly before they sleep.
+    """Let waiting threads spin only briefly before they sleep, if the machine is busy.
 
     Two long-spinning threads on two cores that other programs use are several times slower; threads that never spin are
     three times slower on an idle machine. It must be set before PyTorch is loaded, and changes no result.
@@ -108,7 +108,7 @@ def _let_waiting_threads_sleep() -> None:
 
 
 def _others_at_work() -> int:
-    """How many other threads want a core at this moment; 0 where the system does not tell."""
+    """Count the other threads that are runnable at this moment; 0 if the system does not tell."""
     try:
         running = Path("/proc/loadavg").read_text(encoding="ascii").split()[3].split("/")[0]
         return max(0, int(running) - 1)

@@ -1,4 +1,4 @@
-"""The guardian of a run: the process that was started stays small and watches another that does the work.
+"""Guardian of a run: the process that was started stays small and watches another that does the work.
 
 Where memory runs out, Linux ends the largest process by SIGKILL, without a word to it. The guardian survives, and the
 run goes on in a new process with smaller tiles, as the old one told it to. Who kills the guardian kills the work.
@@ -24,7 +24,7 @@ _pipe: int | None = None  # to the guardian, in a process that has one
 
 @dataclass(frozen=True)
 class RestartPlan:
-    """What a guardian does when the system kills the work.
+    """Plan of the guardian for when the system kills the worker.
 
     Attributes:
         line: what it tells the user.
@@ -42,7 +42,7 @@ _UNKEPT = RestartPlan(f"{KILLED}. Allow it less with --memory, or keep it with -
 
 
 def again_in(tile: int | None) -> RestartPlan:
-    """What is done when the system kills a command that takes only moments: it begins anew in smaller tiles.
+    """Plan to start a short command anew, in smaller tiles, if the system kills it.
 
     Args:
         tile: their side, pixels; None where they cannot be smaller.
@@ -61,12 +61,12 @@ def on_killed(plan: RestartPlan | None) -> None:
 
 
 def can_guard() -> bool:
-    """Whether this process may become a guardian: on Linux, before PyTorch or anybody else has started threads."""
+    """True if this process may become a guardian: on Linux, before PyTorch or anything else starts threads."""
     return sys.platform == "linux" and "torch" not in sys.modules and threading.active_count() == 1
 
 
 def guarded(work: Callable[[Sequence[str]], int], words: Sequence[str], *, note: Callable[[str], None]) -> int:
-    """Do the work of a command in another process, again and again where the system kills it for want of memory.
+    """Run a command in another process, and again whenever the system kills it for lack of memory.
 
     It returns in both processes: what the work returned in the one, the same in the guardian.
 
@@ -140,7 +140,7 @@ def _ended(worker: int) -> int:
 
 
 def _last(reader: int) -> RestartPlan:
-    """What the worker told last."""
+    """Read the worker's last restart plan."""
     os.set_blocking(reader, False)
     said = b""
     with suppress(BlockingIOError):
@@ -153,13 +153,13 @@ def _last(reader: int) -> RestartPlan:
 
 
 def _with(words: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:
-    """A command's words with some options more; the last of a name counts."""
+    """Add options to a command's words; the last one of a name counts."""
     end = words.index("--") if "--" in words else len(words)
     return (*words[:end], *more, *words[end:])
 
 
 def _end_alike(number: int) -> int:
-    """End by the signal that ended the worker, as if it had never been another process."""
+    """End by the signal that ended the worker, as if there had been only one process."""
     with suppress(OSError, ValueError):
         signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

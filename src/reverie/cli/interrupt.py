@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish: once to stop after this step, twice to stop now."""
+"""Ctrl-C and SIGTERM as a request: once to stop after this step, twice to stop now."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHELL = 128  # a shell's exit code for a program that a signal ended is this an
 
 
 class Wish:
-    """Whether the user, or the system, wants a run to stop.
+    """Request by the user, or the system, that a run stop.
 
     Attributes:
         stop: whether it should.
@@ -27,11 +27,11 @@ class Wish:
         self._when = 0.0
 
     def wanted(self) -> bool:
-        """Whether it should stop."""
+        """True if the run should stop."""
         return self.stop
 
     def heard(self, number: int, frame: FrameType | None) -> None:
-        """A signal came.
+        """Handle a signal.
 
         Raises:
             KeyboardInterrupt: it is the second one.
@@ -47,7 +47,7 @@ class Wish:
 
 @contextmanager
 def listening() -> Iterator[Wish]:
-    """Within the block, Ctrl-C and SIGTERM set a wish instead of interrupting."""
+    """Within the block, let Ctrl-C and SIGTERM set a request instead of interrupting."""
     wish = Wish()
     if threading.current_thread() is not threading.main_thread():
         yield wish

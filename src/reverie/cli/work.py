@@ -1,4 +1,4 @@
-"""A job carried out for a user: its events shown, Ctrl-C heard, the guardian told."""
+"""Execute a job for a user: show its events, handle Ctrl-C, inform the guardian."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _ONE_OF_MANY = guardian.RestartPlan(
     f"{guardian.KILLED}; smaller tiles by --tile take less, and 'reverie batch' sees to that by itself."
 )
 Cluster = tuple[str | None, int | None]
-"""Its address, and how many workers."""
+"""Address and number of workers."""
 
 
 def carry_out(
     job: Job, *, cluster: Cluster = (None, None), json: bool = False, dry_run: bool = False, many: bool = False
 ) -> int:
-    """Do a job; return the exit code.
+    """Execute a job; return the exit code.
 
     Args:
         job: what.
@@ -51,7 +51,7 @@ def carry_out(
 
 
 def carry_out_each(jobs: Sequence[Job], *, cluster: Cluster = (None, None), json: bool, dry_run: bool) -> int:
-    """Do some jobs one after another; return the exit code.
+    """Execute jobs one after another; return the exit code.
 
     Of many, one that cannot be done is named and the others go on; a signal stops all.
 
@@ -73,7 +73,7 @@ def carry_out_each(jobs: Sequence[Job], *, cluster: Cluster = (None, None), json
 def go_on(
     folder: Path, output: Path | None, *, tile: int | None, cluster: Cluster = (None, None), json: bool = False
 ) -> int:
-    """Go on with the run kept in a folder; return the exit code.
+    """Resume the run kept in a folder; return the exit code.
 
     Args:
         folder: of the run.
@@ -90,7 +90,7 @@ def go_on(
 
 
 def _shown(events: Iterator[Event], screen: Reporter, wish: Wish, *, again: tuple[str, ...] | None) -> int:
-    """Show every event; the exit code.
+    """Show every event; return the exit code.
 
     Args:
         events, screen, wish: what happens, who is shown it, and who may stop it.
@@ -109,7 +109,7 @@ def _shown(events: Iterator[Event], screen: Reporter, wish: Wish, *, again: tupl
 
 
 def _plan_for_restart(began: Began, again: tuple[str, ...]) -> guardian.RestartPlan:
-    """What the guardian does when the system kills this process."""
+    """Build the guardian's plan for when the system kills this process."""
     if began.kept is None:
         return guardian.again_in(began.smaller)
     if began.smaller is None:
@@ -122,7 +122,7 @@ def _plan_for_restart(began: Began, again: tuple[str, ...]) -> guardian.RestartP
 
 
 def _again(cluster: Cluster, *, json: bool) -> tuple[str, ...]:
-    """The words that ask the same of ``reverie resume``."""
+    """Build the same options for ``reverie resume``."""
     flags = zip(("--cluster", "--workers"), cluster, strict=True)
     given = [word for flag, value in flags if value is not None for word in (flag, str(value))]
     return (*given, *(["--json"] if json else []))

@@ -1,4 +1,4 @@
-"""A network taken along: as an ONNX file, or as a page that any browser runs."""
+"""Export a network as an ONNX file, or as a web page that any browser runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILE = ".onnx"
 
 
 class ExportSettings(Settings):
-    """What to take along."""
+    """Settings of an export."""
 
     factor: Annotated[int | None, DIAL] = Field(
         default=None, ge=2, le=4, description="times larger, 2, 3 or 4; of superres (2)"
@@ -82,7 +82,7 @@ def export(
 
 
 def _said(made: Exported, path: str) -> Iterator[str]:
-    """What was written, and how near it is to Python."""
+    """Yield lines on what was written, and how closely it matches Python."""
     for photo, reason in made.left_out.items():
         yield f"  '{photo}' is left out: {reason:.150}"
     yield f"{path}  {made.bytes / 1000:.0f} kB"
@@ -98,7 +98,7 @@ def _said(made: Exported, path: str) -> Iterator[str]:
 
 
 def _compared(found: Quantised, *, pictures: bool) -> Iterator[str]:
-    """Float and int8 side by side."""
+    """Yield lines that compare float and int8."""
     height, width = found.size
     yield f"  {found.convolutions[0]} of {found.convolutions[1]} convolutions in 8 bits; at {width}x{height} here:"
     yield "           float     int8"

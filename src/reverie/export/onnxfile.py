@@ -1,4 +1,4 @@
-"""A network as an ONNX file, which is compared with Python before it takes its place."""
+"""Write a network as an ONNX file, which is compared with Python before it is put in place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LEVELS = 255
 
 @dataclass(frozen=True)
 class Parity:
-    """How far ONNX Runtime's result is from Python's, for one size of picture.
+    """Difference between ONNX Runtime's results and Python's, for one size of picture.
 
     Attributes:
         size: (H, W) of the picture.
@@ -45,7 +45,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written.
+    """An exported file.
 
     Attributes:
         path: where.
@@ -137,7 +137,7 @@ def write_onnx(subject: Subject, output: Path, *, int8: bool = False, calibrate:
 
 
 def compare(subject: Subject, path: Path) -> tuple[Parity, ...]:
-    """How far ONNX Runtime's results are from Python's.
+    """Measure how far ONNX Runtime's results are from Python's.
 
     Raises:
         RecipeError: further than is allowed.
@@ -159,7 +159,7 @@ def compare(subject: Subject, path: Path) -> tuple[Parity, ...]:
 
 
 def check_extra() -> None:
-    """Refuse where what exports is not installed.
+    """Refuse to export if the packages it needs are not installed.
 
     Raises:
         RecipeError: it is not.
@@ -169,7 +169,7 @@ def check_extra() -> None:
 
 
 def _follow(subject: Subject) -> Any:
-    """The module as an ONNX program, with what it is written into it."""
+    """Trace the module as an ONNX program, with its metadata inside."""
     given = subject.traced
     with torch.no_grad():
         subject.module(*_arguments(subject, given))  # what is remembered must be, before tracing begins
@@ -196,7 +196,7 @@ def _feed(subject: Subject, given: Sequence[Tensor]) -> dict[str, Any]:
 
 
 def _arguments(subject: Subject, each: Sequence[Any]) -> tuple[Any, ...]:
-    """What the module is called with: what makes up a manner goes in as one."""
+    """Group the module's arguments: the tensors of a style are passed as one list."""
     return (*each[:2], list(each[2:])) if subject.many else tuple(each)
 
 
@@ -212,7 +212,7 @@ def _difference(size: tuple[int, int], made: Sequence[Any], wanted: Sequence[Any
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """What the exporter says to its own programmers is not for users."""
+    """Silence the exporter's messages, which are meant for its developers."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

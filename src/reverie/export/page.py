@@ -1,4 +1,4 @@
-"""A network as a page for browsers: a folder of files that any web server can show, and that asks nobody else."""
+"""Write a network as a web page: a self-contained folder that any web server can serve."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from reverie.files import own, scratch_folder
 from reverie.version import __version__
 
 ABOUT = "reverie.json"
-"""What the page reads first; a folder that has it may be written again."""
+"""File that the page reads first; a folder that has it may be overwritten."""
 ASSETS = ("page.css", "main.js", "engine.js", "worker.js", "sources.js", "noise.js", "index.html")
 SIDES = {"enlarge": (384, 768), "paint": (512, 1536), "instant": (384, 1024)}
-"""Pixels of the longer side that a page begins with, and the most it offers."""
+"""Longer side in pixels that a page offers first, and the largest one."""
 
 _CHECKED, _GRID = (48, 64), 4
 _FACTORS = ((5, 9), (11, 3))
@@ -32,7 +32,7 @@ _FACTORS = ((5, 9), (11, 3))
 
 @dataclass(frozen=True)
 class Page:
-    """A page that was written.
+    """An exported page.
 
     Attributes:
         folder: where.
@@ -84,7 +84,7 @@ def export_page(
 def _parts(
     subjects: tuple[Subject, ...], *, int8: bool, calibrate: Path | None, runtime: Path | None
 ) -> tuple[list[Exported], dict[str, bytes]]:
-    """The networks, and every file of the page by its name, what tells of the others last."""
+    """Build the networks and every file of the page by name; the one that lists the others comes last."""
     files = dict(runtime_files(runtime))
     with scratch_folder() as temporary:
         made = [
@@ -100,7 +100,7 @@ def _parts(
 
 
 def subjects_for(network: str | Path, factor: int | None) -> tuple[Subject, ...]:
-    """What a page runs: one file, or two for ``instant``, which looks at a painting once.
+    """Choose the subjects that a page runs: one, or two for ``instant``, which encodes a painting only once.
 
     Raises:
         RecipeError: no page can be made of it.
@@ -112,7 +112,7 @@ def subjects_for(network: str | Path, factor: int | None) -> tuple[Subject, ...]
 
 
 def about(subjects: tuple[Subject, ...], models: Mapping[str, bytes]) -> dict[str, object]:
-    """What the page is told of its network."""
+    """Describe the network for the page."""
     last = subjects[-1]
     begin, most = SIDES[last.kind]
     return {
@@ -129,7 +129,7 @@ def about(subjects: tuple[Subject, ...], models: Mapping[str, bytes]) -> dict[st
 
 
 def check_of(subjects: Sequence[Subject], paths: Sequence[Path]) -> dict[str, object]:
-    """A made-up picture and what comes out of it, by which the page knows that a browser computes right.
+    """Compute a test picture's result, by which the page checks that a browser computes correctly.
 
     Means over the blocks of a grid, channel by channel, of the result in [0, 1]; there is no noise.
     """
@@ -150,19 +150,19 @@ def check_of(subjects: Sequence[Subject], paths: Sequence[Path]) -> dict[str, ob
 
 
 def pattern(height: int, width: int, factors: tuple[int, int]) -> Any:
-    """A picture (1, 3, H, W) of float32 in [0, 1] that the page makes up in the same way."""
+    """Draw a test picture (1, 3, H, W) of float32 in [0, 1], which the page draws in the same way."""
     y, x = np.mgrid[:height, :width]
     channels = [(x * factors[0] + y * factors[1] + 60 * c) % 256 for c in range(3)]
     return np.stack(channels)[None].astype(np.float32) / 255
 
 
 def _role(subject: Subject) -> str:
-    """What a file is in the page."""
+    """Return the name of a subject's file in the page."""
     return "manner" if subject.name == "manner" else "paint"
 
 
 def _pictures(subject: Subject) -> dict[str, bytes]:
-    """The sample styles, where a painting is chosen."""
+    """Return the sample styles, if the page offers a choice of paintings."""
     if subject.kind != "instant":
         return {}
     return {f"styles/{name}.jpg": styles.path(name).read_bytes() for name in styles.names()}

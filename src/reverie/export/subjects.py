@@ -1,4 +1,4 @@
-"""What can be exported, by the word a user types: its module, what goes in and out, and what Python makes of it."""
+"""Networks that can be exported, by name: module, inputs, outputs, and Python's results to compare with."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from reverie.recipes.upscale import UpscaleSettings, upscale
 ENLARGERS: Mapping[str, Variant] = {"superres": "faithful", "superres-sharp": "sharp"}
 INSTANT = "instant"
 SIDE = 512
-"""Pixels of the square photo at whose scale a painting that is kept inside is looked at."""
+"""Side in pixels of the square photo at whose scale a stored painting is encoded."""
 _GRAIN = 85  # normal numbers for each position of the deepest map: 1 + 4 + 16 + 64
 _PICTURE_LIMIT, _MAPS_LIMIT = 0.5, 1e-3  # steps of 1/255; share of the largest number of a map
 _INSTANT_LIMIT = 1.0  # roots are in float64 in Python, in float32 in the file
@@ -41,7 +41,7 @@ Shape = tuple[int | str, ...]
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A network, ready to be exported.
+    """A network prepared for export.
 
     Attributes:
         name: what it is called.
@@ -74,12 +74,12 @@ class Subject:
     many: bool = False
 
     def example(self, size: tuple[int, int]) -> tuple[Tensor, ...]:
-        """Inputs for a made-up picture of (H, W); two pictures where any number may come."""
+        """Make inputs for a test picture of (H, W); two pictures if the batch size is free."""
         return self.given(sample(size, batch=2 if next(iter(self.inputs.values()))[0] == "batch" else 1))
 
     @property
     def traced(self) -> tuple[Tensor, ...]:
-        """Inputs to follow the module with."""
+        """Inputs to trace the module with."""
         return self.example(_TRACED)
 
 
@@ -91,7 +91,7 @@ def subject_of(
     size: int | None = None,
     layers: Sequence[str] = (),
 ) -> Subject:
-    """A network by name, or by the file of one that was trained.
+    """Find a network by name, or by the file of a trained one.
 
     Args:
         name: ``superres``, ``superres-sharp``, ``instant``, a network that ``networks.names()`` knows, or the name or
@@ -128,7 +128,7 @@ def subject_of(
 
 
 def enlarging(name: str, factor: int) -> Subject:
-    """A picture, enlarged."""
+    """Describe a network that enlarges a picture."""
     if factor not in FACTORS:
         raise RecipeError(f"a factor is one of {', '.join(map(str, FACTORS))}; got {factor}.")
     network, settings = load_superres(ENLARGERS[name]), UpscaleSettings(factor=factor, variant=ENLARGERS[name])
@@ -146,7 +146,7 @@ def enlarging(name: str, factor: int) -> Subject:
 
 
 def painting_own(path: Path) -> Subject:
-    """A photo in the manner that a network of the user's has learnt."""
+    """Describe a custom style network."""
     network = read_johnson(path)
     module = PaintOwn(network)
     return Subject(
@@ -163,7 +163,7 @@ def painting_own(path: Path) -> Subject:
 
 
 def maps_of(network: Network, layers: Sequence[str]) -> Subject:
-    """A picture's maps."""
+    """Describe a network that computes a picture's feature maps."""
     layers = tuple(dict.fromkeys(layers)) or (network.content_layer,)
     for layer in layers:
         network.blueprint.node(layer)
@@ -184,7 +184,7 @@ def maps_of(network: Network, layers: Sequence[str]) -> Subject:
 
 
 def instant_like(decoder: Instant | None = None) -> Subject:
-    """A photo, a painting and noise in; painted out."""
+    """Describe a network that takes a photo, a painting and noise."""
     network, decoder = _encoder(), decoder or load_instant()
 
     def expected(photo: Tensor, painting: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
@@ -206,7 +206,7 @@ def instant_like(decoder: Instant | None = None) -> Subject:
 
 
 def instant_baked(painting: Tensor, side: int, decoder: Instant | None = None) -> Subject:
-    """A photo and noise in; painted like the painting that is kept inside."""
+    """Describe a network that takes a photo and noise, and stores the painting."""
     if side < STRIDE:
         raise RecipeError(f"--size is {STRIDE} pixels or more; got {side}.")
     network, decoder = _encoder(), decoder or load_instant()
@@ -232,7 +232,7 @@ def instant_baked(painting: Tensor, side: int, decoder: Instant | None = None) -
 
 
 def instant_halves() -> tuple[Subject, Subject]:
-    """Instant in two files, so that a painting is looked at once: what a painting is, and a photo painted so."""
+    """Describe instant as two networks, so that a painting is encoded only once: an encoder and a painter."""
     network, decoder = _encoder(), load_instant()
     looking, painting = Manner(network), Paint(network, decoder)
     known = tuple(f"{layer}.{part}" for layer in MANNER for part in ("mean", "root"))
@@ -257,13 +257,13 @@ def instant_halves() -> tuple[Subject, Subject]:
 
 
 def grain_for(size: tuple[int, int], seed: int = 0) -> Tensor:
-    """The noise that ``reverie instant`` takes for a photo of this (H, W), in one row (85 h w,)."""
+    """Draw the noise that ``reverie instant`` uses for a photo of this (H, W), as one row (85 h w,)."""
     shape = -(-size[0] // STRIDE), -(-size[1] // STRIDE)
     return torch.cat([noise.flatten() for noise in noises_for(shape, seed, 1.0)])
 
 
 def sample(size: tuple[int, int], *, seed: int = 0, batch: int = 1) -> Tensor:
-    """Something like a picture, (B, 3, H, W): smooth colours, an edge, and a little noise."""
+    """Draw a test picture (B, 3, H, W): smooth colours, an edge, and a little noise."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(batch, 3, 5, 5, generator=generator)
     smooth = resize(coarse, size)
@@ -277,7 +277,7 @@ _GRAINY = {"noise": f"{_GRAIN} normal numbers for each {STRIDE}x{STRIDE} pixels 
 
 
 def _painted(photo: Tensor, network: Network, decoder: Instant, goal: Goal) -> Tensor:
-    """A photo painted by the engine, the noise that of seed 0."""
+    """Paint a photo with the engine, with the noise of seed 0."""
     height, width = size_of(photo)
     whole = F.pad(photo, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
     found = encode(network, whole, KEPT, 0)
@@ -286,12 +286,12 @@ def _painted(photo: Tensor, network: Network, decoder: Instant, goal: Goal) -> T
 
 
 def _painting(size: tuple[int, int]) -> Tensor:
-    """A sample style, a little smaller than a photo of this (H, W)."""
+    """Read a sample style, a little smaller than a photo of this (H, W)."""
     return resize(read_image(styles.path("night-strokes")), (size[0] - 9, size[1] - 4)).clamp(0, 1)
 
 
 def _encoder() -> Network:
-    """dreamnet as the instant recipe loads it."""
+    """Load dreamnet as the instant recipe does."""
     return load(pooling="average", padding="replicate")
 
 

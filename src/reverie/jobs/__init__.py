@@ -1,4 +1,4 @@
-"""Jobs: requests, the one place that carries them out, and runs that survive being stopped or killed."""
+"""Jobs: requests, the one place that executes them, and runs that survive being stopped or killed."""
 
 from reverie.jobs.again import replayed
 from reverie.jobs.checkpoints import Checkpoints, read_state, write_state

@@ -1,4 +1,4 @@
-"""A recorded job again: from a picture's record."""
+"""Repeat a recorded job from a picture's record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reverie.jobs.record import read_record
 
 
 def replayed(file: Path, *, places: Sequence[Path] = (), anyway: bool = False) -> Job:
-    """The job that makes a file's picture again.
+    """Build the job that makes a file's picture again.
 
     Args:
         file: a picture with a record.

@@ -1,4 +1,4 @@
-"""The items of a batch: pictures times paintings times settings, each with a name of its own."""
+"""Items of a batch: pictures times paintings times settings, each with a unique name."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ class Item:
 
     @property
     def output(self) -> Path:
-        """Where it goes."""
+        """Path of the output."""
         return Path(str(self.job.output))
 
     @property
     def name(self) -> str:
-        """What users know it by."""
+        """Name that users know it by."""
         return self.output.stem
 
 
 def parse_grid(words: Iterable[str], kind: type[Settings]) -> dict[str, tuple[str, ...]]:
-    """The settings to go through, from words such as ``strength=0.5,1,2``.
+    """Parse the settings to go through from words such as ``strength=0.5,1,2``.
 
     Raises:
         RecipeError: no such setting, or no value.
@@ -85,7 +85,7 @@ def items_of(
     folder: Path,
     suffix: str = ".png",
 ) -> tuple[Item, ...]:
-    """Every combination of one file for each input and one value for each setting of the grid.
+    """Build an item for every combination of one file for each input and one value for each setting in the grid.
 
     Args:
         craft: which.
@@ -114,7 +114,7 @@ def items_of(
 
 
 def is_made(item: Item) -> bool:
-    """Whether an item's output is there and is what would be made: same craft, settings, inputs and weights.
+    """True if an item's output exists and is what would be made: same craft, settings, inputs and weights.
 
     What Reverie chooses by itself (precision, tile) may differ, and so may the version of PyTorch: they change
     pixels by rounding only.
@@ -141,7 +141,7 @@ def _stays(craft: Craft[..., Any], name: str) -> bool:
 
 
 def _same(wished: Mapping[str, Any], record: Record) -> bool:
-    """Whether the settings are the same, but for those that were left to Reverie."""
+    """True if the settings are the same, apart from those left to Reverie."""
     made = record.settings
     left = {"memory"}
     left |= {"tile"} if wished.get("tile") is None or _is_within(made.get("tile"), wished["tile"]) else set()
@@ -150,14 +150,14 @@ def _same(wished: Mapping[str, Any], record: Record) -> bool:
 
 
 def _is_within(tile: object, wished: int) -> bool:
-    """Whether tiles are smaller than was wished: larger ones did not fit."""
+    """True if tiles are smaller than requested, as larger ones did not fit."""
     return isinstance(tile, int) and tile > 0 and (not wished or tile < wished)
 
 
 def _settings(
     kind: type[Settings], given: Mapping[str, object], grid: Grid, values: Sequence[str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Settings with one value for each key of the grid, and what a name says of them."""
+    """Build settings with one value for each key of the grid, and the parts of a name that tell them."""
     fields = {field.alias or name: field for name, field in kind.model_fields.items()}
     picked: dict[str, object] = {
         key: value.split("+") if get_origin(fields[key].annotation) is tuple else value
@@ -169,7 +169,7 @@ def _settings(
 
 
 def _labels(paths: Sequence[Path | None]) -> dict[Path | None, str]:
-    """A short name for each file, told apart by suffix, folder or, in the end, a few hexadecimal digits."""
+    """Give each file a short name, made unique by suffix, folder or, in the end, a few hexadecimal digits."""
     ways = (
         lambda p: p.stem,
         lambda p: f"{p.stem}-{p.suffix[1:]}",
@@ -187,7 +187,7 @@ def _labels(paths: Sequence[Path | None]) -> dict[Path | None, str]:
 
 
 def _plain(name: str) -> str:
-    """A name that every file system takes: letters, digits and symbols of any script, and some signs."""
+    """Make a name valid on every file system: letters, digits and symbols of any script, and some signs."""
     kept = "".join(letter if _is_kept(letter) else "_" for letter in name)
     plain = re.sub("__+", "_", kept).strip("._")
     if not plain.strip("_-"):
@@ -204,12 +204,12 @@ def _is_kept(letter: str) -> bool:
 
 
 def _digits(name: str) -> str:
-    """A few hexadecimal digits that tell a name apart from all others."""
+    """Hash a name to a few hexadecimal digits."""
     return hashlib.sha256(name.encode("utf8", "surrogateescape")).hexdigest()[:8]
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """Plain names of which no two are the same, even where capitals are not told apart.
+    """Make names plain and unique, even where case is ignored.
 
     Which one a name becomes does not depend on the order of the others: later items change no earlier one's.
     """
@@ -223,7 +223,7 @@ def _distinct(names: list[str]) -> list[str]:
 
 
 def _numbered(names: list[str]) -> list[str]:
-    """The same with numbers, for what is left."""
+    """Number the names that are still not unique."""
     taken: set[str] = set()
     out = []
     for name in names:

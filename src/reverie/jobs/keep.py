@@ -1,4 +1,4 @@
-"""A run that is kept: its checkpoints, and the folder from which it can go on."""
+"""Keep a run: write its checkpoints, and restore it from its folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONG = 120.0
 
 
 class Keeper:
-    """Writes a run's checkpoints, and knows where an earlier process left off.
+    """Writes a run's checkpoints, and restores the state an earlier process left.
 
     Args:
         folder: locked by this process.
@@ -38,7 +38,7 @@ class Keeper:
                 self.notes = (*self.notes, f"going on after stage {stage:d}, step {step:d}.")
 
     def take(self) -> dict[str, Any] | None:
-        """Where the run was; handed out once, so that it is not kept in memory beside the run."""
+        """Hand out the restored state, once only, so that it is not kept in memory beside the run."""
         state, self._state = self._state, None
         return state
 
@@ -48,7 +48,7 @@ class Keeper:
             self.keep(step, moments)
 
     def keep(self, step: Step, moments: Sequence[Moment]) -> None:
-        """Write a checkpoint now, where there is anything to go on from.
+        """Write a checkpoint now, if there is a state to resume from.
 
         Raises:
             FileError: it cannot be written; the earlier ones are as they were.
@@ -63,7 +63,7 @@ class Keeper:
 
 @contextmanager
 def pausing(folder: Folder | None) -> Iterator[None]:
-    """Within the block, a file that cannot be written pauses a kept run, and the user is told how to go on.
+    """Within the block, treat a file that cannot be written as a pause of a kept run, and say how to resume it.
 
     Raises:
         FileError: the file's, with the way to go on.

@@ -1,4 +1,4 @@
-"""Where a job is done: in this process, or tile by tile on the workers of a Ray cluster."""
+"""Machines that run a job: this process, or the workers of a Ray cluster, tile by tile."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ S = TypeVar("S", bound=Settings)
 
 
 class Machines:
-    """Plans runs and gives what runs them; a cluster is joined when it is first needed, and left at the close.
+    """Plans runs and provides their executors; a cluster is joined when first needed, and left on close.
 
     Args:
         cluster: "local", or HOST:PORT of a Ray cluster; None computes in this process.
@@ -43,11 +43,11 @@ class Machines:
 
     @property
     def spread(self) -> bool:
-        """Whether it is a cluster."""
+        """True if it is a cluster."""
         return self._address is not None
 
     def settings(self, settings: S) -> S:
-        """Settings with this process's part of the memory, or the tiles that are to do after larger ones did not."""
+        """Set this process's share of the memory, or the smaller tiles of a retry."""
         if not {"memory", "tile"} <= type(settings).model_fields.keys():
             return settings
         if self._tile is not None:
@@ -58,7 +58,7 @@ class Machines:
         return settings.model_copy(update={"memory": str(memory_for(memory, self._part))})
 
     def plan(self, run: Run, settings: Settings) -> Plan:
-        """How to run: on a cluster in tiles of which each worker gets one at least, and which fit its memory.
+        """Plan a run; on a cluster, in tiles that fit a worker's memory, at least one for each worker.
 
         Raises:
             OutOfMemory: not even the smallest tile fits.
@@ -74,7 +74,7 @@ class Machines:
         return replace(run.planned(tile=side), limit=chosen.limit)
 
     def executor(self, chosen: Plan) -> Executor | None:
-        """What runs a plan; None leaves it to the plan."""
+        """Return the executor of a plan; None leaves it to the plan."""
         if self._address is None or not chosen.tile:
             return None
         share = self._joined(self._address)
@@ -90,13 +90,13 @@ class Machines:
         self._executor = self._share = None
 
     def _workers(self) -> int:
-        """How many; another machine's cluster has to be asked."""
+        """Count the workers; the cluster of other machines has to be asked."""
         if self._wished is not None:
             return self._wished
         return workers_here(2**31) if self._address in (None, LOCAL) else self._joined(str(self._address)).count
 
     def _memory(self, memory: str | None) -> int:
-        """Bytes for each worker: on one machine they share what there is."""
+        """Return the bytes for each worker; on one machine they share what there is."""
         allowed = free_memory() if memory is None else parse_memory(memory)
         own = resident()
         return own + max(0, allowed - own) // (self._workers() if self._address == LOCAL else 1)
@@ -107,7 +107,7 @@ class Machines:
 
 
 def memory_for(wished: str | None, share: float) -> int:
-    """Bytes that a worker may use, what it has already included.
+    """Return the bytes that a worker may use, including those it uses already.
 
     Args:
         wished: by the user, for all workers together; None: what is free.
@@ -120,6 +120,6 @@ def memory_for(wished: str | None, share: float) -> int:
 
 
 def _for_each(workers: int, size: tuple[int, int]) -> int:
-    """The largest tile of which a picture has one for each worker; the smallest if it has none."""
+    """Return the largest tile that gives each worker at least one; the smallest if there is none."""
     enough = (tile for tile in TILES if -(-size[0] // tile) * -(-size[1] // tile) >= workers)
     return next(enough, TILES[-1])

@@ -1,4 +1,4 @@
-"""Where a job writes: its result, and what lies beside it."""
+"""Output files of a job: the result, and those beside it."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Outputs:
     reserved: Reservation
 
     def step(self, number: int) -> Path:
-        """Where the picture after a step goes, counted from 1 over the whole run."""
+        """Return the path of the picture after a step, counted from 1 over the whole run."""
         return beside(self.base, f"{number:04d}")
 
     def into(self, folder: Folder | None = None) -> Placing:
-        """How files come to their places.
+        """Return the function that puts files in place.
 
         Args:
             folder: in which the run is kept; what the run wrote before it was stopped is replaced.
@@ -65,17 +65,17 @@ class Outputs:
 
 
 def beside(result: Path, word: str, suffix: str | None = None) -> Path:
-    """A companion of a result: ``cat.png`` and ``compare`` make ``cat-compare.png``."""
+    """Name a companion of a result: ``cat.png`` and ``compare`` make ``cat-compare.png``."""
     return result.with_name(f"{result.stem}-{word}{suffix or result.suffix}")
 
 
 def folder_beside(result: Path) -> Path:
-    """Where a long run is kept when no folder was named: ``cat.png`` has ``cat.reverie``."""
+    """Name the folder of a long run if the user named none: ``cat.png`` gives ``cat.reverie``."""
     return result.with_name(result.stem + KEPT)
 
 
 def depth_for(result: Path, depth: int) -> int:
-    """Bits a channel of a picture made from one of a depth: 16 where that has them and the format keeps both."""
+    """Choose the bits per channel of a result: 16 if its photo has them and the format keeps them and a recipe."""
     format_ = format_of(result)
     return 16 if depth == 16 and 16 in format_.depths and format_.recipe else 8
 
@@ -130,14 +130,14 @@ def _around(wishes: Beside, result: Path, base: Path, named: bool, taken: Reserv
 
 
 def _family(base: Path, wishes: Beside, *, named: bool) -> list[Path]:
-    """The names to reserve: of what the user did not name, the first picture on the way included."""
+    """List the names to reserve: those the user did not choose, including the first intermediate picture."""
     words = ["compare"] * wishes.compare + ["report"] * wishes.report
     first = [beside(base, f"{wishes.save_every:04d}")] if wishes.save_every else []
     return [*([] if named else [base]), *(beside(base, word, ".png") for word in words), *first]
 
 
 def _is_free(base: Path, wishes: Beside, *, named: bool) -> bool:
-    """Whether no run is kept under a name, and no picture on the way is there, if some are wished for."""
+    """True if no run is kept under a name, and no intermediate picture exists if some were requested."""
     if not named and folder_beside(base).exists():
         return False
     return not wishes.save_every or not any(

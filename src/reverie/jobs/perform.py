@@ -1,4 +1,4 @@
-"""From a request to what it makes: the only place that makes anything."""
+"""Execute jobs: the only place that makes anything."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from reverie.networks import NetworkUsed, download
 
 _READ = 64 * 2**20  # bytes
 Wanted = Callable[[], bool]
-"""Whether the user, or the system, wants the run to stop."""
+"""Tells whether the user, or the system, wants the run to stop."""
 
 
 def perform(
@@ -127,7 +127,7 @@ def resume(
 
 
 def _understood(job: Job) -> tuple[Job, Craft[..., Any], dict[str, tuple[Path, ...]]]:
-    """The job with what its preset and its result bring along, its craft, and the files its words mean."""
+    """Resolve a job: add what its preset and its result bring along, find its craft and its files."""
     craft = find(job.craft)
     job = with_preset(job)
     files, given = with_inherited(craft, find_files(craft, job.inputs), job.settings, [*map(Path, job.places), Path()])
@@ -140,13 +140,13 @@ def _understood(job: Job) -> tuple[Job, Craft[..., Any], dict[str, tuple[Path, .
 
 
 def _way(craft: Craft[..., Any]) -> Callable[[Any], str]:
-    """Where else what a craft needs may come from, and what to read."""
+    """Return a hint, for an error message, on where a missing input may come from."""
     brought = ", or a --preset that brings one" if presets(craft.name) else ""
     return lambda _: f"{brought}; 'reverie {craft.name} --help' shows more"
 
 
 def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Machines) -> Generator[Event, None, Work]:
-    """Everything that can be refused, refused before any work; then the network fetched."""
+    """Check everything before any work, and fetch the network."""
     settings = machines.settings(craft.checked(job.settings))
     files = place.files
     loaded = load(craft, files, longer=longer_side(settings, enlarged=False), memory=_left(settings))
@@ -172,7 +172,7 @@ def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Mach
 
 
 def _left(settings: Settings) -> int | None:
-    """Bytes that the settings allow besides what this process has already; None where they do not say.
+    """Return the bytes that the settings allow beyond what this process uses already; None if they set no limit.
 
     A small picture is always read: where even that is too much, the plan says so, which knows what the craft takes.
     """
@@ -181,7 +181,7 @@ def _left(settings: Settings) -> int | None:
 
 
 def _chosen(settings: Settings, run: Run, plan: Plan) -> Settings:
-    """The settings with every automatic choice made: tiles and precision change the rounding of sums."""
+    """Fill in every automatic choice: tiles and precision change the rounding of sums."""
     made = {"tile": plan.tile, "memory": None, "precision": run.precision}
     known = type(settings).model_fields
     return settings.model_copy(update={name: value for name, value in made.items() if name in known})
@@ -214,7 +214,7 @@ def _photo(loaded: Loaded) -> Photo:
 
 
 def _shown(job: Job, craft: Craft[..., Any], loaded: Loaded, settings: Settings) -> list[tuple[str, torch.Tensor]]:
-    """The pictures of a comparison; none where none was wished for, so that they are not kept in memory."""
+    """Return the pictures of a comparison; none unless requested, so that they are not kept in memory."""
     if not job.beside.compare:
         return []
     shown = [(picture.name, picture.pixels) for many in loaded.pictures.values() for picture in many]
@@ -224,7 +224,7 @@ def _shown(job: Job, craft: Craft[..., Any], loaded: Loaded, settings: Settings)
 
 
 def _kept_in(work: Work, place: Placement) -> Path | None:
-    """The folder in which a run is kept; None where it is not."""
+    """Choose the folder in which a run is kept; None if it is not."""
     if place.folder is not None:
         return place.folder.path
     if work.job.beside.checkpoint is not None:
@@ -234,7 +234,7 @@ def _kept_in(work: Work, place: Placement) -> Path | None:
 
 
 def _with_disk(work: Work, place: Placement) -> Plan:
-    """The plan with all that the job takes on the disk.
+    """Add to the plan the disk space that the job needs.
 
     Raises:
         PictureError: that is more than there is.
@@ -252,7 +252,7 @@ def _with_disk(work: Work, place: Placement) -> Plan:
 
 
 def _begun(work: Work, place: Placement, stack: ExitStack) -> Folder | None:
-    """The folder in which the run is kept, new; None where it is not kept."""
+    """Create the folder in which the run is kept; None if it is not kept."""
     path = _kept_in(work, place)
     if path is None:
         return None
@@ -270,7 +270,7 @@ def _begun(work: Work, place: Placement, stack: ExitStack) -> Folder | None:
 
 @contextmanager
 def _leaving_nothing(folder: Folder) -> Iterator[None]:
-    """Within the block, what is refused before there is anything to go on from is not kept."""
+    """Within the block, remove the folder of a run refused before its first checkpoint."""
     try:
         yield
     except FileError:  # the run is paused
@@ -282,7 +282,7 @@ def _leaving_nothing(folder: Folder) -> Iterator[None]:
 
 
 def _notes(work: Work, place: Placement, folder: Folder | None) -> Iterator[str]:
-    """What the user should know before the work begins."""
+    """Yield what the user should know before the work begins."""
     yield from (*work.job.expected.notes, *work.run.notes)
     if place.waiting is not None:
         yield f"an unfinished run lies in '{place.waiting}'; '{way_on(place.waiting)}' goes on with it."
@@ -345,7 +345,7 @@ def _ended(work: Work, writer: Writer, last: Any, whole: bool, folder: Folder | 
 
 @contextmanager
 def _threads(expected: Expected) -> Iterator[None]:
-    """As many threads as the recorded run had, until the block ends: the order of sums depends on them."""
+    """Within the block, use as many threads as the recorded run: the order of sums depends on them."""
     before = torch.get_num_threads()
     if expected.threads is not None and expected.threads != before:
         torch.set_num_threads(expected.threads)

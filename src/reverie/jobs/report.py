@@ -1,4 +1,4 @@
-"""A run's losses by step as a plot, drawn with Pillow."""
+"""Plot of a run's losses by step, drawn with Pillow."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DECADES = 6  # at most, below the largest value
 
 @dataclass(frozen=True)
 class Moment:
-    """A step of a run as the report shows it; size is (H, W)."""
+    """Losses of one step of a run, as the report shows them; size is (H, W)."""
 
     stage: int
     size: tuple[int, int]
@@ -38,7 +38,7 @@ class Moment:
 
     @classmethod
     def of(cls, iterate: Iterate) -> Moment:
-        """What is kept of an iterate: numbers, not pictures."""
+        """Extract what the report needs from an iterate: numbers, not pictures."""
         return cls(iterate.stage, iterate.size, iterate.total, iterate.losses)
 
 
@@ -61,7 +61,7 @@ class Axis:
 
     @classmethod
     def around(cls, lines: Iterable[Line]) -> Axis:
-        """The axis that shows these lines best."""
+        """Choose the axis that shows these lines best."""
         values = [v for line in lines for v in line.values if v is not None] or [0.0]
         positive = [v for v in values if v > 0]
         if min(values) >= 0 and positive and max(positive) > _USEFUL * min(positive):
@@ -71,19 +71,19 @@ class Axis:
         return cls(min(values) - margin, max(values) + margin, False)
 
     def share(self, value: float) -> float:
-        """How far up a value lies, 0 at the foot and 1 at the top."""
+        """Position of a value along the axis, 0 at the bottom and 1 at the top."""
         if not self.logarithmic:
             return (value - self.low) / (self.high - self.low)
         return math.log(value / self.low) / math.log(self.high / self.low)
 
     def ticks(self) -> list[float]:
-        """Round values to label."""
+        """Return round values to label."""
         return _decades(self.low, self.high) if self.logarithmic else _round(self.low, self.high)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a plot lies on the page, in pixels, and how many steps it spans."""
+    """Rectangle of a plot on the page, in pixels, and the number of steps it spans."""
 
     left: float
     top: float
@@ -92,23 +92,23 @@ class Frame:
     steps: int
 
     def across(self, step: float) -> float:
-        """The x of a step, counted from 1."""
+        """Return the x of a step, counted from 1."""
         return self.left + (self.right - self.left) * (step - 0.5) / self.steps
 
     def up(self, share: float) -> float:
-        """The y of a share of the height."""
+        """Return the y of a share of the height."""
         return self.bottom - (self.bottom - self.top) * share
 
 
 class Page:
-    """A sheet of paper, drawn on in its final pixels."""
+    """Page of a plot, with coordinates in final pixels."""
 
     def __init__(self) -> None:
         self._image = Image.new("RGB", (_WIDTH * _FINE, _HEIGHT * _FINE), _PAPER)
         self._draw = ImageDraw.Draw(self._image)
 
     def line(self, points: Sequence[tuple[float, float]], colour: str, width: float = 1) -> None:
-        """A line through points, round at its ends; a dot where there is one point."""
+        """Draw a line through points, round at its ends; a dot if there is only one point."""
         thick = round(width * _FINE)
         fine = [(x * _FINE, y * _FINE) for x, y in points]
         if len(fine) > 1:
@@ -119,19 +119,19 @@ class Page:
                 self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
     def dashes(self, x: float, top: float, bottom: float, colour: str) -> None:
-        """A dashed upright."""
+        """Draw a dashed vertical line."""
         for y in range(math.ceil(top), math.floor(bottom), 8):
             self.line([(x, y), (x, min(y + 4, bottom))], colour)
 
     def text(self, at: tuple[float, float], words: str, *, size: int, colour: str, anchor: str) -> None:
-        """Words, anchored as Pillow says: "lm" is left middle."""
+        """Draw text, anchored as in Pillow: "lm" is left middle."""
         bare = "".join(c for c in normalize("NFKD", words) if not combining(c))
         plain = bare.encode("ascii", "replace").decode("ascii")  # all that the built-in font has
         font = ImageFont.load_default(size * _FINE)
         self._draw.text((at[0] * _FINE, at[1] * _FINE), plain, colour, font, anchor=anchor)
 
     def png(self) -> bytes:
-        """The page as a PNG file."""
+        """Encode the page as PNG."""
         memory = io.BytesIO()
         small = self._image.resize((_WIDTH, _HEIGHT), Image.Resampling.BOX)
         small.save(memory, format="PNG", optimize=True)
@@ -156,7 +156,7 @@ def write_report(path: Path, moments: Sequence[Moment], *, title: str, into: Pla
 
 
 def draw_report(moments: Sequence[Moment], *, title: str) -> bytes:
-    """The plot as the bytes of a PNG."""
+    """Draw the plot as the bytes of a PNG."""
     page = Page()
     right, middle = _WIDTH - _RIGHT, _TOP + (_HEIGHT - _TOP - _BOTTOM - _GAP) * _TOTAL_SHARE
     above = Frame(_LEFT, _TOP, right, middle, len(moments))
@@ -184,7 +184,7 @@ def _terms(moments: Sequence[Moment]) -> list[Line]:
 
 
 def _draw_plot(page: Page, frame: Frame, lines: Sequence[Line], moments: Sequence[Moment], *, heading: str) -> None:
-    """A heading, a grid, the stages' boundaries, the lines, their legend."""
+    """Draw a plot: heading, grid, boundaries of stages, lines and legend."""
     axis = Axis.around(lines)
     scale = ", logarithmic" if axis.logarithmic else ""
     page.text((frame.left, frame.top - 14), heading + scale, size=13, colour=_DIM, anchor="lm")
@@ -203,7 +203,7 @@ def _draw_plot(page: Page, frame: Frame, lines: Sequence[Line], moments: Sequenc
 
 
 def _draw_legend(page: Page, frame: Frame, lines: Sequence[Line]) -> None:
-    """Colour, name and last value of each line, right of the plot."""
+    """Draw colour, name and last value of each line, right of the plot."""
     page.text((_WIDTH - 24, frame.top - 14), "at the end", size=13, colour=_DIM, anchor="rm")
     x, pitch = frame.right + 22, min(26.0, (frame.bottom - frame.top) / max(1, len(lines)))
     for number, line in enumerate(lines):
@@ -215,7 +215,7 @@ def _draw_legend(page: Page, frame: Frame, lines: Sequence[Line]) -> None:
 
 
 def _draw_stages(page: Page, frame: Frame, moments: Sequence[Moment]) -> None:
-    """Each stage's size below the plot, where there is room."""
+    """Draw each stage's size below the plot, where there is room."""
     firsts = [*_firsts(moments), len(moments) + 1]
     free = frame.left
     for first, end in itertools.pairwise(firsts):
@@ -228,7 +228,7 @@ def _draw_stages(page: Page, frame: Frame, moments: Sequence[Moment]) -> None:
 
 
 def _draw_steps(page: Page, frame: Frame) -> None:
-    """Round steps below the plot."""
+    """Draw round step numbers below the plot."""
     for step in _round(1, frame.steps) or [1.0]:
         if step == int(step) and 1 <= step <= frame.steps:
             at = (frame.across(step), frame.bottom + 18)
@@ -238,12 +238,12 @@ def _draw_steps(page: Page, frame: Frame) -> None:
 
 
 def _firsts(moments: Sequence[Moment]) -> list[int]:
-    """The first step of each stage, counted from 1 over the run."""
+    """List the first step of each stage, counted from 1 over the run."""
     return [n for n, m in enumerate(moments, 1) if n == 1 or m.stage != moments[n - 2].stage]
 
 
 def _runs(line: Line, moments: Sequence[Moment], axis: Axis) -> list[list[tuple[int, float]]]:
-    """The points of a line, in pieces: broken between stages and where it cannot be drawn."""
+    """Split a line's points into pieces, broken between stages and where it cannot be drawn."""
     pieces: list[list[tuple[int, float]]] = [[]]
     for step, value in enumerate(line.values, 1):
         drawable = value is not None and (value >= axis.low or not axis.logarithmic)
@@ -255,7 +255,7 @@ def _runs(line: Line, moments: Sequence[Moment], axis: Axis) -> list[list[tuple[
 
 
 def _round(low: float, high: float) -> list[float]:
-    """Four to nine round values within a range."""
+    """Return four to nine round values within a range."""
     if high <= low:
         return [low]
     rough = (high - low) / 5
@@ -266,7 +266,7 @@ def _round(low: float, high: float) -> list[float]:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """Powers of ten within a range, with 2 and 5 times them where those are few."""
+    """Return powers of ten within a range, and multiples of them where they are few."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     multiples = (1,) if len(powers) > 4 else (1, 2, 5) if len(powers) > 2 else (1, 2, 3, 5, 7)
     marks = [float(f"{m}e{p}") for p in powers for m in multiples]

@@ -1,4 +1,4 @@
-"""How many workers a machine or a cluster has, and how many threads each."""
+"""Number of workers of a machine or a cluster, and of threads for each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CORES = 2  # of each worker on a cluster of other machines
 
 @dataclass(frozen=True)
 class Share:
-    """What a cluster gives: so many workers of so many threads; `own` where it was started for them."""
+    """Workers of a cluster and threads of each; `own` if the cluster was started for them."""
 
     count: int
     threads: int
@@ -20,7 +20,7 @@ class Share:
 
 
 def share_out(address: str, *, most: int, count: int | None = None) -> Share:
-    """Join a cluster and say how many workers it is to have.
+    """Join a cluster and choose its number of workers.
 
     Args:
         address: "local" starts one on this machine; otherwise HOST:PORT.
@@ -39,5 +39,5 @@ def share_out(address: str, *, most: int, count: int | None = None) -> Share:
 
 
 def workers_here(most: int) -> int:
-    """How many workers suit this machine: one for every two cores, no more than there are items."""
+    """Number of workers that suit this machine: one for every two cores, at most one for each item."""
     return max(1, min(most, (os.cpu_count() or 1) // 2))

@@ -1,4 +1,4 @@
-"""A crew of Ray actors: the items of a batch over the machines of a cluster."""
+"""Pool of Ray actors, which distributes the items of a batch over a cluster's machines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reverie.jobs.share import share_out
 
 
 class Spread(Crew):
-    """Workers that are Ray actors. Inputs and outputs must have the same paths on all machines.
+    """Pool of Ray actors. Inputs and outputs must have the same paths on all machines.
 
     Args:
         address: "local" or HOST:PORT.
@@ -36,12 +36,12 @@ class Spread(Crew):
 
     @property
     def free(self) -> bool:
-        """Whether a worker has nothing to do."""
+        """True if a worker has nothing to do."""
         return len(self._running) < len(self._actors)
 
     @property
     def busy(self) -> bool:
-        """Whether a worker has something to do."""
+        """True if a worker has something to do."""
         return bool(self._running)
 
     def give(self, item: Item) -> None:
@@ -54,13 +54,13 @@ class Spread(Crew):
         self._smaller[number] = None
 
     def wait(self, seconds: float) -> list[Event]:
-        """What happened, at the latest after this time."""
+        """Wait for events, at most for this time."""
         waiting = {told: number for number, (_, _, told) in self._running.items()}
         ready, _ = the_ray().wait(list(waiting), timeout=seconds, num_returns=1)
         return [self._heard(waiting[told]) for told in ready]
 
     def close(self) -> None:
-        """End the actors, and the cluster where it was started for them."""
+        """Kill the actors, and shut down the cluster if it was started for them."""
         ray = the_ray()
         if ray.is_initialized():
             for actor in filter(None, self._actors):
@@ -90,12 +90,12 @@ class Spread(Crew):
 
 
 class Maker:
-    """What runs in an actor."""
+    """Actor that makes items."""
 
     def __init__(self, threads: int, share: float) -> None:
         torch.set_num_threads(threads)
         self._share = share
 
     def make(self, item: Item) -> Iterator[ItemProgress | str]:
-        """Make an item; what is told of it."""
+        """Make an item, yielding its progress."""
         yield from telling(item, self._share)

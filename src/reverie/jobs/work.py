@@ -1,4 +1,4 @@
-"""A job made ready to be run."""
+"""A job prepared to run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reverie.jobs.writers import Photo
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """A job made ready: files checked, inputs read, every automatic choice made.
+    """A prepared job: files checked, inputs read, every automatic choice made.
 
     Attributes:
         job: as it was asked for.

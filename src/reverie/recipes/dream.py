@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Pace:
-    """How many steps an octave takes, and the root mean square of a step in sRGB values."""
+    """Number of steps in an octave, and their size as root mean square in sRGB values."""
 
     steps: int
     rate: float
@@ -68,7 +68,7 @@ SUBJECTS, OCTAVES = Panel("Subjects"), Panel("Octaves and steps")
 
 
 class DreamSettings(RunSettings, TileSettings, UpscaleFragment):
-    """How to dream."""
+    """Settings of a dream."""
 
     class_name: Annotated[Words, DIAL] = Field(
         default=(),
@@ -121,7 +121,7 @@ class DreamSettings(RunSettings, TileSettings, UpscaleFragment):
 
 @dataclass(frozen=True, eq=False)
 class Beside:
-    """The pictures that a dream takes besides the photo.
+    """Pictures that a dream takes besides the photo.
 
     Attributes:
         guide: a picture whose features the dream takes up, (1, 3, H, W) in [0, 1].
@@ -140,7 +140,7 @@ class Beside:
 
 
 def noise(settings: DreamSettings) -> Tensor:
-    """A square of soft grey noise with a natural spectrum."""
+    """Draw a square of soft grey noise with a natural spectrum."""
     generator = torch.Generator().manual_seed(settings.seed)
     side = settings.size
     x = torch.zeros(1, 3, side, side)
@@ -195,7 +195,7 @@ def dreaming(
     beside: Beside | None = None,
     network: Network | None = None,
 ) -> Synthesis:
-    """The run of a dream, declared.
+    """Declare the run of a dream.
 
     Args:
         photo, settings, beside, network: as `dream` takes them.
@@ -239,7 +239,7 @@ def check_classes(network: Network, settings: DreamSettings) -> None:
 
 
 def with_masks(beside: Beside, photo: Tensor | None) -> Beside:
-    """The same pictures, every mask among them (1, 1, H, W).
+    """Return the pictures with every mask checked and converted to (1, 1, H, W).
 
     Raises:
         PictureError: one of another shape than the photo, or all of one value.
@@ -254,7 +254,7 @@ def with_masks(beside: Beside, photo: Tensor | None) -> Beside:
 
 
 def beginning(photo: Tensor | None, settings: DreamSettings, network: Network) -> Tensor:
-    """What the dream begins with, at its size: the photo or noise; seamless where the dream is to be."""
+    """Prepare the initial picture at the result's size: the photo or noise, made seamless on request."""
     picture = noise(settings) if photo is None else photo
     if not settings.seamless:
         return picture if photo is None else scaled(picture, fit(size_of(picture), longer=settings.size))
@@ -265,7 +265,7 @@ def beginning(photo: Tensor | None, settings: DreamSettings, network: Network) -
 
 
 def stages_of(size: Size, settings: DreamSettings, network: Network, pace: Pace) -> tuple[Stage, ...]:
-    """Every octave with its size, steps and strength; lists go coarse to fine, the last value goes on."""
+    """Build the stage of every octave; lists go coarse to fine, and the last value is repeated."""
     usual = round(pace.steps * QUALITY[settings.quality])
     steps = _each("steps", settings.steps or (usual,), settings.octaves)
     strengths = _each("strength", settings.strength, settings.octaves)
@@ -275,7 +275,7 @@ def stages_of(size: Size, settings: DreamSettings, network: Network, pace: Pace)
 
 
 def subjects_of(settings: DreamSettings, beside: Beside) -> list[Subjects]:
-    """What each octave is to dream of."""
+    """Return the subjects of each octave."""
     rest = Subjects(
         channels=tuple(map(parse_channel, settings.channels)),
         classes=tuple(map(parse_wish, settings.class_name)),
@@ -289,20 +289,20 @@ def subjects_of(settings: DreamSettings, beside: Beside) -> list[Subjects]:
 
 
 def large_enough(stages: Sequence[Stage], wished: Sequence[Subjects], network: Network) -> list[tuple[Stage, Subjects]]:
-    """The octaves in which the layers they read have at least one feature; always the last."""
+    """Keep the octaves large enough for the layers they read; always keep the last."""
     pairs = list(zip(stages, wished, strict=True))
     fits = [min(stage.size) >= max(map(network.smallest, each.deep(network))) for stage, each in pairs]
     return [pair for pair, enough in zip(pairs[:-1], fits, strict=False) if enough] + pairs[-1:]
 
 
 def declared(wished: Sequence[Subjects], network: Network, first: Tensor) -> list[Objective]:
-    """The objective of each octave; those that wish for the same share it."""
+    """Build the objective of each octave; octaves with the same subjects share one."""
     made = {each.layers: objective_of(each, network, first) for each in {s.layers: s for s in wished}.values()}
     return [made[each.layers] for each in wished]
 
 
 def canvas_of(start: Tensor, settings: DreamSettings, beside: Beside, *, size: Size, bare: bool) -> PixelCanvas:
-    """Pixels on the photo, masked and in its colours as far as was asked.
+    """Build a pixel canvas on the photo, with its mask and its colours kept as the settings ask.
 
     Args:
         start: what the dream begins with, at its last size.

@@ -1,4 +1,4 @@
-"""Paint a photo in the manner of any painting at once: one pass through a network, no optimisation.
+"""Paint a photo in the style of any painting at once: one pass through a network, no optimisation.
 
 Source: Huang & Belongie 2017, "Arbitrary style transfer in real-time with adaptive instance normalization"; Li et al.
 2017, "Universal style transfer via feature transforms". We differ: whole covariances instead of deviations, at four
@@ -45,14 +45,14 @@ from reverie.recipes.parts.at_once import InstantSettings, alpha_of_each, counte
 from reverie.recipes.parts.own_style import painted_by
 
 INSTANT = "instant"
-"""What a record calls the decoder."""
+"""Name of the decoder in records."""
 LARGEST, SMALLEST = 1024, 64  # pixels; larger tiles are no faster, smaller ones read mostly halo
 _MAPS, _PICTURES = 24, 28  # per pixel at once: features of the two maps kept whole, bytes of pictures and noise
 _TILE = 150  # features per pixel of a tile, while it is worked on
 _READ = (PICTURE, *LAYERS)
 _MOST_SEEN = 32
 _SEEN: OrderedDict[tuple[object, ...], Manner] = OrderedDict()
-"""Statistics of the paintings that were looked at last: a batch paints photo after photo in one manner."""
+"""Cache of painting statistics: a batch paints photo after photo in one style."""
 
 
 @craft(
@@ -121,7 +121,7 @@ def painter(
     opaque: Sequence[Tensor | None] = (),
     decoder: Instant | None = None,
 ) -> Painter:
-    """What paints photo after photo in one manner: the paintings are looked at once for each scale.
+    """Prepare to paint many photos in one style: the paintings are encoded once for each scale.
 
     Args:
         paintings: (1, 3, h, w) each.
@@ -146,7 +146,7 @@ def painter(
 
 @dataclass(frozen=True, eq=False)
 class Painter:
-    """One manner, ready to paint.
+    """A style, ready to paint any number of photos.
 
     Attributes:
         network: the encoder.
@@ -166,7 +166,7 @@ class Painter:
     _known: dict[tuple[tuple[int, int], ...], tuple[Manner, Goal]] = field(default_factory=dict, repr=False)
 
     def paint(self, photo: Tensor, *, mask: Tensor | None = None, opaque: Tensor | None = None) -> Tensor:
-        """A photo in this manner; see `instant`."""
+        """Paint a photo in this style; see `instant`."""
         _check(photo, "photo")
         settings, size = self.settings, size_for(photo, self.settings)
         own = scaled(photo, size)
@@ -179,11 +179,11 @@ class Painter:
         return torch.lerp(own, image, mask_of(mask, of=size_of(photo), size=size))
 
     def tile(self, size: tuple[int, int]) -> int:
-        """The side of the tiles for a result of this size; see `tile_for`."""
+        """Side of the tiles for a result of this size; see `tile_for`."""
         return tile_for(size, self.settings)
 
     def _painted(self, photo: Tensor, tile: int, opaque: Tensor | None) -> Tensor:
-        """The photo in the paintings' own colours."""
+        """Paint the photo in the paintings' own colours."""
         height, width = size_of(photo)
         strength = self.settings.strength
         missing = (0, -width % STRIDE, 0, -height % STRIDE)
@@ -196,7 +196,7 @@ class Painter:
         return image[..., :height, :width]
 
     def _goal(self, found: Encoded, area: int, tile: int) -> Goal:
-        """The paintings' statistics, or some between the photo's own and those."""
+        """Return the target statistics: the paintings', or a blend with the photo's own."""
         share = self.settings.strength
         manner, goal = self._manner(area, tile)
         if share == 1:
@@ -204,7 +204,7 @@ class Painter:
         return goal_of({k: blended([(found.seen[k], 1 - share), (manner[k], share)]) for k in _READ})
 
     def _manner(self, area: int, tile: int) -> tuple[Manner, Goal]:
-        """The paintings' statistics, mixed, at the scale of a photo of so many pixels, and what they ask for."""
+        """Return the paintings' mixed statistics at the scale of a photo of this area, and the targets they give."""
         sizes = tuple(painting_size(size_of(p), area, self.settings.stroke) for p in self.paintings)
         if sizes not in self._known:
             every = zip(self.paintings, self.opaque, sizes, strict=True)
@@ -214,7 +214,7 @@ class Painter:
         return self._known[sizes]
 
     def _seen(self, painting: Tensor, alpha: Tensor | None, size: tuple[int, int], tile: int) -> Manner:
-        """A painting's statistics at a size; those of the very same pixels are measured once."""
+        """Return a painting's statistics at a size, cached by its pixels."""
         pixels = [_digest(picture) for picture in (painting, alpha) if picture is not None]
         key = (*pixels, size, tile, self.network.sha256, self.network.dtype, torch.get_num_threads())
         if key not in _SEEN:
@@ -226,7 +226,7 @@ class Painter:
 
 
 def tile_for(size: tuple[int, int], settings: InstantSettings) -> int:
-    """The side of the tiles, 0 for the whole: as asked for, or the largest that fits beside the maps kept whole.
+    """Choose the side of the tiles, 0 for the whole: as set, or the largest that fits beside the maps kept whole.
 
     Raises:
         OutOfMemory: not even the smallest does.
@@ -235,7 +235,7 @@ def tile_for(size: tuple[int, int], settings: InstantSettings) -> int:
 
 
 def tiling(size: tuple[int, int], precision: Precision) -> Tiling:
-    """The tiles in which a photo of this (H, W) may be painted, and what they take."""
+    """Describe the tiles in which a photo of this (H, W) can be painted, and their memory."""
     return Tiling(
         lambda side: painting_bytes(size, side, precision),
         largest=LARGEST,
@@ -247,13 +247,13 @@ def tiling(size: tuple[int, int], precision: Precision) -> Tiling:
 
 
 def painting_bytes(size: tuple[int, int], tile: int, precision: Precision) -> int:
-    """About how much memory painting a photo of this (H, W) at once takes, in tiles of a side; 0: whole."""
+    """Estimate the bytes that painting a photo of this (H, W) takes in tiles of a given side; 0 means whole."""
     width, side = 2 if precision == "bfloat16" else 4, tile or max(size)
     return (width * _MAPS + _PICTURES) * size[0] * size[1] + 4 * _TILE * min(side, size[0]) * min(side, size[1])
 
 
 def _shares(weights: Sequence[float], count: int) -> tuple[float, ...]:
-    """Weights made to sum to 1, one for each painting."""
+    """Normalise the weights to sum to 1, one for each painting."""
     if not count:
         raise RecipeError("instant paints like a painting, and none came; give one.")
     given = tuple(weights) or (1.0,) * count

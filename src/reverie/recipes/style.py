@@ -65,7 +65,7 @@ REGIONS = Panel("Regions")
 
 
 class StyleSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings):
-    """How to paint."""
+    """Settings of a style transfer."""
 
     strength: Annotated[float, DIAL] = Field(default=1.0, gt=0, le=100, description="of the style against the photo")
     stroke: Annotated[float, DIAL] = Field(
@@ -115,7 +115,7 @@ class StyleSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings):
 
 @dataclass(frozen=True, eq=False)
 class Guides:
-    """The pictures that a style takes besides the photo and the paintings.
+    """Pictures that a style transfer takes besides the photo and the paintings.
 
     Attributes:
         mask: (1, 1, H, W) as `read_mask` gives it, or a picture, white where to paint; the photo stays where it is
@@ -188,7 +188,7 @@ def painting_of(
     guides: Guides | None = None,
     network: Network | None = None,
 ) -> Synthesis:
-    """The run of a style transfer, declared; see `style`."""
+    """Declare the run of a style transfer; see `style`."""
     check_colour_mode(settings.colour, photo=True, paintings=len(paintings))
     network = network_for(settings, network, seamless=settings.seamless, pooling="average")
     guides = checked_guides(guides or Guides(), photo, paintings)
@@ -216,7 +216,7 @@ def painting_of(
 
 
 def checked_guides(guides: Guides, photo: Tensor, paintings: Sequence[Tensor]) -> Guides:
-    """The same pictures, compared with those they belong to: the mask (1, 1, H, W), an alpha or None for each painting.
+    """Return the guides checked against their pictures: the mask (1, 1, H, W), an alpha or None for each painting.
 
     Raises:
         PictureError: a mask, map or alpha of another shape than its picture, or a mask all of one value.
@@ -241,7 +241,7 @@ def wish(
     settings: StyleSettings,
     opaque: Sequence[Tensor | None],
 ) -> Objective:
-    """What the painting minimises.
+    """Build the objective that the painting minimises.
 
     Args:
         network: whose features are compared.
@@ -261,7 +261,7 @@ def wish(
 
 
 def weighted(paintings: Sequence[Tensor], weights: Sequence[float]) -> list[tuple[Tensor, float]]:
-    """Each painting with its weight; without any, all are equal.
+    """Pair each painting with its weight; without weights, all are equal.
 
     Raises:
         RecipeError: not as many weights as paintings.
@@ -289,7 +289,7 @@ def _style(
 def parts_of(
     network: Network, photo: Tensor, paintings: Sequence[Tensor], settings: StyleSettings, guides: Guides
 ) -> list[Part]:
-    """The regions to paint: drawn, found, or the whole photo as far as it is opaque.
+    """Return the regions to paint: drawn, found, or the opaque parts of the whole photo.
 
     Raises:
         RecipeError: regions both drawn and found, drawn with weights, or found with several paintings.
@@ -314,7 +314,7 @@ def parts_of(
 def canvas_of(
     first: Tensor, photo: Tensor, paintings: Sequence[Tensor], settings: StyleSettings, guides: Guides
 ) -> PixelCanvas:
-    """Pixels that begin as ``first``, at its size, and are drawn in the colours asked for."""
+    """Build a pixel canvas that starts as ``first``, at its size, with the colours that the settings ask for."""
     base = scaled(photo, size_of(first))
     coloured_like = [opaque_colours(p, alpha) for p, alpha in zip(paintings, guides.paintings_opaque, strict=True)]
     finish = finishing(base, coloured_like, settings)
@@ -334,14 +334,14 @@ def canvas_of(
 def finishing(
     photo: Tensor | None, paintings: Sequence[Tensor], settings: StyleSettings
 ) -> Callable[[Tensor], Tensor] | None:
-    """What gives a picture the colours asked for; None where they are the paintings' anyway."""
+    """Return the function that transfers the colours asked for; None if they are the paintings' anyway."""
     if settings.colour == "painting" or not settings.colour_amount:
         return None
     return partial(coloured, photo=photo, paintings=paintings, mode=settings.colour, amount=settings.colour_amount)
 
 
 def start_of(settings: StyleSettings, guides: Guides, *, regions: int) -> Start:
-    """What the painting begins with, where no picture is given; one that is given is worked on as a photo is.
+    """Choose the kind of start; a picture given to begin with is treated like a photo.
 
     Raises:
         PictureError: two beginnings.
@@ -363,7 +363,7 @@ def beginning(
     stages: Sequence[Stage],
     guides: Guides,
 ) -> Tensor:
-    """The picture it begins with: the photo, what instant makes of it at the first scale, or noise at the last."""
+    """Return the initial picture: the photo, its instant painting at the first scale, or noise at the last."""
     if start == "photo":
         return photo
     if start == "instant":
@@ -379,13 +379,13 @@ def beginning(
 def stages_of(
     size: tuple[int, int], network: Network, settings: StyleSettings, *, start: Start = "photo"
 ) -> tuple[Stage, ...]:
-    """The scales, coarse to fine."""
+    """Return the scales as stages, coarse to fine."""
     stages = scales(size, start=start, quality=settings.quality, steps=settings.steps)
     return tuple(replace(s, size=even(s.size, network)) for s in stages) if settings.seamless else stages
 
 
 def optimiser_of(settings: StyleSettings) -> Optimiser:
-    """Adam or L-BFGS."""
+    """Build Adam or L-BFGS."""
     if settings.optimiser == "lbfgs":
         return LBFGS()
     return Adam(rate=0.03, periodic=settings.seamless, lean=settings.size >= LARGE)

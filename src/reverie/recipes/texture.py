@@ -1,4 +1,4 @@
-"""Texture synthesis: from noise alone, a surface that goes on like the one in a picture.
+"""Texture synthesis: from noise alone, a surface that continues the one in a picture.
 
 Source: Gatys, Ecker & Bethge (2015). We differ: Wasserstein-2 between moments, coarse to fine, and on request seamless.
 """
@@ -41,7 +41,7 @@ from reverie.recipes.upscale import enlargement
 
 
 class TextureSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings):
-    """How to weave."""
+    """Settings of a texture."""
 
     size: Annotated[int, DIAL] = Field(default=768, ge=16, le=100_000, description="side of the square, pixels")
     scale: Annotated[float, DIAL] = Field(
@@ -101,7 +101,7 @@ def weaving(
     opaque: Sequence[Tensor | None] = (),
     network: Network | None = None,
 ) -> Synthesis:
-    """The run of a texture synthesis, declared; see `texture`."""
+    """Declare the run of a texture synthesis; see `texture`."""
     check_colour_mode(settings.colour, photo=False, paintings=len(pictures))
     network = network_for(settings, network, seamless=settings.seamless, pooling="average")
     opaque = alpha_of_each(opaque, pictures)
@@ -139,7 +139,7 @@ def wish(
     size: tuple[int, int],
     opaque: Sequence[Tensor | None],
 ) -> Objective:
-    """What the texture minimises; patterns keep their size in pixels, whatever the sizes of the pictures."""
+    """Build the texture's objective; patterns keep their size in pixels, whatever the sizes of the pictures."""
     named = {w.name: w.weight for w in map(parse_wish, settings.layers or layers)}
     height, width = size_of(pictures[0])
     stroke = settings.scale * (height * width / (size[0] * size[1])) ** 0.5

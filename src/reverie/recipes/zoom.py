@@ -33,7 +33,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ZoomSettings(DreamSettings):
-    """How to zoom, and how to dream."""
+    """Settings of a zoom, those of its dreams included."""
 
     frames: Annotated[int, DIAL] = Field(default=60, ge=1, le=1_000_000, description="how many frames")
     rate: Annotated[float, ZOOM] = Field(default=1.04, gt=1, le=2, description="from one frame to the next")
@@ -97,7 +97,7 @@ def zooming(
     alpha: Tensor | None = None,
     state: State | None = None,
 ) -> Iterator[FrameStep]:
-    """The steps of a zoom.
+    """Yield the steps of a zoom.
 
     Args:
         first: the dream it begins with.
@@ -121,7 +121,7 @@ def zooming(
 
 
 def following(first: Synthesis, frame: Tensor, settings: ZoomSettings, beside: Beside, number: int) -> Synthesis:
-    """The run of a frame after the first, declared: the one before, magnified, and a few steps."""
+    """Declare the run of a frame after the first: a few steps on the previous one, magnified."""
     start = magnified(frame, settings.rate, at=(settings.at[0], settings.at[1])).clamp_(0, 1)
     stages = tuple(replace(stage, steps=settings.frame_steps, rate=CALM * stage.rate) for stage in first.stages)
     canvas = canvas_of(start, settings, beside, size=stages[0].size, bare=False)
@@ -129,7 +129,7 @@ def following(first: Synthesis, frame: Tensor, settings: ZoomSettings, beside: B
 
 
 def frame_alpha(alpha: Tensor, settings: ZoomSettings, number: int, *, size: tuple[int, int]) -> Tensor:
-    """The alpha of a frame: the photo's, magnified as far as the frame is.
+    """Magnify the photo's alpha as far as a frame is magnified.
 
     Args:
         alpha: (1, 1, H, W) in [0, 1], of the photo.
@@ -148,7 +148,7 @@ def frame_alpha(alpha: Tensor, settings: ZoomSettings, number: int, *, size: tup
 
 
 def steadied(frame: Tensor, first: Tensor) -> Tensor:
-    """A frame with the mean colour and the contrast of the first, so that neither runs away; the hues are its own."""
+    """Give a frame the mean colour and contrast of the first, so that neither drifts; the hues stay its own."""
     mean, wanted = (x.mean((2, 3), keepdim=True) for x in (frame, first))
     contrast = (first - wanted).pow(2).mean().sqrt() / (frame - mean).pow(2).mean().sqrt().clamp_min(1e-6)
     return torch.addcmul(wanted, frame - mean, contrast).clamp_(0, 1)

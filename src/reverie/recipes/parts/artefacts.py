@@ -1,4 +1,4 @@
-"""What networks that paint in one pass do wrong when they do: dots, and a grid; found before a user finds them.
+"""Detect the artefacts of networks that paint in one pass, dots and grids, before a user sees them.
 
 Such a network has learned to write bright or dark specks, or the pattern of its own strides, into calm places: its
 judge sees them as texture. Some smooth pictures are painted, and the result compared with the painting itself, which
@@ -28,7 +28,7 @@ _STEPS = 8  # pixels: the periods that are looked for divide it
 
 @dataclass(frozen=True)
 class Artefacts:
-    """What was found, beside what the painting itself has.
+    """Measured artefacts, beside those of the painting itself.
 
     Attributes:
         dots, own_dots: share of pixels that are far brighter or darker than all about them.
@@ -68,7 +68,7 @@ def artefacts(paint: Callable[[Tensor], Tensor], painting: Tensor) -> Artefacts:
 
 
 def smooth_pictures() -> Tensor:
-    """Calm pictures (4, 3, 256, 256): broad waves of colour under the finest grain; the same ones every time."""
+    """Draw smooth pictures (4, 3, 256, 256), broad waves of colour under the finest grain; always the same ones."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(_COUNT, 3, 4, 4, generator=generator)
     waves = F.interpolate(coarse, (SIDE, SIDE), mode="bicubic", align_corners=True)
@@ -102,7 +102,7 @@ def grid_in(x: Tensor) -> float:
 
 
 def weave(x: Tensor, stride: int, *, cells: int = 8) -> Tensor:
-    """The power of what repeats with a network's own grid: what training makes less, so that none is left to find.
+    """Measure the power of patterns that repeat with a network's own grid, as a loss that training reduces.
 
     What is left of a picture without its means over a cell is averaged over some cells: textures average out.
 
@@ -123,13 +123,13 @@ def weave(x: Tensor, stride: int, *, cells: int = 8) -> Tensor:
 
 
 def _around(power: Tensor, high: int, wide: int) -> Tensor:
-    """What lies about each frequency of a spectrum (h, w), as (h, w, high, wide)."""
+    """Extract the window around each frequency of a spectrum (h, w), as (h, w, high, wide)."""
     padded = F.pad(power[None, None], (wide // 2, wide // 2, high // 2, high // 2), mode="circular")[0, 0]
     return padded.unfold(0, high, 1).unfold(1, wide, 1)
 
 
 def _pieces(painting: Tensor) -> Tensor:
-    """Squares of a painting, as many as are asked of it, at its own scale where it is large enough."""
+    """Crop four squares of a painting, at its own scale where it is large enough."""
     least = min(size_of(painting))
     if least < SIDE:
         factor = SIDE / least

@@ -1,4 +1,4 @@
-"""What a painting begins with, and the scales it then goes through."""
+"""Initial pictures of a painting, and the scales it then goes through."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SETTLED = 6  # steps in which Adam finds its pace: no scale of a draft has fewer
 
 @dataclass(frozen=True)
 class Pace:
-    """How a run begins.
+    """Schedule of the first scale.
 
     Attributes:
         steps: at the smallest scale, at normal quality.
@@ -44,11 +44,11 @@ _SLOW = Pace(60, 128)
 PACES: Mapping[Start, Pace] = MappingProxyType(
     {"instant": Pace(24, 256), "photo": _SLOW, "noise": _SLOW, "colours": _SLOW}
 )
-"""By what it begins with: the coarser scales are laid out already where instant has painted."""
+"""By kind of start: an instant painting already lays out the coarser scales."""
 
 
 def scales(size: tuple[int, int], *, start: Start, quality: Quality, steps: int | None = None) -> tuple[Stage, ...]:
-    """The scales of a painting, coarse to fine.
+    """Plan the scales of a painting, coarse to fine.
 
     Args:
         size: (H, W) of the last.
@@ -77,7 +77,7 @@ def painted_at_once(
     paintings_opaque: Sequence[Tensor | None] = (),
     memory: str | None = None,
 ) -> Tensor:
-    """What instant makes of a photo (1, 3, H, W) at some size (h, w): a painting's first scale, in one pass.
+    """Paint a photo (1, 3, H, W) by instant at a size (h, w), in one pass, as a painting's first scale.
 
     Args:
         photo, paintings: sRGB in [0, 1].
@@ -122,6 +122,6 @@ def check_fits(size: tuple[int, int], how: InstantSettings) -> None:
 
 
 def noise(size: tuple[int, int], seed: int, *, like: Sequence[Tensor] = ()) -> Tensor:
-    """Noise (1, 3, H, W) about grey, or with the mean and covariance of some paintings' colours."""
+    """Draw noise (1, 3, H, W) about grey, or with the mean and covariance of some paintings' colours."""
     drawn = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(seed)).mul_(0.15).add_(0.5).clamp_(0, 1)
     return match_colours(drawn, list(like), method="mean-covariance") if like else drawn

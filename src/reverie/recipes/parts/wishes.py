@@ -1,4 +1,4 @@
-"""What a dream wishes for, in words and pictures, and the objective it makes.
+"""Subjects of a dream, in words and pictures, and the objective they make.
 
 A wish is a name, and a weight where it is not 1: ``relu5_2``, ``castle:2``. A channel is ``LAYER:CHANNEL``; several
 make a direction, ``relu5_2:11+42-7``, and a place picks one neuron, ``relu5_2:11@0.3/0.5``.
@@ -74,7 +74,7 @@ class ChannelWish:
 
 
 def parse_wish(text: str) -> Wish:
-    """A layer or a class with its weight.
+    """Parse a layer or a class with its weight.
 
     Raises:
         RecipeError: no name, or no weight above 0.
@@ -90,7 +90,7 @@ def parse_wish(text: str) -> Wish:
 
 
 def parse_channel(text: str) -> ChannelWish:
-    """A channel, direction or neuron with its weight.
+    """Parse a channel, direction or neuron with its weight.
 
     Raises:
         RecipeError: it is not of that form.
@@ -111,7 +111,7 @@ def parse_channel(text: str) -> ChannelWish:
 
 
 def by_octave(layers: Sequence[str], count: int) -> list[tuple[Wish, ...]]:
-    """The layers of each octave, coarse to fine: lists are parted by ``/``, the last one goes on.
+    """Split the layers into a list for each octave, coarse to fine, at ``/``; the last one is repeated.
 
     Example:
         >>> by_octave(["relu4_2/relu5_2:2", "relu5_3"], 3)[0]
@@ -127,7 +127,7 @@ def by_octave(layers: Sequence[str], count: int) -> list[tuple[Wish, ...]]:
 
 @dataclass(frozen=True, eq=False)
 class Subjects:
-    """Everything a dream is to be of, or not.
+    """Everything a dream should show, or avoid.
 
     Attributes:
         layers, channels, classes: in words.
@@ -149,16 +149,16 @@ class Subjects:
 
     @property
     def placed(self) -> bool:
-        """Whether some wish is bound to a place of the picture."""
+        """True if some subject is bound to a place in the picture."""
         return bool(self.regions) or any(wish.at is not None for wish in self.channels)
 
     def completed(self, network: Network) -> Subjects:
-        """With the network's own choice of layers, where nothing else is wished for or a guide needs some."""
+        """Fill in the network's default layers, if there is no other subject or a guide needs some."""
         needed = self.guide is not None or not (self.channels or self.classes or self.like)
         return replace(self, layers=tuple(map(Wish, network.dream_layers))) if needed and not self.layers else self
 
     def deep(self, network: Network) -> list[str]:
-        """The layers that are read.
+        """List the layers that are read.
 
         Raises:
             LayerNotFound: a class is wished for, and the network knows none.
@@ -172,7 +172,7 @@ class Subjects:
 
 @dataclass(frozen=True, eq=False)
 class _Weighed:
-    """A term, and how strongly it is to speak.
+    """A term with its weight.
 
     Attributes:
         term: to maximise, or to minimise where `say` is below 0.
@@ -186,7 +186,7 @@ class _Weighed:
 
 
 def objective_of(subjects: Subjects, network: Network, picture: Tensor) -> Objective:
-    """What the dream minimises: each wish with its weight, made equally strong on the picture it begins with.
+    """Build the dream's objective: each subject with its weight, normalised on the initial picture.
 
     A wish is divided by the root mean square of its gradient, so that weights mean the same for layers, channels,
     classes and pictures; deeper ones, whose gradients agree less from step to step, are given a say in proportion
@@ -225,7 +225,7 @@ def _wished(subjects: Subjects, network: Network) -> list[_Weighed]:
 
 
 def _unwished(subjects: Subjects, network: Network) -> list[_Weighed]:
-    """What is to be avoided: the say is negative."""
+    """Return the terms to avoid, with negative weights."""
     avoided = [_present(_class(wish, network, None), wish, None) for wish in subjects.avoid]
     unlike = [_like(subjects.unlike, network, None)] if subjects.unlike else []
     loud = [replace(w, say=AVOID_SAY * w.say) for w in avoided]
@@ -233,7 +233,7 @@ def _unwished(subjects: Subjects, network: Network) -> list[_Weighed]:
 
 
 def _classes(wishes: Sequence[Wish], network: Network, places: Sequence[Tensor | None]) -> list[_Weighed]:
-    """Classes as logits, which fill the picture; with a kind among them, all where they show, or it would drown."""
+    """Build classes as logits, which fill the picture; if one is a kind, all as presences, or it would drown."""
     kinds = any(len(find_classes(network, wish.name)) > 1 for wish in wishes)
     each = [_class(wish, network, where) for wish, where in zip(wishes, places, strict=True)]
     return [_present(*some) for some in zip(each, wishes, places, strict=True)] if kinds else each
@@ -246,12 +246,12 @@ def _class(wish: Wish, network: Network, where: Tensor | None) -> _Weighed:
 
 
 def _present(weighed: _Weighed, wish: Wish, where: Tensor | None) -> _Weighed:
-    """The same, wherever it shows; measured as a logit, since nothing may show at first."""
+    """Turn a class into its presence; still measured as a logit, since nothing may show at first."""
     return replace(weighed, term=presence(wish.name, where=where))
 
 
 def _channel(wish: ChannelWish, network: Network, where: Tensor | None) -> _Weighed:
-    """Channels may be silent at first: their strength is that of a direction of no meaning in their layer."""
+    """Build a channel's term; its strength is measured on a random direction, as the channel may be silent."""
     say = wish.weight * network.stride(wish.layer)
     vector = wish.vector(network)
     signs = torch.randint(0, 2, vector.shape, generator=torch.Generator().manual_seed(0)) * 2.0 - 1
@@ -276,7 +276,7 @@ def _like(pictures: Sequence[Tensor], network: Network, where: Tensor | None) ->
 
 
 def _extent(where: Tensor | None) -> float:
-    """Root of a region's share of the picture: a gradient that lies in it alone is as strong there, not over all."""
+    """Root of a region's share of the picture, so that a gradient within it is as strong there, not overall."""
     return 1.0 if where is None else float((where / where.max()).pow(2).mean().sqrt())
 
 
