@@ -80,6 +80,16 @@ def forge(**changed: object) -> None:
     write_image("forged.png", read_image("o.png"), recipe=json.dumps({**record, **changed}))
 
 
+def test_other_pixels_are_exit_code_3(reverie: Run) -> None:
+    assert reverie("dream", "noise", *QUICK, "-o", "o.png").code == 0
+    record = json.loads(read_recipe("o.png") or "")
+    forge(settings={**record["settings"], "seed": 5})
+    ended = reverie("replay", "forged.png")
+    assert ended.code == 3 and "pixels differ" in ended.out and ended.err == ""
+    last = json.loads(reverie("replay", "forged.png", "--json").out.splitlines()[-1])
+    assert last["event"] == "ended" and last["same"] is False
+
+
 def test_changed_weights_are_refused_unless_wanted(reverie: Run) -> None:
     assert reverie("dream", "noise", *QUICK, "-o", "o.png").code == 0
     forge(networks=[{"name": "dreamnet", "sha256": "0" * 64}], torch="2.0.0")

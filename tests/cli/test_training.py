@@ -195,7 +195,16 @@ def test_a_training_that_is_gone_on_with_has_no_tiles(reverie: Run, start: Start
         and ended.err.count("\n") == 1
         and "train style has no tiles and runs on one machine" in ended.err
     )
+    assert "leave out --tile and --cluster" in ended.err
     assert Path("o.reverie/job.json").exists()
+
+
+def test_it_goes_on_from_another_folder(reverie: Run, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert killed_after(start(*words("--steps", 30, "-o", "o.safetensors", "--checkpoint-every", 0), "--json"), 3)
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    ended = reverie("resume", "../o.reverie")
+    assert ended.code == 0 and "30 steps" in ended.out and Path("../o.safetensors").exists()
 
 
 def test_a_missing_painting_is_refused(reverie: Run) -> None:

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import Run
 from PIL import Image
 
 from reverie.jobs import film
 from reverie.jobs.record import read_record
+from reverie.pictures import magnified, read_image, read_picture, scaled, write_image
 
 QUICK = (
     "--size",
@@ -65,7 +67,9 @@ def test_frames_in_a_folder(reverie: Run) -> None:
 def test_a_frame_is_replayed(reverie: Run) -> None:
     assert reverie("zoom", "photo.png", *QUICK, "--frames", 3, "-o", "z").code == 0
     for number in (0, 1, 2):
-        assert "same pixels" in reverie("replay", f"z/0000{number}.png").out
+        ended = reverie("replay", f"z/0000{number}.png")
+        assert ended.code == 0 and ended.out.startswith(f"0000{number}-replay  48x36") and "same pixels" in ended.out
+        assert len(bytes_of(f"0000{number}-replay")) == number + 1
 
 
 def test_a_gif(reverie: Run) -> None:
@@ -121,6 +125,17 @@ def test_what_is_refused(reverie: Run) -> None:
         ended = reverie("zoom", "photo.png", *QUICK, "--frames", 3, *words)
         assert (ended.code, ended.err.count("\n")) == (2, 1) and said in ended.err, ended.err
     assert not Path("z").exists() and [p.name for p in Path("full").iterdir()] == ["other.txt"]
+
+
+def test_alpha_is_magnified_with_the_frames(reverie: Run) -> None:
+    alpha = torch.zeros(1, 1, 60, 80)
+    alpha[..., 40:] = 1
+    write_image("cut.png", read_image("photo.png"), alpha=alpha)
+    assert reverie("zoom", "cut.png", *QUICK, "--frames", 2, "--rate", 2, "-o", "z").code == 0
+    first, second = (read_picture(f"z/0000{number}.png").alpha for number in range(2))
+    assert first is not None and second is not None
+    expected = magnified(scaled(alpha, (36, 48)), 2.0).clamp(0, 1)
+    assert (second - expected).abs().max() < 1 / 255 and not torch.equal(first, second)
 
 
 def test_dry_run_leaves_nothing(reverie: Run) -> None:

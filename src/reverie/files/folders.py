@@ -158,10 +158,10 @@ class Owned:
         return ()
 
     def _note(self, *lines: Mapping[str, object]) -> None:
-        text = "".join(f"\n{json.dumps(line)}" for line in lines)
+        left = "".join(f"\n{json.dumps(line)}" for line in lines).encode()
         try:
-            self._journal.write(text.encode())
-            self._journal.flush()
+            while left:
+                left = left[self._journal.write(left) :]
         except OSError as error:
             raise unwritable(self.path, error) from error
 
@@ -188,7 +188,7 @@ def own(path: Path, *, others: Others = "never", beside: str = "name another fol
     try:
         if not is_owned(path):
             _check_new(path, beside, others=others)
-        file = (path / JOURNAL).open("a+b")
+        file = (path / JOURNAL).open("a+b", buffering=0)  # what a full disk refused is not tried again
     except OSError as error:
         if made:
             remove_empty(path)

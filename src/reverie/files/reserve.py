@@ -108,7 +108,7 @@ def _taken(base: Path, family: Sequence[Path]) -> Reservation | None:
 
 def _new(path: Path) -> IO[bytes] | None:
     try:
-        file = path.open("x+b")
+        file = path.open("x+b", buffering=0)
     except FileExistsError:
         return None
     except (OSError, ValueError) as error:
@@ -116,7 +116,6 @@ def _new(path: Path) -> IO[bytes] | None:
     try:
         locked(file)
         file.write(MARK)
-        file.flush()
     except OSError as error:
         file.close()
         path.unlink(missing_ok=True)

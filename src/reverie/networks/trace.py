@@ -12,14 +12,10 @@ import torch
 from torch import Tensor, fx, nn
 
 from reverie.networks.graph import PICTURE, Node
-from reverie.networks.ops import Add, Call, Concat, Op, Pair, Window
+from reverie.networks.ops import Add, Call, Concat, Op, Window
 from reverie.networks.overwriting import arguments_of, named, without_overwriting
+from reverie.networks.windows import module_channels, module_window, pair
 
-POINTWISE_MODULES: tuple[type[nn.Module], ...] = (
-    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU),
-    *(nn.Mish, nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Sigmoid, nn.Tanh, nn.Softplus),
-    *(nn.Dropout, nn.Dropout2d, nn.AlphaDropout, nn.Identity, nn.BatchNorm2d, nn.LocalResponseNorm),
-)
 POINTWISE_FUNCTIONS = """
     relu relu6 leaky_relu elu celu selu gelu silu mish hardswish hardsigmoid hardtanh sigmoid tanh
     softplus dropout dropout2d clamp abs neg exp log sqrt square pow add sub mul truediv div
@@ -318,59 +314,9 @@ def _pool_call_window(name: str, node: fx.Node) -> Window | None:
     if kernel is None or given.get("return_indices"):
         return None
     return Window(
-        _pair(kernel),
-        _pair(stride or kernel),
-        _pair(given.get("padding", 0)),
-        _pair(given.get("dilation", 1)),
+        pair(kernel),
+        pair(stride or kernel),
+        pair(given.get("padding", 0)),
+        pair(given.get("dilation", 1)),
         bool(given.get("ceil_mode", False)),
     )
-
-
-def module_window(part: nn.Module) -> Window | None:
-    """What a feature of a module's output reads of its input; None when that is not known."""
-    if isinstance(part, nn.BatchNorm2d) and part.running_mean is None:
-        return None  # it normalises by the whole picture
-    if isinstance(part, POINTWISE_MODULES):
-        return Window()
-    if isinstance(part, nn.Conv2d):
-        return _conv_window(part)
-    if isinstance(part, nn.AvgPool2d) or (isinstance(part, nn.MaxPool2d) and not part.return_indices):
-        stride = _pair(part.stride or part.kernel_size)
-        dilation = _pair(getattr(part, "dilation", 1))
-        return Window(_pair(part.kernel_size), stride, _pair(part.padding), dilation, part.ceil_mode)
-    return None
-
-
-def _conv_window(part: nn.Conv2d) -> Window | None:
-    kernel, dilation = _pair(part.kernel_size), _pair(part.dilation)
-    reach = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
-    if part.padding == "same":
-        padding: Pair = (reach[0] // 2, reach[1] // 2)
-        if any(r % 2 for r in reach):
-            return None
-    else:
-        padding = (0, 0) if part.padding == "valid" else _pair(part.padding)
-    mirrors_too_far = any(2 * p > r for p, r in zip(padding, reach, strict=True))
-    if part.padding_mode == "circular" or (part.padding_mode == "reflect" and mirrors_too_far):
-        return None
-    return Window(kernel, _pair(part.stride), padding, dilation)
-
-
-def module_channels(part: nn.Module) -> int | None:
-    """How many channels a module gives; None where only its run tells."""
-    if isinstance(part, nn.Sequential):
-        ends = (inner for inner in reversed(list(part)) if module_channels(inner) or not _keeps_channels(inner))
-        return next((module_channels(inner) for inner in ends), None)
-    for attribute in ("out_channels", "out_features", "num_features", "num_channels"):
-        if isinstance(found := getattr(part, attribute, None), int):
-            return found
-    return None
-
-
-def _keeps_channels(part: nn.Module) -> bool:
-    pools = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Upsample)
-    return isinstance(part, (*POINTWISE_MODULES, *pools))
-
-
-def _pair(value: Any) -> Pair:
-    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[-1]))

@@ -17,7 +17,8 @@ from reverie.errors import RecipeError, reason_of
 from reverie.networks.graph import PICTURE, Blueprint, Node
 from reverie.networks.network import Network, fingerprint
 from reverie.networks.ops import Call, Conv, Window
-from reverie.networks.trace import Table, Traced, follow, module_channels, same
+from reverie.networks.trace import Table, Traced, follow, same
+from reverie.networks.windows import module_channels
 
 CLASSES = "classes"
 _TRIED = 64  # pixels of the picture on which channels are counted
