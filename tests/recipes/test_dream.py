@@ -15,7 +15,7 @@ from reverie.engine import Synthesis
 from reverie.errors import LayerNotFound, PictureError, RecipeError
 from reverie.networks import Network
 from reverie.pictures import srgb_to_oklab
-from reverie.recipes.dream import Beside, DreamSettings, dreaming
+from reverie.recipes.dream import DreamInputs, DreamSettings, dreaming
 from reverie.recipes.zoom import ZoomSettings
 from tests.conftest import MakePicture
 
@@ -27,8 +27,8 @@ def made(what: Synthesis) -> Tensor:
     return last.image
 
 
-def dreamt(photo: Tensor | None, beside: Beside | None = None, **settings: object) -> Tensor:
-    return made(dreaming(photo, DreamSettings(**{**QUICK, **settings}), beside=beside))
+def dreamt(photo: Tensor | None, inputs: DreamInputs | None = None, **settings: object) -> Tensor:
+    return made(dreaming(photo, DreamSettings(**{**QUICK, **settings}), inputs=inputs))
 
 
 @pytest.fixture
@@ -45,16 +45,16 @@ def half() -> Tensor:
 
 
 def test_the_photo_stays_where_the_mask_is_black(photo: Tensor, half: Tensor) -> None:
-    image = dreamt(photo, Beside(mask=half), keep_colours=0.5)
+    image = dreamt(photo, DreamInputs(mask=half), keep_colours=0.5)
     assert torch.equal(image[..., :32], photo[..., :32])
     assert (image - photo)[..., 32:].abs().mean() > 0.01
 
 
 def test_masks_that_do_not_fit(photo: Tensor, half: Tensor) -> None:
     with pytest.raises(PictureError, match="'the mask' is 48x64 for 64x48"):
-        dreamt(photo, Beside(mask=half.mT))
+        dreamt(photo, DreamInputs(mask=half.mT))
     with pytest.raises(RecipeError, match="noise has none"):
-        dreamt(None, Beside(mask=half))
+        dreamt(None, DreamInputs(mask=half))
 
 
 def test_the_photos_colours_are_kept(photo: Tensor) -> None:
@@ -102,9 +102,9 @@ def test_settings_are_read_as_typed() -> None:
 
 def test_classes_of_a_network_without_any(photo: Tensor, tiny_module: nn.Sequential) -> None:
     bare = rv.networks.wrap(tiny_module, mean=0.45, std=0.25, layers=["relu3"])
-    for wish in ({"class_name": "castle"}, {"avoid": "dogs"}):
+    for subject in ({"class_name": "castle"}, {"avoid": "dogs"}):
         with pytest.raises(LayerNotFound, match=r"Sequential has no classes to dream of; dreamnet, googlenet.* have"):
-            dreaming(photo, DreamSettings(**QUICK, **wish), network=bare)
+            dreaming(photo, DreamSettings(**QUICK, **subject), network=bare)
 
 
 def test_wishes_change_the_dream(photo: Tensor) -> None:
@@ -114,8 +114,8 @@ def test_wishes_change_the_dream(photo: Tensor) -> None:
         dreamt(photo, layers="relu4_2", class_name="castle"),
         dreamt(photo, layers="relu4_2", channels="relu3_2:4"),
         dreamt(photo, layers="relu4_2", avoid="animals"),
-        dreamt(photo, Beside(like=[photo.flip(1)]), layers="relu4_2"),
-        dreamt(photo, Beside(avoid_like=[photo.flip(1)]), layers="relu4_2"),
+        dreamt(photo, DreamInputs(like=[photo.flip(1)]), layers="relu4_2"),
+        dreamt(photo, DreamInputs(avoid_like=[photo.flip(1)]), layers="relu4_2"),
         dreamt(photo, layers="relu4_2", leak=0.5),
     ]
     assert all((plain - other).abs().mean() > 1e-3 for other in others)
@@ -130,7 +130,7 @@ def test_a_wish_with_a_place_is_not_jittered_away(photo: Tensor) -> None:
 def test_inputs_reach_the_dream(photo: Tensor, half: Tensor) -> None:
     like = [photo.flip(2), photo.flip(3)]
     *_, last = rv.recipes.dream(photo, DreamSettings(**QUICK), mask=half, like=like)
-    assert torch.equal(last.image, dreamt(photo, Beside(mask=half, like=like)))
+    assert torch.equal(last.image, dreamt(photo, DreamInputs(mask=half, like=like)))
 
 
 # --- seamless ------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from reverie.crafts.settings import checked
 from reverie.engine.runs import FrameStep
 from reverie.errors import RecipeError
 from reverie.pictures import magnified, scaled
-from reverie.recipes.dream import Beside, dreaming
+from reverie.recipes.dream import DreamInputs, dreaming
 from reverie.recipes.zoom import ZoomSettings, following, frame_alpha, zoom, zooming
 from tests.conftest import MakePicture
 
@@ -41,7 +41,7 @@ def test_going_on_is_never_having_stopped(photo: Tensor) -> None:
     what = dreaming(photo, SETTINGS)
     for number in range(3):
         state = {"number": number, "frame": whole[number], "palette": whole[0]}
-        left = frames(zooming(what, SETTINGS, beside=Beside(), executor=rv.WholeExecutor(), state=state))
+        left = frames(zooming(what, SETTINGS, inputs=DreamInputs(), executor=rv.WholeExecutor(), state=state))
         assert all(torch.equal(a, b) for a, b in zip(left, whole[number + 1 :], strict=True))
 
 
@@ -53,10 +53,10 @@ def test_progress(photo: Tensor) -> None:
 
 def test_frames_begin_where_the_rate_says(photo: Tensor) -> None:
     what = dreaming(photo, SETTINGS)
-    frame = following(what, photo, SETTINGS, Beside(), 1).canvas.resized((36, 48)).drawn()
+    frame = following(what, photo, SETTINGS, DreamInputs(), 1).canvas.resized((36, 48)).drawn()
     assert torch.allclose(frame, magnified(photo, 1.1).clamp(0, 1), atol=1e-6)
     elsewhere = SETTINGS.model_copy(update={"at": (0.2, 0.9)})
-    frame = following(what, photo, elsewhere, Beside(), 1).canvas.resized((36, 48)).drawn()
+    frame = following(what, photo, elsewhere, DreamInputs(), 1).canvas.resized((36, 48)).drawn()
     assert torch.allclose(frame, magnified(photo, 1.1, at=(0.2, 0.9)).clamp(0, 1), atol=1e-6)
 
 

@@ -35,14 +35,14 @@ from reverie.errors import RecipeError
 from reverie.feedforward import read_johnson
 from reverie.feedforward.own import own_style
 from reverie.jobs import batch
-from reverie.jobs.crew import Crew, Processes
 from reverie.jobs.events import Downloaded
 from reverie.jobs.gather import gather
 from reverie.jobs.items import Item, items_of, parse_grid
 from reverie.jobs.job import Job
+from reverie.jobs.pool import ProcessPool, WorkerPool
 from reverie.jobs.presets import presets, with_preset
+from reverie.jobs.ray_pool import RayPool
 from reverie.jobs.share import workers_here
-from reverie.jobs.spread import Spread
 from reverie.networks import download
 from reverie.pictures import keeps_recipe
 
@@ -80,7 +80,7 @@ def command_of(name: str) -> Callable[..., int]:
         if given["dry_run"]:
             told.planned(items)
             return DONE
-        return perform(items, folder, _crew(given), told, machine=given["json"])
+        return perform(items, folder, _pool(given), told, machine=given["json"])
 
     run.__doc__ = craft.summary
     pictures = typer.Argument(metavar="INPUT...", help="pictures, folders of them, or .txt lists", show_default=False)
@@ -119,7 +119,7 @@ def ordered(craft: Craft[..., Any], given: Given) -> tuple[tuple[Item, ...], Pat
 
 
 def perform(
-    items: tuple[Item, ...], folder: Path, crew: Callable[[int], Crew], told: Tally, *, machine: bool = False
+    items: tuple[Item, ...], folder: Path, pool: Callable[[int], WorkerPool], told: Tally, *, machine: bool = False
 ) -> int:
     """Make the items; the exit code is 2 if any failed, and a signal's if one stopped it."""
     with contextlib.closing(reporter(machine=machine)) as screen:
@@ -128,22 +128,22 @@ def perform(
             for fetched in download(network):
                 screen.show(Downloaded(network, fetched.done, fetched.total))
     statuses: Counter[str] = Counter()
-    with listening() as wish, contextlib.closing(told), contextlib.closing(batch.run(items, folder, crew)) as course:
+    with listening() as request, contextlib.closing(told), contextlib.closing(batch.run(items, folder, pool)) as course:
         told.began(items)
         for progress in course:
             told.happened(progress)
             statuses.update([progress.row.status] if progress.row else [])
-            if wish.stop:
+            if request.stop:
                 break
-    told.ended(statuses, stopped=wish.stop)
-    return wish.code if wish.stop else REFUSED if statuses["failed"] else DONE
+    told.ended(statuses, stopped=request.stop)
+    return request.code if request.stop else REFUSED if statuses["failed"] else DONE
 
 
-def _crew(given: Given) -> Callable[[int], Crew]:
+def _pool(given: Given) -> Callable[[int], WorkerPool]:
     workers, cluster = given["workers"], given["cluster"]
     if cluster is not None:
-        return lambda most: Spread(cluster, most=most, count=workers)
-    return lambda most: Processes(min(most, workers) if workers else workers_here(most))
+        return lambda most: RayPool(cluster, most=most, count=workers)
+    return lambda most: ProcessPool(min(most, workers) if workers else workers_here(most))
 
 
 def _name_of(words: list[str]) -> str:

@@ -51,7 +51,7 @@ def craft_command(name: str) -> Callable[..., int]:
             inputs=inputs_given(craft, given),
             output=None if given["output"] is None else str(given["output"]),
             preset=given.get("preset"),
-            beside=beside_given(given),
+            options=run_options_given(given),
             places=() if given.get("places") is None else (str(given["places"]),),
         )
         how = {"json": given["json"], "dry_run": given.get("dry_run", False)}
@@ -64,13 +64,13 @@ def craft_command(name: str) -> Callable[..., int]:
     return command(run, [*words, *_preset(craft), *_places(craft)])
 
 
-def beside_given(given: Given) -> Any:
+def run_options_given(given: Given) -> Any:
     """Build the options of the run from the command line."""
     from reverie.crafts.settings import checked
-    from reverie.jobs.job import Beside
+    from reverie.jobs.job import RunOptions
 
-    names = [name for name in Beside.model_fields if given.get(name) is not None]
-    return checked(Beside, {name: str(v) if isinstance(v := given[name], Path) else v for name in names})
+    names = [name for name in RunOptions.model_fields if given.get(name) is not None]
+    return checked(RunOptions, {name: str(v) if isinstance(v := given[name], Path) else v for name in names})
 
 
 def replay_command() -> Callable[..., int]:
@@ -86,7 +86,7 @@ def replay_command() -> Callable[..., int]:
 
         job = replayed(given["file"], places=_folders(given["places"]), anyway=given["anyway"])
         output = None if given["output"] is None else str(given["output"])
-        job = job.model_copy(update={"output": output, "beside": beside_given(given)})
+        job = job.model_copy(update={"output": output, "options": run_options_given(given)})
         cluster = given["cluster"], given["workers"]
         return carry_out(job, cluster=cluster, json=given["json"], dry_run=given["dry_run"])
 

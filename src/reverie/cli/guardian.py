@@ -41,7 +41,7 @@ KILLED = "the system ended this run by SIGKILL, most likely for want of memory"
 _UNKEPT = RestartPlan(f"{KILLED}. Allow it less with --memory, or keep it with --checkpoint DIR so that it can go on.")
 
 
-def again_in(tile: int | None) -> RestartPlan:
+def restart_in_tiles(tile: int | None) -> RestartPlan:
     """Plan to start a short command anew, in smaller tiles, if the system kills it.
 
     Args:

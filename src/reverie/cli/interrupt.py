@@ -14,7 +14,7 @@ _ECHO = 0.1  # seconds; who ends a group of processes may reach one of them by s
 _SHELL = 128  # a shell's exit code for a program that a signal ended is this and the signal's number
 
 
-class Wish:
+class StopRequest:
     """Request by the user, or the system, that a run stop.
 
     Attributes:
@@ -26,11 +26,11 @@ class Wish:
         self.stop, self.code = False, 0
         self._when = 0.0
 
-    def wanted(self) -> bool:
+    def made(self) -> bool:
         """True if the run should stop."""
         return self.stop
 
-    def heard(self, number: int, frame: FrameType | None) -> None:
+    def handle(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal.
 
         Raises:
@@ -46,18 +46,18 @@ class Wish:
 
 
 @contextmanager
-def listening() -> Iterator[Wish]:
+def listening() -> Iterator[StopRequest]:
     """Within the block, let Ctrl-C and SIGTERM set a request instead of interrupting."""
-    wish = Wish()
+    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield request
         return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     taken = [number for number in _SIGNALS if before[number] is not signal.SIG_IGN]  # as for `reverie … &` in a script
     for number in taken:
-        signal.signal(number, wish.heard)
+        signal.signal(number, request.handle)
     try:
-        yield wish
+        yield request
     finally:
         for number in taken:
             signal.signal(number, before[number])

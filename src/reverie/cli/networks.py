@@ -25,11 +25,11 @@ def show_all() -> int:
         rows.append((name, str(len(known.layers)), str(known.classes or "-"), short_place(known), licence))
     print_table(rows, right=(1, 2))
     print("\n'reverie networks NAME' lists a network's layers.")
-    show_own()
+    show_custom()
     return 0
 
 
-def show_own() -> None:
+def show_custom() -> None:
     """Print the custom style networks, if there are any."""
     known = own_styles()
     if not known:
@@ -88,7 +88,7 @@ def show(name: str) -> int:
 
     Raises:
         RecipeError: there is no such network.
-        WeightsError: the file of one's own cannot be read.
+        WeightsError: the file of a custom style network cannot be read.
     """
     if name not in names() and (Path(name).suffix or name in own_styles()):
         return show_style(name)

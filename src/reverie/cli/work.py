@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reverie.cli import guardian
 from reverie.cli.codes import DIFFERENT, DONE, REFUSED
-from reverie.cli.interrupt import Wish, listening
+from reverie.cli.interrupt import StopRequest, listening
 from reverie.cli.progress import Reporter, reporter
 from reverie.errors import PictureError
 from reverie.jobs.events import Began, Ended, Event, Noted
@@ -38,11 +38,11 @@ def carry_out(
     Raises:
         ReverieError: anything refused; an older output is as it was.
     """
-    with contextlib.closing(Machines(*cluster)) as machines, listening() as wish:
-        events = perform(job, machines, stop=wish.wanted, dry_run=dry_run)
+    with contextlib.closing(Machines(*cluster)) as machines, listening() as request:
+        events = perform(job, machines, stop=request.made, dry_run=dry_run)
         with contextlib.closing(reporter(machine=json)) as screen:
             try:
-                return _shown(events, screen, wish, again=None if many else _again(cluster, json=json))
+                return _shown(events, screen, request, again=None if many else _again(cluster, json=json))
             except PictureError as error:
                 if not many:
                     raise
@@ -83,17 +83,17 @@ def go_on(
     Raises:
         ReverieError: no run, a damaged one, or another process works on it.
     """
-    with contextlib.closing(Machines(*cluster)) as machines, listening() as wish:
-        events = resume(folder, output, machines=machines, tile=tile, stop=wish.wanted)
+    with contextlib.closing(Machines(*cluster)) as machines, listening() as request:
+        events = resume(folder, output, machines=machines, tile=tile, stop=request.made)
         with contextlib.closing(reporter(machine=json)) as screen:
-            return _shown(events, screen, wish, again=_again(cluster, json=json))
+            return _shown(events, screen, request, again=_again(cluster, json=json))
 
 
-def _shown(events: Iterator[Event], screen: Reporter, wish: Wish, *, again: tuple[str, ...] | None) -> int:
+def _shown(events: Iterator[Event], screen: Reporter, request: StopRequest, *, again: tuple[str, ...] | None) -> int:
     """Show every event; return the exit code.
 
     Args:
-        events, screen, wish: what happens, who is shown it, and who may stop it.
+        events, screen, request: what happens, who is shown it, and who may stop it.
         again: words with which a kept run goes on; None where the job is one of many.
     """
     code = DONE
@@ -103,7 +103,7 @@ def _shown(events: Iterator[Event], screen: Reporter, wish: Wish, *, again: tupl
                 guardian.on_killed(_ONE_OF_MANY if again is None else _plan_for_restart(event, again))
             if isinstance(event, Ended):
                 guardian.on_killed(None)
-                code = wish.code if event.stopped else DIFFERENT if event.same is False else DONE
+                code = request.code if event.stopped else DIFFERENT if event.same is False else DONE
             screen.show(event)
     return code
 
@@ -111,7 +111,7 @@ def _shown(events: Iterator[Event], screen: Reporter, wish: Wish, *, again: tupl
 def _plan_for_restart(began: Began, again: tuple[str, ...]) -> guardian.RestartPlan:
     """Build the guardian's plan for when the system kills this process."""
     if began.kept is None:
-        return guardian.again_in(began.smaller)
+        return guardian.restart_in_tiles(began.smaller)
     if began.smaller is None:
         return guardian.RestartPlan(
             f"{guardian.KILLED}, though it cannot be cut smaller; free some memory or lower --size."

@@ -40,7 +40,7 @@ class Enlarge(nn.Module):
         return self.network.enlarge(around, self.factor).clamp(0, 1)
 
 
-class PaintOwn(nn.Module):
+class PaintCustom(nn.Module):
     """Paints a photo in the one style that a network has learnt."""
 
     def __init__(self, network: Johnson) -> None:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from reverie import styles
 from reverie.choices import Variant
 from reverie.errors import RecipeError, suggestion
-from reverie.export.graphs import MANNER, Enlarge, Manner, Maps, Paint, PaintBaked, PaintLike, PaintOwn, goal_in
+from reverie.export.graphs import MANNER, Enlarge, Manner, Maps, Paint, PaintBaked, PaintCustom, PaintLike, goal_in
 from reverie.feedforward import Instant, load_instant, load_superres
 from reverie.feedforward.instant import KEPT, STRIDE
 from reverie.feedforward.johnson import read_johnson
@@ -124,7 +124,7 @@ def subject_of(
         return enlarging(name, 2 if factor is None else factor)
     if kind == INSTANT:
         return instant_like() if painting is None else instant_baked(painting, SIDE if size is None else size)
-    return painting_own(own_style(name)) if own else maps_of(load(name), layers)
+    return custom_subject(own_style(name)) if own else maps_of(load(name), layers)
 
 
 def enlarging(name: str, factor: int) -> Subject:
@@ -145,10 +145,10 @@ def enlarging(name: str, factor: int) -> Subject:
     )
 
 
-def painting_own(path: Path) -> Subject:
+def custom_subject(path: Path) -> Subject:
     """Describe a custom style network."""
     network = read_johnson(path)
-    module = PaintOwn(network)
+    module = PaintCustom(network)
     return Subject(
         path.stem,
         "paint",

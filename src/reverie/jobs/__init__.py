@@ -7,19 +7,19 @@ from reverie.jobs.folder import Folder, begin, holds_job, reopen
 from reverie.jobs.job import Job
 from reverie.jobs.kept import Kept, Source
 from reverie.jobs.machines import Machines
-from reverie.jobs.pace import Pace
 from reverie.jobs.perform import perform, resume
 from reverie.jobs.record import Record, read_record
+from reverie.jobs.schedule import CheckpointSchedule
 from reverie.jobs.states import flatten, unflatten
 
 __all__ = [
+    "CheckpointSchedule",
     "Checkpoints",
     "Event",
     "Folder",
     "Job",
     "Kept",
     "Machines",
-    "Pace",
     "Record",
     "Source",
     "begin",

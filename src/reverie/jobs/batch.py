@@ -14,9 +14,9 @@ from torch import Tensor
 
 from reverie.errors import ReverieError
 from reverie.files import Owned, numbered, own
-from reverie.jobs.crew import Crew, ItemEnded, ItemStepped
 from reverie.jobs.items import Item, is_made
 from reverie.jobs.manifest import CSV, LINES, Manifest, Row
+from reverie.jobs.pool import ItemEnded, ItemStepped, WorkerPool
 from reverie.pictures import contact_sheet, fit, read_image, resize, size_of, write_image
 
 SHEET = "contact-sheet.jpg"
@@ -41,7 +41,7 @@ class Progress:
     retry: str | None = None
 
 
-def run(items: Sequence[Item], folder: Path, crew: Callable[[int], Crew]) -> Generator[Progress, None, None]:
+def run(items: Sequence[Item], folder: Path, pool: Callable[[int], WorkerPool]) -> Generator[Progress, None, None]:
     """Make all items that are not made yet; failed ones are tried once more, after the others.
 
     An item whose worker was killed, as the system does where memory runs out, is tried in tiles of half the side,
@@ -53,7 +53,7 @@ def run(items: Sequence[Item], folder: Path, crew: Callable[[int], Crew]) -> Gen
     Args:
         items: their outputs lie in the folder.
         folder: made where it is missing.
-        crew: of workers for so many items; called only if there is something to make.
+        pool: makes the workers for so many items; called only if there is something to make.
     Yields:
         What happens.
     Raises:
@@ -73,7 +73,7 @@ def run(items: Sequence[Item], folder: Path, crew: Callable[[int], Crew]) -> Gen
         todo = [row.item for row in manifest.rows if row.status == "waiting"]
         try:
             if todo:
-                with closing(crew(len(todo))) as workers:
+                with closing(pool(len(todo))) as workers:
                     yield from _BatchRun(todo, manifest).run(workers)
         finally:
             manifest.write()
@@ -109,7 +109,7 @@ class _BatchRun:
         self._count, self._ended = len(todo), 0
         self._tries, self._parts = Counter[Path](), dict[Path, float]()
 
-    def run(self, workers: Crew) -> Iterator[Progress]:
+    def run(self, workers: WorkerPool) -> Iterator[Progress]:
         """Run until nothing is left to do."""
         while self._queue or workers.busy:
             while self._queue and workers.free:

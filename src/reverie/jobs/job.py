@@ -39,7 +39,7 @@ def _several(value: Any) -> Any:
 Files = Annotated[tuple[str, ...], BeforeValidator(_several)]
 
 
-class Beside(Part):
+class RunOptions(Part):
     """Options of a run: what is written besides the result, and how it is kept.
 
     Attributes:
@@ -85,7 +85,7 @@ class Job(Part):
         output: where the result goes; None takes a fresh name in the current folder.
         name: of the result where no output is named; None names it after what goes in.
         preset: whose settings and samples it begins with, and by which the result is named.
-        beside: what else is written.
+        options: what else is written, and how the run is kept.
         expected: what a repeated job must find.
         places: folders in which the inputs of a result may lie.
 
@@ -100,13 +100,13 @@ class Job(Part):
     output: str | None = None
     name: str | None = None
     preset: str | None = None
-    beside: Beside = Beside()
+    options: RunOptions = Field(default=RunOptions(), alias="beside")
     expected: Expected = Expected()
     places: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Serialise the job as JSON text, without defaults."""
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), ensure_ascii=True)
+        return json.dumps(self.model_dump(mode="json", by_alias=True, exclude_defaults=True), ensure_ascii=True)
 
     @classmethod
     def from_json(cls, text: str) -> Self:

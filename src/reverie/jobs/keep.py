@@ -10,8 +10,8 @@ from typing import Any
 from reverie.engine.runs import Step
 from reverie.errors import FileError, RecipeError
 from reverie.jobs.folder import Folder
-from reverie.jobs.pace import Pace
 from reverie.jobs.report import Moment
+from reverie.jobs.schedule import CheckpointSchedule
 from reverie.strangers import refusing
 
 LONG = 120.0
@@ -27,7 +27,7 @@ class Keeper:
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
-        self._pace = Pace(folder.kept.job.beside.checkpoint_every)
+        self._schedule = CheckpointSchedule(folder.kept.job.options.checkpoint_every)
         found, self.notes = folder.checkpoints.newest()
         with refusing(RecipeError, f"the checkpoints in '{folder.path}' hold no such run; delete them there."):
             self._state: dict[str, Any] | None = found and found["run"]
@@ -44,7 +44,7 @@ class Keeper:
 
     def stepped(self, step: Step, moments: Sequence[Moment]) -> None:
         """Write a checkpoint if one is due."""
-        if self._pace.due():
+        if self._schedule.due():
             self.keep(step, moments)
 
     def keep(self, step: Step, moments: Sequence[Moment]) -> None:
@@ -53,7 +53,7 @@ class Keeper:
         Raises:
             FileError: it cannot be written; the earlier ones are as they were.
         """
-        with self._pace.taking():
+        with self._schedule.timing():
             state = step.state()
             if state is not None:
                 stage, number = step.at

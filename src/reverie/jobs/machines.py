@@ -42,7 +42,7 @@ class Machines:
         self._executor: RayExecutor | None = None
 
     @property
-    def spread(self) -> bool:
+    def distributed(self) -> bool:
         """True if it is a cluster."""
         return self._address is not None
 

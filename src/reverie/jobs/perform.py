@@ -38,7 +38,7 @@ from reverie.jobs.writers import Photo, Writer, same_pixels
 from reverie.networks import NetworkUsed, download
 
 _READ = 64 * 2**20  # bytes
-Wanted = Callable[[], bool]
+StopCheck = Callable[[], bool]
 """Tells whether the user, or the system, wants the run to stop."""
 
 
@@ -46,7 +46,7 @@ def perform(
     job: Job,
     machines: Machines | None = None,
     *,
-    stop: Wanted = lambda: False,
+    stop: StopCheck = lambda: False,
     dry_run: bool = False,
     folder: Folder | None = None,
 ) -> Iterator[Event]:
@@ -97,7 +97,12 @@ def perform(
 
 
 def resume(
-    path: Path, output: Path | None = None, *, machines: Machines, tile: int | None = None, stop: Wanted = lambda: False
+    path: Path,
+    output: Path | None = None,
+    *,
+    machines: Machines,
+    tile: int | None = None,
+    stop: StopCheck = lambda: False,
 ) -> Iterator[Event]:
     """Go on with the run kept in a folder, and write what it makes.
 
@@ -118,7 +123,7 @@ def resume(
         if kept.finished:
             yield Finished(path, Path(kept.output))
             return
-        if "tile" not in kept.record.settings and (tile is not None or machines.spread):
+        if "tile" not in kept.record.settings and (tile is not None or machines.distributed):
             craft = kept.record.craft
             raise RecipeError(f"{craft} has no tiles and runs on one machine; leave out --tile and --cluster.")
         folder = folder if tile is None else folder.wished(tile=tile)
@@ -132,7 +137,7 @@ def _understood(job: Job) -> tuple[Job, Craft[..., Any], dict[str, tuple[Path, .
     job = with_preset(job)
     files, given = with_inherited(craft, find_files(craft, job.inputs), job.settings, [*map(Path, job.places), Path()])
     craft.check({name: len(each) for name, each in files.items()}, way=_way(craft))
-    if not craft.stepwise and (job.beside.report or job.beside.save_every):
+    if not craft.stepwise and (job.options.report or job.options.save_every):
         raise RecipeError(f"{craft.name} has no pictures or losses on the way; leave out --report and --save-every.")
     folders = {each.name: job.inputs[each.name] for each in craft.inputs if each.kind is FOLDER}
     kept = {name: tuple(map(os.path.abspath, words)) for name, words in folders.items()}  # read anew on going on
@@ -215,7 +220,7 @@ def _photo(loaded: Loaded) -> Photo:
 
 def _shown(job: Job, craft: Craft[..., Any], loaded: Loaded, settings: Settings) -> list[tuple[str, torch.Tensor]]:
     """Return the pictures of a comparison; none unless requested, so that they are not kept in memory."""
-    if not job.beside.compare:
+    if not job.options.compare:
         return []
     shown = [(picture.name, picture.pixels) for many in loaded.pictures.values() for picture in many]
     if craft.noise is not None and loaded.photo is None:
@@ -227,8 +232,8 @@ def _kept_in(work: Work, place: Placement) -> Path | None:
     """Choose the folder in which a run is kept; None if it is not."""
     if place.folder is not None:
         return place.folder.path
-    if work.job.beside.checkpoint is not None:
-        return Path(work.job.beside.checkpoint)
+    if work.job.options.checkpoint is not None:
+        return Path(work.job.options.checkpoint)
     always = work.craft.makes is not Still
     return folder_beside(place.base) if always or work.plan.seconds > LONG else None
 
@@ -263,7 +268,7 @@ def _begun(work: Work, place: Placement, stack: ExitStack) -> Folder | None:
         base=str(place.base.absolute()),
         named=place.named,
         sources=sources_of(work.record, work.files),
-        passing=work.job.beside.checkpoint is None,
+        passing=work.job.options.checkpoint is None,
     )
     return stack.enter_context(begin(path, kept, work.files))
 
@@ -299,7 +304,7 @@ def _began(work: Work, place: Placement, folder: Folder | None) -> Began:
 
 
 def _followed(
-    work: Work, writer: Writer, keeper: Keeper | None, machines: Machines, stop: Wanted
+    work: Work, writer: Writer, keeper: Keeper | None, machines: Machines, stop: StopCheck
 ) -> Generator[Event, None, tuple[Any, bool]]:
     """Run to the end, to the step where a repeated run was stopped, or until the user stops it.
 

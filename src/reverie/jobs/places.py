@@ -21,7 +21,7 @@ from reverie.jobs.folder import Folder, holds_job, reopen
 from reverie.jobs.job import Job
 from reverie.jobs.outputs import Outputs, check_no_input, folder_beside, placed
 from reverie.jobs.work import Work
-from reverie.jobs.writers import FramesWriter, Reel, ReportWriter, StillWriter, WeightsWriter, Writer
+from reverie.jobs.writers import FrameOutputs, FramesWriter, ReportWriter, StillWriter, WeightsWriter, Writer
 from reverie.pictures import check_output
 
 Files = Mapping[str, tuple[Path, ...]]
@@ -102,7 +102,7 @@ class StillPlacement(Placement):
             self.outputs,
             work.photo,
             work.shown,
-            save_every=self.job.beside.save_every,
+            save_every=self.job.options.save_every,
             folder=folder,
             result=None if work.plan.result == work.plan.size else work.plan.result,
             before=[stage.steps for stage in stages],
@@ -114,20 +114,20 @@ class FramesPlacement(Placement):
     """Output location of a sequence.
 
     Attributes:
-        reel: its folder and its film.
+        outputs: its folder and its film.
     """
 
-    reel: Reel
+    outputs: FrameOutputs
 
     def needs(self, size: Size, depth: int) -> list[tuple[str, Path, int]]:
         """The space for one frame; the rest are written one by one."""
-        return [("a frame", self.output, disk.result_bytes(self.reel.frame(0), size))]
+        return [("a frame", self.output, disk.result_bytes(self.outputs.frame(0), size))]
 
     def writer(self, work: Work, folder: Folder | None) -> Writer:
         """Create a writer of frames."""
         if folder is None:
             raise RecipeError("a sequence of frames is kept in a folder while it is made.")
-        return FramesWriter(work.record, self.reel, folder)
+        return FramesWriter(work.record, self.outputs, folder)
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +185,7 @@ def _still(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None
     output = None if job.output is None else Path(job.output)
     inputs = [path for paths in files.values() for path in paths]
     kept = folder.kept if folder else None
-    with placed(output, job.beside, name=name, inputs=inputs, kept=kept) as outputs:
+    with placed(output, job.options, name=name, inputs=inputs, kept=kept) as outputs:
         first = folder_beside(name)
         waiting = first if output is None and folder is None and holds_job(first) else None
         yield StillPlacement(job, files, folder, outputs.result, outputs.named, outputs, waiting=waiting)
@@ -200,32 +200,32 @@ def _suffix(craft: Craft[..., Any], files: Files) -> str:
 @contextmanager
 def _frames(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
     with ExitStack() as stack:
-        for reel in _reels(craft, job, files):
-            folder = folder or _unfinished(folder_beside(reel.folder), craft, job, files, stack)
-            taken = reel.folder.is_dir() and any(reel.folder.iterdir())
+        for outputs in _frame_outputs(craft, job, files):
+            folder = folder or _unfinished(folder_beside(outputs.folder), craft, job, files, stack)
+            taken = outputs.folder.is_dir() and any(outputs.folder.iterdir())
             if folder is not None:
                 job, files = folder.request(), {**files, **folder.inputs()}
             elif taken and job.output is not None:
-                raise RecipeError(f"'{reel.folder}' holds something already; name a new or empty folder.")
-            elif taken or folder_beside(reel.folder).exists():
+                raise RecipeError(f"'{outputs.folder}' holds something already; name a new or empty folder.")
+            elif taken or folder_beside(outputs.folder).exists():
                 continue
-            made = make_folder(reel.folder)
+            made = make_folder(outputs.folder)
             try:
-                yield FramesPlacement(job, files, folder, reel.folder, job.output is not None, reel)
+                yield FramesPlacement(job, files, folder, outputs.folder, job.output is not None, outputs)
             finally:
                 if made:
-                    remove_empty(reel.folder)
+                    remove_empty(outputs.folder)
             return
 
 
-def _reels(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Reel]:
+def _frame_outputs(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[FrameOutputs]:
     """Yield the places for a sequence: as the user named it, or after the photo, with numbers.
 
     Raises:
         RecipeError: a name that is neither a folder's nor a film's, or a film that cannot be made here.
     """
     if job.output is None:
-        yield from (Reel(each, None) for each in numbered(Path(job.name or default_name(craft, job, files))))
+        yield from (FrameOutputs(each, None) for each in numbered(Path(job.name or default_name(craft, job, files))))
     output = Path(str(job.output))
     output = output if output.name not in ("", "..") else output.resolve()  # "." has a name to name others after
     if not output.name:
@@ -234,11 +234,11 @@ def _reels(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Reel]:
         check_film(output)
         check_no_input(output, [path for paths in files.values() for path in paths])
         check_writable(output)
-        yield Reel(output.with_suffix(""), output)
+        yield FrameOutputs(output.with_suffix(""), output)
     elif output.suffix and not output.is_dir():
         raise RecipeError(f"a zoom goes into a folder, or a film ending in {' or '.join(FILMS)}; got '{output}'.")
     else:
-        yield Reel(output, None)
+        yield FrameOutputs(output, None)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from reverie.errors import ReverieError
 from reverie.feedforward import load_instant, load_superres
 from reverie.networks import NetworkUsed, load
 from reverie.recipes.instant import INSTANT
-from reverie.recipes.parts.own_style import CUSTOM
+from reverie.recipes.parts.custom_style import CUSTOM
 from reverie.recipes.upscale import used
 
 _EMBEDDED: Mapping[str, partial[str]] = {

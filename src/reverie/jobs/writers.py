@@ -173,7 +173,7 @@ class StillWriter(Writer):
 
 
 @dataclass(frozen=True)
-class Reel:
+class FrameOutputs:
     """Output paths of a sequence.
 
     Attributes:
@@ -195,12 +195,12 @@ class FramesWriter(Writer):
 
     Attributes:
         record: of the run.
-        reel: where to.
+        outputs: where to.
         folder: in which the run is kept.
     """
 
     record: Record
-    reel: Reel
+    outputs: FrameOutputs
     folder: Folder
     moments: list[Moment] = field(default_factory=list)
     _film: tuple[Path, ...] = ()
@@ -210,7 +210,7 @@ class FramesWriter(Writer):
     @property
     def written(self) -> tuple[Path, ...]:
         """The film, if there is one, and the folder."""
-        return (*self._film, self.reel.folder)
+        return (*self._film, self.outputs.folder)
 
     @property
     def size(self) -> Size | None:
@@ -224,7 +224,7 @@ class FramesWriter(Writer):
             return
         settings = {**self.record.settings, "frames": step.number + 1}
         record = self.record.model_copy(update={"settings": settings, "frame": step.number})
-        path = self.reel.frame(step.number)
+        path = self.outputs.frame(step.number)
         write_image(path, step.image, alpha=step.alpha, recipe=record.to_json(), into=self._frame)
         self._last = path
         yield Saved(path)
@@ -236,19 +236,19 @@ class FramesWriter(Writer):
     @property
     def comparable(self) -> Path:
         """The last frame."""
-        return self._last or self.reel.folder
+        return self._last or self.outputs.folder
 
     def finish(self, step: Any, *, whole: bool) -> Iterator[Event]:
         """Write the film that was asked for, or one beside the frames if that is possible."""
         if not whole:
             return
-        film = self.reel.film or self.reel.folder.with_name(f"{self.reel.folder.name}.mp4")
+        film = self.outputs.film or self.outputs.folder.with_name(f"{self.outputs.folder.name}.mp4")
         if not can_join(film.suffix.lower()):
             yield Noted("pip install 'reverie-dream[video]' joins such frames to an .mp4; -o zoom.gif makes a GIF.")
             return
         count = int(str(self.record.settings["frames"]))
-        frames = [self.reel.frame(number) for number in range(count)]
-        into = replacing if self.reel.film else self.folder.owned.beside
+        frames = [self.outputs.frame(number) for number in range(count)]
+        into = replacing if self.outputs.film else self.folder.owned.beside
         self._film = (join(frames, film, into=into),)
 
     @property

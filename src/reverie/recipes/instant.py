@@ -42,7 +42,7 @@ from reverie.pictures import (
     size_of,
 )
 from reverie.recipes.parts.at_once import InstantSettings, alpha_of_each, counted, resolved, size_for
-from reverie.recipes.parts.own_style import painted_by
+from reverie.recipes.parts.custom_style import paint_custom
 
 INSTANT = "instant"
 """Name of the decoder in records."""
@@ -95,7 +95,7 @@ def instant(
     """
     many = [painting] if isinstance(painting, Tensor) else list(painting)
     if network is not None:
-        return painted_by(network, photo, settings, mask=mask, opaque=photo_alpha)
+        return paint_custom(network, photo, settings, mask=mask, opaque=photo_alpha)
     manner = painter(many, settings, opaque=painting_alpha)
 
     def draw(tile: int) -> Iterator[Part]:

@@ -54,8 +54,8 @@ from reverie.recipes.parts.at_once import alpha_of_each, counted
 from reverie.recipes.parts.losses import LOSSES, Loss
 from reverie.recipes.parts.networks import network_for
 from reverie.recipes.parts.regions import Part, dialled, drawn, found, within
-from reverie.recipes.parts.starts import PACES, Start, noise, painted_at_once, scales
-from reverie.recipes.parts.wishes import parse_wish
+from reverie.recipes.parts.starts import FIRST_SCALES, Start, noise, painted_at_once, scales
+from reverie.recipes.parts.subjects import parse_weighted
 from reverie.recipes.upscale import enlargement
 
 LARGE = 3000  # pixels of the longer side, from which the optimiser's memory is halved
@@ -103,8 +103,8 @@ class StyleSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings):
         default=None,
         ge=1,
         le=10_000,
-        description=f"steps at the smallest scale; default, times the quality: {PACES['instant'].steps} from instant,"
-        f" else {PACES['photo'].steps}",
+        description="steps at the smallest scale; default, times the quality:"
+        f" {FIRST_SCALES['instant'].steps} from instant, else {FIRST_SCALES['photo'].steps}",
     )
     optimiser: Literal["adam", "lbfgs"] = Field(
         default="adam",
@@ -114,7 +114,7 @@ class StyleSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings):
 
 
 @dataclass(frozen=True, eq=False)
-class Guides:
+class StyleInputs:
     """Pictures that a style transfer takes besides the photo and the paintings.
 
     Attributes:
@@ -176,8 +176,8 @@ def style(
     """
     many = [painting] if isinstance(painting, Tensor) else list(painting)
     maps = () if painting_map is None else (painting_map,)
-    guides = Guides(mask, photo_map, maps, begin, photo_alpha, painting_alpha)
-    return painting_of(photo, many, settings, guides=guides, network=network)
+    inputs = StyleInputs(mask, photo_map, maps, begin, photo_alpha, painting_alpha)
+    return painting_of(photo, many, settings, inputs=inputs, network=network)
 
 
 def painting_of(
@@ -185,28 +185,28 @@ def painting_of(
     paintings: list[Tensor],
     settings: StyleSettings,
     *,
-    guides: Guides | None = None,
+    inputs: StyleInputs | None = None,
     network: Network | None = None,
 ) -> Synthesis:
     """Declare the run of a style transfer; see `style`."""
     check_colour_mode(settings.colour, photo=True, paintings=len(paintings))
     network = network_for(settings, network, seamless=settings.seamless, pooling="average")
-    guides = checked_guides(guides or Guides(), photo, paintings)
-    parts = parts_of(network, photo, paintings, settings, guides)
+    inputs = checked_inputs(inputs or StyleInputs(), photo, paintings)
+    parts = parts_of(network, photo, paintings, settings, inputs)
     parts = dialled(parts, strengths=settings.region_strengths, strokes=settings.region_strokes)
     size = fit(size_of(photo), longer=settings.size)
     if settings.seamless:  # also what is kept of the photo, and its colours, go on round the edges
         size = even(size, network)
         photo = periodic_part(scaled(photo, size)).clamp_(0, 1)
-    start = start_of(settings, guides, regions=len(parts))
+    start = start_of(settings, inputs, regions=len(parts))
     stages = stages_of(size, network, settings, start=start)
-    first = guides.begin
+    first = inputs.begin
     if first is None:
-        first = beginning(start, photo, paintings, settings, stages, guides)
+        first = beginning(start, photo, paintings, settings, stages, inputs)
     return Synthesis(
-        wish(network, photo, weighted(paintings, settings.weights), parts, settings, guides.paintings_opaque),
+        objective_of(network, photo, weighted(paintings, settings.weights), parts, settings, inputs.paintings_opaque),
         network,
-        canvas_of(scaled(first, size), photo, paintings, settings, guides),
+        canvas_of(scaled(first, size), photo, paintings, settings, inputs),
         stages,
         optimiser_of(settings),
         average=None if settings.optimiser == "lbfgs" else 0.9,
@@ -215,25 +215,25 @@ def painting_of(
     )
 
 
-def checked_guides(guides: Guides, photo: Tensor, paintings: Sequence[Tensor]) -> Guides:
-    """Return the guides checked against their pictures: the mask (1, 1, H, W), an alpha or None for each painting.
+def checked_inputs(inputs: StyleInputs, photo: Tensor, paintings: Sequence[Tensor]) -> StyleInputs:
+    """Return the inputs checked against their pictures: the mask (1, 1, H, W), an alpha or None for each painting.
 
     Raises:
         PictureError: a mask, map or alpha of another shape than its picture, or a mask all of one value.
         RecipeError: not as many alphas as paintings.
     """
     of = size_of(photo)
-    if guides.photo_map is not None:
-        check_mask_shape(size_of(guides.photo_map), of, name="the photo's map")
+    if inputs.photo_map is not None:
+        check_mask_shape(size_of(inputs.photo_map), of, name="the photo's map")
     return replace(
-        guides,
-        mask=None if guides.mask is None else mask_of(guides.mask, of=of),
-        opaque=counted(guides.opaque, of=photo, size=of),
-        paintings_opaque=alpha_of_each(guides.paintings_opaque, paintings),
+        inputs,
+        mask=None if inputs.mask is None else mask_of(inputs.mask, of=of),
+        opaque=counted(inputs.opaque, of=photo, size=of),
+        paintings_opaque=alpha_of_each(inputs.paintings_opaque, paintings),
     )
 
 
-def wish(
+def objective_of(
     network: Network,
     photo: Tensor,
     paintings: list[tuple[Tensor, float]],
@@ -282,48 +282,48 @@ def _style(
     like, of = paintings, list(opaque)
     if part.painting is not None:
         like, of = [(paintings[part.painting][0], 1.0)], [within(part.of, opaque[part.painting])]
-    layers = {w.name: w.weight for w in map(parse_wish, settings.layers or network.style_layers)}
+    layers = {w.name: w.weight for w in map(parse_weighted, settings.layers or network.style_layers)}
     return LOSSES[settings.loss](layers, like=like, stroke=settings.stroke * part.stroke, where=part.where, of=of)
 
 
 def parts_of(
-    network: Network, photo: Tensor, paintings: Sequence[Tensor], settings: StyleSettings, guides: Guides
+    network: Network, photo: Tensor, paintings: Sequence[Tensor], settings: StyleSettings, inputs: StyleInputs
 ) -> list[Part]:
     """Return the regions to paint: drawn, found, or the opaque parts of the whole photo.
 
     Raises:
         RecipeError: regions both drawn and found, drawn with weights, or found with several paintings.
     """
-    if guides.photo_map is not None and settings.auto_regions:
+    if inputs.photo_map is not None and settings.auto_regions:
         raise RecipeError("regions are drawn or found; leave --photo-map or --auto-regions out.")
-    if guides.photo_map is None and guides.painting_maps:
+    if inputs.photo_map is None and inputs.painting_maps:
         raise RecipeError("a map of the painting needs one of the photo; give --photo-map.")
-    if guides.photo_map is not None and settings.weights:
+    if inputs.photo_map is not None and settings.weights:
         raise RecipeError(
             "weights mix paintings, and a map gives each region one; leave --weights out, or give --region-strengths."
         )
-    if guides.photo_map is not None:
-        return drawn(guides.photo_map, guides.painting_maps, paintings=len(paintings))
+    if inputs.photo_map is not None:
+        return drawn(inputs.photo_map, inputs.painting_maps, paintings=len(paintings))
     if not settings.auto_regions:
-        return [Part(where=guides.opaque)]
+        return [Part(where=inputs.opaque)]
     if len(paintings) != 1:
         raise RecipeError(f"regions are found in one painting; got {len(paintings)}: draw maps instead.")
-    return found(network, photo, paintings[0], settings.auto_regions, opaque=guides.paintings_opaque[0])
+    return found(network, photo, paintings[0], settings.auto_regions, opaque=inputs.paintings_opaque[0])
 
 
 def canvas_of(
-    first: Tensor, photo: Tensor, paintings: Sequence[Tensor], settings: StyleSettings, guides: Guides
+    first: Tensor, photo: Tensor, paintings: Sequence[Tensor], settings: StyleSettings, inputs: StyleInputs
 ) -> PixelCanvas:
     """Build a pixel canvas that starts as ``first``, at its size, with the colours that the settings ask for."""
     base = scaled(photo, size_of(first))
-    coloured_like = [opaque_colours(p, alpha) for p, alpha in zip(paintings, guides.paintings_opaque, strict=True)]
+    coloured_like = [opaque_colours(p, alpha) for p, alpha in zip(paintings, inputs.paintings_opaque, strict=True)]
     finish = finishing(base, coloured_like, settings)
-    if guides.mask is None:
+    if inputs.mask is None:
         return PixelCanvas(first, finish=finish, periodic=settings.seamless)
     return PixelCanvas(
         first,
         base=base,
-        mask=guides.mask,
+        mask=inputs.mask,
         straight=settings.optimiser != "lbfgs",  # whose line search needs the true slope
         finish=finish,
         keeps_base=settings.colour == "photo",
@@ -340,13 +340,13 @@ def finishing(
     return partial(coloured, photo=photo, paintings=paintings, mode=settings.colour, amount=settings.colour_amount)
 
 
-def start_of(settings: StyleSettings, guides: Guides, *, regions: int) -> Start:
+def start_of(settings: StyleSettings, inputs: StyleInputs, *, regions: int) -> Start:
     """Choose the kind of start; a picture given to begin with is treated like a photo.
 
     Raises:
         PictureError: two beginnings.
     """
-    if guides.begin is not None:
+    if inputs.begin is not None:
         if settings.start is not None:
             raise PictureError(f"a painting begins with a picture or with {settings.start}; give one of them.")
         return "photo"
@@ -361,7 +361,7 @@ def beginning(
     paintings: Sequence[Tensor],
     settings: StyleSettings,
     stages: Sequence[Stage],
-    guides: Guides,
+    inputs: StyleInputs,
 ) -> Tensor:
     """Return the initial picture: the photo, its instant painting at the first scale, or noise at the last."""
     if start == "photo":
@@ -370,9 +370,9 @@ def beginning(
         how = {
             name: getattr(settings, name) for name in ("weights", "strength", "stroke", "seed", "precision", "memory")
         }
-        alpha, theirs = guides.opaque, guides.paintings_opaque
+        alpha, theirs = inputs.opaque, inputs.paintings_opaque
         return painted_at_once(photo, paintings, size=stages[0].size, opaque=alpha, paintings_opaque=theirs, **how)
-    each = zip(paintings, guides.paintings_opaque, strict=True)
+    each = zip(paintings, inputs.paintings_opaque, strict=True)
     return noise(stages[-1].size, settings.seed, like=[opaque_colours(*p) for p in each] if start == "colours" else ())
 
 

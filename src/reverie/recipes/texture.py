@@ -35,7 +35,7 @@ from reverie.recipes.parts.at_once import alpha_of_each
 from reverie.recipes.parts.losses import LOSSES, Loss
 from reverie.recipes.parts.networks import network_for
 from reverie.recipes.parts.starts import noise
-from reverie.recipes.parts.wishes import parse_wish
+from reverie.recipes.parts.subjects import parse_weighted
 from reverie.recipes.style import StyleSettings, finishing, optimiser_of, stages_of, weighted
 from reverie.recipes.upscale import enlargement
 
@@ -117,7 +117,7 @@ def weaving(
         colour_amount=settings.colour_amount,
     )
     return Synthesis(
-        wish(pictures, settings, network.style_layers, size, opaque),
+        objective_of(pictures, settings, network.style_layers, size, opaque),
         network,
         PixelCanvas(
             noise(size, settings.seed, like=colours),
@@ -132,7 +132,7 @@ def weaving(
     )
 
 
-def wish(
+def objective_of(
     pictures: list[Tensor],
     settings: TextureSettings,
     layers: tuple[str, ...],
@@ -140,7 +140,7 @@ def wish(
     opaque: Sequence[Tensor | None],
 ) -> Objective:
     """Build the texture's objective; patterns keep their size in pixels, whatever the sizes of the pictures."""
-    named = {w.name: w.weight for w in map(parse_wish, settings.layers or layers)}
+    named = {w.name: w.weight for w in map(parse_weighted, settings.layers or layers)}
     height, width = size_of(pictures[0])
     stroke = settings.scale * (height * width / (size[0] * size[1])) ** 0.5
     like = weighted(pictures, settings.weights)

@@ -122,13 +122,13 @@ def train_style(
     return Training(follow, size, 0.0 if steps else seconds, [used], precision)
 
 
-def wish(
+def objective_of(
     judge: Network, painting: Tensor, settings: TrainStyleSettings, *, weight: float, smoothness: float
 ) -> Objective:
     """Build the objective of the network's pictures; ``"photo"`` stands for what each was painted from.
 
     Example:
-        >>> str(wish(load("dreamnet"), painting, TrainStyleSettings(), weight=10, smoothness=2))
+        >>> str(objective_of(load("dreamnet"), painting, TrainStyleSettings(), weight=10, smoothness=2))
         'content(relu4_2) + 10 * style(relu1_2, relu2_2, relu3_2, relu4_2, relu5_1) + 2 * total_variation()'
     """
     scale = settings.stroke * settings.size / settings.crop  # the painting as a whole photo would be, not a piece
@@ -181,7 +181,7 @@ class StyleLearner(Learner[tuple[Tensor, tuple[int, int]]]):
 
     def _bound(self, weight: float, smoothness: float) -> Bound:
         side = self.settings.crop - _SHIFT
-        objective = wish(self.judge, self.painting, self.settings, weight=weight, smoothness=smoothness)
+        objective = objective_of(self.judge, self.painting, self.settings, weight=weight, smoothness=smoothness)
         return bind(objective, self.judge, (side, side), WholeExecutor())
 
     # --- what changes meanwhile ------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """An endless zoom: each frame is the one before, magnified a little, and dreamt on.
 
 Source: Mordvintsev, Olah & Tyka (2015), the last cell of the published notebook. We differ: nothing is rounded to
-whole pixels, mean colour and contrast stay the first frame's, and wishes are weighed once.
+whole pixels, mean colour and contrast stay the first frame's, and subjects are weighted once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from reverie.engine.runs import Frames, FrameStep
 from reverie.errors import RecipeError
 from reverie.networks import Network
 from reverie.pictures import magnified, scaled
-from reverie.recipes.dream import Beside, DreamSettings, canvas_of, dreaming, noise
+from reverie.recipes.dream import DreamInputs, DreamSettings, canvas_of, dreaming, noise
 
 _DEEPEST = 20.0  # natural logarithm of a magnification beyond which no pixel of the photo's alpha is left to see
 KEPT = 5  # pictures: the frame, the one before, the first, and what they are made of
@@ -62,7 +62,7 @@ def zoom(
     like: Annotated[Many[Photo], "dream more of what these pictures share"] = (),
     avoid_like: Annotated[Many[Photo], "dream less of what these pictures share"] = (),
     mask: Annotated[Mask | None, "where to dream: white; where it is black the photo stays"] = None,
-    region: Annotated[Many[Mask], "where a wish is dreamt, a mask for each, in the order of dream"] = (),
+    region: Annotated[Many[Mask], "where a subject is dreamt, a mask for each, in the order of dream"] = (),
     photo_alpha: Alpha | None = None,
     network: Network | None = None,
 ) -> Frames:
@@ -79,11 +79,11 @@ def zoom(
     Example:
         frames = [s.image for s in rv.recipes.zoom(photo, rv.ZoomSettings(frames=60)) if s.image is not None]
     """
-    beside = Beside(guide, like, avoid_like, mask, region)
-    first = dreaming(photo, settings, beside=beside, network=network)
+    inputs = DreamInputs(guide, like, avoid_like, mask, region)
+    first = dreaming(photo, settings, inputs=inputs, network=network)
 
     def follow(executor: Executor, state: State | None) -> Iterator[FrameStep]:
-        return zooming(first, settings, beside=beside, executor=executor, alpha=photo_alpha, state=state)
+        return zooming(first, settings, inputs=inputs, executor=executor, alpha=photo_alpha, state=state)
 
     return Frames(first, settings.frames, follow, kept=KEPT)
 
@@ -92,7 +92,7 @@ def zooming(
     first: Synthesis,
     settings: ZoomSettings,
     *,
-    beside: Beside,
+    inputs: DreamInputs,
     executor: Executor,
     alpha: Tensor | None = None,
     state: State | None = None,
@@ -101,7 +101,7 @@ def zooming(
 
     Args:
         first: the dream it begins with.
-        settings, beside: the dream's.
+        settings, inputs: the dream's.
         executor: computes.
         alpha: of the photo, (1, 1, H, W).
         state: of an earlier process: a frame's number, the frame, and frame 0, whose colours all have.
@@ -109,7 +109,7 @@ def zooming(
     number, frame, palette = (-1, None, None) if state is None else (state["number"], state["frame"], state["palette"])
     while number + 1 < settings.frames:
         number += 1
-        what = first if frame is None else following(first, frame, settings, beside, number)
+        what = first if frame is None else following(first, frame, settings, inputs, number)
         for iterate in what.run(executor=executor):
             if not iterate.last:
                 yield FrameStep(number, settings.frames, iterate)
@@ -120,11 +120,11 @@ def zooming(
         yield FrameStep(number, settings.frames, iterate, frame, seen, kept)
 
 
-def following(first: Synthesis, frame: Tensor, settings: ZoomSettings, beside: Beside, number: int) -> Synthesis:
+def following(first: Synthesis, frame: Tensor, settings: ZoomSettings, inputs: DreamInputs, number: int) -> Synthesis:
     """Declare the run of a frame after the first: a few steps on the previous one, magnified."""
     start = magnified(frame, settings.rate, at=(settings.at[0], settings.at[1])).clamp_(0, 1)
     stages = tuple(replace(stage, steps=settings.frame_steps, rate=CALM * stage.rate) for stage in first.stages)
-    canvas = canvas_of(start, settings, beside, size=stages[0].size, bare=False)
+    canvas = canvas_of(start, settings, inputs, size=stages[0].size, bare=False)
     return replace(first, canvas=canvas, stages=stages, seed=settings.seed + number)
 
 

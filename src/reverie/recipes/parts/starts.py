@@ -28,7 +28,7 @@ SETTLED = 6  # steps in which Adam finds its pace: no scale of a draft has fewer
 
 
 @dataclass(frozen=True)
-class Pace:
+class FirstScale:
     """Schedule of the first scale.
 
     Attributes:
@@ -40,9 +40,9 @@ class Pace:
     smallest: int
 
 
-_SLOW = Pace(60, 128)
-PACES: Mapping[Start, Pace] = MappingProxyType(
-    {"instant": Pace(24, 256), "photo": _SLOW, "noise": _SLOW, "colours": _SLOW}
+_COARSE = FirstScale(60, 128)
+FIRST_SCALES: Mapping[Start, FirstScale] = MappingProxyType(
+    {"instant": FirstScale(24, 256), "photo": _COARSE, "noise": _COARSE, "colours": _COARSE}
 )
 """By kind of start: an instant painting already lays out the coarser scales."""
 
@@ -56,11 +56,11 @@ def scales(size: tuple[int, int], *, start: Start, quality: Quality, steps: int 
         quality: how many steps.
         steps: at the first scale, where that is not left to the quality.
     """
-    pace, share = PACES[start], QUALITY[quality]
-    first = steps or round(pace.steps * share)
+    scale, share = FIRST_SCALES[start], QUALITY[quality]
+    first = steps or round(scale.steps * share)
     least = min(max(SETTLED, round(LEAST * share)), first)
     narrow = math.ceil(NARROWEST * max(size) / min(size))
-    return pyramid(size, smallest=max(pace.smallest, narrow), steps=first, growth=GROWTH, least=least)
+    return pyramid(size, smallest=max(scale.smallest, narrow), steps=first, growth=GROWTH, least=least)
 
 
 def painted_at_once(

@@ -1,6 +1,6 @@
 """Subjects of a dream, in words and pictures, and the objective they make.
 
-A wish is a name, and a weight where it is not 1: ``relu5_2``, ``castle:2``. A channel is ``LAYER:CHANNEL``; several
+A subject is a name, and a weight if it is not 1: ``relu5_2``, ``castle:2``. A channel is ``LAYER:CHANNEL``; several
 make a direction, ``relu5_2:11+42-7``, and a place picks one neuron, ``relu5_2:11@0.3/0.5``.
 """
 
@@ -20,12 +20,12 @@ from reverie.objectives import Objective, channel, direction, energy, guide, lik
 from reverie.pictures import fit, scaled, size_of
 
 AGAINST = 0.2  # of the other classes' scores: the class itself grows, not only its lead
-CLASS_SAY = 2.0  # a class is the whole picture's, and agrees less from place to place than a layer
-AVOID_SAY = 4.0  # times a class's: it is heard only where the class shows
-_MEASURED = 512  # pixels; wishes are weighed on a picture no larger
+CLASS_WEIGHT = 2.0  # a class is the whole picture's, and agrees less from place to place than a layer
+AVOID_WEIGHT = 4.0  # times a class's: it counts only where the class shows
+_MEASURED = 512  # pixels; subjects are normalised on a picture no larger
 _NARROWEST = 32  # pixels of its shorter side, all the same: deep layers see nothing in less
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
-_WISH = re.compile(rf"(?P<name>.+?)(?::(?P<weight>{_NUMBER}))?")
+_NAME = re.compile(rf"(?P<name>.+?)(?::(?P<weight>{_NUMBER}))?")
 _CHANNEL = re.compile(
     rf"(?P<layer>.+?):(?P<channels>\d+(?:[+-]\d+)*)"
     rf"(?:@(?P<down>{_NUMBER})/(?P<across>{_NUMBER}))?(?::(?P<weight>{_NUMBER}))?"
@@ -33,7 +33,7 @@ _CHANNEL = re.compile(
 
 
 @dataclass(frozen=True)
-class Wish:
+class WeightedName:
     """Something to dream of, and how much.
 
     Attributes:
@@ -46,7 +46,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class ChannelWish:
+class WeightedChannel:
     """A channel, a direction of several, or one neuron.
 
     Attributes:
@@ -73,23 +73,23 @@ class ChannelWish:
         return out
 
 
-def parse_wish(text: str) -> Wish:
+def parse_weighted(text: str) -> WeightedName:
     """Parse a layer or a class with its weight.
 
     Raises:
         RecipeError: no name, or no weight above 0.
 
     Example:
-        >>> parse_wish("macaw:2")
-        Wish(name='macaw', weight=2.0)
+        >>> parse_weighted("macaw:2")
+        WeightedName(name='macaw', weight=2.0)
     """
-    match = _WISH.fullmatch(text.strip())
+    match = _NAME.fullmatch(text.strip())
     if match is None or match["name"].startswith(":"):
-        raise RecipeError(f"a wish is NAME or NAME:WEIGHT, as in relu5_2:2; got '{text}'.")
-    return Wish(match["name"].strip(), _weight(match["weight"], text))
+        raise RecipeError(f"expected NAME or NAME:WEIGHT, as in relu5_2:2; got '{text}'.")
+    return WeightedName(match["name"].strip(), _weight(match["weight"], text))
 
 
-def parse_channel(text: str) -> ChannelWish:
+def parse_channel(text: str) -> WeightedChannel:
     """Parse a channel, direction or neuron with its weight.
 
     Raises:
@@ -107,18 +107,18 @@ def parse_channel(text: str) -> ChannelWish:
     at = None if match["down"] is None else (float(match["down"]), float(match["across"]))
     if at is not None and (max(at) >= 1 or len(channels) > 1):
         raise RecipeError(f"a neuron is one channel at shares of height and width below 1; got '{text}'.")
-    return ChannelWish(match["layer"], channels, at, _weight(match["weight"], text))
+    return WeightedChannel(match["layer"], channels, at, _weight(match["weight"], text))
 
 
-def by_octave(layers: Sequence[str], count: int) -> list[tuple[Wish, ...]]:
+def by_octave(layers: Sequence[str], count: int) -> list[tuple[WeightedName, ...]]:
     """Split the layers into a list for each octave, coarse to fine, at ``/``; the last one is repeated.
 
     Example:
         >>> by_octave(["relu4_2/relu5_2:2", "relu5_3"], 3)[0]
-        (Wish(name='relu4_2', weight=1.0),)
+        (WeightedName(name='relu4_2', weight=1.0),)
     """
     lists = [
-        tuple(parse_wish(word) for word in part.split(",") if word.strip()) for part in ",".join(layers).split("/")
+        tuple(parse_weighted(word) for word in part.split(",") if word.strip()) for part in ",".join(layers).split("/")
     ]
     if len(lists) > count:
         raise RecipeError(f"there are lists of layers for {len(lists)} octaves; the dream has {count}.")
@@ -134,14 +134,14 @@ class Subjects:
         avoid: classes to be kept away.
         guide: a picture whose best matching features the layers follow.
         like, unlike: pictures of whose common features there is to be more, or less.
-        regions: masks (1, 1, h, w), one for each wish in the order classes, channels, layers, like, the last one
+        regions: masks (1, 1, h, w), one for each subject in the order classes, channels, layers, like, the last one
             going on; or none.
     """
 
-    layers: tuple[Wish, ...] = ()
-    channels: tuple[ChannelWish, ...] = ()
-    classes: tuple[Wish, ...] = ()
-    avoid: tuple[Wish, ...] = ()
+    layers: tuple[WeightedName, ...] = ()
+    channels: tuple[WeightedChannel, ...] = ()
+    classes: tuple[WeightedName, ...] = ()
+    avoid: tuple[WeightedName, ...] = ()
     guide: Tensor | None = None
     like: tuple[Tensor, ...] = ()
     unlike: tuple[Tensor, ...] = ()
@@ -150,18 +150,18 @@ class Subjects:
     @property
     def placed(self) -> bool:
         """True if some subject is bound to a place in the picture."""
-        return bool(self.regions) or any(wish.at is not None for wish in self.channels)
+        return bool(self.regions) or any(subject.at is not None for subject in self.channels)
 
     def completed(self, network: Network) -> Subjects:
         """Fill in the network's default layers, if there is no other subject or a guide needs some."""
-        needed = self.guide is not None or not (self.channels or self.classes or self.like)
-        return replace(self, layers=tuple(map(Wish, network.dream_layers))) if needed and not self.layers else self
+        needed = not self.layers and (self.guide is not None or not (self.channels or self.classes or self.like))
+        return replace(self, layers=tuple(map(WeightedName, network.dream_layers))) if needed else self
 
     def deep(self, network: Network) -> list[str]:
         """List the layers that are read.
 
         Raises:
-            LayerNotFound: a class is wished for, and the network knows none.
+            LayerNotFound: a class is asked for, and the network knows none.
         """
         if (self.classes or self.avoid) and network.class_layer is None:
             raise LayerNotFound(f"{network.name} has no classes; dreamnet, googlenet or resnet50 have.")
@@ -171,26 +171,26 @@ class Subjects:
 
 
 @dataclass(frozen=True, eq=False)
-class _Weighed:
+class _Weighted:
     """A term with its weight.
 
     Attributes:
-        term: to maximise, or to minimise where `say` is below 0.
-        say: its share of the gradient, before all are compared.
-        ruler: the term whose gradient shows what is strong; the term itself, unless that may be nothing at first.
+        term: to maximise, or to minimise where `weight` is below 0.
+        weight: its share of the gradient, before all are compared.
+        probe: the term whose gradient shows what is strong; the term itself, unless that may be nothing at first.
     """
 
     term: Objective
-    say: float
-    ruler: Objective
+    weight: float
+    probe: Objective
 
 
 def objective_of(subjects: Subjects, network: Network, picture: Tensor) -> Objective:
     """Build the dream's objective: each subject with its weight, normalised on the initial picture.
 
-    A wish is divided by the root mean square of its gradient, so that weights mean the same for layers, channels,
-    classes and pictures; deeper ones, whose gradients agree less from step to step, are given a say in proportion
-    to their stride. What is to be avoided speaks louder than any, but only where it shows.
+    A term is divided by the root mean square of its gradient, so that weights mean the same for layers, channels,
+    classes and pictures; deeper ones, whose gradients agree less from step to step, are weighted in proportion
+    to their stride. What is to be avoided weighs most, but only where it shows.
 
     Args:
         subjects: completed.
@@ -198,81 +198,81 @@ def objective_of(subjects: Subjects, network: Network, picture: Tensor) -> Objec
         picture: (1, 3, H, W) of the first octave.
     Raises:
         LayerNotFound: a layer, channel or class that the network lacks.
-        RecipeError: more regions than wishes.
+        RecipeError: more regions than subjects.
     """
-    wishes = _wished(subjects, network)
-    unwished = _unwished(subjects, network)
-    if len(wishes) == 1 and not unwished:
-        return -wishes[0].term
+    wanted = _wanted(subjects, network)
+    avoided = _avoided(subjects, network)
+    if len(wanted) == 1 and not avoided:
+        return -wanted[0].term
     size = size_of(picture)
     measured = max(_MEASURED, _NARROWEST * max(size) // min(size))
     small = scaled(picture, fit(size, longer=min(measured, max(size))))
-    each = [(w.say / _strength(w.ruler, network, small)) * w.term for w in (*wishes, *unwished)]
+    each = [(w.weight / _strength(w.probe, network, small)) * w.term for w in (*wanted, *avoided)]
     return -sum(each, start=0 * each[0])
 
 
-def _wished(subjects: Subjects, network: Network) -> list[_Weighed]:
+def _wanted(subjects: Subjects, network: Network) -> list[_Weighted]:
     count = len(subjects.classes) + len(subjects.channels) + len(subjects.layers) + (1 if subjects.like else 0)
     if len(subjects.regions) > count:
-        raise RecipeError(f"there is a region for each wish, {count} here; got {len(subjects.regions)}.")
+        raise RecipeError(f"there is a region for each subject, {count} here; got {len(subjects.regions)}.")
     places = iter([*subjects.regions, *([subjects.regions[-1] if subjects.regions else None] * count)])
     return [
         *_classes(subjects.classes, network, [next(places) for _ in subjects.classes]),
-        *(_channel(wish, network, next(places)) for wish in subjects.channels),
-        *(_layer(wish, network, subjects.guide, next(places)) for wish in subjects.layers),
+        *(_channel(subject, network, next(places)) for subject in subjects.channels),
+        *(_layer(subject, network, subjects.guide, next(places)) for subject in subjects.layers),
         *([_like(subjects.like, network, next(places))] if subjects.like else []),
     ]
 
 
-def _unwished(subjects: Subjects, network: Network) -> list[_Weighed]:
+def _avoided(subjects: Subjects, network: Network) -> list[_Weighted]:
     """Return the terms to avoid, with negative weights."""
-    avoided = [_present(_class(wish, network, None), wish, None) for wish in subjects.avoid]
+    avoided = [_present(_class(subject, network, None), subject, None) for subject in subjects.avoid]
     unlike = [_like(subjects.unlike, network, None)] if subjects.unlike else []
-    loud = [replace(w, say=AVOID_SAY * w.say) for w in avoided]
-    return [replace(w, say=-w.say) for w in (*loud, *unlike)]
+    loud = [replace(w, weight=AVOID_WEIGHT * w.weight) for w in avoided]
+    return [replace(w, weight=-w.weight) for w in (*loud, *unlike)]
 
 
-def _classes(wishes: Sequence[Wish], network: Network, places: Sequence[Tensor | None]) -> list[_Weighed]:
+def _classes(subjects: Sequence[WeightedName], network: Network, places: Sequence[Tensor | None]) -> list[_Weighted]:
     """Build classes as logits, which fill the picture; if one is a kind, all as presences, or it would drown."""
-    kinds = any(len(find_classes(network, wish.name)) > 1 for wish in wishes)
-    each = [_class(wish, network, where) for wish, where in zip(wishes, places, strict=True)]
-    return [_present(*some) for some in zip(each, wishes, places, strict=True)] if kinds else each
+    kinds = any(len(find_classes(network, subject.name)) > 1 for subject in subjects)
+    each = [_class(subject, network, where) for subject, where in zip(subjects, places, strict=True)]
+    return [_present(*some) for some in zip(each, subjects, places, strict=True)] if kinds else each
 
 
-def _class(wish: Wish, network: Network, where: Tensor | None) -> _Weighed:
-    one = logit(find_classes(network, wish.name)[0], against=AGAINST, where=where)
+def _class(subject: WeightedName, network: Network, where: Tensor | None) -> _Weighted:
+    one = logit(find_classes(network, subject.name)[0], against=AGAINST, where=where)
     stride = network.stride(network.class_layer) if network.class_layer else 1
-    return _Weighed(one, CLASS_SAY * wish.weight * stride * _extent(where), ruler=one)
+    return _Weighted(one, CLASS_WEIGHT * subject.weight * stride * _extent(where), probe=one)
 
 
-def _present(weighed: _Weighed, wish: Wish, where: Tensor | None) -> _Weighed:
+def _present(weighted: _Weighted, subject: WeightedName, where: Tensor | None) -> _Weighted:
     """Turn a class into its presence; still measured as a logit, since nothing may show at first."""
-    return replace(weighed, term=presence(wish.name, where=where))
+    return replace(weighted, term=presence(subject.name, where=where))
 
 
-def _channel(wish: ChannelWish, network: Network, where: Tensor | None) -> _Weighed:
+def _channel(subject: WeightedChannel, network: Network, where: Tensor | None) -> _Weighted:
     """Build a channel's term; its strength is measured on a random direction, as the channel may be silent."""
-    say = wish.weight * network.stride(wish.layer)
-    vector = wish.vector(network)
+    weight = subject.weight * network.stride(subject.layer)
+    vector = subject.vector(network)
     signs = torch.randint(0, 2, vector.shape, generator=torch.Generator().manual_seed(0)) * 2.0 - 1
-    ruler = direction(wish.layer, signs / len(signs) ** 0.5, power=0, where=where)
-    if wish.at is not None:
-        term = neuron(wish.layer, wish.channels[0][0], at=wish.at)
-        return _Weighed(term, say, term)
-    if len(wish.channels) == 1:
-        return _Weighed(channel(wish.layer, wish.channels[0][0], where=where), say * _extent(where), ruler)
-    return _Weighed(direction(wish.layer, vector / vector.norm(), where=where), say * _extent(where), ruler)
+    probe = direction(subject.layer, signs / len(signs) ** 0.5, power=0, where=where)
+    if subject.at is not None:
+        term = neuron(subject.layer, subject.channels[0][0], at=subject.at)
+        return _Weighted(term, weight, term)
+    if len(subject.channels) == 1:
+        return _Weighted(channel(subject.layer, subject.channels[0][0], where=where), weight * _extent(where), probe)
+    return _Weighted(direction(subject.layer, vector / vector.norm(), where=where), weight * _extent(where), probe)
 
 
-def _layer(wish: Wish, network: Network, like: Tensor | None, where: Tensor | None) -> _Weighed:
-    term = energy(wish.name, where=where) if like is None else guide(wish.name, like=like, where=where)
-    return _Weighed(term, wish.weight * network.stride(wish.name) * _extent(where), term)
+def _layer(subject: WeightedName, network: Network, like: Tensor | None, where: Tensor | None) -> _Weighted:
+    term = energy(subject.name, where=where) if like is None else guide(subject.name, like=like, where=where)
+    return _Weighted(term, subject.weight * network.stride(subject.name) * _extent(where), term)
 
 
-def _like(pictures: Sequence[Tensor], network: Network, where: Tensor | None) -> _Weighed:
+def _like(pictures: Sequence[Tensor], network: Network, where: Tensor | None) -> _Weighted:
     layers = network.dream_layers
     term = likeness(layers, like=pictures, where=where)
-    return _Weighed(term, CLASS_SAY * max(map(network.stride, layers)) * _extent(where), term)
+    return _Weighted(term, CLASS_WEIGHT * max(map(network.stride, layers)) * _extent(where), term)
 
 
 def _extent(where: Tensor | None) -> float:

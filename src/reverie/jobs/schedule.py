@@ -13,7 +13,7 @@ SHARE = 20
 """Between checkpoints a run works at least this many times as long as one took to write."""
 
 
-class Pace:
+class CheckpointSchedule:
     """A checkpoint every so many seconds, less often where writing one takes long.
 
     Args:
@@ -34,7 +34,7 @@ class Pace:
         return time.monotonic() - self._last >= wait
 
     @contextmanager
-    def taking(self) -> Iterator[None]:
+    def timing(self) -> Iterator[None]:
         """Measure how long the block, which writes a checkpoint, takes."""
         began = time.monotonic()
         yield

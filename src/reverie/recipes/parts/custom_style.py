@@ -34,7 +34,7 @@ CUSTOM = "custom style"
 """Name of custom style networks in records."""
 
 
-def painted_by(
+def paint_custom(
     network: Johnson, photo: Tensor, settings: InstantSettings, *, mask: Tensor | None, opaque: Tensor | None
 ) -> OnePass:
     """Paint a photo with a network that knows a single style; see `instant`.
@@ -45,7 +45,7 @@ def painted_by(
         settings: no weights, and strokes of size 1; strength mixes the result with the photo.
         mask, opaque: as of `instant`.
     """
-    manner = own_painter(network, settings)
+    manner = custom_painter(network, settings)
     size = size_for(photo, settings)
 
     def draw(tile: int) -> Iterator[Part]:
@@ -64,7 +64,7 @@ def painted_by(
     )
 
 
-def own_painter(network: Johnson, settings: InstantSettings) -> OwnPainter:
+def custom_painter(network: Johnson, settings: InstantSettings) -> CustomPainter:
     """Prepare to paint many photos with one network.
 
     Raises:
@@ -72,7 +72,7 @@ def own_painter(network: Johnson, settings: InstantSettings) -> OwnPainter:
     """
     settings = resolved(settings)
     if settings.weights:
-        raise RecipeError("weights mix paintings, and a network of one's own knows one manner; leave --weights out.")
+        raise RecipeError("weights mix paintings, and a custom style network has only one style; leave --weights out.")
     if settings.stroke != 1:
         raise RecipeError(
             "a network's strokes are of the size it was trained with; ask for another --size, or train one with"
@@ -80,11 +80,11 @@ def own_painter(network: Johnson, settings: InstantSettings) -> OwnPainter:
         )
     check_colour_mode(settings.colour, photo=True, paintings=0)
     dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
-    return OwnPainter(network.with_precision(dtype), settings)
+    return CustomPainter(network.with_precision(dtype), settings)
 
 
 @dataclass(frozen=True, eq=False)
-class OwnPainter:
+class CustomPainter:
     """A custom style network, ready to paint.
 
     Attributes:

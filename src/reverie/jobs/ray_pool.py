@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from reverie.engine.joining import leave, the_ray
-from reverie.jobs.crew import Crew, Event, ItemEnded, ItemProgress, ItemStepped, telling
 from reverie.jobs.items import Item
+from reverie.jobs.pool import Event, ItemEnded, ItemProgress, ItemStepped, WorkerPool, make_item
 from reverie.jobs.share import share_out
 
 
-class Spread(Crew):
+class RayPool(WorkerPool):
     """Pool of Ray actors. Inputs and outputs must have the same paths on all machines.
 
     Args:
@@ -57,7 +57,7 @@ class Spread(Crew):
         """Wait for events, at most for this time."""
         waiting = {told: number for number, (_, _, told) in self._running.items()}
         ready, _ = the_ray().wait(list(waiting), timeout=seconds, num_returns=1)
-        return [self._heard(waiting[told]) for told in ready]
+        return [self._receive(waiting[told]) for told in ready]
 
     def close(self) -> None:
         """Kill the actors, and shut down the cluster if it was started for them."""
@@ -71,9 +71,9 @@ class Spread(Crew):
 
     def _actor(self) -> Any:
         threads = self._arguments[0]
-        return the_ray().remote(Maker).options(num_cpus=threads, max_restarts=0).remote(*self._arguments)
+        return the_ray().remote(ItemActor).options(num_cpus=threads, max_restarts=0).remote(*self._arguments)
 
-    def _heard(self, number: int) -> Event:
+    def _receive(self, number: int) -> Event:
         item, began, told = self._running[number]
         ray, died = the_ray(), False
         try:
@@ -89,7 +89,7 @@ class Spread(Crew):
         return ItemEnded(item, time.monotonic() - began, said or None, self._smaller[number] if died else None)
 
 
-class Maker:
+class ItemActor:
     """Actor that makes items."""
 
     def __init__(self, threads: int, share: float) -> None:
@@ -98,4 +98,4 @@ class Maker:
 
     def make(self, item: Item) -> Iterator[ItemProgress | str]:
         """Make an item, yielding its progress."""
-        yield from telling(item, self._share)
+        yield from make_item(item, self._share)

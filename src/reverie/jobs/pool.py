@@ -63,7 +63,7 @@ class ItemProgress:
 Event = ItemStepped | ItemEnded
 
 
-class Crew(ABC):
+class WorkerPool(ABC):
     """Pool of workers: give items while one is free, wait for events, close at the end."""
 
     @property
@@ -89,7 +89,7 @@ class Crew(ABC):
         """Kill the workers, whatever they are doing: no file is left half written."""
 
 
-class Processes(Crew):
+class ProcessPool(WorkerPool):
     """Pool of processes on this machine.
 
     Args:
@@ -119,7 +119,7 @@ class Processes(Crew):
         """Wait for events, at most for this time."""
         at_work = [w for w in self._workers if w.item is not None]
         wait([w.pipe for w in at_work], timeout=seconds)
-        return [event for w in at_work for event in w.heard()]
+        return [event for w in at_work for event in w.receive()]
 
     def close(self) -> None:
         """Kill the processes."""
@@ -143,7 +143,7 @@ class _Worker:
         with contextlib.suppress(OSError):  # it died just now: its silence will be heard
             self.pipe.send(item)
 
-    def heard(self) -> list[Event]:
+    def receive(self) -> list[Event]:
         """Receive the process's messages, its death included."""
         events: list[Event] = []
         try:
@@ -184,10 +184,10 @@ class _Worker:
         if self._process is None:
             return "its worker is gone."
         self._process.join(5)
-        return death(self._process.exitcode)
+        return describe_death(self._process.exitcode)
 
 
-def death(code: int | None) -> str:
+def describe_death(code: int | None) -> str:
     """Describe in one line how a worker died."""
     if code is not None and code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
@@ -204,11 +204,11 @@ def work(pipe: Connection, threads: int, share: float) -> None:
     torch.set_num_threads(threads)
     with contextlib.suppress(EOFError, OSError):
         while True:
-            for said in telling(pipe.recv(), share):
+            for said in make_item(pipe.recv(), share):
                 pipe.send(said)
 
 
-def telling(item: Item, share: float) -> Iterator[ItemProgress | str]:
+def make_item(item: Item, share: float) -> Iterator[ItemProgress | str]:
     """Make an item; yield its progress now and then, then one line of error, empty if it is made."""
     last, smaller = 0.0, None
     try:
