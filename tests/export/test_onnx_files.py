@@ -61,7 +61,7 @@ def test_a_file_that_differs_is_not_kept(enlarging: Exported, tmp_path: Path, mo
         def save(self, path: str, external_data: bool) -> None:
             Path(path).write_bytes(enlarging.path.read_bytes())
 
-    monkeypatch.setattr("reverie.export.onnxfile._follow", lambda subject: Program())
+    monkeypatch.setattr("reverie.export.onnxfile._trace", lambda subject: Program())
     (tmp_path / "m.onnx").write_bytes(b"an older file")
     honest = subject_of("superres")
     subject = replace(honest, expected=lambda x: (honest.expected(x)[0] + 3 / 255,))

@@ -15,7 +15,7 @@ from reverie.engine import Synthesis
 from reverie.errors import LayerNotFound, PictureError, RecipeError
 from reverie.networks import Network
 from reverie.pictures import srgb_to_oklab
-from reverie.recipes.dream import DreamInputs, DreamSettings, dreaming
+from reverie.recipes.dream import DreamInputs, DreamSettings, dream_synthesis
 from reverie.recipes.zoom import ZoomSettings
 from tests.conftest import MakePicture
 
@@ -28,7 +28,7 @@ def made(what: Synthesis) -> Tensor:
 
 
 def dreamt(photo: Tensor | None, inputs: DreamInputs | None = None, **settings: object) -> Tensor:
-    return made(dreaming(photo, DreamSettings(**{**QUICK, **settings}), inputs=inputs))
+    return made(dream_synthesis(photo, DreamSettings(**{**QUICK, **settings}), inputs=inputs))
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_the_photos_colours_are_kept(photo: Tensor) -> None:
 
 def test_lists_by_octave(photo: Tensor) -> None:
     settings = DreamSettings(size=64, octaves=3, steps=(1, 3), strength=(2, 1, 0.5), layers="relu2_2/relu3_2:2,relu4_2")
-    stages = dreaming(photo, settings).stages
+    stages = dream_synthesis(photo, settings).stages
     assert [s.steps for s in stages] == [1, 3, 3]
     assert [s.rate for s in stages] == [2, 1, 0.5]
     first, second, third = (s.objective for s in stages)
@@ -104,7 +104,7 @@ def test_classes_of_a_network_without_any(photo: Tensor, tiny_module: nn.Sequent
     bare = rv.networks.wrap(tiny_module, mean=0.45, std=0.25, layers=["relu3"])
     for subject in ({"class_name": "castle"}, {"avoid": "dogs"}):
         with pytest.raises(LayerNotFound, match=r"Sequential has no classes to dream of; dreamnet, googlenet.* have"):
-            dreaming(photo, DreamSettings(**QUICK, **subject), network=bare)
+            dream_synthesis(photo, DreamSettings(**QUICK, **subject), network=bare)
 
 
 def test_wishes_change_the_dream(photo: Tensor) -> None:
@@ -158,7 +158,7 @@ def test_a_photo_becomes_seamless(astronaut: Tensor) -> None:
 
 
 def test_seamless_sizes_are_whole_strides(photo: Tensor) -> None:
-    what = dreaming(photo, DreamSettings(seamless=True, size=100, octaves=3))
+    what = dream_synthesis(photo, DreamSettings(seamless=True, size=100, octaves=3))
     assert all(side % 16 == 0 for stage in what.stages for side in stage.size)
     assert what.network.periodic and what.canvas.periodic
 
@@ -166,7 +166,7 @@ def test_seamless_sizes_are_whole_strides(photo: Tensor) -> None:
 def test_a_rolled_beginning_dreams_the_rolled_dream() -> None:
     """By whole strides at every octave: nothing in the run knows where the edges are."""
     settings = DreamSettings(size=64, octaves=2, ratio=2, steps=3, seamless=True, precision="float32")
-    what = dreaming(None, settings)
+    what = dream_synthesis(None, settings)
     what = replace(what, network=what.network.with_precision(torch.float64))
     first = what.canvas.drawn().double()
 
@@ -199,9 +199,9 @@ def test_a_network_of_ones_own(photo: Tensor, tiny: Network) -> None:
     *_, last = rv.recipes.dream(photo, settings, network=tiny)
     assert (last.image - photo).abs().mean() > 0.01
     with pytest.raises(RecipeError, match="round its edges"):
-        dreaming(photo, settings.model_copy(update={"seamless": True}), network=tiny)
+        dream_synthesis(photo, settings.model_copy(update={"seamless": True}), network=tiny)
     with pytest.raises(RecipeError, match="leak"):
-        dreaming(photo, settings.model_copy(update={"leak": 0.1}), network=tiny)
+        dream_synthesis(photo, settings.model_copy(update={"leak": 0.1}), network=tiny)
 
 
 def test_seeds_are_what_a_generator_takes() -> None:

@@ -16,7 +16,7 @@ from reverie.feedforward.johnson import draw_johnson
 from reverie.pictures import periodic_part, read_mask, scaled, write_image
 from reverie.recipes.dream import DreamSettings
 from reverie.recipes.parts.at_once import InstantSettings
-from reverie.recipes.style import StyleInputs, StyleSettings, painting_of
+from reverie.recipes.style import StyleInputs, StyleSettings, style_synthesis
 from reverie.recipes.zoom import ZoomSettings, zoom
 from tests.conftest import MakePicture
 
@@ -136,9 +136,9 @@ def test_a_seamless_painting_takes_the_photos_masks_maps_and_alpha(odd: Tensor, 
     model, here = make_picture(2, 50, 50), right((59, 90))
     flat = torch.cat([here, 1 - here, 0 * here], dim=1)
     for inputs in (StyleInputs(mask=here), StyleInputs(photo_map=flat), StyleInputs(opaque=here)):
-        *_, last = painting_of(odd, [model], settings, inputs=inputs).run()
+        *_, last = style_synthesis(odd, [model], settings, inputs=inputs).run()
         made = last.image
         assert made.shape == (1, 3, 64, 96) and made.isfinite().all()
     for inputs in (StyleInputs(mask=here.mT), StyleInputs(photo_map=flat.mT), StyleInputs(opaque=here.mT)):
         with pytest.raises(PictureError, match=r"for 90x59|alpha"):
-            painting_of(odd, [model], settings, inputs=inputs)
+            style_synthesis(odd, [model], settings, inputs=inputs)

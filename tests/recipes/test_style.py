@@ -18,7 +18,7 @@ from reverie.errors import PictureError, RecipeError
 from reverie.jobs import Job, perform
 from reverie.pictures import periodic_part, scaled, srgb_to_oklab, write_image
 from reverie.recipes.parts.starts import Start, scales
-from reverie.recipes.style import StyleInputs, StyleSettings, painting_of
+from reverie.recipes.style import StyleInputs, StyleSettings, style_synthesis
 
 MakePicture = Callable[..., Tensor]
 
@@ -43,7 +43,7 @@ def made(what: Synthesis) -> Tensor:
 
 
 def painted(photo: Tensor, models: Sequence[Tensor], *, inputs: StyleInputs | None = None, **more: object) -> Tensor:
-    return made(painting_of(photo, list(models), settings(**more), inputs=inputs))
+    return made(style_synthesis(photo, list(models), settings(**more), inputs=inputs))
 
 
 def painted_from(photo: Path, model: Path) -> Tensor:
@@ -69,7 +69,7 @@ def test_a_painting_of_weight_nothing_is_not_there(photo: Tensor, model: Tensor,
 
 
 def test_a_mask_of_ones_is_none(photo: Tensor, model: Tensor) -> None:
-    plain = painting_of(photo, [model], settings(start="photo"))
+    plain = style_synthesis(photo, [model], settings(start="photo"))
     masked = replace(plain, canvas=rv.PixelCanvas(photo, base=photo, mask=torch.ones(1, 1, 36, 48)))
     assert (made(plain) - made(masked)).abs().max() < 1e-4
 
@@ -176,10 +176,10 @@ def test_regions_have_strengths_of_their_own(photo: Tensor, model: Tensor) -> No
 
 
 def test_noise_in_the_paintings_colours(photo: Tensor, model: Tensor) -> None:
-    what = painting_of(photo, [model], settings(start="colours"))
+    what = style_synthesis(photo, [model], settings(start="colours"))
     first = srgb_to_oklab(what.canvas.drawn())
     assert (first.mean((2, 3)) - srgb_to_oklab(model).mean((2, 3))).abs().max() < 0.03
-    grey = painting_of(photo, [model], settings(start="noise")).canvas.drawn()
+    grey = style_synthesis(photo, [model], settings(start="noise")).canvas.drawn()
     assert (grey.mean((2, 3)) - 0.5).abs().max() < 0.02
 
 
@@ -214,7 +214,7 @@ def test_what_is_refused(
     if more.pop("begin", None):
         inputs = {"begin": photo}
     with pytest.raises(error, match=said):
-        painting_of(photo, [model], settings(**more), inputs=StyleInputs(**inputs))
+        style_synthesis(photo, [model], settings(**more), inputs=StyleInputs(**inputs))
 
 
 @pytest.mark.parametrize("start", ["instant", "photo"])
@@ -231,11 +231,11 @@ def test_a_library_call_is_the_same_picture(photo: Tensor, model: Tensor) -> Non
 
 
 def test_it_begins_with_what_instant_paints_at_the_first_scale(photo: Tensor, model: Tensor) -> None:
-    begun = painting_of(photo, [model], settings()).canvas.drawn()
+    begun = style_synthesis(photo, [model], settings()).canvas.drawn()
     assert (
         begun - rv.recipes.instant(photo, model, rv.InstantSettings(precision="float32", tile=0))
     ).abs().max() < 1e-6
-    large = painting_of(photo, [model], settings(size=700, steps=None))
+    large = style_synthesis(photo, [model], settings(size=700, steps=None))
     assert [max(s.size) for s in large.stages] == [350, 495, 700], "the coarser scales are left out"
     assert [s.steps for s in large.stages] == [24, 18, 14]
 
@@ -244,10 +244,10 @@ def test_what_instant_knows_nothing_of_begins_with_the_photo(photo: Tensor, mode
     halves = torch.zeros(1, 3, 36, 48)
     halves[..., 24:] = 1
     inputs = StyleInputs(photo_map=halves, painting_maps=[halves[..., 4:44].repeat(1, 1, 2, 1)[..., :40, :]])
-    assert torch.equal(painting_of(photo, [model], settings(), inputs=inputs).canvas.drawn(), photo)
+    assert torch.equal(style_synthesis(photo, [model], settings(), inputs=inputs).canvas.drawn(), photo)
     for control in ("seamless", "structure"):
-        assert painting_of(photo, [model], settings(steps=None, **{control: True})).stages[0].steps == 60
-    asked = painting_of(photo, [model], settings(start="instant"), inputs=inputs).canvas.drawn()
+        assert style_synthesis(photo, [model], settings(steps=None, **{control: True})).stages[0].steps == 60
+    asked = style_synthesis(photo, [model], settings(start="instant"), inputs=inputs).canvas.drawn()
     assert (asked - photo).abs().mean() > 0.02, "unless it is asked for"
 
 
@@ -256,7 +256,7 @@ def test_from_instant_a_third_of_the_steps_reach_further(astronaut: Tensor) -> N
     like = rv.read_image(styles.path("night-strokes"))
     reached = {}
     for start, steps in (("instant", 6), ("photo", 18)):
-        what = painting_of(astronaut, [like], settings(start=start, size=128, steps=steps))
+        what = style_synthesis(astronaut, [like], settings(start=start, size=128, steps=steps))
         what = replace(what, stages=what.stages[-1:])
         reached[start] = float(rv.evaluate(what.objective, what.network, made(what)).total)
     assert reached["instant"] < 0.95 * reached["photo"]
@@ -268,7 +268,7 @@ def test_masks_go_with_a_line_search(photo: Tensor, model: Tensor) -> None:
     mask[..., 12:] = torch.linspace(0, 1, 36)
     reached = {}
     for optimiser in ("adam", "lbfgs"):
-        what = painting_of(
+        what = style_synthesis(
             photo, [model], settings(optimiser=optimiser, steps=20, start="photo"), inputs=StyleInputs(mask=mask)
         )
         image = made(what)
@@ -283,4 +283,4 @@ def test_a_network_of_ones_own(photo: Tensor, model: Tensor, dreamnet: rv.networ
     *_, woven = rv.recipes.texture(model, rv.TextureSettings(size=32, steps=2), network=dreamnet)
     assert woven.image.shape == (1, 3, 32, 32)
     with pytest.raises(RecipeError, match="round its edges, and dreamnet does not"):
-        painting_of(photo, [model], settings(seamless=True), network=dreamnet)
+        style_synthesis(photo, [model], settings(seamless=True), network=dreamnet)

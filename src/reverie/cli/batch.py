@@ -42,7 +42,7 @@ from reverie.jobs.job import Job
 from reverie.jobs.pool import ProcessPool, WorkerPool
 from reverie.jobs.presets import presets, with_preset
 from reverie.jobs.ray_pool import RayPool
-from reverie.jobs.share import workers_here
+from reverie.jobs.workers import local_workers
 from reverie.networks import download
 from reverie.pictures import keeps_recipe
 
@@ -143,7 +143,7 @@ def _pool(given: Given) -> Callable[[int], WorkerPool]:
     workers, cluster = given["workers"], given["cluster"]
     if cluster is not None:
         return lambda most: RayPool(cluster, most=most, count=workers)
-    return lambda most: ProcessPool(min(most, workers) if workers else workers_here(most))
+    return lambda most: ProcessPool(min(most, workers) if workers else local_workers(most))
 
 
 def _name_of(words: list[str]) -> str:

@@ -32,44 +32,44 @@ def main(argv: Sequence[str] | None = None) -> int:
         0
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    telling = Telling(debug="--debug" in words, machine="--json" in words)
+    messages = Messages(debug="--debug" in words, machine="--json" in words)
     _let_waiting_threads_sleep()
     if argv is None:
-        warnings.showwarning = telling.warned
+        warnings.showwarning = messages.warned
     try:
-        code = _run([word for word in words if word != "--debug"], telling, alone=argv is None)
+        code = _run([word for word in words if word != "--debug"], messages, alone=argv is None)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
         sys.stdout = nowhere()  # lives until the process ends
         return BROKEN
     except KeyboardInterrupt:
-        return telling.end("stopped before the picture was written.", STOPPED)
+        return messages.end("stopped before the picture was written.", STOPPED)
     except ReverieError as error:
-        return telling.end(str(error), REFUSED)
+        return messages.end(str(error), REFUSED)
     except MemoryError:
-        return telling.end(_NO_MEMORY, REFUSED)
+        return messages.end(_NO_MEMORY, REFUSED)
     except Exception as error:
         if "allocate memory" in str(error) or "not enough memory" in str(error):
-            return telling.end(_NO_MEMORY, REFUSED)
+            return messages.end(_NO_MEMORY, REFUSED)
         what = f"{type(error).__name__}: {error}"[:300]
-        return telling.end(f"{what} (a fault of Reverie's; --debug shows where)", BROKEN)
+        return messages.end(f"{what} (a fault of Reverie's; --debug shows where)", BROKEN)
 
 
-def _run(words: Sequence[str], telling: Telling, *, alone: bool) -> int:
+def _run(words: Sequence[str], messages: Messages, *, alone: bool) -> int:
     """Run a command; under a guardian where it may take long and the process is ours alone."""
     from reverie.cli.app import run, takes_long
 
     if not (alone and takes_long(words) and can_guard()):
         return run(words)
-    return guarded(run, words, note=telling.note)
+    return guarded(run, words, note=messages.note)
 
 
 _NO_MEMORY = "there is not enough memory for this; try a smaller --size."
 
 
 @dataclass(frozen=True)
-class Telling:
+class Messages:
     """Reports the end of a command as one line, on request after a traceback or as JSON too."""
 
     debug: bool

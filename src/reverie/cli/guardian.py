@@ -78,7 +78,7 @@ def guarded(work: Callable[[Sequence[str]], int], words: Sequence[str], *, note:
         OutOfMemory: in the guardian; the work was killed and cannot go on.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _heard())
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _signals())
     while True:
         (reader, writer), (life, alive) = os.pipe(), os.pipe()
         guardian, worker = os.getpid(), os.fork()
@@ -92,18 +92,18 @@ def guarded(work: Callable[[Sequence[str]], int], words: Sequence[str], *, note:
         os.close(life)
         code = _ended(worker)
         os.close(alive)
-        plan = _last(reader)
+        plan = _last_plan(reader)
         if code != -signal.SIGKILL:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            return code if code >= 0 else _end_alike(-code)
-        _mend_terminal()
+            return code if code >= 0 else _end_by_signal(-code)
+        _restore_terminal()
         if not plan.words and not plan.more:
             raise OutOfMemory(plan.line)
         note(plan.line)
         words = plan.words or _with(words, plan.more)
 
 
-def _heard() -> set[signal.Signals]:
+def _signals() -> set[signal.Signals]:
     return {signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
@@ -130,7 +130,7 @@ def _die_at_end_of(life: int) -> None:
 def _ended(worker: int) -> int:
     """Wait for the worker; what others ask of the guardian is asked of the worker. Its code, or minus its signal."""
     while True:
-        came = signal.sigwaitinfo(_heard())
+        came = signal.sigwaitinfo(_signals())
         if came.si_signo == signal.SIGCHLD:
             ended, status = os.waitpid(worker, os.WNOHANG)
             if ended:
@@ -139,7 +139,7 @@ def _ended(worker: int) -> int:
             os.kill(worker, came.si_signo)
 
 
-def _last(reader: int) -> RestartPlan:
+def _last_plan(reader: int) -> RestartPlan:
     """Read the worker's last restart plan."""
     os.set_blocking(reader, False)
     said = b""
@@ -158,7 +158,7 @@ def _with(words: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:
     return (*words[:end], *more, *words[end:])
 
 
-def _end_alike(number: int) -> int:
+def _end_by_signal(number: int) -> int:
     """End by the signal that ended the worker, as if there had been only one process."""
     with suppress(OSError, ValueError):
         signal.signal(number, signal.SIG_DFL)
@@ -166,7 +166,7 @@ def _end_alike(number: int) -> int:
     return 128 + number
 
 
-def _mend_terminal() -> None:
+def _restore_terminal() -> None:
     """Show the cursor again, and clear the line of the bar."""
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[2K\x1b[?25h")

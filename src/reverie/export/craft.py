@@ -67,21 +67,21 @@ def export(
                 raise RecipeError("--runtime is for a page; name its folder with -o, or leave it out.")
             how = settings.model_dump()
             made = export_onnx(network, output, painting=painting, calibrate=calibrate, **how)
-            return list(_said(made, str(made.path)))
+            return list(_summary(made, str(made.path)))
         for name, value in {"painting": painting, "size": settings.size, "layers": settings.layers or None}.items():
             if value is not None:
                 raise RecipeError(f"--{name} is for an .onnx file; a page asks for paintings and sizes itself.")
         page = export_page(
             network, output, factor=settings.factor, int8=settings.int8, calibrate=calibrate, runtime=runtime
         )
-        said = [line for each in page.networks for line in _said(each, f"{page.folder}/model/{each.path.name}")]
+        said = [line for each in page.networks for line in _summary(each, f"{page.folder}/model/{each.path.name}")]
         show = f"  show it: python -m http.server --directory {shlex.quote(str(page.folder))}"
         return [*said, f"{page.folder}  {page.bytes / 1e6:.1f} MB", show]
 
     return Task(write)
 
 
-def _said(made: Exported, path: str) -> Iterator[str]:
+def _summary(made: Exported, path: str) -> Iterator[str]:
     """Yield lines on what was written, and how closely it matches Python."""
     for photo, reason in made.left_out.items():
         yield f"  '{photo}' is left out: {reason:.150}"
@@ -94,10 +94,10 @@ def _said(made: Exported, path: str) -> Iterator[str]:
         height, width = each.size
         yield f"  against Python at {width}x{height}: at most {each.most:.2g}, mean {each.mean:.2g} {unit}"
     if made.quantised is not None:
-        yield from _compared(made.quantised, pictures=made.pictures)
+        yield from _comparison(made.quantised, pictures=made.pictures)
 
 
-def _compared(found: Quantised, *, pictures: bool) -> Iterator[str]:
+def _comparison(found: Quantised, *, pictures: bool) -> Iterator[str]:
     """Yield lines that compare float and int8."""
     height, width = found.size
     yield f"  {found.convolutions[0]} of {found.convolutions[1]} convolutions in 8 bits; at {width}x{height} here:"

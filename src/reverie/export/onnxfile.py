@@ -123,8 +123,8 @@ def write_onnx(subject: Subject, output: Path, *, int8: bool = False, calibrate:
     check_writable(output)
     with scratch_folder() as folder:
         wide = made = folder / "float.onnx"
-        with _quietly():
-            _follow(subject).save(str(wide), external_data=False)
+        with _silenced():
+            _trace(subject).save(str(wide), external_data=False)
         parity = compare(subject, wide)
         if int8:
             made = folder / "int8.onnx"
@@ -168,7 +168,7 @@ def check_extra() -> None:
         raise RecipeError("exporting needs ONNX; install it with: pip install 'reverie-dream[export]'.")
 
 
-def _follow(subject: Subject) -> Any:
+def _trace(subject: Subject) -> Any:
     """Trace the module as an ONNX program, with its metadata inside."""
     given = subject.traced
     with torch.no_grad():
@@ -211,7 +211,7 @@ def _difference(size: tuple[int, int], made: Sequence[Any], wanted: Sequence[Any
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def _silenced() -> Iterator[None]:
     """Silence the exporter's messages, which are meant for its developers."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -95,7 +95,7 @@ def _parts(
         models = {f"model/{each.path.name}": each.path.read_bytes() for each in made}
     parts = {f"runtime/{name}": data for name, data in files.items()} | models | _pictures(subjects[-1])
     parts |= {name: (resources.files("reverie.export") / "web" / name).read_bytes() for name in ASSETS}
-    told = {**about(subjects, models), "check": check, "files": sorted(parts)}
+    told = {**metadata(subjects, models), "check": check, "files": sorted(parts)}
     return made, parts | {ABOUT: json.dumps(told, indent=1).encode()}
 
 
@@ -111,7 +111,7 @@ def subjects_for(network: str | Path, factor: int | None) -> tuple[Subject, ...]
     return instant_halves() if subject.kind == "instant" else (subject,)
 
 
-def about(subjects: tuple[Subject, ...], models: Mapping[str, bytes]) -> dict[str, object]:
+def metadata(subjects: tuple[Subject, ...], models: Mapping[str, bytes]) -> dict[str, object]:
     """Describe the network for the page."""
     last = subjects[-1]
     begin, most = SIDES[last.kind]

@@ -5,7 +5,7 @@ from reverie.jobs.checkpoints import Checkpoints, read_state, write_state
 from reverie.jobs.events import Event
 from reverie.jobs.folder import Folder, begin, holds_job, reopen
 from reverie.jobs.job import Job
-from reverie.jobs.kept import Kept, Source
+from reverie.jobs.kept_run import KeptRun, Source
 from reverie.jobs.machines import Machines
 from reverie.jobs.perform import perform, resume
 from reverie.jobs.record import Record, read_record
@@ -18,7 +18,7 @@ __all__ = [
     "Event",
     "Folder",
     "Job",
-    "Kept",
+    "KeptRun",
     "Machines",
     "Record",
     "Source",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reverie.jobs.inputs import files_of
 from reverie.jobs.job import Expected, Job, paths
-from reverie.jobs.kept import differences
+from reverie.jobs.kept_run import differences
 from reverie.jobs.record import read_record
 
 

@@ -15,7 +15,7 @@ from reverie.errors import FileError, RecipeError
 from reverie.files import Owned, is_owned, own
 from reverie.jobs.checkpoints import Checkpoints
 from reverie.jobs.job import Expected, Job
-from reverie.jobs.kept import Kept, Source, differences
+from reverie.jobs.kept_run import KeptRun, Source, differences
 from reverie.jobs.record import hash_of, relative
 from reverie.strangers import TEXT, contents
 
@@ -35,7 +35,7 @@ class Folder:
     """
 
     owned: Owned
-    kept: Kept
+    kept: KeptRun
 
     @property
     def path(self) -> Path:
@@ -148,7 +148,7 @@ def _copy(number: int, source: Source) -> str:
 
 
 @contextmanager
-def begin(path: Path, kept: Kept, files: Sequence[Path]) -> Iterator[Folder]:
+def begin(path: Path, kept: KeptRun, files: Sequence[Path]) -> Iterator[Folder]:
     """Create the folder of a new job, locked until the block ends.
 
     Args:
@@ -197,9 +197,9 @@ def holds_job(path: Path) -> bool:
     return is_owned(path) and (path / _JOB).is_file()
 
 
-def _read(path: Path) -> Kept:
+def _read(path: Path) -> KeptRun:
     try:
-        return Kept.from_json(contents(path, RecipeError, most=TEXT))
+        return KeptRun.from_json(contents(path, RecipeError, most=TEXT))
     except RecipeError as error:
         raise RecipeError(f"'{path}': {error}") from error.__cause__
 

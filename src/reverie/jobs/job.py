@@ -18,13 +18,13 @@ EVERY = 30.0
 """Seconds between checkpoints."""
 
 
-class Part(BaseModel):
+class FrozenModel(BaseModel):
     """Base class of serialised models: frozen, and unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class Stop(Part):
+class Stop(FrozenModel):
     """Step after which a picture was taken, if not the last; both are counted from 1."""
 
     stage: int = Field(ge=1)
@@ -39,7 +39,7 @@ def _several(value: Any) -> Any:
 Files = Annotated[tuple[str, ...], BeforeValidator(_several)]
 
 
-class RunOptions(Part):
+class RunOptions(FrozenModel):
     """Options of a run: what is written besides the result, and how it is kept.
 
     Attributes:
@@ -57,7 +57,7 @@ class RunOptions(Part):
     checkpoint_every: float = Field(default=EVERY, ge=0, allow_inf_nan=False)
 
 
-class Expected(Part):
+class Expected(FrozenModel):
     """Conditions that a job repeating a recorded one must meet.
 
     Attributes:
@@ -75,7 +75,7 @@ class Expected(Part):
     notes: tuple[str, ...] = ()
 
 
-class Job(Part):
+class Job(FrozenModel):
     """Request to make something.
 
     Attributes:

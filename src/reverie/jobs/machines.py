@@ -12,7 +12,7 @@ from reverie.engine.memory import free_memory, parse_memory, resident
 from reverie.engine.plan import TILES
 from reverie.engine.runs import Frames, Optimisation
 from reverie.errors import RecipeError
-from reverie.jobs.share import Share, share_out, workers_here
+from reverie.jobs.workers import Workers, join_workers, local_workers
 
 LOCAL = "local"
 S = TypeVar("S", bound=Settings)
@@ -38,7 +38,7 @@ class Machines:
         if cluster is not None:
             the_ray()
         self._address, self._wished, self._part, self._tile = cluster, workers, share, tile
-        self._share: Share | None = None
+        self._workers_joined: Workers | None = None
         self._executor: RayExecutor | None = None
 
     @property
@@ -77,23 +77,23 @@ class Machines:
         """Return the executor of a plan; None leaves it to the plan."""
         if self._address is None or not chosen.tile:
             return None
-        share = self._joined(self._address)
-        self._executor = RayExecutor(share.count, tile=chosen.tile, address=self._address, threads=share.threads)
+        workers = self._joined(self._address)
+        self._executor = RayExecutor(workers.count, tile=chosen.tile, address=self._address, threads=workers.threads)
         return self._executor
 
     def close(self) -> None:
         """End the workers, and the cluster where it was started here."""
         if self._executor is not None:
             self._executor.close()
-        if self._share is not None and self._share.own:
+        if self._workers_joined is not None and self._workers_joined.own:
             leave()
-        self._executor = self._share = None
+        self._executor = self._workers_joined = None
 
     def _workers(self) -> int:
         """Count the workers; the cluster of other machines has to be asked."""
         if self._wished is not None:
             return self._wished
-        return workers_here(2**31) if self._address in (None, LOCAL) else self._joined(str(self._address)).count
+        return local_workers(2**31) if self._address in (None, LOCAL) else self._joined(str(self._address)).count
 
     def _memory(self, memory: str | None) -> int:
         """Return the bytes for each worker; on one machine they share what there is."""
@@ -101,9 +101,9 @@ class Machines:
         own = resident()
         return own + max(0, allowed - own) // (self._workers() if self._address == LOCAL else 1)
 
-    def _joined(self, address: str) -> Share:
-        self._share = self._share or share_out(address, most=2**31, count=self._wished)
-        return self._share
+    def _joined(self, address: str) -> Workers:
+        self._workers_joined = self._workers_joined or join_workers(address, most=2**31, count=self._wished)
+        return self._workers_joined
 
 
 def memory_for(wished: str | None, share: float) -> int:

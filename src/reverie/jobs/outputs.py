@@ -21,7 +21,7 @@ from reverie.files import (
 )
 from reverie.jobs.folder import KEPT, Folder
 from reverie.jobs.job import RunOptions
-from reverie.jobs.kept import Kept
+from reverie.jobs.kept_run import KeptRun
 from reverie.pictures import check_output, format_of
 
 
@@ -92,7 +92,7 @@ def check_no_input(output: Path, inputs: Iterable[Path]) -> None:
 
 @contextmanager
 def placed(
-    output: Path | None, options: RunOptions, *, name: Path, inputs: Iterable[Path], kept: Kept | None = None
+    output: Path | None, options: RunOptions, *, name: Path, inputs: Iterable[Path], kept: KeptRun | None = None
 ) -> Iterator[Outputs]:
     """Choose, check and reserve where a picture goes, before any work.
 

@@ -15,7 +15,7 @@ from reverie import styles
 from reverie.crafts.registry import find
 from reverie.crafts.settings import validated
 from reverie.errors import PluginWarning, RecipeError, suggestion
-from reverie.jobs.job import Job, Part
+from reverie.jobs.job import FrozenModel, Job
 from reverie.strangers import json_object, refusing
 
 PLUGINS = "reverie.presets"
@@ -23,7 +23,7 @@ PLUGINS = "reverie.presets"
 _ROOM = Path(__file__).parents[1] / "presets"
 
 
-class Preset(Part):
+class Preset(FrozenModel):
     """Settings that go well together.
 
     Attributes:

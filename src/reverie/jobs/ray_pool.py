@@ -11,7 +11,7 @@ import torch
 from reverie.engine.joining import leave, the_ray
 from reverie.jobs.items import Item
 from reverie.jobs.pool import Event, ItemEnded, ItemProgress, ItemStepped, WorkerPool, make_item
-from reverie.jobs.share import share_out
+from reverie.jobs.workers import join_workers
 
 
 class RayPool(WorkerPool):
@@ -26,10 +26,10 @@ class RayPool(WorkerPool):
     """
 
     def __init__(self, address: str, *, most: int, count: int | None = None) -> None:
-        share = share_out(address, most=most, count=count)
-        self.count, self._own = share.count, share.own
+        workers = join_workers(address, most=most, count=count)
+        self.count, self._own = workers.count, workers.own
         machines = max(1, len([node for node in the_ray().nodes() if node["Alive"]]))
-        self._arguments = (share.threads, min(1.0, machines / self.count))
+        self._arguments = (workers.threads, min(1.0, machines / self.count))
         self._actors: list[Any] = [None] * self.count
         self._running: dict[int, tuple[Item, float, Any]] = {}
         self._smaller: dict[int, int | None] = {}

@@ -16,7 +16,7 @@ from reverie.crafts.craft import Craft
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, validated
 from reverie.errors import PictureError, RecipeError, reason_of
-from reverie.jobs.job import Part, Stop
+from reverie.jobs.job import FrozenModel, Stop
 from reverie.networks.used import NetworkUsed
 from reverie.pictures import read_recipe
 from reverie.strangers import refusing
@@ -42,7 +42,7 @@ def _runnable(threads: int) -> int:
     return min(threads, max(_MOST_THREADS, 2 * (os.cpu_count() or 1)))
 
 
-class Input(Part):
+class Input(FrozenModel):
     """A picture that went into a run.
 
     Attributes:
@@ -56,7 +56,7 @@ class Input(Part):
     sha256: Sha256
 
 
-class Record(Part):
+class Record(FrozenModel):
     """Record stored in a picture: the request that made it, and what was used.
 
     Attributes:

@@ -28,7 +28,7 @@ _DECADES = 6  # at most, below the largest value
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepLosses:
     """Losses of one step of a run, as the report shows them; size is (H, W)."""
 
     stage: int
@@ -37,7 +37,7 @@ class Moment:
     losses: dict[str, float]
 
     @classmethod
-    def of(cls, iterate: Iterate) -> Moment:
+    def of(cls, iterate: Iterate) -> StepLosses:
         """Extract what the report needs from an iterate: numbers, not pictures."""
         return cls(iterate.stage, iterate.size, iterate.total, iterate.losses)
 
@@ -138,12 +138,12 @@ class Page:
         return memory.getvalue()
 
 
-def write_report(path: Path, moments: Sequence[Moment], *, title: str, into: Placing = replacing) -> Path:
+def write_report(path: Path, history: Sequence[StepLosses], *, title: str, into: Placing = replacing) -> Path:
     """Write the plot of a run: the objective above, its terms below; return where it lies.
 
     Args:
         path: a ``.png`` file.
-        moments: one a step, at least one.
+        history: one a step, at least one.
         title: one line.
         into: how the file comes to its place.
 
@@ -151,39 +151,39 @@ def write_report(path: Path, moments: Sequence[Moment], *, title: str, into: Pla
         PictureError: the file cannot be written.
     """
     with into(path) as draft:
-        draft.file.write(draw_report(moments, title=title))
+        draft.file.write(draw_report(history, title=title))
     return draft.placed or path
 
 
-def draw_report(moments: Sequence[Moment], *, title: str) -> bytes:
+def draw_report(history: Sequence[StepLosses], *, title: str) -> bytes:
     """Draw the plot as the bytes of a PNG."""
     page = Page()
     right, middle = _WIDTH - _RIGHT, _TOP + (_HEIGHT - _TOP - _BOTTOM - _GAP) * _TOTAL_SHARE
-    above = Frame(_LEFT, _TOP, right, middle, len(moments))
-    below = Frame(_LEFT, middle + _GAP, right, _HEIGHT - _BOTTOM, len(moments))
+    above = Frame(_LEFT, _TOP, right, middle, len(history))
+    below = Frame(_LEFT, middle + _GAP, right, _HEIGHT - _BOTTOM, len(history))
     page.text((24, 32), _cut(title, 90), size=20, colour=_INK, anchor="lm")
-    steps = f"{len(moments)} step{'s' if len(moments) > 1 else ''}"
+    steps = f"{len(history)} step{'s' if len(history) > 1 else ''}"
     page.text((_WIDTH - 24, 32), steps, size=14, colour=_DIM, anchor="rm")
-    _draw_plot(page, above, [_total(moments)], moments, heading="objective")
-    _draw_plot(page, below, _terms(moments), moments, heading="terms, each by itself")
-    _draw_stages(page, above, moments)
+    _draw_plot(page, above, [_total(history)], history, heading="objective")
+    _draw_plot(page, below, _terms(history), history, heading="terms, each by itself")
+    _draw_stages(page, above, history)
     _draw_steps(page, below)
     return page.png()
 
 
-def _total(moments: Sequence[Moment]) -> Line:
-    return Line("total", _INK, tuple(m.total for m in moments))
+def _total(history: Sequence[StepLosses]) -> Line:
+    return Line("total", _INK, tuple(m.total for m in history))
 
 
-def _terms(moments: Sequence[Moment]) -> list[Line]:
-    names = list(dict.fromkeys(name for m in moments for name in m.losses))
+def _terms(history: Sequence[StepLosses]) -> list[Line]:
+    names = list(dict.fromkeys(name for m in history for name in m.losses))
     return [
-        Line(name, _COLOURS[i % len(_COLOURS)], tuple(m.losses.get(name) for m in moments))
+        Line(name, _COLOURS[i % len(_COLOURS)], tuple(m.losses.get(name) for m in history))
         for i, name in enumerate(names)
     ]
 
 
-def _draw_plot(page: Page, frame: Frame, lines: Sequence[Line], moments: Sequence[Moment], *, heading: str) -> None:
+def _draw_plot(page: Page, frame: Frame, lines: Sequence[Line], history: Sequence[StepLosses], *, heading: str) -> None:
     """Draw a plot: heading, grid, boundaries of stages, lines and legend."""
     axis = Axis.around(lines)
     scale = ", logarithmic" if axis.logarithmic else ""
@@ -192,11 +192,11 @@ def _draw_plot(page: Page, frame: Frame, lines: Sequence[Line], moments: Sequenc
         y = frame.up(axis.share(value))
         page.line([(frame.left, y), (frame.right, y)], _GRID)
         page.text((frame.left - 10, y), f"{value:g}", size=13, colour=_DIM, anchor="rm")
-    for first in _firsts(moments)[1:]:
+    for first in _firsts(history)[1:]:
         page.dashes(frame.across(first - 0.5), frame.top, frame.bottom, _EDGE)
     page.line([(frame.left, frame.bottom), (frame.right, frame.bottom)], _EDGE)
     for line in lines:
-        for run in _runs(line, moments, axis):
+        for run in _runs(line, history, axis):
             points = [(frame.across(s), frame.up(axis.share(v))) for s, v in run]
             page.line(points, line.colour, 2)
     _draw_legend(page, frame, lines)
@@ -214,12 +214,12 @@ def _draw_legend(page: Page, frame: Frame, lines: Sequence[Line]) -> None:
         page.text((_WIDTH - 24, y), f"{last:.3g}", size=14, colour=_DIM, anchor="rm")
 
 
-def _draw_stages(page: Page, frame: Frame, moments: Sequence[Moment]) -> None:
+def _draw_stages(page: Page, frame: Frame, history: Sequence[StepLosses]) -> None:
     """Draw each stage's size below the plot, where there is room."""
-    firsts = [*_firsts(moments), len(moments) + 1]
+    firsts = [*_firsts(history), len(history) + 1]
     free = frame.left
     for first, end in itertools.pairwise(firsts):
-        height, width = moments[first - 1].size
+        height, width = history[first - 1].size
         words, x = f"{width}x{height}", frame.across((first + end - 1) / 2)
         half = 4.2 * len(words)
         if x - half >= free:
@@ -237,17 +237,17 @@ def _draw_steps(page: Page, frame: Frame) -> None:
     page.text((middle, frame.bottom + 40), "step", size=13, colour=_DIM, anchor="mm")
 
 
-def _firsts(moments: Sequence[Moment]) -> list[int]:
+def _firsts(history: Sequence[StepLosses]) -> list[int]:
     """List the first step of each stage, counted from 1 over the run."""
-    return [n for n, m in enumerate(moments, 1) if n == 1 or m.stage != moments[n - 2].stage]
+    return [n for n, m in enumerate(history, 1) if n == 1 or m.stage != history[n - 2].stage]
 
 
-def _runs(line: Line, moments: Sequence[Moment], axis: Axis) -> list[list[tuple[int, float]]]:
+def _runs(line: Line, history: Sequence[StepLosses], axis: Axis) -> list[list[tuple[int, float]]]:
     """Split a line's points into pieces, broken between stages and where it cannot be drawn."""
     pieces: list[list[tuple[int, float]]] = [[]]
     for step, value in enumerate(line.values, 1):
         drawable = value is not None and (value >= axis.low or not axis.logarithmic)
-        if not drawable or (step > 1 and moments[step - 1].stage != moments[step - 2].stage):
+        if not drawable or (step > 1 and history[step - 1].stage != history[step - 2].stage):
             pieces.append([])
         if drawable and value is not None:
             pieces[-1].append((step, value))

@@ -21,7 +21,7 @@ from reverie.jobs.folder import Folder
 from reverie.jobs.job import Stop
 from reverie.jobs.outputs import Outputs, beside, depth_for
 from reverie.jobs.record import Record
-from reverie.jobs.report import Moment, write_report
+from reverie.jobs.report import StepLosses, write_report
 from reverie.pictures import is_lossless, read_image, resize, side_by_side, size_of, write_image
 
 PREVIEW = "preview.png"
@@ -47,10 +47,10 @@ class Writer(ABC):
     """Writes a run's output, during the run and at its end.
 
     Attributes:
-        moments: what is kept of the losses, for a report.
+        history: losses by step, for a report.
     """
 
-    moments: list[Moment]
+    history: list[StepLosses]
     said: tuple[str, ...] = ()
 
     @abstractmethod
@@ -109,7 +109,7 @@ class StillWriter(Writer):
     folder: Folder | None = None
     result: Size | None = None
     before: Sequence[int] = ()
-    moments: list[Moment] = field(default_factory=list)
+    history: list[StepLosses] = field(default_factory=list)
     _written: list[Path] = field(default_factory=list)
     _size: Size | None = None
 
@@ -128,7 +128,7 @@ class StillWriter(Writer):
         if step.last and self.result is not None:
             yield Enlarging(self.result)
         if self.outputs.report is not None:
-            self.moments.append(Moment(step.stage, step.size, step.total, step.losses))
+            self.history.append(StepLosses(step.stage, step.size, step.total, step.losses))
         count = sum(self.before[: step.at[0] - 1]) + step.at[1]
         if self.save_every and count % self.save_every == 0:
             yield Saved(self._save(self.outputs.step(count), step.image, step))
@@ -143,7 +143,7 @@ class StillWriter(Writer):
         if outputs.report is not None:
             names = ", ".join(name for name, _ in self.shown) or self.outputs.result.name
             title = f"{self.record.craft}: {names}"
-            self._written.append(write_report(outputs.report, self.moments, title=title, into=self._into))
+            self._written.append(write_report(outputs.report, self.history, title=title, into=self._into))
         return iter(())
 
     @property
@@ -202,7 +202,7 @@ class FramesWriter(Writer):
     record: Record
     outputs: FrameOutputs
     folder: Folder
-    moments: list[Moment] = field(default_factory=list)
+    history: list[StepLosses] = field(default_factory=list)
     _film: tuple[Path, ...] = ()
     _last: Path | None = None
     _size: Size | None = None
@@ -277,7 +277,7 @@ class WeightsWriter(Writer):
     output: Path
     folder: Folder
     photos: int
-    moments: list[Moment] = field(default_factory=list)
+    history: list[StepLosses] = field(default_factory=list)
     _written: tuple[Path, ...] = ()
     _looked: float = field(default_factory=time.monotonic)
 
@@ -332,7 +332,7 @@ class ReportWriter(Writer):
     """
 
     output: Path
-    moments: list[Moment] = field(default_factory=list)
+    history: list[StepLosses] = field(default_factory=list)
     said: tuple[str, ...] = ()
 
     @property

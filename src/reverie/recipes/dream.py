@@ -185,10 +185,10 @@ def dream(
     Example:
         *_, last = rv.recipes.dream(photo, rv.DreamSettings(size=512, layers=("relu5_2",)))
     """
-    return dreaming(photo, settings, inputs=DreamInputs(guide, like, avoid_like, mask, region), network=network)
+    return dream_synthesis(photo, settings, inputs=DreamInputs(guide, like, avoid_like, mask, region), network=network)
 
 
-def dreaming(
+def dream_synthesis(
     photo: Tensor | None,
     settings: DreamSettings,
     *,
@@ -207,13 +207,13 @@ def dreaming(
     network = network_for(settings, network, seamless=settings.seamless, leak=settings.leak)
     check_classes(network, settings)
     inputs = with_masks(inputs or DreamInputs(), photo)
-    start = beginning(photo, settings, network)
+    start = initial_picture(photo, settings, network)
     defaults = FROM_NOISE if photo is None else ON_PHOTO
     wished = [s.completed(network) for s in subjects_of(settings, inputs)]
     if not all(each.deep(network) for each in wished):
         raise LayerNotFound(f"{network.name} says no layers to dream with; name some by --layers.")
     scales = large_enough(stages_of(size_of(start), settings, network, defaults), wished, network)
-    objectives = declared([subjects for _, subjects in scales], network, scaled(start, scales[0][0].size))
+    objectives = objectives_of([subjects for _, subjects in scales], network, scaled(start, scales[0][0].size))
     stages = [replace(stage, objective=each) for (stage, _), each in zip(scales, objectives, strict=True)]
     return Synthesis(
         objectives[-1],
@@ -253,7 +253,7 @@ def with_masks(inputs: DreamInputs, photo: Tensor | None) -> DreamInputs:
     return replace(inputs, mask=mask, region=region)
 
 
-def beginning(photo: Tensor | None, settings: DreamSettings, network: Network) -> Tensor:
+def initial_picture(photo: Tensor | None, settings: DreamSettings, network: Network) -> Tensor:
     """Prepare the initial picture at the result's size: the photo or noise, made seamless on request."""
     picture = noise(settings) if photo is None else photo
     if not settings.seamless:
@@ -295,7 +295,7 @@ def large_enough(stages: Sequence[Stage], wished: Sequence[Subjects], network: N
     return [pair for pair, enough in zip(pairs[:-1], fits, strict=False) if enough] + pairs[-1:]
 
 
-def declared(wished: Sequence[Subjects], network: Network, first: Tensor) -> list[Objective]:
+def objectives_of(wished: Sequence[Subjects], network: Network, first: Tensor) -> list[Objective]:
     """Build the objective of each octave; octaves with the same subjects share one."""
     made = {each.layers: objective_of(each, network, first) for each in {s.layers: s for s in wished}.values()}
     return [made[each.layers] for each in wished]

@@ -41,7 +41,7 @@ from reverie.pictures import (
     scaled,
     size_of,
 )
-from reverie.recipes.parts.at_once import InstantSettings, alpha_of_each, counted, resolved, size_for
+from reverie.recipes.parts.at_once import InstantSettings, alpha_of_each, alpha_weights, resolve_precision, size_for
 from reverie.recipes.parts.custom_style import paint_custom
 
 INSTANT = "instant"
@@ -131,7 +131,7 @@ def painter(
     Raises:
         RecipeError, PictureError, WeightsError: as `instant`.
     """
-    settings = resolved(settings or InstantSettings())
+    settings = resolve_precision(settings or InstantSettings())
     check_colour_mode(settings.colour, photo=True, paintings=len(paintings))
     for picture in paintings:
         _check(picture, "painting")
@@ -170,7 +170,7 @@ class Painter:
         _check(photo, "photo")
         settings, size = self.settings, size_for(photo, self.settings)
         own = scaled(photo, size)
-        image = self._painted(own, self.tile(size), counted(opaque, of=photo, size=size))
+        image = self._painted(own, self.tile(size), alpha_weights(opaque, of=photo, size=size))
         if settings.colour != "painting" and settings.colour_amount:
             many = [opaque_colours(p, alpha) for p, alpha in zip(self.paintings, self.opaque, strict=True)]
             image = coloured(image, photo=own, paintings=many, mode=settings.colour, amount=settings.colour_amount)
@@ -218,7 +218,7 @@ class Painter:
         pixels = [_digest(picture) for picture in (painting, alpha) if picture is not None]
         key = (*pixels, size, tile, self.network.sha256, self.network.dtype, torch.get_num_threads())
         if key not in _SEEN:
-            picture, opaque = resize(painting, size).clamp(0, 1), counted(alpha, of=painting, size=size)
+            picture, opaque = resize(painting, size).clamp(0, 1), alpha_weights(alpha, of=painting, size=size)
             _SEEN[key] = encode(self.network, picture, _READ, tile, keep=(), opaque=opaque).seen
             while len(_SEEN) > _MOST_SEEN:
                 _SEEN.popitem(last=False)

@@ -50,10 +50,10 @@ from reverie.pictures import (
     scaled,
     size_of,
 )
-from reverie.recipes.parts.at_once import alpha_of_each, counted
+from reverie.recipes.parts.at_once import alpha_of_each, alpha_weights
 from reverie.recipes.parts.losses import LOSSES, Loss
 from reverie.recipes.parts.networks import network_for
-from reverie.recipes.parts.regions import Part, dialled, drawn, found, within
+from reverie.recipes.parts.regions import PaintedRegion, find_regions, intersect, read_regions, with_strengths
 from reverie.recipes.parts.starts import FIRST_SCALES, Start, noise, painted_at_once, scales
 from reverie.recipes.parts.subjects import parse_weighted
 from reverie.recipes.upscale import enlargement
@@ -177,10 +177,10 @@ def style(
     many = [painting] if isinstance(painting, Tensor) else list(painting)
     maps = () if painting_map is None else (painting_map,)
     inputs = StyleInputs(mask, photo_map, maps, begin, photo_alpha, painting_alpha)
-    return painting_of(photo, many, settings, inputs=inputs, network=network)
+    return style_synthesis(photo, many, settings, inputs=inputs, network=network)
 
 
-def painting_of(
+def style_synthesis(
     photo: Tensor,
     paintings: list[Tensor],
     settings: StyleSettings,
@@ -192,8 +192,8 @@ def painting_of(
     check_colour_mode(settings.colour, photo=True, paintings=len(paintings))
     network = network_for(settings, network, seamless=settings.seamless, pooling="average")
     inputs = checked_inputs(inputs or StyleInputs(), photo, paintings)
-    parts = parts_of(network, photo, paintings, settings, inputs)
-    parts = dialled(parts, strengths=settings.region_strengths, strokes=settings.region_strokes)
+    parts = painted_regions(network, photo, paintings, settings, inputs)
+    parts = with_strengths(parts, strengths=settings.region_strengths, strokes=settings.region_strokes)
     size = fit(size_of(photo), longer=settings.size)
     if settings.seamless:  # also what is kept of the photo, and its colours, go on round the edges
         size = even(size, network)
@@ -202,7 +202,7 @@ def painting_of(
     stages = stages_of(size, network, settings, start=start)
     first = inputs.begin
     if first is None:
-        first = beginning(start, photo, paintings, settings, stages, inputs)
+        first = initial_picture(start, photo, paintings, settings, stages, inputs)
     return Synthesis(
         objective_of(network, photo, weighted(paintings, settings.weights), parts, settings, inputs.paintings_opaque),
         network,
@@ -228,7 +228,7 @@ def checked_inputs(inputs: StyleInputs, photo: Tensor, paintings: Sequence[Tenso
     return replace(
         inputs,
         mask=None if inputs.mask is None else mask_of(inputs.mask, of=of),
-        opaque=counted(inputs.opaque, of=photo, size=of),
+        opaque=alpha_weights(inputs.opaque, of=photo, size=of),
         paintings_opaque=alpha_of_each(inputs.paintings_opaque, paintings),
     )
 
@@ -237,7 +237,7 @@ def objective_of(
     network: Network,
     photo: Tensor,
     paintings: list[tuple[Tensor, float]],
-    parts: Sequence[Part],
+    parts: Sequence[PaintedRegion],
     settings: StyleSettings,
     opaque: Sequence[Tensor | None],
 ) -> Objective:
@@ -275,20 +275,20 @@ def weighted(paintings: Sequence[Tensor], weights: Sequence[float]) -> list[tupl
 def _style(
     network: Network,
     paintings: list[tuple[Tensor, float]],
-    part: Part,
+    part: PaintedRegion,
     settings: StyleSettings,
     opaque: Sequence[Tensor | None],
 ) -> Objective:
     like, of = paintings, list(opaque)
     if part.painting is not None:
-        like, of = [(paintings[part.painting][0], 1.0)], [within(part.of, opaque[part.painting])]
+        like, of = [(paintings[part.painting][0], 1.0)], [intersect(part.of, opaque[part.painting])]
     layers = {w.name: w.weight for w in map(parse_weighted, settings.layers or network.style_layers)}
     return LOSSES[settings.loss](layers, like=like, stroke=settings.stroke * part.stroke, where=part.where, of=of)
 
 
-def parts_of(
+def painted_regions(
     network: Network, photo: Tensor, paintings: Sequence[Tensor], settings: StyleSettings, inputs: StyleInputs
-) -> list[Part]:
+) -> list[PaintedRegion]:
     """Return the regions to paint: drawn, found, or the opaque parts of the whole photo.
 
     Raises:
@@ -303,12 +303,12 @@ def parts_of(
             "weights mix paintings, and a map gives each region one; leave --weights out, or give --region-strengths."
         )
     if inputs.photo_map is not None:
-        return drawn(inputs.photo_map, inputs.painting_maps, paintings=len(paintings))
+        return read_regions(inputs.photo_map, inputs.painting_maps, paintings=len(paintings))
     if not settings.auto_regions:
-        return [Part(where=inputs.opaque)]
+        return [PaintedRegion(where=inputs.opaque)]
     if len(paintings) != 1:
         raise RecipeError(f"regions are found in one painting; got {len(paintings)}: draw maps instead.")
-    return found(network, photo, paintings[0], settings.auto_regions, opaque=inputs.paintings_opaque[0])
+    return find_regions(network, photo, paintings[0], settings.auto_regions, opaque=inputs.paintings_opaque[0])
 
 
 def canvas_of(
@@ -317,7 +317,7 @@ def canvas_of(
     """Build a pixel canvas that starts as ``first``, at its size, with the colours that the settings ask for."""
     base = scaled(photo, size_of(first))
     coloured_like = [opaque_colours(p, alpha) for p, alpha in zip(paintings, inputs.paintings_opaque, strict=True)]
-    finish = finishing(base, coloured_like, settings)
+    finish = colour_transfer(base, coloured_like, settings)
     if inputs.mask is None:
         return PixelCanvas(first, finish=finish, periodic=settings.seamless)
     return PixelCanvas(
@@ -331,7 +331,7 @@ def canvas_of(
     )
 
 
-def finishing(
+def colour_transfer(
     photo: Tensor | None, paintings: Sequence[Tensor], settings: StyleSettings
 ) -> Callable[[Tensor], Tensor] | None:
     """Return the function that transfers the colours asked for; None if they are the paintings' anyway."""
@@ -355,7 +355,7 @@ def start_of(settings: StyleSettings, inputs: StyleInputs, *, regions: int) -> S
     return "photo" if settings.seamless or settings.structure or regions > 1 else "instant"  # which knows none of them
 
 
-def beginning(
+def initial_picture(
     start: Start,
     photo: Tensor,
     paintings: Sequence[Tensor],

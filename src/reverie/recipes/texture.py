@@ -36,7 +36,7 @@ from reverie.recipes.parts.losses import LOSSES, Loss
 from reverie.recipes.parts.networks import network_for
 from reverie.recipes.parts.starts import noise
 from reverie.recipes.parts.subjects import parse_weighted
-from reverie.recipes.style import StyleSettings, finishing, optimiser_of, stages_of, weighted
+from reverie.recipes.style import StyleSettings, colour_transfer, optimiser_of, stages_of, weighted
 from reverie.recipes.upscale import enlargement
 
 
@@ -91,10 +91,10 @@ def texture(
         *_, last = rv.recipes.texture(bark, rv.TextureSettings(size=1024, seamless=True))
     """
     many = [picture] if isinstance(picture, Tensor) else list(picture)
-    return weaving(many, settings, opaque=picture_alpha, network=network)
+    return texture_synthesis(many, settings, opaque=picture_alpha, network=network)
 
 
-def weaving(
+def texture_synthesis(
     pictures: list[Tensor],
     settings: TextureSettings,
     *,
@@ -121,7 +121,7 @@ def weaving(
         network,
         PixelCanvas(
             noise(size, settings.seed, like=colours),
-            finish=finishing(None, colours, how),
+            finish=colour_transfer(None, colours, how),
             periodic=settings.seamless,
         ),
         stages_of(size, network, how),

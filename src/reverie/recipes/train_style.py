@@ -35,11 +35,11 @@ from reverie.networks import Network, NetworkUsed, load
 from reverie.objectives import Bound, Objective, content, style, total_variation
 from reverie.pictures import contact_sheet, painting_size, resize, size_of
 from reverie.pictures.crops import Crops, generator_of
-from reverie.recipes.parts.artefacts import artefacts, weave
+from reverie.recipes.parts.artefacts import artefacts, grid_power
 
 AUTO = 5.0  # what the style of an untouched photo is to weigh, in units of losing all content
 _BEYOND = 10.0  # weight of the mean square of what lies beyond [0, 1]
-_WEAVE = 1000.0  # weight of what repeats with the network's own grid
+_GRID = 1000.0  # weight of what repeats with the network's own grid
 _SHIFT = 8  # pixels; the judge's pools begin at one of so many places each way
 _CHECKED = 400  # steps between looks for dots and grids
 _PROBES = 8  # photos that tell the style's weight
@@ -171,7 +171,7 @@ class StyleLearner(Learner[tuple[Tensor, tuple[int, int]]]):
         shown, side = made.clamp(0, 1), photos.shape[-1] - _SHIFT
         seen, true = (x[..., top : top + side, left : left + side] for x in (shown, photos))
         total, terms = value(self.bound, self.judge, seen, WholeExecutor({"photo": true}))
-        faults = _BEYOND * (made - shown).pow(2).mean() + _WEAVE * weave(shown, network.stride)
+        faults = _BEYOND * (made - shown).pow(2).mean() + _GRID * grid_power(shown, network.stride)
         return total + faults, terms
 
     @cached_property
@@ -215,7 +215,7 @@ class StyleLearner(Learner[tuple[Tensor, tuple[int, int]]]):
         yield from self._unreadable()
         if step.step % _CHECKED or self.smoothness > 4 * max(self.settings.smoothness, 1.0):
             return
-        if found := artefacts(step.network, self._shown_painting).words:
+        if found := artefacts(step.network, self._shown_painting).message:
             self.smoothness = 2 * max(self.smoothness, 1.0)
             vars(self).pop("bound", None)
             yield f"{found}; from step {step.step} on smoothness weighs {self.smoothness:g}."

@@ -23,7 +23,7 @@ from reverie.engine.runs import Frames, FrameStep
 from reverie.errors import RecipeError
 from reverie.networks import Network
 from reverie.pictures import magnified, scaled
-from reverie.recipes.dream import DreamInputs, DreamSettings, canvas_of, dreaming, noise
+from reverie.recipes.dream import DreamInputs, DreamSettings, canvas_of, dream_synthesis, noise
 
 _DEEPEST = 20.0  # natural logarithm of a magnification beyond which no pixel of the photo's alpha is left to see
 KEPT = 5  # pictures: the frame, the one before, the first, and what they are made of
@@ -80,15 +80,15 @@ def zoom(
         frames = [s.image for s in rv.recipes.zoom(photo, rv.ZoomSettings(frames=60)) if s.image is not None]
     """
     inputs = DreamInputs(guide, like, avoid_like, mask, region)
-    first = dreaming(photo, settings, inputs=inputs, network=network)
+    first = dream_synthesis(photo, settings, inputs=inputs, network=network)
 
     def follow(executor: Executor, state: State | None) -> Iterator[FrameStep]:
-        return zooming(first, settings, inputs=inputs, executor=executor, alpha=photo_alpha, state=state)
+        return zoom_steps(first, settings, inputs=inputs, executor=executor, alpha=photo_alpha, state=state)
 
     return Frames(first, settings.frames, follow, kept=KEPT)
 
 
-def zooming(
+def zoom_steps(
     first: Synthesis,
     settings: ZoomSettings,
     *,
@@ -109,18 +109,18 @@ def zooming(
     number, frame, palette = (-1, None, None) if state is None else (state["number"], state["frame"], state["palette"])
     while number + 1 < settings.frames:
         number += 1
-        what = first if frame is None else following(first, frame, settings, inputs, number)
+        what = first if frame is None else next_frame(first, frame, settings, inputs, number)
         for iterate in what.run(executor=executor):
             if not iterate.last:
                 yield FrameStep(number, settings.frames, iterate)
-        frame = iterate.image if palette is None else steadied(iterate.image, palette)
+        frame = iterate.image if palette is None else stabilise(iterate.image, palette)
         palette = frame if palette is None else palette
         seen = None if alpha is None else frame_alpha(alpha, settings, number, size=what.stages[-1].size)
         kept = {"number": number, "frame": frame, "palette": palette}
         yield FrameStep(number, settings.frames, iterate, frame, seen, kept)
 
 
-def following(first: Synthesis, frame: Tensor, settings: ZoomSettings, inputs: DreamInputs, number: int) -> Synthesis:
+def next_frame(first: Synthesis, frame: Tensor, settings: ZoomSettings, inputs: DreamInputs, number: int) -> Synthesis:
     """Declare the run of a frame after the first: a few steps on the previous one, magnified."""
     start = magnified(frame, settings.rate, at=(settings.at[0], settings.at[1])).clamp_(0, 1)
     stages = tuple(replace(stage, steps=settings.frame_steps, rate=CALM * stage.rate) for stage in first.stages)
@@ -147,7 +147,7 @@ def frame_alpha(alpha: Tensor, settings: ZoomSettings, number: int, *, size: tup
     return magnified(scaled(alpha, size), factor, at=at).clamp_(0, 1)
 
 
-def steadied(frame: Tensor, first: Tensor) -> Tensor:
+def stabilise(frame: Tensor, first: Tensor) -> Tensor:
     """Give a frame the mean colour and contrast of the first, so that neither drifts; the hues stay its own."""
     mean, wanted = (x.mean((2, 3), keepdim=True) for x in (frame, first))
     contrast = (first - wanted).pow(2).mean().sqrt() / (frame - mean).pow(2).mean().sqrt().clamp_min(1e-6)

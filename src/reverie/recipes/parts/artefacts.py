@@ -41,7 +41,7 @@ class Artefacts:
     own_peak: float
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """One line for the user; empty where all is well."""
         if self.dots > 3 * self.own_dots + _DOTS:
             return f"the network writes dots into calm places ({100 * self.dots:.1f}% of their pixels)"
@@ -60,7 +60,7 @@ def artefacts(paint: Callable[[Tensor], Tensor], painting: Tensor) -> Artefacts:
 
     Example::
 
-        said = artefacts(network, painting).words
+        said = artefacts(network, painting).message
     """
     made = paint(smooth_pictures()).clamp(0, 1)
     own = _pieces(painting)
@@ -101,7 +101,7 @@ def grid_in(x: Tensor) -> float:
     return float((power[rows, columns] / about.clamp_min((_SEEN * h * w / 8) ** 2 / _PEAK)).max())
 
 
-def weave(x: Tensor, stride: int, *, cells: int = 8) -> Tensor:
+def grid_power(x: Tensor, stride: int, *, cells: int = 8) -> Tensor:
     """Measure the power of patterns that repeat with a network's own grid, as a loss that training reduces.
 
     What is left of a picture without its means over a cell is averaged over some cells: textures average out.
@@ -112,7 +112,7 @@ def weave(x: Tensor, stride: int, *, cells: int = 8) -> Tensor:
         cells: so many by so many are averaged.
 
     Example:
-        >>> weave(torch.eye(4).repeat(1, 3, 16, 16), 4) > 100 * weave(torch.rand(1, 3, 64, 64), 4)
+        >>> grid_power(torch.eye(4).repeat(1, 3, 16, 16), 4) > 100 * grid_power(torch.rand(1, 3, 64, 64), 4)
         tensor(True)
     """
     low = F.avg_pool2d(x, stride, 1)

@@ -43,7 +43,7 @@ class InstantSettings(SeedSettings, TileSettings, ColourSettings):
     )
 
 
-def resolved(settings: InstantSettings) -> InstantSettings:
+def resolve_precision(settings: InstantSettings) -> InstantSettings:
     """Return the settings with the automatic precision resolved."""
     if settings.precision != "auto":
         return settings
@@ -72,10 +72,10 @@ def alpha_of_each(opaque: Sequence[Tensor | None], paintings: Sequence[Tensor]) 
     given = tuple(opaque) or (None,) * len(paintings)
     if len(given) != len(paintings):
         raise RecipeError(f"alpha is one for each painting, or none at all; got {len(given)} for {len(paintings)}.")
-    return tuple(counted(alpha, of=p, size=size_of(p)) for alpha, p in zip(given, paintings, strict=True))
+    return tuple(alpha_weights(alpha, of=p, size=size_of(p)) for alpha, p in zip(given, paintings, strict=True))
 
 
-def counted(opaque: Tensor | None, *, of: Tensor, size: tuple[int, int]) -> Tensor | None:
+def alpha_weights(opaque: Tensor | None, *, of: Tensor, size: tuple[int, int]) -> Tensor | None:
     """Resize an alpha into pixel weights at this size; None where all are equal or none is opaque.
 
     Args:

@@ -19,7 +19,7 @@ _SOFTNESS = 0.15  # of the borders between found regions, in cosine distance
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class PaintedRegion:
     """One region of the photo, and what it is painted like.
 
     Attributes:
@@ -42,7 +42,7 @@ class Part:
         return 1.0 if self.where is None else float(self.where.mean())
 
 
-def drawn(photo_map: Tensor, painting_maps: Sequence[Tensor], *, paintings: int) -> list[Part]:
+def read_regions(photo_map: Tensor, painting_maps: Sequence[Tensor], *, paintings: int) -> list[PaintedRegion]:
     """Read the regions of maps in flat colours.
 
     With a map of the one painting, parts of the same colour belong together. Without, the photo's regions are given
@@ -58,12 +58,12 @@ def drawn(photo_map: Tensor, painting_maps: Sequence[Tensor], *, paintings: int)
         if paintings != 1 or len(painting_maps) != 1:
             raise RecipeError(f"a map of the painting goes with one painting and one map; got {paintings} paintings.")
         partner = paired(photo, regions_of(painting_maps[0]))
-        return [Part(photo.masks[i : i + 1], 0, partner.masks[i : i + 1]) for i in range(count)]
+        return [PaintedRegion(photo.masks[i : i + 1], 0, partner.masks[i : i + 1]) for i in range(count)]
     if paintings == 1:
-        return [Part(photo.masks[i : i + 1], 0) for i in range(count)]
+        return [PaintedRegion(photo.masks[i : i + 1], 0) for i in range(count)]
     if count > paintings:
         raise RecipeError(f"the photo's map has {count} regions for {paintings} paintings; give a painting for each.")
-    return [Part(photo.masks[i : i + 1], i) for i in range(count)]
+    return [PaintedRegion(photo.masks[i : i + 1], i) for i in range(count)]
 
 
 def by_lightness(regions: Regions) -> Regions:
@@ -72,7 +72,9 @@ def by_lightness(regions: Regions) -> Regions:
     return replace(regions, masks=regions.masks[order], colours=regions.colours[order])
 
 
-def found(network: Network, photo: Tensor, painting: Tensor, count: int, *, opaque: Tensor | None = None) -> list[Part]:
+def find_regions(
+    network: Network, photo: Tensor, painting: Tensor, count: int, *, opaque: Tensor | None = None
+) -> list[PaintedRegion]:
     """Find corresponding regions of a photo and a painting by clustering the features of both.
 
     Args:
@@ -95,11 +97,13 @@ def found(network: Network, photo: Tensor, painting: Tensor, count: int, *, opaq
     for index in range(count):
         where, of = here[index : index + 1], there[index : index + 1]
         if float(where.mean()) > 0.01:
-            parts.append(Part(where, 0, of if float(of.mean()) > 0.01 else None))
+            parts.append(PaintedRegion(where, 0, of if float(of.mean()) > 0.01 else None))
     return parts
 
 
-def dialled(parts: Sequence[Part], *, strengths: Sequence[float], strokes: Sequence[float]) -> list[Part]:
+def with_strengths(
+    parts: Sequence[PaintedRegion], *, strengths: Sequence[float], strokes: Sequence[float]
+) -> list[PaintedRegion]:
     """Set the strength and stroke of each region; those left out are 1.
 
     Raises:
@@ -116,7 +120,7 @@ def dialled(parts: Sequence[Part], *, strengths: Sequence[float], strokes: Seque
     ]
 
 
-def within(mask: Tensor | None, opaque: Tensor | None) -> Tensor | None:
+def intersect(mask: Tensor | None, opaque: Tensor | None) -> Tensor | None:
     """Intersect a region of a painting with its opaque parts.
 
     Raises:

@@ -18,7 +18,7 @@ from reverie.engine.memory import LOADED, enough, parse_memory, resident, spoken
 from reverie.errors import OutOfMemory
 from reverie.pictures import match_colours, scaled
 from reverie.recipes.instant import painter, painting_bytes
-from reverie.recipes.parts.at_once import InstantSettings, resolved
+from reverie.recipes.parts.at_once import InstantSettings, resolve_precision
 
 Start = Literal["instant", "photo", "noise", "colours"]
 GROWTH = 0.75  # of the steps, from scale to scale
@@ -98,7 +98,7 @@ def painted_at_once(
         tile=0,
         memory=memory,
     )
-    how = resolved(wished)
+    how = resolve_precision(wished)
     check_fits(size, how)
     alpha = None if opaque is None else scaled(opaque, size)
     return painter(paintings, how, opaque=paintings_opaque).paint(scaled(photo, size).clamp(0, 1), opaque=alpha)

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from reverie.crafts.craft import Craft
 from reverie.crafts.kinds import FOLDER
 from reverie.errors import RecipeError
-from reverie.jobs.job import Job, Part
+from reverie.jobs.job import FrozenModel, Job
 from reverie.jobs.record import Record, hash_of
 from reverie.strangers import json_object, refusing
 
@@ -38,7 +38,7 @@ def _somewhere(path: str) -> str:
 Somewhere = Annotated[str, AfterValidator(_somewhere)]
 
 
-class Source(Part):
+class Source(FrozenModel):
     """Input file of a run: the name of its copy in the folder, and its original path."""
 
     role: str
@@ -46,7 +46,7 @@ class Source(Part):
     origin: Somewhere
 
 
-class Kept(Part):
+class KeptRun(FrozenModel):
     """Description of a kept run.
 
     Attributes:

@@ -10,7 +10,7 @@ from typing import Any
 from reverie.engine.runs import Step
 from reverie.errors import FileError, RecipeError
 from reverie.jobs.folder import Folder
-from reverie.jobs.report import Moment
+from reverie.jobs.report import StepLosses
 from reverie.jobs.schedule import CheckpointSchedule
 from reverie.strangers import refusing
 
@@ -18,7 +18,7 @@ LONG = 120.0
 """Seconds; runs expected to take longer are kept without being asked to."""
 
 
-class Keeper:
+class Checkpointer:
     """Writes a run's checkpoints, and restores the state an earlier process left.
 
     Args:
@@ -32,7 +32,7 @@ class Keeper:
         with refusing(RecipeError, f"the checkpoints in '{folder.path}' hold no such run; delete them there."):
             self._state: dict[str, Any] | None = found and found["run"]
             kept = found["moments"] if found else ()
-            self.moments = [Moment(m["stage"], (m["size"][0], m["size"][1]), m["total"], m["losses"]) for m in kept]
+            self.history = [StepLosses(m["stage"], (m["size"][0], m["size"][1]), m["total"], m["losses"]) for m in kept]
             if found:
                 stage, step = found["at"]
                 self.notes = (*self.notes, f"going on after stage {stage:d}, step {step:d}.")
@@ -42,12 +42,12 @@ class Keeper:
         state, self._state = self._state, None
         return state
 
-    def stepped(self, step: Step, moments: Sequence[Moment]) -> None:
+    def stepped(self, step: Step, history: Sequence[StepLosses]) -> None:
         """Write a checkpoint if one is due."""
         if self._schedule.due():
-            self.keep(step, moments)
+            self.write(step, history)
 
-    def keep(self, step: Step, moments: Sequence[Moment]) -> None:
+    def write(self, step: Step, history: Sequence[StepLosses]) -> None:
         """Write a checkpoint now, if there is a state to resume from.
 
         Raises:
@@ -57,7 +57,7 @@ class Keeper:
             state = step.state()
             if state is not None:
                 stage, number = step.at
-                whole = {"run": state, "at": [stage, number], "moments": [asdict(m) for m in moments]}
+                whole = {"run": state, "at": [stage, number], "moments": [asdict(m) for m in history]}
                 self.folder.checkpoints.write(whole, stage=stage, step=number)
 
 
