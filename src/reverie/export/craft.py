@@ -17,7 +17,7 @@ from reverie.errors import RecipeError
 from reverie.export.onnxfile import Exported, export_onnx
 from reverie.export.page import export_page
 from reverie.export.quantise import Quantised
-from reverie.export.subjects import SIDE
+from reverie.export.specs import SIDE
 
 FILE = ".onnx"
 

@@ -16,7 +16,7 @@ from reverie.errors import RecipeError
 from reverie.export.onnxfile import Exported, check_extra, write_onnx
 from reverie.export.runtime import runtime_files
 from reverie.export.sessions import session_for
-from reverie.export.subjects import Subject, grain_for, instant_halves, subject_of
+from reverie.export.specs import ExportSpec, grain_for, instant_halves, spec_of
 from reverie.files import own, scratch_folder
 from reverie.version import __version__
 
@@ -74,7 +74,7 @@ def export_page(
     """
     check_extra()
     with own(folder, others="later", beside="name another for the page") as owned:
-        made, parts = _parts(subjects_for(network, factor), int8=int8, calibrate=calibrate, runtime=runtime)
+        made, parts = _parts(specs_for(network, factor), int8=int8, calibrate=calibrate, runtime=runtime)
         for name, data in parts.items():
             owned.write(name, data)
         owned.remove(*(set(owned.names) - parts.keys()))
@@ -82,38 +82,37 @@ def export_page(
 
 
 def _parts(
-    subjects: tuple[Subject, ...], *, int8: bool, calibrate: Path | None, runtime: Path | None
+    specs: tuple[ExportSpec, ...], *, int8: bool, calibrate: Path | None, runtime: Path | None
 ) -> tuple[list[Exported], dict[str, bytes]]:
     """Build the networks and every file of the page by name; the one that lists the others comes last."""
     files = dict(runtime_files(runtime))
     with scratch_folder() as temporary:
         made = [
-            write_onnx(s, temporary / f"{_role(s)}.onnx", int8=int8 and s.pictures, calibrate=calibrate)
-            for s in subjects
+            write_onnx(s, temporary / f"{_role(s)}.onnx", int8=int8 and s.pictures, calibrate=calibrate) for s in specs
         ]
-        check = check_of(subjects, [each.path for each in made])
+        check = check_of(specs, [each.path for each in made])
         models = {f"model/{each.path.name}": each.path.read_bytes() for each in made}
-    parts = {f"runtime/{name}": data for name, data in files.items()} | models | _pictures(subjects[-1])
+    parts = {f"runtime/{name}": data for name, data in files.items()} | models | _pictures(specs[-1])
     parts |= {name: (resources.files("reverie.export") / "web" / name).read_bytes() for name in ASSETS}
-    told = {**metadata(subjects, models), "check": check, "files": sorted(parts)}
+    told = {**metadata(specs, models), "check": check, "files": sorted(parts)}
     return made, parts | {ABOUT: json.dumps(told, indent=1).encode()}
 
 
-def subjects_for(network: str | Path, factor: int | None) -> tuple[Subject, ...]:
-    """Choose the subjects that a page runs: one, or two for ``instant``, which encodes a painting only once.
+def specs_for(network: str | Path, factor: int | None) -> tuple[ExportSpec, ...]:
+    """Choose the specs that a page runs: one, or two for ``instant``, which encodes a painting only once.
 
     Raises:
         RecipeError: no page can be made of it.
     """
-    subject = subject_of(network, factor=factor)
-    if subject.kind == "maps":
-        raise RecipeError(f"a page shows pictures, and '{subject.name}' makes maps; export it as an .onnx file.")
-    return instant_halves() if subject.kind == "instant" else (subject,)
+    spec = spec_of(network, factor=factor)
+    if spec.kind == "maps":
+        raise RecipeError(f"a page shows pictures, and '{spec.name}' makes maps; export it as an .onnx file.")
+    return instant_halves() if spec.kind == "instant" else (spec,)
 
 
-def metadata(subjects: tuple[Subject, ...], models: Mapping[str, bytes]) -> dict[str, object]:
+def metadata(specs: tuple[ExportSpec, ...], models: Mapping[str, bytes]) -> dict[str, object]:
     """Describe the network for the page."""
-    last = subjects[-1]
+    last = specs[-1]
     begin, most = SIDES[last.kind]
     return {
         "name": last.name,
@@ -128,20 +127,20 @@ def metadata(subjects: tuple[Subject, ...], models: Mapping[str, bytes]) -> dict
     }
 
 
-def check_of(subjects: Sequence[Subject], paths: Sequence[Path]) -> dict[str, object]:
+def check_of(specs: Sequence[ExportSpec], paths: Sequence[Path]) -> dict[str, object]:
     """Compute a test picture's result, by which the page checks that a browser computes correctly.
 
     Means over the blocks of a grid, channel by channel, of the result in [0, 1]; there is no noise.
     """
     height, width = _CHECKED
     feeds: dict[str, Any] = {}
-    for subject, path in zip(subjects, paths, strict=True):
-        first = next(iter(subject.inputs))
+    for spec, path in zip(specs, paths, strict=True):
+        first = next(iter(spec.inputs))
         feeds[first] = pattern(height, width, _FACTORS[1 if first == "painting" else 0])
-        if "noise" in subject.inputs:
+        if "noise" in spec.inputs:
             feeds["noise"] = np.zeros_like(grain_for(_CHECKED).numpy())
-        made = session_for(path).run(None, {name: feeds[name] for name in subject.inputs})
-        feeds |= dict(zip(subject.outputs, made, strict=True))
+        made = session_for(path).run(None, {name: feeds[name] for name in spec.inputs})
+        feeds |= dict(zip(spec.outputs, made, strict=True))
     result = made[0][0]
     rows, columns = (np.arange(n) * _GRID // n for n in result.shape[1:])
     blocks = [result[c][np.ix_(rows == y, columns == x)] for c in range(3) for y in range(_GRID) for x in range(_GRID)]
@@ -156,13 +155,13 @@ def pattern(height: int, width: int, factors: tuple[int, int]) -> Any:
     return np.stack(channels)[None].astype(np.float32) / 255
 
 
-def _role(subject: Subject) -> str:
-    """Return the name of a subject's file in the page."""
-    return "manner" if subject.name == "manner" else "paint"
+def _role(spec: ExportSpec) -> str:
+    """Return the name of a spec's file in the page."""
+    return "manner" if spec.name == "manner" else "paint"
 
 
-def _pictures(subject: Subject) -> dict[str, bytes]:
+def _pictures(spec: ExportSpec) -> dict[str, bytes]:
     """Return the sample styles, if the page offers a choice of paintings."""
-    if subject.kind != "instant":
+    if spec.kind != "instant":
         return {}
     return {f"styles/{name}.jpg": styles.path(name).read_bytes() for name in styles.names()}

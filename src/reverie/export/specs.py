@@ -40,7 +40,7 @@ Shape = tuple[int | str, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class ExportSpec:
     """A network prepared for export.
 
     Attributes:
@@ -83,14 +83,14 @@ class Subject:
         return self.example(_TRACED)
 
 
-def subject_of(
+def spec_of(
     name: str | Path,
     *,
     factor: int | None = None,
     painting: Tensor | None = None,
     size: int | None = None,
     layers: Sequence[str] = (),
-) -> Subject:
+) -> ExportSpec:
     """Find a network by name, or by the file of a trained one.
 
     Args:
@@ -107,7 +107,7 @@ def subject_of(
         LayerNotFound: it has no such layer.
 
     Example:
-        >>> subject_of("superres", factor=3).name
+        >>> spec_of("superres", factor=3).name
         'superres-x3'
     """
     name = str(name)
@@ -124,15 +124,15 @@ def subject_of(
         return enlarging(name, 2 if factor is None else factor)
     if kind == INSTANT:
         return instant_like() if painting is None else instant_baked(painting, SIDE if size is None else size)
-    return custom_subject(own_style(name)) if own else maps_of(load(name), layers)
+    return custom_spec(own_style(name)) if own else maps_of(load(name), layers)
 
 
-def enlarging(name: str, factor: int) -> Subject:
+def enlarging(name: str, factor: int) -> ExportSpec:
     """Describe a network that enlarges a picture."""
     if factor not in FACTORS:
         raise RecipeError(f"a factor is one of {', '.join(map(str, FACTORS))}; got {factor}.")
     network, settings = load_superres(ENLARGERS[name]), UpscaleSettings(factor=factor, variant=ENLARGERS[name])
-    return Subject(
+    return ExportSpec(
         f"{name}-x{factor}",
         "enlarge",
         Enlarge(network, factor),
@@ -145,11 +145,11 @@ def enlarging(name: str, factor: int) -> Subject:
     )
 
 
-def custom_subject(path: Path) -> Subject:
+def custom_spec(path: Path) -> ExportSpec:
     """Describe a custom style network."""
     network = read_johnson(path)
     module = PaintCustom(network)
-    return Subject(
+    return ExportSpec(
         path.stem,
         "paint",
         module,
@@ -162,13 +162,13 @@ def custom_subject(path: Path) -> Subject:
     )
 
 
-def maps_of(network: Network, layers: Sequence[str]) -> Subject:
+def maps_of(network: Network, layers: Sequence[str]) -> ExportSpec:
     """Describe a network that computes a picture's feature maps."""
     layers = tuple(dict.fromkeys(layers)) or (network.content_layer,)
     for layer in layers:
         network.blueprint.node(layer)
     least = max((network.smallest(layer) for layer in layers if network.blueprint.is_local(layer)), default=32)
-    return Subject(
+    return ExportSpec(
         network.name,
         "maps",
         Maps(network, layers),
@@ -183,14 +183,14 @@ def maps_of(network: Network, layers: Sequence[str]) -> Subject:
     )
 
 
-def instant_like(decoder: Instant | None = None) -> Subject:
+def instant_like(decoder: Instant | None = None) -> ExportSpec:
     """Describe a network that takes a photo, a painting and noise."""
     network, decoder = _encoder(), decoder or load_instant()
 
     def expected(photo: Tensor, painting: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
         return (painter([painting], _PLAIN, decoder=decoder).paint(photo),)
 
-    return Subject(
+    return ExportSpec(
         INSTANT,
         INSTANT,
         PaintLike(network, decoder),
@@ -205,7 +205,7 @@ def instant_like(decoder: Instant | None = None) -> Subject:
     )
 
 
-def instant_baked(painting: Tensor, side: int, decoder: Instant | None = None) -> Subject:
+def instant_baked(painting: Tensor, side: int, decoder: Instant | None = None) -> ExportSpec:
     """Describe a network that takes a photo and noise, and stores the painting."""
     if side < STRIDE:
         raise RecipeError(f"--size is {STRIDE} pixels or more; got {side}.")
@@ -216,7 +216,7 @@ def instant_baked(painting: Tensor, side: int, decoder: Instant | None = None) -
     def expected(photo: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
         return (_painted(photo, network, decoder, goal),)
 
-    return Subject(
+    return ExportSpec(
         INSTANT,
         INSTANT,
         PaintBaked(network, decoder, own),
@@ -231,7 +231,7 @@ def instant_baked(painting: Tensor, side: int, decoder: Instant | None = None) -
     )
 
 
-def instant_halves() -> tuple[Subject, Subject]:
+def instant_halves() -> tuple[ExportSpec, ExportSpec]:
     """Describe instant as two networks, so that a painting is encoded only once: an encoder and a painter."""
     network, decoder = _encoder(), load_instant()
     looking, painting = Manner(network), Paint(network, decoder)
@@ -245,11 +245,11 @@ def instant_halves() -> tuple[Subject, Subject]:
     def given(photo: Tensor) -> tuple[Tensor, ...]:
         return photo, grain_for(size_of(photo)), *looking(_painting(size_of(photo)))
 
-    look = Subject(
+    look = ExportSpec(
         "manner", INSTANT, looking, {"painting": (1, 3, "rows", "columns")}, known, lambda x: tuple(looking(x)),
         lambda painting: (painting,), decoder.sha256, limit=_MAPS_LIMIT, pictures=False,
     )  # fmt: skip
-    paint = Subject(
+    paint = ExportSpec(
         INSTANT, INSTANT, painting, {"photo": _PHOTO, "noise": ("numbers",), **dict(zip(known, shapes, strict=True))},
         ("painted",), expected, given, decoder.sha256, _GRAINY, limit=_INSTANT_LIMIT, sizes=_LARGER, many=True,
     )  # fmt: skip
