@@ -23,7 +23,7 @@ from reverie.jobs.record import read_record
 from reverie.jobs.smaller import smaller
 from reverie.pictures import read_image
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills for want of memory")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills for lack of memory")
 RUN = ("dream", "photo.png", "--size", "160", "--octaves", "1", "--precision", "float32")
 KEPT = ("-o", "o.png", "--checkpoint", "ck", "--checkpoint-every", "0", "--json")
 Process = subprocess.Popen[str]
@@ -64,7 +64,7 @@ def test_killed_for_want_of_memory_it_goes_on_in_tiles(folder: Path) -> None:
     events, err = rest_of(process)
     assert (process.returncode, err) == (0, "")
     killed, gone_on = notes(events)
-    assert killed.endswith("for want of memory; going on in tiles of 128 px.")
+    assert killed.endswith("for lack of memory; going on in tiles of 128 px.")
     assert gone_on.startswith("going on after stage 1, step ")
     assert next(e for e in events if e["event"] == "step")["step"] >= 3, "not from the beginning"
     uninterrupted(words)
@@ -112,7 +112,7 @@ def test_what_takes_moments_begins_anew_in_smaller_tiles(folder: Path, words: tu
     os.kill(worker_of(process), signal.SIGKILL)
     events, err = rest_of(process)
     assert (process.returncode, err) == (0, "")
-    assert notes(events) == ["the system ended this run by SIGKILL, most likely for want of memory; once more in"
+    assert notes(events) == ["the system ended this run by SIGKILL, most likely for lack of memory; once more in"
                              " tiles of 400 px."]  # fmt: skip
     (made,) = (p for p in Path().glob("photo-*.png"))
     assert read_record(made).settings["tile"] == 400

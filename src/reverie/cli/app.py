@@ -144,7 +144,7 @@ def networks(
 
 @app.command("styles", rich_help_panel=_SEE)
 def styles() -> int:
-    """List the sample styles: each can stand for a painting."""
+    """List the sample styles: each can be used as a painting."""
     from reverie.cli.samples import show
 
     return show()

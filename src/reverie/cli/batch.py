@@ -189,8 +189,8 @@ def _batch_options() -> list[inspect.Parameter]:
             "grid", list[str], "--grid", metavar="SETTING=V,V", panel=DIALS,
             help="go through these values; give several times for a grid; + joins the parts of a list",
         ),
-        option("output", Path, "--output", "-o", metavar="FOLDER", help="where to; made if it is missing"),
-        option("format", str, "--format", metavar="SUFFIX", help="of the pictures: png jpg webp tif"),
+        option("output", Path, "--output", "-o", metavar="FOLDER", help="output folder; created if missing"),
+        option("format", str, "--format", metavar="SUFFIX", help="file format: png jpg webp tif"),
         option(
             "workers", int, "--workers", metavar="N", min=1, panel=MACHINE.title,
             help="how many items at a time; default: one for every two cores",

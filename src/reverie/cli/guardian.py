@@ -37,7 +37,7 @@ class RestartPlan:
     more: tuple[str, ...] = ()
 
 
-KILLED = "the system ended this run by SIGKILL, most likely for want of memory"
+KILLED = "the system ended this run by SIGKILL, most likely for lack of memory"
 _UNKEPT = RestartPlan(f"{KILLED}. Allow it less with --memory, or keep it with --checkpoint DIR so that it can go on.")
 
 

@@ -17,7 +17,7 @@ from reverie.crafts.craft import Craft, Input
 from reverie.crafts.kinds import Clip, Report, Still
 from reverie.crafts.settings import DIAL, MACHINE, Panel, Settings
 
-DIALS, BESIDE, FINER, WRITING = DIAL.title, "Pictures beside", "Finer", "Writing"
+DIALS, BESIDE, FINER, WRITING = DIAL.title, "More pictures", "Finer", "Writing"
 """Headings of options in help, besides a craft's own and that of the machine."""
 
 Given = Mapping[str, Any]
@@ -220,7 +220,7 @@ def _split(text: str) -> list[str]:
 def preset_parameter(names: Iterable[str]) -> inspect.Parameter:
     """Build the option that starts from a preset's settings."""
     example = next(iter(names), "NAME")
-    words = f"begin with these settings, as in {example}; 'reverie presets' lists all"
+    words = f"start from these settings, as in {example}; 'reverie presets' lists all"
     return option("preset", str, "--preset", metavar="NAME", help=words, panel=DIALS)
 
 
@@ -235,19 +235,19 @@ def cluster_parameters() -> list[inspect.Parameter]:
         option("cluster", str, "--cluster", metavar="local|HOST:PORT", panel=MACHINE.title,
                help="spread the tiles over a Ray cluster; 'local' starts one on this machine"),
         option("workers", int, "--workers", metavar="N", min=1, panel=MACHINE.title,
-               help="of the cluster; default: one for every two cores"),
+               help="workers of the cluster; default: one for every two cores"),
     ]  # fmt: skip
 
 
 def output_parameter(craft: Craft[..., Any] | None = None) -> inspect.Parameter:
     """Build the option for the output."""
-    words = "where to: .png .jpg .webp .tif or .npy; replaced if it exists"
+    words = "output file: .png .jpg .webp .tif or .npy; replaced if it exists"
     if craft is not None and craft.makes is Clip:
-        words = "where to: a new folder for the frames, or a film ending in .mp4 or .gif"
+        words = "output: a new folder for the frames, or a film ending in .mp4 or .gif"
     elif craft is not None and craft.makes is Report:
-        words = "where to: a file, or a folder, as the craft says"
+        words = "output: a file or a folder, depending on the craft"
     elif craft is not None and craft.makes is not Still:
-        words = f"where to: {craft.makes.suffix}; replaced if it exists"
+        words = f"output file: {craft.makes.suffix}; replaced if it exists"
     return option("output", Path, "--output", "-o", metavar="FILE", help=words)
 
 

@@ -69,7 +69,7 @@ class SeedSettings(Settings):
     """Settings of crafts that use randomness."""
 
     seed: Annotated[int, DIAL] = Field(
-        default=0, ge=0, le=MOST_SEEDS, description="of all randomness: same seed, same picture"
+        default=0, ge=0, le=MOST_SEEDS, description="seed of all randomness: same seed, same picture"
     )
 
 

@@ -26,7 +26,7 @@ class ExportSettings(Settings):
     """Settings of an export."""
 
     factor: Annotated[int | None, DIAL] = Field(
-        default=None, ge=2, le=4, description="times larger, 2, 3 or 4; of superres (2)"
+        default=None, ge=2, le=4, description="factor 2, 3 or 4; for superres (2)"
     )
     size: Annotated[int | None, DIAL] = Field(
         default=None,
@@ -34,7 +34,7 @@ class ExportSettings(Settings):
         le=100_000,
         description=f"side of the square photo that the kept painting's strokes suit ({SIDE})",
     )
-    layers: Annotated[Words, DIAL] = Field(default=(), description="maps to give out; of dreamnet and its like")
+    layers: Annotated[Words, DIAL] = Field(default=(), description="layers to output; for networks such as dreamnet")
     int8: Annotated[bool, DIAL] = Field(
         default=False, description="convolutions in 8 bits: smaller, on many machines faster"
     )
@@ -45,11 +45,11 @@ def export(
     network: Annotated[Word, "superres, superres-sharp, instant, a network such as dreamnet, or a custom style"],
     settings: ExportSettings = ExportSettings(),  # noqa: B008  # frozen
     *,
-    painting: Annotated[Painting | None, "keep this one inside instant"] = None,
+    painting: Annotated[Painting | None, "store this one inside instant"] = None,
     calibrate: Annotated[Place | None, "photos to find the ranges of 8 bits by; default: the sample styles"] = None,
     runtime: Annotated[Place | None, "onnxruntime-web as .tgz or unpacked, where npm has no internet"] = None,
 ) -> Task:
-    """Take a network along: as an .onnx file, or into a folder as a page that any browser runs.
+    """Export a network as an .onnx file, or into a folder as a page that any browser runs.
 
     The file is run in ONNX Runtime and compared with Python before it is kept.
 

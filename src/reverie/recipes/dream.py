@@ -90,7 +90,7 @@ class DreamSettings(RunSettings, TileSettings, UpscaleFragment):
         default=(), description="classes to keep away from, likewise, e.g. dogs,spiders:2"
     )
     octaves: Annotated[int, OCTAVES] = Field(default=4, ge=1, le=20, description="scales, coarse to fine")
-    ratio: Annotated[float, OCTAVES] = Field(default=1.4, gt=1, le=4, description="between one octave and the next")
+    ratio: Annotated[float, OCTAVES] = Field(default=1.4, gt=1, le=4, description="size ratio of successive octaves")
     quality: Annotated[Quality, OCTAVES] = Field(
         default="normal", description="draft, normal or fine: fewer or more steps"
     )
@@ -100,7 +100,7 @@ class DreamSettings(RunSettings, TileSettings, UpscaleFragment):
         " quality",
     )
     strength: Annotated[Strengths, DIAL] = Field(
-        default=(1.0,), description="how far each step goes, up to 20, or a list, coarse to fine"
+        default=(1.0,), description="size of each step, up to 20, or a list, coarse to fine"
     )
     size: Annotated[int, DIAL] = Field(default=768, ge=16, le=100_000, description="longer side of the result, pixels")
     jitter: Annotated[int, OCTAVES] = Field(
@@ -108,7 +108,7 @@ class DreamSettings(RunSettings, TileSettings, UpscaleFragment):
     )
     bands: int = Field(default=4, ge=1, le=10, description="Laplacian bands of equal strength in the gradient")
     keep_colours: Annotated[float, DIAL] = Field(
-        default=0.0, ge=0, le=1, alias="keep_colors", description="how much of the photo's own colour stays"
+        default=0.0, ge=0, le=1, alias="keep_colors", description="how much of the photo's own colour to keep"
     )
     seamless: Annotated[bool, DIAL] = Field(default=False, description="the result tiles with itself, edge to edge")
     leak: float = Field(
@@ -174,7 +174,7 @@ def dream(
         like, avoid_like: pictures of whose common features there is to be more, or less.
         mask: (1, 1, H, W), white where to dream; the photo stays where it is black.
         region: masks, one for each subject in the order classes, channels, layers, like; the last one goes on.
-        network: one of your own, in place of the one that the settings name.
+        network: your own, instead of the one that the settings name.
     Yields:
         An `Iterate` a step; the last one's image is the dream.
     Raises:

@@ -67,7 +67,7 @@ REGIONS = Panel("Regions")
 class StyleSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings):
     """Settings of a style transfer."""
 
-    strength: Annotated[float, DIAL] = Field(default=1.0, gt=0, le=100, description="of the style against the photo")
+    strength: Annotated[float, DIAL] = Field(default=1.0, gt=0, le=100, description="weight of the style")
     stroke: Annotated[float, DIAL] = Field(
         default=1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting"
     )
@@ -80,20 +80,18 @@ class StyleSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings):
     )
     seamless: Annotated[bool, DIAL] = Field(default=False, description="the result tiles with itself, edge to edge")
     loss: Loss = Field(default="wasserstein", description=f"how features are compared: {', '.join(get_args(Loss))}")
-    structure: bool = Field(
-        default=False, description="keep what is like what in the photo, not the features themselves"
-    )
+    structure: bool = Field(default=False, description="keep the photo's self-similarity rather than its features")
     layers: Words = Field(
         default=(),
         description="layers whose statistics are the style, NAME or NAME:WEIGHT; default: the network's own choice",
     )
     start: Start | None = Field(
         default=None,
-        description="begin with what instant paints, the photo, noise, or colours: noise in the paintings' colours;"
+        description="start from an instant painting, the photo, noise, or colours: noise in the paintings' colours;"
         " default: instant, but the photo for regions, structure and seamless results",
     )
     auto_regions: Annotated[int, REGIONS] = Field(
-        default=0, ge=0, le=8, description="paint so many kinds of places like the painting's own, found by themselves"
+        default=0, ge=0, le=8, description="number of regions to find automatically, each painted like its match"
     )
     region_strengths: Annotated[Numbers, REGIONS] = Field(
         default=(), description="strength of each region, the lightest of the map first"
@@ -147,7 +145,7 @@ def style(
         Map | None, "regions of the photo in flat colours: one painting for each, the lightest colour first"
     ] = None,
     painting_map: Annotated[Map | None, "regions of the one painting, in the same colours"] = None,
-    begin: Annotated[Photo | None, "a picture to begin with in place of the photo"] = None,
+    begin: Annotated[Photo | None, "a picture to start from instead of the photo"] = None,
     photo_alpha: Alpha | None = None,
     painting_alpha: Many[Alpha | None] = (),
     network: Network | None = None,
@@ -165,7 +163,7 @@ def style(
         photo_alpha: (1, 1, H, W); what is transparent is not painted.
         painting_alpha: of each painting, (1, 1, h, w), None where it has none: transparent places have no say in the
             style. Empty: none has.
-        network: one of your own, in place of the one that the settings name.
+        network: your own, instead of the one that the settings name.
     Yields:
         An `Iterate` a step; the last one's image is the painting.
     Raises:

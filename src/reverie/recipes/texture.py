@@ -58,7 +58,7 @@ class TextureSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings
         description="painting: as it comes out; palette: drawn to the pictures' main colours",
     )
     colour_amount: Annotated[float, Panel("Colour")] = Field(
-        default=0.5, ge=0, le=1, alias="color_amount", description="how far"
+        default=0.5, ge=0, le=1, alias="color_amount", description="how far the colours are changed"
     )
     loss: Loss = Field(default="wasserstein", description=f"how features are compared: {', '.join(get_args(Loss))}")
     layers: Words = Field(default=(), description="layers, NAME or NAME:WEIGHT; default: the network's own choice")
@@ -70,7 +70,7 @@ class TextureSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings
 @craft(example="reverie texture mosaic --size 1024 --seamless -o tile.png", makes=Still)
 def texture(
     picture: Annotated[
-        Painting | Many[Painting], "a picture to weave like, or a sample style's name; several are mixed"
+        Painting | Many[Painting], "a picture of the texture, or a sample style's name; several are mixed"
     ],
     settings: TextureSettings = TextureSettings(),
     *,
@@ -84,7 +84,7 @@ def texture(
         settings: how.
         picture_alpha: of each, (1, 1, H, W) in [0, 1], None where it has none: transparent places have no say, and
             the texture has no alpha. Empty: none has.
-        network: one of your own, in place of the one that the settings name.
+        network: your own, instead of the one that the settings name.
     Yields:
         An `Iterate` a step; the last one's image is the texture.
     Example:

@@ -54,7 +54,7 @@ class TrainStyleSettings(RunSettings):
         default=None, ge=1, le=10_000_000, description="train so many steps instead: repeatable, bit for bit"
     )
     style_weight: Annotated[Annotated[float, Field(gt=0, le=100_000)] | Literal["auto"], DIAL] = Field(
-        default="auto", description="of the style against the photo; auto: found by a short probe; 10 is usual"
+        default="auto", description="weight of the style against the photo; auto: found by a short probe; 10 is usual"
     )
     stroke: Annotated[float, DIAL] = Field(
         default=1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting"
@@ -85,7 +85,7 @@ def train_style(
     photos: Annotated[Folder, "photos to learn from: some hundreds, of anything; sub-folders count"],
     settings: TrainStyleSettings = TrainStyleSettings(),
 ) -> Training:
-    """Train a network of your own: to paint like one painting, at once.
+    """Train a custom style network, which paints like one painting at once.
 
     The weight of the style, where it is automatic, is ``5 / s``, ``s`` being the style's distance of some untouched
     photos from the painting (relative: 1 says that nothing of the painting is there). So paintings that are near to

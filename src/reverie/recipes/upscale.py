@@ -45,7 +45,7 @@ class UpscaleSettings(Settings):
         default="faithful", description="faithful, with the smallest error, or sharp, which also cleans what JPEG left"
     )
     seamless: Annotated[bool, DIAL] = Field(
-        default=False, description="the picture goes on round its edges, and the result too"
+        default=False, description="the picture tiles with itself, and the result too"
     )
     memory: Annotated[Memory, MACHINE] = Field(
         default=None, description="most memory to use, e.g. 2GB; default: what is free"

@@ -36,9 +36,9 @@ class ZoomSettings(DreamSettings):
     """Settings of a zoom, those of its dreams included."""
 
     frames: Annotated[int, DIAL] = Field(default=60, ge=1, le=1_000_000, description="how many frames")
-    rate: Annotated[float, ZOOM] = Field(default=1.04, gt=1, le=2, description="from one frame to the next")
+    rate: Annotated[float, ZOOM] = Field(default=1.04, gt=1, le=2, description="magnification per frame")
     at: Annotated[tuple[Share, ...], ZOOM, Field(min_length=2, max_length=2), BeforeValidator(listed)] = Field(
-        default=(0.5, 0.5), description="where to, as shares of the width and height"
+        default=(0.5, 0.5), description="point to zoom into, as shares of the width and height"
     )
     frame_steps: Annotated[int, ZOOM] = Field(
         default=4, ge=1, le=10_000, description="steps per octave of a frame after the first"
@@ -73,7 +73,7 @@ def zoom(
         settings: how; ``frames`` is how many.
         guide, like, avoid_like, mask, region: as of `dream`.
         photo_alpha: (1, 1, H, W) in [0, 1]; it is magnified along with the frames.
-        network: one of your own, in place of the one that the settings name.
+        network: your own, instead of the one that the settings name.
     Yields:
         A `FrameStep` a step; it has an image where a frame is whole.
     Example:
