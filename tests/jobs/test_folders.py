@@ -292,7 +292,7 @@ def test_a_folder_left_without_a_job_disappears(folder: Path) -> None:
         pass
     assert not Path("a/b").exists()
     with begin(Path("a/b"), kept, [Path("photo.png")]) as begun:
-        begun.retire()
+        begun.clean_up()
     assert not Path("a/b").exists()
     with pytest.raises(KeyError), begin(Path("a/b"), kept, [Path("photo.png")]):
         raise KeyError

@@ -82,7 +82,7 @@ def replay_command() -> Callable[..., int]:
         Its inputs are looked for in the file's folder and in the current one, and must be the very
         same files. On the same machine the pixels are the same; exit code 3 says that they differ.
         """
-        from reverie.jobs.again import replayed
+        from reverie.jobs.replay import replayed
 
         job = replayed(given["file"], places=_folders(given["places"]), anyway=given["anyway"])
         output = None if given["output"] is None else str(given["output"])

@@ -108,7 +108,7 @@ def _signals() -> set[signal.Signals]:
 
 
 def _be_guarded(guardian: int, writer: int, life: int) -> None:
-    """In the worker: die with the guardian, at once.
+    """Make the worker die with the guardian, at once.
 
     The system sees to that; and, as not every system keeps its word, so does a pipe that ends with the guardian.
     """

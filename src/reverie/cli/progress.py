@@ -21,7 +21,7 @@ from rich.progress import (
 from rich.table import Column
 
 from reverie.jobs.events import Began, Downloaded, Ended, Enlarging, Event, Finished, Noted, Planned, Stepped
-from reverie.jobs.folder import way_on
+from reverie.jobs.folder import resume_line
 
 
 class Reporter:
@@ -59,7 +59,7 @@ class Lines(Reporter):
         """Print the event as JSON."""
         fields = event.as_json()
         if isinstance(event, Ended) and event.kept is not None:
-            fields["resume"] = way_on(event.kept)
+            fields["resume"] = resume_line(event.kept)
         print(json.dumps(fields, default=str), flush=True)
 
 
@@ -154,5 +154,5 @@ def ending(event: Ended) -> str:
     if rest:
         words.append(f"also {', '.join(path.name for path in rest)}")
     if event.kept:
-        words.append(f"'{way_on(event.kept)}' goes on")
+        words.append(f"'{resume_line(event.kept)}' goes on")
     return "  ".join(words)

@@ -12,7 +12,7 @@ from reverie.cli.interrupt import StopRequest, listening
 from reverie.cli.progress import Reporter, reporter
 from reverie.errors import PictureError
 from reverie.jobs.events import Began, Ended, Event, Noted
-from reverie.jobs.folder import way_on
+from reverie.jobs.folder import resume_line
 from reverie.jobs.job import Job
 from reverie.jobs.machines import Machines
 from reverie.jobs.perform import perform, resume
@@ -115,7 +115,7 @@ def _plan_for_restart(began: Began, again: tuple[str, ...]) -> guardian.RestartP
     if began.smaller is None:
         return guardian.RestartPlan(
             f"{guardian.KILLED}, though it cannot be cut smaller; free some memory or lower --size."
-            f" '{way_on(began.kept)}' goes on with it."
+            f" '{resume_line(began.kept)}' goes on with it."
         )
     words = ("resume", str(began.kept.absolute()), "--tile", str(began.smaller), *again)
     return guardian.RestartPlan(f"{guardian.KILLED}; going on in tiles of {began.smaller} px.", words)

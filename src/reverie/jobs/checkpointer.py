@@ -73,4 +73,6 @@ def pausing(folder: Folder | None) -> Iterator[None]:
     except FileError as error:
         if folder is None:
             raise
-        raise FileError(f"{str(error).rstrip('.')}. The run is paused; '{folder.way}' goes on with it.") from error
+        raise FileError(
+            f"{str(error).rstrip('.')}. The run is paused; '{folder.resume_line}' goes on with it."
+        ) from error

@@ -48,9 +48,9 @@ class Folder:
         return Checkpoints(self.owned, self.kept.run)
 
     @property
-    def way(self) -> str:
+    def resume_line(self) -> str:
         """Command that resumes the run."""
-        return way_on(self.path)
+        return resume_line(self.path)
 
     def request(self) -> Job:
         """Build the job that resumes the run, with the copies of its inputs and every choice as it was made."""
@@ -94,7 +94,7 @@ class Folder:
         self.owned.write(_JOB, kept.to_json().encode())
         return replace(self, kept=kept)
 
-    def wished(self, **fields: Any) -> Folder:
+    def with_fields(self, **fields: Any) -> Folder:
         """Return the folder with some of its job's fields changed, on disk only after `settle`."""
         return replace(self, kept=self.kept.model_copy(update=fields))
 
@@ -106,14 +106,14 @@ class Folder:
             for source, wanted in zip(self.kept.sources, record.inputs, strict=True)
         )
         moved = record.model_copy(update={"inputs": inputs})
-        return self.wished(output=str(output.absolute()), base=None, named=True, record=moved)
+        return self.with_fields(output=str(output.absolute()), base=None, named=True, record=moved)
 
     def settle(self) -> None:
         """Write changed fields to disk, once nothing was refused."""
         if _read(self.path / _JOB) != self.kept:
             self.changed()
 
-    def retire(self) -> tuple[str, ...]:
+    def clean_up(self) -> tuple[str, ...]:
         """Clean up a finished run: remove what only resuming needed, and the folder if it was temporary.
 
         Returns:
@@ -137,7 +137,7 @@ class Folder:
         self.changed()
 
 
-def way_on(path: Path) -> str:
+def resume_line(path: Path) -> str:
     """Return the command that resumes the run kept in a folder."""
     return f"reverie resume {shlex.quote(str(path))}"
 

@@ -23,17 +23,17 @@ from reverie.errors import FileError, RecipeError, ReverieError
 from reverie.jobs import disk
 from reverie.jobs.checkpointer import LONG, Checkpointer, pausing
 from reverie.jobs.events import Began, Downloaded, Ended, Event, Finished, Noted, Planned, Stepped
-from reverie.jobs.folder import Folder, begin, reopen, way_on
+from reverie.jobs.folder import Folder, begin, reopen, resume_line
 from reverie.jobs.inputs import Loaded, find_files, load, with_inherited
 from reverie.jobs.job import Expected, Job, Stop, paths
 from reverie.jobs.kept_run import KeptRun, sources_of
 from reverie.jobs.machines import Machines
 from reverie.jobs.outputs import folder_beside
 from reverie.jobs.places import Placement, placement_for
+from reverie.jobs.prepared import PreparedJob
 from reverie.jobs.presets import presets, with_preset
 from reverie.jobs.record import record_of
 from reverie.jobs.smaller import smaller
-from reverie.jobs.work import Work
 from reverie.jobs.writers import Photo, Writer, same_pixels
 from reverie.networks import NetworkUsed, download
 
@@ -92,7 +92,7 @@ def perform(
             last, whole = yield from _execute(work, writer, checkpointer, machines, stop)
             yield from writer.finish(last, whole=whole or folder is None)
         if folder and whole:
-            yield from map(Noted, folder.retire())
+            yield from map(Noted, folder.clean_up())
         yield _end(work, writer, last, whole, folder, seconds=time.perf_counter() - began)
 
 
@@ -126,7 +126,7 @@ def resume(
         if "tile" not in kept.record.settings and (tile is not None or machines.distributed):
             craft = kept.record.craft
             raise RecipeError(f"{craft} has no tiles and runs on one machine; leave out --tile and --cluster.")
-        folder = folder if tile is None else folder.wished(tile=tile)
+        folder = folder if tile is None else folder.with_fields(tile=tile)
         folder = folder if output is None else folder.redirected(output)
         yield from perform(folder.request(), machines, stop=stop, folder=folder)
 
@@ -150,7 +150,9 @@ def _hint(craft: Craft[..., Any]) -> Callable[[Any], str]:
     return lambda _: f"{brought}; 'reverie {craft.name} --help' shows more"
 
 
-def _prepare(job: Job, craft: Craft[..., Any], place: Placement, machines: Machines) -> Generator[Event, None, Work]:
+def _prepare(
+    job: Job, craft: Craft[..., Any], place: Placement, machines: Machines
+) -> Generator[Event, None, PreparedJob]:
     """Check everything before any work, and fetch the network."""
     settings = machines.settings(craft.checked(job.settings))
     files = place.files
@@ -172,7 +174,7 @@ def _prepare(job: Job, craft: Craft[..., Any], place: Placement, machines: Machi
     else:
         check_networks(Expected(networks=place.folder.kept.record.networks), record.networks, way="")
         record = place.folder.kept.record_now
-    work = Work(job, craft, record, run, plan, photo, shown, [path for _, path in listed])
+    work = PreparedJob(job, craft, record, run, plan, photo, shown, [path for _, path in listed])
     return replace(work, plan=_with_disk(work, place))
 
 
@@ -228,7 +230,7 @@ def _comparison(job: Job, craft: Craft[..., Any], loaded: Loaded, settings: Sett
     return shown
 
 
-def _folder_for(work: Work, place: Placement) -> Path | None:
+def _folder_for(work: PreparedJob, place: Placement) -> Path | None:
     """Choose the folder in which a run is kept; None if it is not."""
     if place.folder is not None:
         return place.folder.path
@@ -238,7 +240,7 @@ def _folder_for(work: Work, place: Placement) -> Path | None:
     return folder_beside(place.base) if always or work.plan.seconds > LONG else None
 
 
-def _with_disk(work: Work, place: Placement) -> Plan:
+def _with_disk(work: PreparedJob, place: Placement) -> Plan:
     """Add to the plan the disk space that the job needs.
 
     Raises:
@@ -256,7 +258,7 @@ def _with_disk(work: Work, place: Placement) -> Plan:
     return replace(plan, disk=sum(amount for _, _, amount in needs))
 
 
-def _start_keeping(work: Work, place: Placement, stack: ExitStack) -> Folder | None:
+def _start_keeping(work: PreparedJob, place: Placement, stack: ExitStack) -> Folder | None:
     """Create the folder in which the run is kept; None if it is not kept."""
     path = _folder_for(work, place)
     if path is None:
@@ -282,20 +284,20 @@ def _removing_if_refused(folder: Folder) -> Iterator[None]:
         raise
     except ReverieError:
         if folder.checkpoints.newest()[0] is None:
-            folder.retire()
+            folder.clean_up()
         raise
 
 
-def _notes(work: Work, place: Placement, folder: Folder | None) -> Iterator[str]:
+def _notes(work: PreparedJob, place: Placement, folder: Folder | None) -> Iterator[str]:
     """Yield what the user should know before the work begins."""
     yield from (*work.job.expected.notes, *work.run.notes)
     if place.waiting is not None:
-        yield f"an unfinished run lies in '{place.waiting}'; '{way_on(place.waiting)}' goes on with it."
+        yield f"an unfinished run lies in '{place.waiting}'; '{resume_line(place.waiting)}' goes on with it."
     if place.folder is None and folder is not None and folder.kept.passing and work.plan.seconds > LONG:
-        yield f"this will take a while; if it is stopped, '{folder.way}' goes on with it."
+        yield f"this will take a while; if it is stopped, '{folder.resume_line}' goes on with it."
 
 
-def _beginning(work: Work, place: Placement, folder: Folder | None) -> Began:
+def _beginning(work: PreparedJob, place: Placement, folder: Folder | None) -> Began:
     repeated = work.job.expected.same_as is not None
     least, plan = work.run.least, work.plan
     less = None if least is None or repeated else smaller(plan.tile, plan.size, least=least)
@@ -304,7 +306,7 @@ def _beginning(work: Work, place: Placement, folder: Folder | None) -> Began:
 
 
 def _execute(
-    work: Work, writer: Writer, checkpointer: Checkpointer | None, machines: Machines, stop: StopCheck
+    work: PreparedJob, writer: Writer, checkpointer: Checkpointer | None, machines: Machines, stop: StopCheck
 ) -> Generator[Event, None, tuple[Any, bool]]:
     """Run to the end, to the step where a repeated run was stopped, or until the user stops it.
 
@@ -333,7 +335,7 @@ def _execute(
     raise RuntimeError("a run ended without a last step")
 
 
-def _end(work: Work, writer: Writer, last: Any, whole: bool, folder: Folder | None, *, seconds: float) -> Ended:
+def _end(work: PreparedJob, writer: Writer, last: Any, whole: bool, folder: Folder | None, *, seconds: float) -> Ended:
     written = writer.written
     same_as = work.job.expected.same_as
     return Ended(

@@ -20,7 +20,7 @@ from reverie.jobs.film import FILMS, check_film
 from reverie.jobs.folder import Folder, holds_job, reopen
 from reverie.jobs.job import Job
 from reverie.jobs.outputs import Outputs, check_no_input, folder_beside, placed
-from reverie.jobs.work import Work
+from reverie.jobs.prepared import PreparedJob
 from reverie.jobs.writers import FrameOutputs, FramesWriter, ReportWriter, StillWriter, WeightsWriter, Writer
 from reverie.pictures import check_output
 
@@ -64,7 +64,7 @@ class Placement:
         """List the disk space for the result: purpose, path, bytes."""
         return []
 
-    def writer(self, work: Work, folder: Folder | None) -> Writer:
+    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
         """Create the writer of the result."""
         raise NotImplementedError
 
@@ -94,7 +94,7 @@ class StillPlacement(Placement):
         check_output(self.output, size=size)
         return [("the picture", self.output, disk.result_bytes(self.output, size, depth=depth))]
 
-    def writer(self, work: Work, folder: Folder | None) -> Writer:
+    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
         """Create a writer of pictures."""
         stages = getattr(getattr(work.run, "synthesis", None), "stages", ())
         return StillWriter(
@@ -123,7 +123,7 @@ class FramesPlacement(Placement):
         """The space for one frame; the rest are written one by one."""
         return [("a frame", self.output, disk.result_bytes(self.outputs.frame(0), size))]
 
-    def writer(self, work: Work, folder: Folder | None) -> Writer:
+    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
         """Create a writer of frames."""
         if folder is None:
             raise RecipeError("a sequence of frames is kept in a folder while it is made.")
@@ -134,7 +134,7 @@ class FramesPlacement(Placement):
 class WeightsPlacement(Placement):
     """Output location of a network."""
 
-    def writer(self, work: Work, folder: Folder | None) -> Writer:
+    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
         """Create a writer of networks."""
         if folder is None:
             raise RecipeError("a training is kept in a folder while it goes on.")
@@ -146,7 +146,7 @@ class WeightsPlacement(Placement):
 class ReportPlacement(Placement):
     """Output location of files that a craft writes by itself."""
 
-    def writer(self, work: Work, folder: Folder | None) -> Writer:
+    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
         """Create a writer that leaves it to the craft."""
         return ReportWriter(self.output)
 

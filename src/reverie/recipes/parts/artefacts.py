@@ -89,7 +89,7 @@ def dots_in(x: Tensor) -> float:
 
 
 def grid_in(x: Tensor) -> float:
-    """The strongest power (B, 3, H, W) at periods of 2, 4 and 8 pixels, over that of the frequencies about it."""
+    """Find the strongest power (B, 3, H, W) at periods of 2, 4 and 8 pixels, over that of the frequencies about it."""
     light = x.mean(1)
     h, w = (side - side % _STEPS for side in light.shape[-2:])
     shade = torch.hann_window(h, periodic=True)[:, None] * torch.hann_window(w, periodic=True)

@@ -38,7 +38,7 @@ class PaintedRegion:
 
     @property
     def share(self) -> float:
-        """Of the photo's area."""
+        """Share of the photo's area."""
         return 1.0 if self.where is None else float(self.where.mean())
 
 

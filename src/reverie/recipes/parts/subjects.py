@@ -62,7 +62,7 @@ class WeightedChannel:
     weight: float = 1.0
 
     def vector(self, network: Network) -> Tensor:
-        """The direction, (C,)."""
+        """Return the direction, (C,)."""
         count = network.channels(self.layer)
         worst = max(number for number, _ in self.channels)
         if worst >= count:

@@ -17,7 +17,7 @@ from reverie.jobs.writers import Photo
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
+class PreparedJob:
     """A prepared job: files checked, inputs read, every automatic choice made.
 
     Attributes:
