@@ -113,22 +113,20 @@ def known_as(recorded: str) -> list[Path]:
     return [path for path in known if path.name == Path(recorded).name]
 
 
-def load(craft: Craft[..., Any], files: Found, *, longer: int | None = None, memory: int | None = None) -> Loaded:
+def load(craft: Craft[..., Any], files: Found, *, longer: int | None = None) -> Loaded:
     """Read the files of a job.
 
     Args:
         craft: of the job.
         files: by input.
         longer: the longer side in which photos are worked on, pixels: much larger ones are read reduced.
-        memory: bytes that reading may take.
     Raises:
         RecipeError: a file is missing, or there are too many.
         PictureError, WeightsError: one cannot be read.
-        OutOfMemory: one is too large to be read.
     """
     craft.check({name: len(paths) for name, paths in files.items()})
     inputs = [each for each in craft.inputs if files.get(each.name)]
-    read = {each.name: [_read(each, path, longer, memory) for path in files[each.name]] for each in inputs}
+    read = {each.name: [_read(each, path, longer) for path in files[each.name]] for each in inputs}
     pictures = {name: tuple(each for each in many if isinstance(each, Picture)) for name, many in read.items()}
     pictures = {name: many for name, many in pictures.items() if many}
     values = {each.name: _values(each, read[each.name]) for each in inputs}
@@ -142,15 +140,15 @@ def load(craft: Craft[..., Any], files: Found, *, longer: int | None = None, mem
     return Loaded(recorded, pictures, values, photo)
 
 
-def _read(each: Input, path: Path, longer: int | None, memory: int | None) -> Any:
+def _read(each: Input, path: Path, longer: int | None) -> Any:
     """Read a file; the files of a folder are read where they are needed."""
     if each.kind in _UNREAD:
         return str(path) if each.kind is WORD else path
     if each.kind is STYLE_NETWORK:
         return read_johnson(path)
     if each.kind is MASK:
-        return read_mask(path, everywhere=each.many, memory=memory)
-    return read_picture(path, longer=longer if each.kind is PHOTO else None, memory=memory)
+        return read_mask(path, everywhere=each.many)
+    return read_picture(path, longer=longer if each.kind is PHOTO else None)
 
 
 def _values(each: Input, read: Sequence[Any]) -> Any:

@@ -16,8 +16,7 @@ from reverie.crafts.craft import Craft
 from reverie.crafts.kinds import FOLDER, Still
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, longer_side
-from reverie.engine import Plan, Run, parse_memory
-from reverie.engine.memory import resident
+from reverie.engine import Plan, Run
 from reverie.engine.runs import Optimisation
 from reverie.errors import FileError, RecipeError, ReverieError
 from reverie.jobs import disk
@@ -32,12 +31,12 @@ from reverie.jobs.outputs import folder_beside
 from reverie.jobs.places import Placement, placement_for
 from reverie.jobs.prepared import PreparedJob
 from reverie.jobs.presets import presets, with_preset
+from reverie.jobs.ready import check_ready
 from reverie.jobs.record import record_of
 from reverie.jobs.smaller import smaller
 from reverie.jobs.writers import Photo, Writer, same_pixels
 from reverie.networks import NetworkUsed, download
 
-_READ = 64 * 2**20  # bytes
 StopCheck = Callable[[], bool]
 """Tells whether the user, or the system, wants the run to stop."""
 
@@ -156,7 +155,8 @@ def _prepare(
     """Check everything before any work, and fetch the network."""
     settings = machines.settings(craft.checked(job.settings))
     files = place.files
-    loaded = load(craft, files, longer=longer_side(settings, enlarged=False), memory=_memory_left(settings))
+    check_ready(craft, files, settings)
+    loaded = load(craft, files, longer=longer_side(settings, enlarged=False))
     size = None if loaded.photo is None else loaded.photo.size
     place.check(size, longer_side(settings))
     network = getattr(settings, "network", None)
@@ -176,15 +176,6 @@ def _prepare(
         record = place.folder.kept.record_now
     work = PreparedJob(job, craft, record, run, plan, photo, shown, [path for _, path in listed])
     return replace(work, plan=_with_disk(work, place))
-
-
-def _memory_left(settings: Settings) -> int | None:
-    """Return the bytes that the settings allow beyond what this process uses already; None if they set no limit.
-
-    A small picture is always read: where even that is too much, the plan says so, which knows what the craft takes.
-    """
-    allowed: str | None = getattr(settings, "memory", None)
-    return None if allowed is None else max(_READ, parse_memory(allowed) - resident())
 
 
 def _with_choices(settings: Settings, run: Run, plan: Plan) -> Settings:
