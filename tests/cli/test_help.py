@@ -65,7 +65,7 @@ def panels(craft: Craft[..., Any]) -> list[str]:
 def test_headings_stand_in_one_order(reverie: Run, name: str) -> None:
     """Arguments and dials first, then the pictures beside, the craft's own, and at last machine and files."""
     craft, out = find(name), reverie(*name.split(), "--help").out
-    places = [out.find(f"─ {heading} ─") for heading in ("Arguments", "Dials", "Pictures beside", *panels(craft),
+    places = [out.find(f"─ {heading} ─") for heading in ("Arguments", "Dials", "More pictures", *panels(craft),
                                                          "Finer", "Machine", "Writing")]  # fmt: skip
     shown = [place for place in places if place >= 0]
     assert shown == sorted(shown) and places[0] >= 0 and places[1] >= 0 and places[-1] >= 0

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 import reverie as rv
 from reverie.errors import FileError, RecipeError
 from reverie.files import JOURNAL, Owned, own
-from reverie.jobs import Checkpoints, Pace, flatten, read_state, unflatten, write_state
+from reverie.jobs import Checkpoints, CheckpointSchedule, flatten, read_state, unflatten, write_state
 from reverie.jobs import checkpoints as module
 from reverie.networks import Network
 from reverie.optimisers import Optimiser
@@ -215,17 +215,17 @@ def test_the_state_read_is_not_kept_beside_the_run(tiny: Network, make_picture: 
 
 def test_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("reverie.jobs.pace.time.monotonic", lambda: now[0])
-    pace, always = Pace(30), Pace(0)
-    assert always.due() and not pace.due()
+    monkeypatch.setattr("reverie.jobs.schedule.time.monotonic", lambda: now[0])
+    schedule, always = CheckpointSchedule(30), CheckpointSchedule(0)
+    assert always.due() and not schedule.due()
     now[0] += 30
-    assert pace.due()
-    with pace.taking():
+    assert schedule.due()
+    with schedule.timing():
         now[0] += 4  # a checkpoint so slow is taken less often
     now[0] += 79
-    assert not pace.due()
+    assert not schedule.due()
     now[0] += 1
-    assert pace.due() and always.due()
+    assert schedule.due() and always.due()
     for wrong in (-1.0, math.nan):
         with pytest.raises(RecipeError, match="0 or more"):
-            Pace(wrong)
+            CheckpointSchedule(wrong)

@@ -14,7 +14,7 @@ import pytest
 
 from reverie.cli import main, work
 from reverie.errors import FileError
-from reverie.jobs import Job, Kept, Source, begin, checkpoints, perform, read_state, reopen, resume, write_state
+from reverie.jobs import Job, KeptRun, Source, begin, checkpoints, perform, read_state, reopen, resume, write_state
 from reverie.jobs.events import Event, Stepped
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
@@ -144,7 +144,7 @@ def test_a_checkpoint_of_another_run(
 
 
 def test_a_checkpoint_of_another_version(stopped: bytes, capsys: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, job = max(Path("ck").glob("*.safetensors")), Kept.from_json(Path("ck/job.json").read_text())
+    path, job = max(Path("ck").glob("*.safetensors")), KeptRun.from_json(Path("ck/job.json").read_text())
     state = read_state(path, run=job.run)
     with monkeypatch.context() as newer:
         newer.setattr(checkpoints, "FORMAT", 2)
@@ -277,7 +277,7 @@ def test_a_dream_from_noise_is_kept(folder: Path, stop_after: Callable[[int], No
 
 
 def test_the_network_has_changed(stopped: bytes, capsys: Told) -> None:
-    kept = Kept.from_json(Path("ck/job.json").read_text())
+    kept = KeptRun.from_json(Path("ck/job.json").read_text())
     network = replace(kept.record.networks[0], sha256="0" * 64)
     record = kept.record.model_copy(update={"networks": (network,)})
     Path("ck/job.json").write_text(kept.model_copy(update={"record": record}).to_json())
@@ -289,12 +289,12 @@ def test_a_folder_left_without_a_job_disappears(folder: Path) -> None:
     record = read_record(Path("whole.png")) if uninterrupted(QUICK) else None
     assert record is not None
     source = Source(role="photo", name="photo.png", origin="photo.png")
-    kept = Kept(job=Job(craft="dream"), record=record, output="o.png", sources=(source,), passing=True)
+    kept = KeptRun(job=Job(craft="dream"), record=record, output="o.png", sources=(source,), passing=True)
     with pytest.raises(FileError, match="cannot write to"), begin(Path("a/b"), kept, [Path("nothing")]):
         pass
     assert not Path("a/b").exists()
     with begin(Path("a/b"), kept, [Path("photo.png")]) as begun:
-        begun.retire()
+        begun.clean_up()
     assert not Path("a/b").exists()
     with pytest.raises(KeyError), begin(Path("a/b"), kept, [Path("photo.png")]):
         raise KeyError
