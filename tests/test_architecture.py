@@ -20,7 +20,7 @@ import reverie
 ROOT = Path(reverie.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 ORDER = (
-    {"errors", "version", "choices", "strangers"},
+    {"errors", "version", "choices", "untrusted"},
     {"files"},
     {"pictures"},
     {"canvas", "views", "networks", "optimisers", "styles"},
@@ -156,7 +156,7 @@ def literals(tree: ast.Module) -> set[tuple[int, str]]:
 
 
 OTHERWISE = {
-    ("cli/networks.py", "style"),  # columns of a table: what networks of one's own are, and what a layer is for
+    ("cli/networks.py", "style"),  # columns of a table: what custom networks are, and what a layer is for
     ("cli/networks.py", "dream"),
     ("crafts/settings.py", "upscale"),  # a setting
     ("recipes/parts/starts.py", "instant"),  # what a painting begins with
@@ -328,7 +328,7 @@ def test_what_writes_is_recognised(text: str, wanted: bool) -> None:
 
 
 def test_all_is_sorted_and_importable() -> None:
-    names = list(reverie.__all__)
+    names: list[str] = vars(reverie)["__all__"]
     shouting = [n for n in names if n.isupper()]
     classes = [n for n in names if n[0].isupper() and not n.isupper()]
     rest = [n for n in names if not n[0].isupper()]

@@ -404,8 +404,8 @@ def train(a: argparse.Namespace) -> None:
     learner = Distillation(student, teacher, photos, stats, a)
     weights = dict(student.named_parameters())
     carried = {name: x for name, x in student.state_dict().items() if name not in weights}
-    schedule = Descent(a.rate, warm=300, falls=a.decay_from / a.steps, memory=0.999, young=20)
-    descent = replace(schedule, betas=(0.9, 0.999), shrink=0.02, clip=2.0)
+    schedule = Descent(a.rate, warmup=300, decay_from=a.decay_from / a.steps, ema_decay=0.999, ema_warmup=20)
+    descent = replace(schedule, betas=(0.9, 0.999), weight_decay=0.02, clip=2.0)
     follow = partial(fit, weights, learner, learner.batch, steps=a.steps, descent=descent, carried=carried)
 
     def export(step: TrainingStep) -> None:

@@ -41,7 +41,7 @@ from torch.func import functional_call
 from reverie.engine import Descent, Learner, TrainingStep, fit
 from reverie.networks import load
 from reverie.pictures import resize
-from reverie.recipes.parts.artefacts import weave
+from reverie.recipes.parts.artefacts import grid_power
 
 FACTORS, SHARES = (2, 3, 4), (0.4, 0.25, 0.35)  # how often each factor is drawn
 LUMA = torch.tensor(((0.299, 0.587, 0.114), (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.0813)))  # BT.601, full range
@@ -197,7 +197,7 @@ class Enlarging(Learner[tuple[int, int, Tensor, Tensor]]):
         loss = y + 0.25 * sum(colours)
         if self.a.sharp:
             faults = self.a.perceived * perceptual(result, truth, step)
-            loss = loss + faults + self.a.woven * weave(result - truth, factor, cells=3)
+            loss = loss + faults + self.a.woven * grid_power(result - truth, factor, cells=3)
         return loss, {"loss": loss}
 
     def network(self, weights: Mapping[str, Tensor]) -> Network:
@@ -247,7 +247,7 @@ def train(a: argparse.Namespace) -> None:
     if a.sharp:
         network.load_state_dict({k: v.float() for k, v in load_file(a.sharp).items()})
     learner = Enlarging(network, patches, a)
-    descent = Descent(a.rate, warm=500, falls=a.decay_from / a.steps, clip=0.5, memory=0.999, young=20)
+    descent = Descent(a.rate, warmup=500, decay_from=a.decay_from / a.steps, clip=0.5, ema_decay=0.999, ema_warmup=20)
     weights = dict(network.named_parameters())
     follow = partial(fit, weights, learner, learner.batch, steps=a.steps, descent=descent)
 

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import QUICK, Run
 from rich.console import Console
 
 from reverie.cli.progress import Screen
 from reverie.feedforward import load_superres
-from reverie.jobs import presets
+from reverie.jobs import items, presets
 from reverie.jobs.events import Enlarging
 from reverie.jobs.presets import Preset
 from reverie.jobs.record import read_record
+from reverie.jobs.weights import weights_now
 from reverie.pictures import read_image, read_picture, write_image
 from reverie.recipes import UpscaleSettings, upscale
+from tests.cli.conftest import QUICK, Run
 
 DREAM, STYLE = ("dream", "photo.png", *QUICK), ("style", "photo.png", "night.jpg", *QUICK)
 TEXTURE = ("texture", "night.jpg", "--seamless", *QUICK)
@@ -109,15 +110,21 @@ def test_a_plan_counts_it(reverie: Run) -> None:
     assert peaks[1] > 4096**2 * 20 and peaks[1] > peaks[0]
 
 
-def test_a_preset_and_a_grid_may_carry_it(reverie: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_preset_may_carry_it(reverie: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     preset = Preset(craft="dream", summary="large", settings={"upscale": 2})
     monkeypatch.setattr(presets, "find_preset", lambda name, craft: preset)
     assert reverie(*DREAM, "--preset", "large").out.startswith("photo-large.png  128x96")
+    assert presets.presets(), "the others are as they were"
+
+
+@pytest.mark.slow
+def test_a_grid_may_carry_it(reverie: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("batch", *DREAM, "--octaves", 1, "--grid", "upscale=1,3", "--workers", 1, "-o", "made")
     assert reverie(*words).code == 0
     assert [read_image(f"made/photo-upscale{n}.png").shape[3] for n in (1, 3)] == [64, 192]
     assert "2 there already" in reverie(*words).out
-    assert presets.presets(), "the others are as they were"
+    monkeypatch.setattr(items, "weights_now", lambda used: "1" * 64 if "superres" in used.name else weights_now(used))
+    assert "1 made, 1 there already" in reverie(*words).out, "other weights enlarge it anew, and only it"
 
 
 @pytest.mark.parametrize(

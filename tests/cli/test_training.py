@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Run
 from PIL import Image
 
-from reverie.feedforward.johnson import draw_johnson, read_johnson, write_johnson
-from reverie.feedforward.own import styles_folder
+from reverie.feedforward.custom import styles_folder
+from reverie.feedforward.johnson import Johnson, draw_johnson, read_johnson, write_johnson
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
+from tests.cli.conftest import Run
 
 TINY = (
     "--crop", "64", "--size", "80", "--batch", "2", "--width", "4", "--blocks", "1", "--precision", "float32",
@@ -39,7 +39,7 @@ def own_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_johnson(Path("mine.safetensors"), draw_with(facts))
 
 
-def draw_with(facts: dict[str, object]):
+def draw_with(facts: dict[str, object]) -> Johnson:
     from dataclasses import replace
 
     return replace(draw_johnson(widths=(4, 6), blocks=1, seed=2), facts=facts)
@@ -77,7 +77,7 @@ def test_a_network_is_trained_and_paints(reverie: Run) -> None:
     assert again.code == 0 and "same pixels" in again.out
 
 
-def test_without_a_name_it_goes_among_ones_own(reverie: Run) -> None:
+def test_without_a_name_it_goes_among_the_custom_styles(reverie: Run) -> None:
     assert reverie(*words("--steps", 1)).code == 0
     ended = reverie(*words("--steps", 1))
     assert ended.code == 0 and "night-2.safetensors" in ended.out, "the finished one is left alone"
@@ -195,7 +195,16 @@ def test_a_training_that_is_gone_on_with_has_no_tiles(reverie: Run, start: Start
         and ended.err.count("\n") == 1
         and "train style has no tiles and runs on one machine" in ended.err
     )
+    assert "leave out --tile and --cluster" in ended.err
     assert Path("o.reverie/job.json").exists()
+
+
+def test_it_goes_on_from_another_folder(reverie: Run, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert killed_after(start(*words("--steps", 30, "-o", "o.safetensors", "--checkpoint-every", 0), "--json"), 3)
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    ended = reverie("resume", "../o.reverie")
+    assert ended.code == 0 and "30 steps" in ended.out and Path("../o.safetensors").exists()
 
 
 def test_a_missing_painting_is_refused(reverie: Run) -> None:

@@ -17,14 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reverie.engine import Descent, Learner, State, Training, TrainingStep, Update, fit
-from reverie.engine.descent import Course
+from reverie.engine.descent import TrainingState
 from reverie.engine.fit import update
 from reverie.engine.runs import Run, Step
 from reverie.errors import Diverged, RecipeError
 from reverie.jobs import read_state, write_state
 
 TRUE = torch.tensor([[1.0, -2.0, 0.5]])
-DESCENT = Descent(rate=0.05, warm=5)
+DESCENT = Descent(rate=0.05, warmup=5)
 
 
 class Straight(Learner[tuple[int, Tensor]]):
@@ -176,7 +176,7 @@ def test_after_some_in_a_row_it_goes_back(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_rate_is_halved_by_a_return() -> None:
     """The first step after it moves each weight by half the rate: Adam's first step is the rate, whatever the slope."""
-    descent = Descent(rate=0.01, warm=1, falls=1.0)
+    descent = Descent(rate=0.01, warmup=1, decay_from=1.0)
     weights = {step.step: frozen(step)["weights"] for step in fitted(Straight({0, 1, 2}), steps=4, descent=descent)}
     assert torch.allclose((weights[4]["map"] - weights[3]["map"]).abs(), torch.tensor(0.005), rtol=1e-3)
 
@@ -188,13 +188,13 @@ def test_it_is_given_up_in_the_end() -> None:
 
 
 def test_the_average_is_that_of_the_weights() -> None:
-    """Re-derived in float64: a_n = m a + (1 - m) w, m the least of the memory and (n + 1) / (n + 10)."""
-    descent = replace(DESCENT, memory=0.9)
+    """Re-derived in float64: a_n = m a + (1 - m) w, m the least of the decay and (n + 1) / (n + 10)."""
+    descent = replace(DESCENT, ema_decay=0.9)
     steps = [(x.average["map"], frozen(x)["weights"]["map"]) for x in fitted(steps=120, descent=descent)]
     average = start()["map"].double()
     for n, (mine, weight) in enumerate(steps):
-        memory = min(0.9, (n + 1) / (n + 10))
-        average = memory * average + (1 - memory) * weight.double()
+        decay = min(0.9, (n + 1) / (n + 10))
+        average = decay * average + (1 - decay) * weight.double()
         assert torch.allclose(mine.double(), average, atol=1e-5)
 
 
@@ -230,7 +230,7 @@ def test_the_rate_fits_the_budget() -> None:
     falls = [rate_at(500, 0.6 + 0.04 * i) for i in range(11)]
     assert falls == sorted(falls, reverse=True) and falls[-1] == 0
     assert rate_at(500, 0.7) == pytest.approx(1 - math.sqrt(0.1 / 0.4))
-    assert replace(Descent(rate=1.0), falls=1.0).rate_at(500, 0.999) == 1.0
+    assert replace(Descent(rate=1.0), decay_from=1.0).rate_at(500, 0.999) == 1.0
 
 
 def test_time_is_a_budget_too() -> None:
@@ -276,13 +276,13 @@ def test_layouts_do_not_matter() -> None:
     """Weights that lie otherwise in memory, as convolutions' may, are moved alike, and so after a checkpoint."""
     plain = {"map": torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))}
     laid = {"map": plain["map"].to(memory_format=torch.channels_last)}
-    course, other = Course(plain, {}, DESCENT), Course(laid, {}, DESCENT)
+    training, other = TrainingState(plain, {}, DESCENT), TrainingState(laid, {}, DESCENT)
     gradient = torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(1))
     for _ in range(3):
-        course.take(Update({"map": gradient}, {}, {}), 0.0)
-        other.take(Update({"map": gradient.to(memory_format=torch.channels_last)}, {}, {}), 0.0)
+        training.apply(Update({"map": gradient}, {}, {}), 0.0)
+        other.apply(Update({"map": gradient.to(memory_format=torch.channels_last)}, {}, {}), 0.0)
         other.load(other.state())
-    assert torch.equal(course.weights["map"], other.weights["map"])
+    assert torch.equal(training.weights["map"], other.weights["map"])
 
 
 def test_a_training_is_a_run() -> None:

@@ -1,4 +1,4 @@
-"""Every craft there is: ours, found by their files, and those that plugins add through entry points."""
+"""Registry of crafts: built-in ones, found by scanning their files, and those that plugins add by entry points."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WORD = re.compile(r"[^\W_][\w-]*")
 
 @dataclass(frozen=True)
 class Listing:
-    """A craft that is not loaded yet.
+    """Name and summary of a craft that is not loaded yet.
 
     Attributes:
         name, summary: of the craft.
@@ -44,7 +44,7 @@ class Listing:
 
 @cache
 def listings() -> Mapping[str, Listing]:
-    """Every craft by name, read from the files' text: none is loaded."""
+    """Return every craft by name, parsed from the source text without loading any."""
     found = {each.name: each for each in _ours()}
     taken = {*COMMANDS, *(name.split()[0] for name in found)}
     for each in _plugins():
@@ -60,7 +60,7 @@ def listings() -> Mapping[str, Listing]:
 
 @cache
 def find(name: str) -> Craft[..., Any]:
-    """The craft of that name.
+    """Load the craft of that name.
 
     Raises:
         RecipeError: there is none, or its plugin cannot be loaded.
@@ -77,7 +77,7 @@ def find(name: str) -> Craft[..., Any]:
     try:
         craft = known[name].load()
         sound = isinstance(craft, Craft) and craft.settings and craft.inputs is not None
-    except (Exception, SystemExit) as error:  # a stranger's code
+    except (Exception, SystemExit) as error:  # third-party code
         raise RecipeError(f"the plugin of '{name}' cannot be loaded: {type(error).__name__}: {error}") from error
     if not sound:
         raise RecipeError(f"the plugin of '{name}' gives no craft, but {type(craft).__name__}; declare it by rv.craft.")
@@ -88,7 +88,7 @@ def find(name: str) -> Craft[..., Any]:
 
 
 def crafts() -> Mapping[str, Craft[..., Any]]:
-    """Every craft by name, loaded; a broken plugin costs a warning."""
+    """Load every craft, by name; a broken plugin only raises a warning."""
     found = {}
     for name in listings():
         try:
@@ -99,7 +99,7 @@ def crafts() -> Mapping[str, Craft[..., Any]]:
 
 
 def _ours() -> Iterator[Listing]:
-    """The crafts declared in our own files."""
+    """Yield the crafts declared in our own files."""
     for path in (path for room in ROOMS for path in sorted((_HOME / room).glob("*.py"))):
         text = path.read_text(encoding="utf8")
         if "@craft(" in text:
@@ -113,7 +113,7 @@ def _loader(module: str, function: str) -> Callable[[], Any]:
 
 
 def _plugins() -> Iterator[Listing]:
-    """The crafts of installed packages; one whose text cannot be read costs a warning."""
+    """Yield the crafts of installed packages; one whose source cannot be read only raises a warning."""
     for entry in metadata.entry_points(group=PLUGINS):
         name = entry.name.replace("_", "-")
         try:
@@ -121,14 +121,14 @@ def _plugins() -> Iterator[Listing]:
         except RecipeError as error:
             leave_out(name, str(error))
             continue
-        except (Exception, SystemExit) as error:  # a stranger's code
+        except (Exception, SystemExit) as error:  # third-party code
             leave_out(name, f"{type(error).__name__}: {error}")
             continue
         yield Listing(name, next(iter(said.values()), f"a craft of {entry.module}"), entry.load)
 
 
 def _text_of(module: str) -> str:
-    """The text of a module, which is not loaded.
+    """Read the source text of a module without loading it.
 
     Raises:
         RecipeError: there is no such file.
@@ -140,7 +140,7 @@ def _text_of(module: str) -> str:
 
 
 def _declared(text: str) -> Iterator[tuple[str, str, str]]:
-    """The crafts in a file's text: the function, the craft's name and its summary."""
+    """Parse the crafts declared in a source text: function, name and summary of each."""
     for node in ast.parse(text).body:
         if not isinstance(node, ast.FunctionDef):
             continue

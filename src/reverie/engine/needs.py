@@ -1,11 +1,13 @@
-"""How much memory a run takes at its worst moments: one model, calibrated by `python -m benchmarks.memory`."""
+"""Peak memory of a run: one model of its worst moments, calibrated by `python -m benchmarks.memory`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 from torch import Tensor
 
+from reverie.engine.evaluate import LOOKED_AT
 from reverie.engine.grids import Grid, grid_for
 from reverie.engine.memory import resident
 from reverie.engine.pieces import Piece, grids, pieces, work
@@ -14,6 +16,7 @@ from reverie.engine.synthesize import Synthesis
 from reverie.engine.tiles import TWICE, TiledExecutor
 from reverie.networks.ops import Conv
 from reverie.objectives import PICTURE, Bound
+from reverie.objectives.terms_dream import Guide
 from reverie.objectives.terms_style import FromPaintings
 from reverie.pictures import size_of
 
@@ -68,11 +71,14 @@ class Cut:
 
     @cached_property
     def binding(self) -> int:
-        """The largest painting is brought to its size and looked at, by tiles of the same side."""
-        area = _largest_painting(self.what, self.size)
-        seen = area if self.whole else min(area, max(grid.seen[0] for _, grid in self._parts))
+        """Bytes while the largest painting is resized, and it or a larger guide is measured."""
+        painting = _largest_painting(self.what, self.size)
+        area = max(painting, _largest_guide(self.what))
+        most = max(self.pixels, (LOOKED_AT + 2 * max(grid.halo for _, grid in self._parts)) ** 2)
+        seen = min(area, most if self.whole else max(grid.seen[0] for _, grid in self._parts))
         maps = SLACK * seen * max(_forward_bytes(piece) for piece, _ in self._parts)
-        return int(self._lasts + 2 * PIXEL * area + maps)
+        kept = SCRAPS if self.whole and seen < area else 0  # it is looked at in tiles
+        return int(self._lasts + 2 * PIXEL * painting + maps + kept)
 
     @cached_property
     def stepping(self) -> int:
@@ -82,7 +88,7 @@ class Cut:
 
     @cached_property
     def drawing(self) -> int:
-        """The result is drawn from the average, its colours are changed, an encoder takes a copy."""
+        """Bytes while the result is drawn from the average, recoloured, and copied by an encoder."""
         changed = 2 * PIXEL * self.pixels + FINISHING if self.what.canvas.finished else 0
         return int(self._lasts + self.pixels * (PIXEL + WRITTEN) + changed)
 
@@ -127,9 +133,9 @@ def _map_bytes(piece: Piece) -> float:
     read = [s.layer for s in piece.wanted if s.layer != PICTURE]
     copies = sum(network.channels(layer) / network.stride(layer) ** 2 for layer in read)
     maps = sum(sizes.values()) + copies + 2 * max(sizes.values(), default=0)
-    beside = sum(4.0 * s.beside / (1 if s.layer == PICTURE else network.stride(s.layer)) ** 2 for s in piece.wanted)
+    saved = sum(4.0 * s.saved / (1 if s.layer == PICTURE else network.stride(s.layer)) ** 2 for s in piece.wanted)
     rough = 4 * 3 * 5 if any(s.layer == PICTURE for s in piece.wanted) else 0
-    return network.dtype.itemsize * maps + beside + rough + 4 * 3 * 2
+    return network.dtype.itemsize * maps + saved + rough + 4 * 3 * 2
 
 
 def _between(piece: Piece, grid: Grid) -> float:
@@ -150,7 +156,7 @@ def _reference_bytes(what: Synthesis, bound: Bound) -> float:
 
 
 def _convolutions(piece: Piece) -> int:
-    """How many a run of a piece goes through."""
+    """Count the convolutions in a run of a piece."""
     layers = [layer for layer in piece.layers if layer != PICTURE]
     return sum(isinstance(node.op, Conv) for node in piece.network.blueprint.ancestors(layers))
 
@@ -162,7 +168,16 @@ def _forward_bytes(piece: Piece) -> float:
     return network.dtype.itemsize * (kept + 2 * max(piece.density.values(), default=0)) + PIXEL
 
 
+def _terms(what: Synthesis) -> Iterator[object]:
+    """The terms of all scales."""
+    return (term for stage in what.stages for _, term in (stage.objective or what.objective).parts)
+
+
 def _largest_painting(what: Synthesis, size: Size) -> int:
     """Pixels of the largest painting that is measured, at its scale for a picture of this size; 0 without any."""
-    terms = (term for stage in what.stages for _, term in (stage.objective or what.objective).parts)
-    return max((term.source.largest(size) for term in terms if isinstance(term, FromPaintings)), default=0)
+    return max((term.source.largest(size) for term in _terms(what) if isinstance(term, FromPaintings)), default=0)
+
+
+def _largest_guide(what: Synthesis) -> int:
+    """Pixels of the largest guide, which is looked at as it is; 0 without any."""
+    return max((term.like.shape[2] * term.like.shape[3] for term in _terms(what) if isinstance(term, Guide)), default=0)

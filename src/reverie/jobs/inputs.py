@@ -1,4 +1,4 @@
-"""The files of a job: what its words mean, and what is in them."""
+"""Input files of a job: find them from the words given, and read them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from reverie.crafts.craft import Craft, Input
 from reverie.crafts.kinds import FOLDER, MASK, PHOTO, PLACE, RESULT, STYLE_NETWORK, WORD
 from reverie.errors import PictureError, RecipeError, suggestion
 from reverie.feedforward import read_johnson
-from reverie.feedforward.own import own_style, own_styles
+from reverie.feedforward.custom import custom_styles, find_custom_style
 from reverie.jobs.gather import gather
 from reverie.jobs.record import Record, locate, read_record
 from reverie.pictures import Picture, filled, read_mask, read_picture
 
 _UNREAD = (FOLDER, PLACE, WORD)
-"""What is not read, copied or recorded as a file: the craft itself sees to it."""
+"""Kinds that are not read, copied or recorded as files: the craft itself handles them."""
 Found = Mapping[str, tuple[Path, ...]]
 """Files by the names of inputs."""
 
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """The inputs of a job, read.
+    """Inputs of a job, as read.
 
     Attributes:
         files: by input, in the order of the record; the photos of a folder are not among them.
@@ -42,12 +42,12 @@ class Loaded:
     photo: Picture | None
 
     def listed(self) -> list[tuple[str, Path]]:
-        """Input and file of all that goes in."""
+        """List every input file with the name of its input."""
         return [(name, path) for name, paths in self.files.items() for path in paths]
 
 
 def find_files(craft: Craft[..., Any], words: Mapping[str, Sequence[str]]) -> dict[str, tuple[Path, ...]]:
-    """The files that the words of each input mean, in the craft's order.
+    """Find the files that the words of each input mean, in the craft's order.
 
     Raises:
         RecipeError: the craft takes no such input.
@@ -65,7 +65,7 @@ def find_files(craft: Craft[..., Any], words: Mapping[str, Sequence[str]]) -> di
 def with_inherited(
     craft: Craft[..., Any], files: Mapping[str, tuple[Path, ...]], given: Mapping[str, Any], places: Sequence[Path]
 ) -> tuple[dict[str, tuple[Path, ...]], dict[str, Any]]:
-    """What a result brings along: the inputs it was made from, and settings that the craft inherits.
+    """Add what a result brings along: the inputs it was made from, and settings that the craft inherits.
 
     Args:
         craft: takes a `Result`, or is left as it is.
@@ -95,7 +95,7 @@ def with_inherited(
 
 
 def files_of(record: Record, craft: Craft[..., Any], places: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
-    """The files that went into a recorded run, by input, in their order.
+    """Find the files that went into a recorded run, by input, in their order.
 
     Raises:
         RecipeError: the craft takes no such input, or a file is not there.
@@ -109,26 +109,24 @@ def files_of(record: Record, craft: Craft[..., Any], places: Sequence[Path]) -> 
 
 def known_as(recorded: str) -> list[Path]:
     """The sample styles and custom style networks that a recorded file may be, by its name."""
-    known = [*map(styles.path, styles.names()), *own_styles().values()]
+    known = [*map(styles.path, styles.names()), *custom_styles().values()]
     return [path for path in known if path.name == Path(recorded).name]
 
 
-def load(craft: Craft[..., Any], files: Found, *, longer: int | None = None, memory: int | None = None) -> Loaded:
+def load(craft: Craft[..., Any], files: Found, *, longer: int | None = None) -> Loaded:
     """Read the files of a job.
 
     Args:
         craft: of the job.
         files: by input.
         longer: the longer side in which photos are worked on, pixels: much larger ones are read reduced.
-        memory: bytes that reading may take.
     Raises:
         RecipeError: a file is missing, or there are too many.
         PictureError, WeightsError: one cannot be read.
-        OutOfMemory: one is too large to be read.
     """
     craft.check({name: len(paths) for name, paths in files.items()})
     inputs = [each for each in craft.inputs if files.get(each.name)]
-    read = {each.name: [_read(each, path, longer, memory) for path in files[each.name]] for each in inputs}
+    read = {each.name: [_read(each, path, longer) for path in files[each.name]] for each in inputs}
     pictures = {name: tuple(each for each in many if isinstance(each, Picture)) for name, many in read.items()}
     pictures = {name: many for name, many in pictures.items() if many}
     values = {each.name: _values(each, read[each.name]) for each in inputs}
@@ -142,25 +140,25 @@ def load(craft: Craft[..., Any], files: Found, *, longer: int | None = None, mem
     return Loaded(recorded, pictures, values, photo)
 
 
-def _read(each: Input, path: Path, longer: int | None, memory: int | None) -> Any:
-    """What is in a file; the files of a folder are read where they are needed."""
+def _read(each: Input, path: Path, longer: int | None) -> Any:
+    """Read a file; the files of a folder are read where they are needed."""
     if each.kind in _UNREAD:
         return str(path) if each.kind is WORD else path
     if each.kind is STYLE_NETWORK:
         return read_johnson(path)
     if each.kind is MASK:
-        return read_mask(path, everywhere=each.many, memory=memory)
-    return read_picture(path, longer=longer if each.kind is PHOTO else None, memory=memory)
+        return read_mask(path, everywhere=each.many)
+    return read_picture(path, longer=longer if each.kind is PHOTO else None)
 
 
 def _values(each: Input, read: Sequence[Any]) -> Any:
-    """An input as the craft takes it: pictures as tensors, their transparent parts filled."""
+    """Convert an input to what the craft takes: pictures as tensors, their transparent parts filled."""
     found = [filled(one.pixels, one.alpha) if isinstance(one, Picture) else one for one in read]
     return found if each.many or each.kind is FOLDER else found[0]
 
 
 def sample_or_file(word: str) -> Path:
-    """The file that a word means; a file of that name wins over a sample style.
+    """Find the file that a word means; a file of that name takes precedence over a sample style.
 
     Raises:
         PictureError: neither exists.
@@ -176,9 +174,9 @@ def sample_or_file(word: str) -> Path:
 
 
 def _meant(each: Input, word: str) -> tuple[Path, ...]:
-    """The files that one word means for an input."""
+    """Find the files that one word means for an input."""
     if each.kind is STYLE_NETWORK:
-        return (own_style(word),)
+        return (find_custom_style(word),)
     if each.kind is FOLDER:
         return tuple(path for path in gather([word], deep=True) if path)
     if each.many and Path(word).is_dir():

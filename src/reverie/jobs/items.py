@@ -1,4 +1,4 @@
-"""The items of a batch: pictures times paintings times settings, each with a name of its own."""
+"""Items of a batch: pictures times paintings times settings, each with a unique name."""
 
 from __future__ import annotations
 
@@ -53,17 +53,17 @@ class Item:
 
     @property
     def output(self) -> Path:
-        """Where it goes."""
+        """Path of the output."""
         return Path(str(self.job.output))
 
     @property
     def name(self) -> str:
-        """What users know it by."""
+        """Name that users know it by."""
         return self.output.stem
 
 
 def parse_grid(words: Iterable[str], kind: type[Settings]) -> dict[str, tuple[str, ...]]:
-    """The settings to go through, from words such as ``strength=0.5,1,2``.
+    """Parse the settings to go through from words such as ``strength=0.5,1,2``.
 
     Raises:
         RecipeError: no such setting, or no value.
@@ -96,7 +96,7 @@ def items_of(
     suffix: str = ".png",
     earlier: Mapping[Origin, Collection[str]] = MappingProxyType({}),
 ) -> tuple[Item, ...]:
-    """Every combination of one file for each input and one value for each setting of the grid.
+    """Build an item for every combination of one file for each input and one value for each setting in the grid.
 
     Args:
         craft: which.
@@ -141,7 +141,7 @@ def _own(names: Collection[str], picks: Sequence[Path | None], said: Sequence[st
 
 
 def is_made(item: Item) -> bool:
-    """Whether an item's output is there and is what would be made: same craft, settings, inputs and weights.
+    """True if an item's output exists and is what would be made: same craft, settings, inputs and weights.
 
     What Reverie chooses by itself (precision, tile) may differ, and so may the version of PyTorch: they change
     pixels by rounding only.
@@ -168,7 +168,7 @@ def _stays(craft: Craft[..., Any], name: str) -> bool:
 
 
 def _same(wished: Mapping[str, Any], record: Record) -> bool:
-    """Whether the settings are the same, but for those that were left to Reverie."""
+    """True if the settings are the same, apart from those left to Reverie."""
     made = record.settings
     left = {"memory"}
     left |= {"tile"} if wished.get("tile") is None or _is_within(made.get("tile"), wished["tile"]) else set()
@@ -177,14 +177,14 @@ def _same(wished: Mapping[str, Any], record: Record) -> bool:
 
 
 def _is_within(tile: object, wished: int) -> bool:
-    """Whether tiles are smaller than was wished: larger ones did not fit."""
+    """True if tiles are smaller than requested, as larger ones did not fit."""
     return isinstance(tile, int) and tile > 0 and (not wished or tile < wished)
 
 
 def _settings(
     kind: type[Settings], given: Mapping[str, object], grid: Grid, values: Sequence[str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Settings with one value for each key of the grid, and what a name says of them."""
+    """Build settings with one value for each key of the grid, and the parts of a name that tell them."""
     fields = {field.alias or name: field for name, field in kind.model_fields.items()}
     picked: dict[str, object] = {
         key: value.split("+") if get_origin(fields[key].annotation) is tuple else value
@@ -208,7 +208,7 @@ def _labels(paths: Sequence[Path | None]) -> dict[Path | None, str]:
 
 
 def _plain(name: str) -> str:
-    """A name that every file system takes: letters, digits and symbols of any script, and some signs."""
+    """Make a name valid on every file system: letters, digits and symbols of any script, and some signs."""
     kept = "".join(letter if _is_kept(letter) else "_" for letter in name)
     plain = re.sub("__+", "_", kept).strip("._")
     if not plain.strip("_-"):
@@ -225,7 +225,7 @@ def _is_kept(letter: str) -> bool:
 
 
 def _digits(name: str) -> str:
-    """A few hexadecimal digits that tell a name apart from all others."""
+    """Hash a name to a few hexadecimal digits."""
     return hashlib.sha256(name.encode("utf8", "surrogateescape")).hexdigest()[:8]
 
 

@@ -1,4 +1,4 @@
-"""The manifest of a batch: what became of each item, as CSV for people and as JSON lines for programs."""
+"""Manifest of a batch: the outcome of each item, as CSV for people and as JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any, Literal
 from reverie.errors import RecipeError
 from reverie.files import Owned
 from reverie.jobs.items import Item, Origin, origin
-from reverie.strangers import contents, json_object, refusing
+from reverie.untrusted import contents, json_object, refusing
 
 CSV, LINES = "manifest.csv", "manifest.jsonl"
 SELDOM = 1.0  # seconds between writings, while items end faster than that
@@ -26,7 +26,7 @@ Status = Literal["waiting", "made", "there", "failed"]
 
 @dataclass(frozen=True)
 class Row:
-    """What became of an item: "there" is one that an earlier call had made."""
+    """Outcome of an item; "there" means that an earlier call made it."""
 
     item: Item
     status: Status = "waiting"
@@ -35,7 +35,7 @@ class Row:
     note: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The row as a program reads it."""
+        """Return the row as a JSON object."""
         return {
             "item": self.item.name,
             "inputs": {name: ", ".join(files) for name, files in self.item.job.inputs.items()},
@@ -49,7 +49,7 @@ class Row:
 
 
 class Manifest:
-    """The rows of a batch, kept in its folder.
+    """Rows of a batch, kept in its folder.
 
     Args:
         folder: of the batch.
@@ -63,15 +63,15 @@ class Manifest:
 
     @property
     def rows(self) -> list[Row]:
-        """One for each item, in the order of the batch."""
+        """Rows of the items, in the order of the batch."""
         return list(self._rows.values())
 
     def row(self, item: Item) -> Row:
-        """What became of an item."""
+        """Return the row of an item."""
         return self._rows[item.output]
 
     def count(self, status: Status) -> int:
-        """How many items have this status."""
+        """Count the items with this status."""
         return sum(row.status == status for row in self._rows.values())
 
     def set(
@@ -83,7 +83,7 @@ class Manifest:
         error: str | None = None,
         note: str | None = None,
     ) -> None:
-        """Note what became of an item; it is written at once, or within a second."""
+        """Record the outcome of an item; it is written at once, or within a second."""
         if status == "there":
             seconds, note = self._earlier.get(item.name, (None, None))
         row = self._rows[item.output]

@@ -1,4 +1,4 @@
-"""Following a stranger's forward pass, and writing it down as our rows."""
+"""Tracing a third-party forward pass, and writing it down as rows of our table."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NEVER_IN_PLACE: Mapping[Any, Callable[..., Any]] = {
 
 @dataclass(frozen=True)
 class Traced:
-    """A followed forward pass: its graph, and the step that ends each submodule."""
+    """A traced forward pass: its graph, and the step that ends each submodule."""
 
     module: nn.Module
     graph: fx.Graph
@@ -43,18 +43,18 @@ class Traced:
 
     @property
     def result(self) -> object:
-        """What the forward pass returns: a step of the graph, or a structure of them."""
+        """Result of the forward pass: a step of the graph, or a structure of them."""
         return next(node for node in self.graph.nodes if node.op == "output").args[0]
 
 
 def follow(module: nn.Module) -> Traced | None:
-    """What a module's forward pass does; None where it depends on numbers, not on structure."""
+    """Trace a module's forward pass; return None if its control flow depends on values."""
     tracer = _Tracer()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             graph = tracer.trace(module)
-    except Exception:  # whatever a stranger's forward does when it is given no numbers
+    except Exception:  # whatever third-party code does when it is given no numbers
         return None
     if sum(node.op == "placeholder" for node in graph.nodes) != 1 or not without_overwriting(module, graph):
         return None
@@ -65,7 +65,7 @@ def follow(module: nn.Module) -> Traced | None:
 
 
 class _Proxy(fx.Proxy):
-    """Stands for a map, and tells ``y += x`` from ``y = y + x``: the first changes what others know as well."""
+    """A proxy of a map that tells ``y += x`` from ``y = y + x``: the first changes what other steps read."""
 
     def __iadd__(self, other: Any) -> Any:
         return self.tracer.create_proxy("call_function", operator.iadd, (self, other), {})
@@ -81,10 +81,10 @@ class _Proxy(fx.Proxy):
 
 
 class _Tracer(fx.Tracer):
-    """Follows a forward pass, remembering what each submodule gave."""
+    """Traces a forward pass, remembering the result of each submodule."""
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
-        """What stands for a step's result."""
+        """Return the proxy of a step's result."""
         return _Proxy(node, self)
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class _Tracer(fx.Tracer):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        """As ever, and the path's last result is noted."""
+        """Call the module as usual, and note the path's last result."""
         result = super().call_module(m, forward, args, kwargs)
         if isinstance(result, fx.Proxy):
             self.outputs[self.path_of_module(m)] = result.node
@@ -106,7 +106,7 @@ class _Tracer(fx.Tracer):
 
 
 class Table:
-    """Our rows for a followed forward pass.
+    """The rows of a traced forward pass.
 
     Attributes:
         nodes: one row per step, and one more per submodule that ends in an inner one's step.
@@ -141,7 +141,7 @@ class Table:
         return [row, *(Node(path, Call(same, Window()), (name,)) for path in outer)]
 
     def _sort(self, node: fx.Node) -> None:
-        """Note whether a step gives a constant, or numbers such as a map's size."""
+        """Classify a step: whether it gives a constant, or numbers such as a map's size."""
         sources = node.all_input_nodes
         asked = node.args[1] if node.target is getattr else node.target
         if node.op != "call_module" and isinstance(asked, str) and asked in NUMBERS_OF_A_MAP:
@@ -152,7 +152,7 @@ class Table:
             self._numbers.add(node)
 
     def _name(self, node: fx.Node) -> str:
-        """The path of the innermost submodule that ends here, or the step's own name inside one."""
+        """Return the path of the innermost submodule that ends here, or the step's own name inside one."""
         taken = set(self.names.values())
         paths = [path for path in self._paths.get(node, []) if path not in taken]
         if paths:
@@ -191,20 +191,20 @@ class Table:
 
 
 def _computed(op: Op, values: Sequence[Any]) -> Any:
-    """What a step makes of constants alone; None where it cannot be told yet."""
+    """Evaluate a step that reads constants alone; return None if that is not possible yet."""
     try:
         return op.function(*values) if isinstance(op, Call) else None
-    except Exception:  # a stranger's code
+    except Exception:  # third-party code
         return None
 
 
 def _lies_at_places(constant: Any) -> bool:
-    """Whether a constant differs from one place of a map to another, as the embedding of a position does."""
+    """True if a constant varies over the positions of a map, as a positional embedding does."""
     return not isinstance(constant, Tensor) or any(side > 1 for side in constant.shape[-2:])
 
 
 def same(x: Tensor) -> Tensor:
-    """x itself."""
+    """Return x itself."""
     return x
 
 
@@ -215,13 +215,13 @@ class Method:
     name: str
 
     def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
-        """The method's result."""
+        """Return the method's result."""
         return getattr(x, self.name)(*args, **kwargs)
 
 
 @dataclass(frozen=True)
 class _Slot:
-    """Stands in a step's arguments where the map of that number goes."""
+    """A placeholder in a step's arguments for the map of that number."""
 
     index: int
 
@@ -242,7 +242,7 @@ class Applied(nn.Module):
         self.kwargs = fx.node.map_arg(kwargs, slots.__getitem__)
 
     def forward(self, *maps: Any) -> Any:
-        """The step's result."""
+        """Return the step's result."""
         args, kwargs = _fill(self.args, maps), _fill(self.kwargs, maps)
         return self.function(*args, **kwargs)
 
@@ -251,17 +251,17 @@ class Constant(nn.Module):
     """A tensor of the module's own, used in its forward pass."""
 
     def __init__(self, value: Tensor) -> None:
-        """Keep it where ``to`` finds it."""
+        """Store it where ``to`` finds it."""
         super().__init__()
         self.register_buffer("value", value.detach())
 
     def forward(self) -> Tensor:
-        """The tensor."""
+        """Return the tensor."""
         return cast(Tensor, self.value)
 
 
 def _fill(template: Any, maps: Sequence[Any]) -> Any:
-    """A template of arguments with its slots filled."""
+    """Fill the slots of a template of arguments."""
     if isinstance(template, _Slot):
         return maps[template.index]
     if isinstance(template, slice):
@@ -281,7 +281,7 @@ def _attribute(module: nn.Module, path: str) -> Tensor:
 
 
 def _function(node: fx.Node) -> Callable[..., Any]:
-    """What a step calls, never in place."""
+    """Return the function that a step calls, never in place."""
     if node.op == "call_method":
         name = str(node.target)
         plain = name.removesuffix("_")
@@ -306,7 +306,7 @@ def _function_window(node: fx.Node) -> Window | None:
 
 
 def _pool_call_window(name: str, node: fx.Node) -> Window | None:
-    """The window of ``F.max_pool2d(x, 2)`` and its kind, however the arguments are given."""
+    """Return the window of ``F.max_pool2d(x, 2)`` and its kind, however the arguments are given."""
     order = ["input", "kernel_size", "stride", "padding"]
     order += ["dilation", "ceil_mode"] if name == "max_pool2d" else ["ceil_mode"]
     given: dict[str, Any] = {**dict(zip(order, node.args, strict=False)), **node.kwargs}

@@ -1,4 +1,4 @@
-"""What the parts of a stranger's network read and give: windows and channels, by their classes."""
+"""Windows and channels of the modules of a third-party network, by their classes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POINTWISE_MODULES: tuple[type[nn.Module], ...] = (
 
 
 def module_window(part: nn.Module) -> Window | None:
-    """What a feature of a module's output reads of its input; None when that is not known."""
+    """Return the window of its input that a feature of a module reads; None if it is not known."""
     if isinstance(part, nn.BatchNorm2d) and part.running_mean is None:
         return None  # it normalises by the whole picture
     if isinstance(part, POINTWISE_MODULES):
@@ -46,7 +46,7 @@ def _conv_window(part: nn.Conv2d) -> Window | None:
 
 
 def module_channels(part: nn.Module) -> int | None:
-    """How many channels a module gives; None where only its run tells."""
+    """Return the number of output channels of a module; None if only running it tells."""
     if isinstance(part, nn.Sequential):
         ends = (inner for inner in reversed(list(part)) if module_channels(inner) or not _keeps_channels(inner))
         return next((module_channels(inner) for inner in ends), None)

@@ -28,7 +28,7 @@ from reverie.pictures.palette import (
     match_colours,
     remix,
 )
-from reverie.pictures.read import MAX_PIXELS, Picture, read_image, read_picture
+from reverie.pictures.read import MAX_PIXELS, Head, Picture, read_head, read_image, read_picture
 from reverie.pictures.recipe import read_recipe
 from reverie.pictures.resize import check_picture, fit, fit_area, painting_size, resize, scaled, size_of
 from reverie.pictures.seamless import periodic_part, resize_seamless
@@ -41,6 +41,7 @@ __all__ = [
     "MOST_REGIONS",
     "ColourMode",
     "Format",
+    "Head",
     "Method",
     "Picture",
     "Regions",
@@ -67,6 +68,7 @@ __all__ = [
     "paired",
     "periodic_part",
     "png_bytes",
+    "read_head",
     "read_image",
     "read_mask",
     "read_picture",

@@ -49,6 +49,44 @@ class Picture:
         return int(self.pixels.shape[2]), int(self.pixels.shape[3])
 
 
+@dataclass(frozen=True)
+class Head:
+    """The header of a picture file, read before any of its pixels are decoded.
+
+    Args:
+        size: (H, W) in which it is read, upright.
+        alpha: whether it has alpha.
+        peak: bytes that reading it takes at its peak, the result included.
+        undecoded: of these, the bytes that a plain PNG would not take, which is read a few rows at a time.
+        name: the file's name, suffix included.
+    """
+
+    size: tuple[int, int]
+    alpha: bool
+    peak: int
+    undecoded: int
+    name: str
+
+
+def read_head(path: AnyPath, *, max_pixels: int = MAX_PIXELS, longer: int | None = None) -> Head:
+    """Look at a picture file without reading its pixels.
+
+    Args:
+        path, max_pixels, longer: as for ``read_picture``.
+
+    Raises:
+        PictureError: missing, empty, not a picture, too large.
+
+    Example:
+        >>> read_head("cat.jpg").size
+        (480, 640)
+    """
+    with opened(path, max_pixels=max_pixels) as source:
+        source, stored = _at(source, longer)
+        size = upright(stored, source.orientation)
+        return Head(size, source.alpha, source.peak(stored), source.held, Path(path).name)
+
+
 def read_picture(
     path: AnyPath, *, max_pixels: int = MAX_PIXELS, memory: int | None = None, longer: int | None = None
 ) -> Picture:
@@ -79,17 +117,14 @@ def read_picture(
     """
     with opened(path, max_pixels=max_pixels) as source:
         full = source.size
-        size = upright(_wanted(upright(full, source.orientation), longer), source.orientation)
-        reduced = size != full
-        if reduced and source.smaller is not None:
-            source = source.smaller(size)
+        source, size = _at(source, longer)
         source.check_memory(size, memory=memory)
         pixels, alpha = _decoded(source, full, size)
-    return Picture(pixels, alpha, source.depth, Path(path).name, reduced)
+    return Picture(pixels, alpha, source.depth, Path(path).name, reduced=size != full)
 
 
 def read_image(path: AnyPath, *, max_pixels: int = MAX_PIXELS) -> Tensor:
-    """The pixels of a picture file, (1, 3, H, W) float32 sRGB in [0, 1]; see ``read_picture``.
+    """Read the pixels of a picture file, (1, 3, H, W) float32 sRGB in [0, 1]; see ``read_picture``.
 
     Transparent places show whatever colour the file keeps there.
 
@@ -99,8 +134,16 @@ def read_image(path: AnyPath, *, max_pixels: int = MAX_PIXELS) -> Tensor:
     return read_picture(path, max_pixels=max_pixels).pixels
 
 
+def _at(source: Source, longer: int | None) -> tuple[Source, tuple[int, int]]:
+    """Return a source as it is decoded for a longer side, and the (H, W) to read of it, before turning."""
+    size = upright(_wanted(upright(source.size, source.orientation), longer), source.orientation)
+    if size != source.size and source.smaller is not None:
+        return source.smaller(size), size
+    return source, size
+
+
 def _wanted(size: tuple[int, int], longer: int | None) -> tuple[int, int]:
-    """The (H, W) to read of a picture of a size, both upright."""
+    """Return the (H, W) to read of a picture of a size, both upright."""
     if longer is None or size[0] * size[1] <= LARGE:
         return size
     height, width = (_SPARE * side for side in fit(size, longer=longer))
@@ -108,7 +151,7 @@ def _wanted(size: tuple[int, int], longer: int | None) -> tuple[int, int]:
 
 
 def _decoded(source: Source, full: tuple[int, int], size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
-    """Pixels and alpha of a picture, upright, as its strips come.
+    """Decode pixels and alpha of a picture, upright, as its strips come.
 
     Args:
         source: the picture.
