@@ -12,7 +12,7 @@ from fuzz.mutate import changed, changed_json
 from fuzz.target import Target
 from reverie.crafts.registry import find
 from reverie.files import own
-from reverie.jobs import Job, Kept, Record, Source, reopen
+from reverie.jobs import Job, KeptRun, Record, Source, reopen
 from reverie.jobs.gather import gather
 from reverie.jobs.manifest import LINES, Manifest, names_in
 from reverie.jobs.presets import Preset, presets
@@ -49,8 +49,8 @@ def _kept() -> tuple[bytes, ...]:
     source = Source(role="photo", name="cat.png", origin="../in/cat.png")
     bare = _record().model_copy(update={"inputs": ()})
     noise, photo = _asked()
-    kept = Kept(job=photo, record=_record(), output="o.png", sources=(source,))
-    return tuple(each.to_json().encode() for each in (Kept(job=noise, record=bare, output="o.png"), kept))
+    kept = KeptRun(job=photo, record=_record(), output="o.png", sources=(source,))
+    return tuple(each.to_json().encode() for each in (KeptRun(job=noise, record=bare, output="o.png"), kept))
 
 
 def _manifests() -> tuple[bytes, ...]:
@@ -73,7 +73,7 @@ def changed_kept(random: Random, seeds: Sequence[bytes]) -> bytes:
         return data
     try:
         said = json.loads(data)
-        run = Kept.model_validate({name: value for name, value in said.items() if name != "run"}).run
+        run = KeptRun.model_validate({name: value for name, value in said.items() if name != "run"}).run
         return json.dumps({**said, "run": run}).encode()
     except Exception:  # it is odd enough as it is
         return data
