@@ -19,11 +19,12 @@ from fuzz.target import Target
 from reverie.cli import main
 from reverie.pictures import write_image
 
+_PLAIN = ("--precision", "float32", "-o", "o.png")
 _BASES: tuple[tuple[str, ...], ...] = (
-    ("dream", "photo.png", "--size", "32", "--octaves", "1", "--steps", "1", "-o", "o.png"),
-    ("dream", "noise", "--size", "32", "--octaves", "1", "--steps", "1", "-o", "o.png"),
-    ("style", "photo.png", "night.png", "--size", "32", "--steps", "1", "--start", "photo", "-o", "o.png"),
-    ("texture", "night.png", "--size", "32", "--steps", "1", "-o", "o.png"),
+    ("dream", "photo.png", "--size", "32", "--octaves", "1", "--steps", "1", *_PLAIN),
+    ("dream", "noise", "--size", "32", "--octaves", "1", "--steps", "1", *_PLAIN),
+    ("style", "photo.png", "night.png", "--size", "32", "--steps", "1", "--start", "photo", *_PLAIN),
+    ("texture", "night.png", "--size", "32", "--steps", "1", *_PLAIN),
     ("instant", "photo.png", "night.png", "--size", "32", "-o", "o.png"),
     ("upscale", "photo.png", "-o", "o.png"),
     ("remix", "photo.png", "-o", "o.png"),
