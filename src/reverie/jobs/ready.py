@@ -116,8 +116,8 @@ def check_ready(craft: Craft[..., Any], files: Mapping[str, tuple[Path, ...]], s
         ways = [*_smaller(craft, files, settings, left), *_plainer(ahead, left)]
         ways.append(f"--memory {enough(held + worst.amount)} or more")
         raise OutOfMemory(
-            f"{worst.doing} takes {spoken(held + worst.amount)} of memory, and {spoken(allowed)} are allowed;"
-            f" try {' or '.join(ways)}."
+            f"{worst.doing} takes {spoken(held + worst.amount)} of memory, and {spoken(allowed)} are allowed."
+            f" Try {' or '.join(ways)}."
         )
 
 
