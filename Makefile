@@ -22,23 +22,26 @@ test-web: $(READY)  ## exported pages in a real Chromium (Debian: chromium, chro
 test-cpus: $(READY)  ## same seed, same bits: whatever the processor's vectors, the libraries' choices, threads, addresses
 	$(BIN)/python -m tests.cpus
 
-fuzz: $(READY)  ## strangers' files by the thousand: read, or refused in one line (FUZZ="--seconds 120 --seed 1")
+fuzz: $(READY)  ## untrusted files by the thousand: read, or refused in one line (FUZZ="--seconds 120 --seed 1")
 	$(BIN)/python -m fuzz $(FUZZ)
 
-check: $(READY)  ## style and types
+check: $(READY)  ## style, types, and the documentation's spelling, links and paths
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/python docs/check.py
 
 bench: $(READY)  ## ratios measured side by side, and peaks of memory, into benchmarks/*.json
 	$(BIN)/python -m benchmarks.speed benchmarks/results.json
 	$(BIN)/python -m benchmarks.terms benchmarks/terms.json docs/controls.md
 	$(BIN)/python -m benchmarks.instant benchmarks/instant.json
 	$(BIN)/python -m benchmarks.starts benchmarks/starts.json
-	$(BIN)/python -m benchmarks.own_style benchmarks/own_style.json
+	$(BIN)/python -m benchmarks.custom_style benchmarks/custom_style.json
 	$(BIN)/python -m benchmarks.memory benchmarks/memory.json docs/memory.md
 
-docs: $(READY)  ## the pictures of the README, made anew
+docs: $(READY)  ## the pictures of the README, made anew, and the drawing of the rooms
+	$(BIN)/python docs/draw_rooms.py
 	$(BIN)/python examples/readme_pictures.py docs/pictures
 
 gallery: $(READY)  ## a picture for each control, made anew where its commands have changed

@@ -137,7 +137,7 @@ def _processor(bound: Bound, network: Network, picture: Tensor, way: rv.Executor
         raise TypeError(way)
 
     def now() -> list[float]:
-        asked = [hand.__ray_call__.remote(lambda _: time.process_time()) for hand in way._hands]
+        asked = [actor.__ray_call__.remote(lambda _: time.process_time()) for actor in way._actors]
         return [*the_ray().get(asked), time.process_time()]
 
     before = now()

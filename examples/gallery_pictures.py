@@ -310,9 +310,9 @@ DREAM = [
         (), tiled,
     ),
     Entry(
-        "Dream", "zoom", "--zoom",
+        "Dream", "zoom", "reverie zoom",
         "Frames of a flight into the dream.",
-        (f"reverie dream {COFFEE} --zoom 25 --zoom-rate 1.08 --zoom-at 0.48,0.3 --size 256 -o zoom",),
+        (f"reverie zoom {COFFEE} --frames 25 --rate 1.08 --at 0.48,0.3 --size 256 -o zoom",),
         (), strip,
     ),
 ]  # fmt: skip

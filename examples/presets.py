@@ -14,12 +14,12 @@ from reverie.jobs.presets import Preset, presets
 
 SIZE = 384
 PHOTOS = {"style": "chelsea", "dream": "coffee"}
-"""scikit-image's photograph for each recipe that takes one."""
+"""scikit-image's photograph for each craft that takes one."""
 
 
 def command(name: str, preset: Preset, photo: str) -> list[str]:
     """The words that make a preset's picture."""
-    return [preset.recipe, *([photo] if photo else []), "--preset", name, "--size", str(SIZE), "-o", f"{name}.jpg"]
+    return [preset.craft, *([photo] if photo else []), "--preset", name, "--size", str(SIZE), "-o", f"{name}.jpg"]
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
         for photo in PHOTOS.values():
             Image.fromarray(getattr(skimage.data, photo)()).save(f"{photo}.jpg", quality=88)
         for name, preset in presets().items():
-            photo = PHOTOS.get(preset.recipe)
+            photo = PHOTOS.get(preset.craft)
             words = command(name, preset, f"{photo}.jpg" if photo else "")
             if code := reverie(words):
                 sys.exit(code)

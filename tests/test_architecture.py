@@ -20,7 +20,7 @@ import reverie
 ROOT = Path(reverie.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 ORDER = (
-    {"errors", "version", "choices", "strangers"},
+    {"errors", "version", "choices", "untrusted"},
     {"files"},
     {"pictures"},
     {"canvas", "views", "networks", "optimisers", "styles"},
@@ -86,6 +86,99 @@ def test_imports_run_leftward(path: Path) -> None:
         assert its, f"{path.name} imports the whole package; name the room"
         allowed = its in (mine, "errors") or rank(its) < rank(mine)
         assert allowed or (its.startswith("__") and mine in SCREENS), f"{mine} may not import {its}"
+
+
+def dotted(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(("reverie", *(part for part in parts if part != "__init__")))
+
+
+MODULES = {dotted(path): path for path in FILES}
+
+
+def needed(path: Path) -> set[str]:
+    """The modules of ours that a file imports as soon as it is imported itself, and those around them."""
+    nodes = [n for n in tree_of(path).body if not (isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test))]
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            within = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in within}
+    return {name for name in found if name in MODULES} - {dotted(path)}
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Modules of which each needs the next, and the last the first; none where there is no such circle."""
+    done: set[str] = set()
+
+    def found(name: str, above: tuple[str, ...]) -> list[str]:
+        if name in above:
+            return [*above[above.index(name) :], name]
+        if name in done:
+            return []
+        way = next(filter(None, (found(each, (*above, name)) for each in sorted(graph.get(name, ())))), [])
+        done.add(name)
+        return way
+
+    return next(filter(None, (found(name, ()) for name in sorted(graph))), [])
+
+
+def test_no_module_needs_itself() -> None:
+    assert circle({dotted(path): needed(path) for path in FILES}) == []
+
+
+@pytest.mark.parametrize(
+    ("graph", "wanted"),
+    [
+        ({"a": {"b"}, "b": {"c"}, "c": set()}, []),
+        ({"a": {"b", "c"}, "b": {"c"}, "c": {"b"}}, ["b", "c", "b"]),
+        ({"a": {"b"}, "b": {"a"}}, ["a", "b", "a"]),
+    ],
+)
+def test_a_circle_is_recognised(graph: dict[str, set[str]], wanted: list[str]) -> None:
+    assert circle(graph) == wanted
+
+
+def literals(tree: ast.Module) -> set[tuple[int, str]]:
+    """Line and value of every text constant that is no docstring, no annotation and in no `Literal`."""
+    apart: set[int] = set()
+    for node in ast.walk(tree):
+        annotation = getattr(node, "annotation", None) or getattr(node, "returns", None)
+        inner = node.slice if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Literal") else None
+        for part in (annotation, inner):
+            apart |= {id(each) for each in ast.walk(part)} if isinstance(part, ast.AST) else set()
+        if isinstance(node, ast.Expr):
+            apart.add(id(node.value))
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in apart)
+    return {(node.lineno, node.value) for node in constants if isinstance(node.value, str)}
+
+
+OTHERWISE = {
+    ("cli/networks.py", "style"),  # columns of a table: what custom networks are, and what a layer is for
+    ("cli/networks.py", "dream"),
+    ("crafts/settings.py", "upscale"),  # a setting
+    ("recipes/parts/starts.py", "instant"),  # what a painting begins with
+    ("recipes/style.py", "instant"),
+    ("recipes/train_style.py", "style"),  # a term of the objective
+    ("crafts/registry.py", "export"),  # a room that holds a craft
+}
+"""Words that are a craft's name too, and mean something else."""
+
+
+def test_no_crafts_name_stands_outside_its_file() -> None:
+    """All that a craft is derives from its declaration: nowhere is it asked which one it is."""
+    from reverie.crafts.registry import listings
+
+    found = set()
+    for path in FILES:
+        place = path.relative_to(ROOT).as_posix()
+        if room_of(path) in ("cli", "jobs", "crafts", "recipes") and place != "recipes/__init__.py":  # which lists them
+            own = {path.stem.replace("_", " ")} if path.parent.name == "recipes" else set()
+            words = {text for _, text in literals(tree_of(path))}
+            found |= {(place, word) for word in words & set(listings()) - own}
+    assert found == OTHERWISE
 
 
 @each_file
@@ -235,7 +328,7 @@ def test_what_writes_is_recognised(text: str, wanted: bool) -> None:
 
 
 def test_all_is_sorted_and_importable() -> None:
-    names = list(reverie.__all__)
+    names: list[str] = vars(reverie)["__all__"]
     shouting = [n for n in names if n.isupper()]
     classes = [n for n in names if n[0].isupper() and not n.isupper()]
     rest = [n for n in names if not n[0].isupper()]

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from reverie.recipes.catalogue import find
-from reverie.recipes.record import record_of
 from torch import Tensor
 
 import reverie as rv
 from reverie import feedforward, recipes
+from reverie.crafts.craft import Craft
 from reverie.feedforward.johnson import draw_johnson, write_johnson
+from reverie.jobs.record import record_of
 
 ROOMS = (rv, rv.pictures, rv.networks, feedforward, recipes)
 SOURCE = Path(rv.__file__).parent
@@ -51,7 +51,7 @@ def write_files(folder: Path) -> None:
     """The pictures and networks that examples name."""
     rv.write_image(folder / "cat.jpg", torch.rand(1, 3, 480, 640))
     cat = [("photo", folder / "cat.jpg")]
-    record = record_of(find("dream"), recipes.DreamSettings(), inputs=cat, output=folder / "dream.png")
+    record = record_of("dream", recipes.DreamSettings(), inputs=cat, output=folder / "dream.png")
     rv.write_image(folder / "dream.png", torch.rand(1, 3, 48, 64), recipe=record.to_json())
     two_colours = torch.arange(64).ge(32).float().expand(1, 3, 48, 64)
     for name in ("sky", "sky-and-town", "photo-map", "painting-map"):
@@ -66,8 +66,10 @@ def write_files(folder: Path) -> None:
 def test_examples(name: str, names: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    for example in doctest.DocTestFinder(exclude_empty=True).find(module, extraglobs=names | vars(module)):
-        runner.run(example)
+    declared = [each.function for each in vars(module).values() if isinstance(each, Craft)]
+    for subject in (module, *(each for each in declared if each.__module__ == name)):
+        for example in doctest.DocTestFinder(exclude_empty=True).find(subject, extraglobs=names | vars(module)):
+            runner.run(example)
     assert runner.summarize(verbose=False).attempted
     assert runner.failures == 0, capsys.readouterr().out
 

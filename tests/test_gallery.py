@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import typer
 from PIL import Image
-from reverie.cli.crafts import command_of, instant_command, remix_command
-from reverie.recipes.catalogue import ONE_PASS, find
 
 from reverie import styles
+from reverie.cli.commands import craft_command
 from reverie.cli.options import settings_given
-from reverie.crafts.settings import checked
+from reverie.crafts.registry import find
+from reverie.jobs import read_record
 from reverie.networks import find_classes, load
-from reverie.recipes.dream import Beside, DreamSettings, subjects_of
-from reverie.recipes.remix import RemixSettings
+from reverie.pictures import read_recipe
+from reverie.recipes.dream import DreamInputs, DreamSettings, subjects_of
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "gallery"
@@ -37,8 +37,7 @@ def parsed(command: str) -> tuple[str, dict[str, Any]]:
     program, name, *words = shlex.split(command)
     assert program == "reverie"
     single = typer.Typer(add_completion=False)
-    others = {"remix": remix_command, "instant": instant_command}
-    single.command(name)(others[name]() if name in others else command_of(name))
+    single.command(name)(craft_command(name))
     return name, typer.main.get_command(single).make_context(name, words).params
 
 
@@ -72,16 +71,24 @@ def test_names_are_unique_and_captions_complete() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_is_one_that_reverie_takes(command: str) -> None:
     name, given = parsed(command)
-    if name == "remix":
-        assert checked(RemixSettings, settings_given(RemixSettings, given))
-        return
-    recipe = ONE_PASS[name] if name in ONE_PASS else find(name)
-    settings = checked(recipe.settings, settings_given(recipe.settings, given))
+    craft = find(name)
+    settings = craft.checked(settings_given(craft.settings, given))
     assert all((FOLDER / word).exists() for word in shlex.split(command) if word.startswith(("photos/", "maps/")))
-    assert set(given.get("painting", ())) <= set(styles.names())
+    assert set(given.get("painting") or ()) <= set(styles.names())
     if isinstance(settings, DreamSettings):
-        network, wishes = load("dreamnet"), subjects_of(settings, Beside())[0]
-        assert all(find_classes(network, wish.name) for wish in (*wishes.classes, *wishes.avoid))
+        network, subjects = load("dreamnet"), subjects_of(settings, DreamInputs())[0]
+        assert all(find_classes(network, wish.name) for wish in (*subjects.classes, *subjects.avoid))
+
+
+@pytest.mark.parametrize("folder", ["gallery", "presets"])
+def test_what_one_command_made_can_be_made_again(folder: str) -> None:
+    """The recipes inside are ones that this Reverie reads, of what the command says."""
+    pictures = sorted((ROOT / "docs" / folder).glob("*.jpg"))
+    recorded = [path for path in pictures if read_recipe(path) is not None]
+    assert len(recorded) >= 15
+    for path in recorded:
+        craft, settings = read_record(path).resolve()
+        assert craft.settings.model_validate(settings.model_dump()) == settings
 
 
 def test_it_is_light() -> None:

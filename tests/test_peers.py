@@ -16,7 +16,6 @@ from reverie.engine import TiledExecutor
 from reverie.networks import Network
 from reverie.pictures import keep_colours, match_colours, read_image, size_of, write_image
 from reverie.recipes import DreamSettings, StyleSettings, dream, style
-from reverie.recipes.style import Guides
 from reverie.recipes.texture import TextureSettings, texture
 from tests.conftest import MakePicture
 
@@ -54,7 +53,7 @@ def test_a_result_stays_in_range(astronaut: Tensor) -> None:
 def test_a_guide_may_be_small(astronaut: Tensor, coffee: Tensor) -> None:
     """DeepDreamVideo crashes on guides of 224 px and less."""
     guide = rv.pictures.scaled(coffee, (40, 50))
-    assert torch.isfinite(end(dream(astronaut, DreamSettings(size=64, octaves=1, steps=(1,)), like=guide))).all()
+    assert torch.isfinite(end(dream(astronaut, DreamSettings(size=64, octaves=1, steps=(1,)), like=[guide]))).all()
 
 
 def test_no_hook_stays_on_a_network(dreamnet: Network, make_picture: MakePicture) -> None:
@@ -104,7 +103,7 @@ def test_masks_lie_on_their_own_picture_and_are_normalised(
 def test_a_mask_that_does_not_fit_is_said(astronaut: Tensor, coffee: Tensor) -> None:
     """FastPhotoStyle throws resized masks away and goes on unguided where a mask cannot be read."""
     with pytest.raises(rv.errors.PictureError, match="shape"):
-        style(astronaut, coffee, small(), guides=Guides(mask=make_ramp(50, 90)))
+        style(astronaut, coffee, small(), mask=make_ramp(50, 90))
 
 
 def make_ramp(h: int, w: int) -> Tensor:

@@ -17,17 +17,22 @@ from __future__ import annotations
 import argparse
 import copy
 import hashlib
-import json
 import math
-import os
-import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from runs import kept, log, save, uniform
+from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.func import functional_call
+
+from reverie.engine import Descent, Learner, TrainingStep, fit
 
 STAGES = ((16, 16), (48, 64), (96, 128), (192, 256), (256, 256, 256))
 HEADS = {
@@ -125,16 +130,18 @@ class Student(nn.Module):
         for conv in self.convs.values():
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
 
-    def forward(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        x, kept = ((x - self.mean) * SCALE).to(memory_format=torch.channels_last), {}
+    def forward(self, x: Tensor, offset: int | None = None) -> tuple[dict[str, Tensor], Tensor]:
+        """What it takes the teacher's maps to be, from such a place on, none by default; and its class scores."""
+        x, predicted = ((x - self.mean) * SCALE).to(memory_format=torch.channels_last), {}
         for name, conv in self.convs.items():
             if name.endswith("_1") and name != "conv1_1":
                 x = F.avg_pool2d(x, 2)
             x = F.relu(self.norms[name](conv(x)))
             layer = name.replace("conv", "relu")
-            if layer in HEADS:
-                kept[layer] = x
-        return kept, self.classifier(x).float().mean((2, 3))
+            if layer in HEADS and offset is not None:
+                teacher_map, _, every = HEADS[layer]
+                predicted[teacher_map] = self.heads[layer](x[..., offset % every :: every, offset % every :: every])
+        return predicted, self.classifier(x).float().mean((2, 3))
 
     def folded(self) -> dict[str, Tensor]:
         """Weights with each batch norm folded into its convolution."""
@@ -166,10 +173,6 @@ def load_picture(path: Path, shorter: int = 288) -> Tensor:
         k = shorter / min(picture.size)
         picture = picture.resize((round(picture.width * k), round(picture.height * k)), Image.Resampling.LANCZOS)
     return torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(picture.height, picture.width, 3)
-
-
-def uniform(g: torch.Generator, low: float, high: float) -> float:
-    return low + (high - low) * float(torch.rand((), generator=g))
 
 
 def random_crop(picture: Tensor, size: int, g: torch.Generator) -> Tensor:
@@ -252,9 +255,14 @@ class Dreams:
         self.age, self.label = torch.full((count,), life), torch.zeros(count, dtype=torch.long)
 
     def state(self) -> dict[str, Tensor]:
-        return {"pictures": self.pictures.half(), "age": self.age, "label": self.label}
+        return {"pictures": self.pictures, "age": self.age, "label": self.label}
 
-    def visit(self, student: Student, photos: Tensor, n: int, step: int, g: torch.Generator) -> Tensor:
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        self.pictures, self.age, self.label = (state[name].clone() for name in ("pictures", "age", "label"))
+
+    def visit(
+        self, student: Callable[[Tensor], tuple[Any, Tensor]], photos: Tensor, n: int, step: int, g: torch.Generator
+    ) -> Tensor:
         where = (torch.arange(n) + step * n) % self.count
         for j, i in enumerate(where.tolist()):
             if self.age[i] >= self.life:
@@ -294,24 +302,23 @@ def teacher_statistics(teacher: Teacher, batches: list[Tensor]) -> dict[str, tup
 
 
 def losses(
-    student: Student,
-    teacher: Teacher,
+    predicted: dict[str, Tensor],
+    logits: Tensor,
+    taught: tuple[dict[str, Tensor], Tensor],
     stats: dict[str, tuple[Tensor, Tensor]],
-    noisy: Tensor,
-    clean: Tensor,
+    *,
     offset: int = 0,
+    training: bool = True,
 ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     """Unexplained variance of each teacher map, divergence from its classes, agreement of the top class."""
-    maps, teacher_logits = teacher(clean)
-    kept, logits = student(noisy)
+    maps, teacher_logits = taught
     out = {}
-    for layer, (name, _, every) in HEADS.items():
+    for name, _, every in HEADS.values():
         o = offset % every
         mean, std = stats[name]
         target = (maps[name][..., o::every, o::every].float() - mean) / std
-        predicted = student.heads[layer](kept[layer][..., o::every, o::every]).float()
-        error, held = (x.pow(2).mean((1, 2, 3)) for x in (predicted - target, target))
-        if student.training:  # strong pictures, such as dreams, do not drown the others
+        error, held = (x.pow(2).mean((1, 2, 3)) for x in (predicted[name].float() - target, target))
+        if training:  # strong pictures, such as dreams, do not drown the others
             out[name] = (error / held.clamp_min(1)).mean()
         else:  # a share of what these very pictures hold
             out[name] = error.mean() / target.var((0, 2, 3)).mean()
@@ -324,126 +331,94 @@ def losses(
     return out, divergence, (logits.argmax(1) == teacher_logits.argmax(1)).float().mean()
 
 
+class Distillation(Learner[tuple[int, Tensor, torch.Generator]]):
+    """Learns from pictures of a step, and from the dreams of the average of its own weights."""
+
+    def __init__(
+        self, student: Student, teacher: Teacher, photos: list[Tensor], stats: Any, a: argparse.Namespace
+    ) -> None:
+        self.student, self.teacher, self.photos, self.stats, self.a = student.train(), teacher, photos, stats, a
+        self.still = copy.deepcopy(student).eval()
+        self.dreams, self.average = Dreams(256, 128), dict[str, Tensor]()
+
+    def batch(self, step: int) -> tuple[int, Tensor, torch.Generator]:
+        a, photos, g = self.a, self.photos, torch.Generator().manual_seed(self.a.seed * 1_000_003 + step)
+        size = 96 if step < a.small_until else 128
+        x = torch.cat([random_crop(photos[int(uniform(g, 0, len(photos)))], size, g) for _ in range(a.batch)])
+        x = jitter_colour(x, g)
+        return step, mix(x, g) if uniform(g, 0, 1) < 0.3 else x, g
+
+    def loss(
+        self, weights: Mapping[str, Tensor], batch: tuple[int, Tensor, torch.Generator]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        (step, x, g), a = batch, self.a
+        if step >= a.dream_from:
+            part = a.batch // 8
+            dreamer = partial(functional_call, self.still, self.average)
+            x = torch.cat([self.dreams.visit(dreamer, x[:part], part, step, g), x[part:]])
+        deviation = 0.08 if step < a.small_until else a.late_noise
+        noise = torch.randn(x.shape, generator=g) * deviation * torch.rand(a.batch, 1, 1, 1, generator=g)
+        with torch.autocast("cpu", torch.bfloat16):
+            made = functional_call(self.student, dict(weights), (x + noise, step))
+            parts, kl, _ = losses(*made, self.teacher(x), self.stats, offset=step)
+        loss = sum(parts.values()) + a.class_weight * kl
+        return loss, {"loss": loss}
+
+    def network(self, weights: Mapping[str, Tensor]) -> Student:
+        network = copy.deepcopy(self.still)
+        network.load_state_dict(weights)
+        return network
+
+    def begin(self, state: Mapping[str, Tensor] | None, average: Mapping[str, Tensor]) -> None:
+        self.average = dict(average)
+        if state is not None:
+            self.dreams.load(state)
+
+    def state(self) -> dict[str, Tensor]:
+        return self.dreams.state()
+
+
 @torch.no_grad()
 def evaluate(
     student: Student, teacher: Teacher, stats: dict[str, tuple[Tensor, Tensor]], pictures: Tensor
 ) -> dict[str, float]:
-    student.eval()
     rows = []
     for x in pictures.split(32):
         with torch.autocast("cpu", torch.bfloat16):
-            parts, kl, agree = losses(student, teacher, stats, x, x)
+            parts, kl, agree = losses(*student(x, 0), teacher(x), stats, training=False)
         rows.append([v.item() for v in parts.values()] + [kl.item(), agree.item()])
     names = [h[0] for h in HEADS.values()] + ["kl", "agree"]
     return dict(zip(names, torch.tensor(rows).mean(0).tolist()))
 
 
-def learning_rate(step: int, steps: int, decay_from: int, peak: float) -> float:
-    if step < 300:
-        return peak * (step + 1) / 300
-    if step < decay_from:
-        return peak
-    return peak * (1 - math.sqrt((step - decay_from) / (steps - decay_from)))
-
-
-def save_atomic(state: object, path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
-
-
-def export(student: Student, path: Path, facts: dict[str, str]) -> None:
-    tensors = {k: v.detach().half().contiguous() for k, v in student.folded().items()}
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata=facts)
-    os.replace(partial, path)
-
-
 def train(a: argparse.Namespace) -> None:
-    a.out.mkdir(parents=True, exist_ok=True)
     training, held_out = find_photos(a.photos)
     photos = [load_picture(p) for p in training]
     probe = torch.cat([centre_crop(load_picture(p), 128) for p in held_out])
     teacher = Teacher(a.teacher)
     torch.manual_seed(a.seed)
-    student = Student().to(memory_format=torch.channels_last)
-    average = copy.deepcopy(student).eval().requires_grad_(False)
-    optimizer = torch.optim.AdamW(student.parameters(), lr=a.rate, weight_decay=0.02)
+    student = Student()
     g = torch.Generator().manual_seed(a.seed)
-    stats = teacher_statistics(
-        teacher,
-        [
-            torch.cat([random_crop(photos[int(uniform(g, 0, len(photos)))], 128, g) for _ in range(32)])
-            for _ in range(20)
-        ],
-    )
-    dreams, start = Dreams(256, 128), 0
-    checkpoint = a.out / "checkpoint.pt"
-    if checkpoint.exists():
-        s = torch.load(checkpoint, weights_only=True)
-        (
-            student.load_state_dict(s["student"]),
-            average.load_state_dict(s["average"]),
-            optimizer.load_state_dict(s["optimizer"]),
-        )
-        start, dreams.pictures, dreams.age, dreams.label = (
-            s["step"],
-            s["pictures"].float(),
-            s["age"],
-            s["label"],
-        )
-    log = (a.out / "log.jsonl").open("a")
-    saved, began = time.monotonic(), time.monotonic()
-    for step in range(start, a.steps):
-        g.manual_seed(a.seed * 1_000_003 + step)
-        size = 96 if step < a.small_until else 128
-        x = torch.cat([random_crop(photos[int(uniform(g, 0, len(photos)))], size, g) for _ in range(a.batch)])
-        x = jitter_colour(x, g)
-        if uniform(g, 0, 1) < 0.3:
-            x = mix(x, g)
-        if step >= a.dream_from:
-            part = a.batch // 8
-            x[:part] = dreams.visit(average, x[:part], part, step, g)
-        deviation = 0.08 if step < a.small_until else a.late_noise
-        noise = torch.randn(x.shape, generator=g) * deviation * torch.rand(a.batch, 1, 1, 1, generator=g)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, a.steps, a.decay_from, a.rate)
-        student.train()
-        with torch.autocast("cpu", torch.bfloat16):
-            parts, kl, _ = losses(student, teacher, stats, x + noise, x, offset=step)
-        loss = sum(parts.values()) + a.class_weight * kl
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(student.parameters(), 2.0)
-        optimizer.step()
-        decay = min(0.999, (step + 1) / (step + 20))
-        with torch.no_grad():
-            for mine, its in zip(average.state_dict().values(), student.state_dict().values()):
-                mine.copy_(its) if mine.dtype == torch.long else mine.lerp_(its, 1 - decay)
-        if step % 250 == 249:
-            row = {
-                "step": step + 1,
-                "pictures_per_s": round((step + 1 - start) * a.batch / (time.monotonic() - began), 1),
-                "loss": round(loss.item(), 4),
-            } | {k: round(v, 4) for k, v in evaluate(average, teacher, stats, probe[:256]).items()}
-            print(json.dumps(row), file=log, flush=True)
-        if step == a.steps - 1 or time.monotonic() - saved > 120 or step == a.decay_from - 1:
-            saved = time.monotonic()
-            state = {
-                "student": student.state_dict(),
-                "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": step + 1,
-            } | dreams.state()
-            save_atomic(state, checkpoint)
-            if step == a.decay_from - 1:
-                save_atomic(state, a.out / "before-decay.pt")
-            export(
-                average,
-                a.out / "dreamnet.safetensors",
-                {"step": str(step + 1), "seed": str(a.seed)},
-            )
-    print(json.dumps({"final": evaluate(average, teacher, stats, probe)}), file=log, flush=True)
+    drawn = [[random_crop(photos[int(uniform(g, 0, len(photos)))], 128, g) for _ in range(32)] for _ in range(20)]
+    stats = teacher_statistics(teacher, [torch.cat(crops) for crops in drawn])
+    learner = Distillation(student, teacher, photos, stats, a)
+    weights = dict(student.named_parameters())
+    carried = {name: x for name, x in student.state_dict().items() if name not in weights}
+    schedule = Descent(a.rate, warmup=300, decay_from=a.decay_from / a.steps, ema_decay=0.999, ema_warmup=20)
+    descent = replace(schedule, betas=(0.9, 0.999), weight_decay=0.02, clip=2.0)
+    follow = partial(fit, weights, learner, learner.batch, steps=a.steps, descent=descent, carried=carried)
+
+    def export(step: TrainingStep) -> None:
+        save(step.network.folded(), a.out / "dreamnet.safetensors", {"step": step.step, "seed": a.seed})
+
+    for step in kept(lambda state: follow(state=state), a.out, export, decay_from=a.decay_from):
+        if step.step % 250 == 0:
+            pace = round(step.step * a.batch / step.seconds, 1)
+            loss = round(step.losses["loss"], 4) if step.losses else "not finite"
+            row = {"step": step.step, "pictures_per_s": pace, "loss": loss}
+            found = evaluate(step.network, teacher, stats, probe[:256])
+            log(a.out, row | {name: round(value, 4) for name, value in found.items()})
+    log(a.out, {"final": evaluate(step.network, teacher, stats, probe)})
 
 
 if __name__ == "__main__":

@@ -20,11 +20,11 @@ same command with other ``--steps`` and ``--decay-from``. The moving average of 
 from __future__ import annotations
 
 import argparse
-import copy
-import json
 import math
 import os
-import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,10 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import save_file
+from runs import kept, log, save, state_in, uniform
 from torch import Tensor, nn
 
+from reverie.engine import Descent, Learner, TrainingStep, Update, fit
 from reverie.feedforward.instant import HALOS, KEPT, LAYERS, Instant
 from reverie.feedforward.matching import (
     COLOUR_RIDGE,
@@ -49,7 +50,7 @@ from reverie.feedforward.matching import (
 )
 from reverie.networks import Network, load
 from reverie.objectives.distances import RIDGE, roots
-from reverie.recipes.parts.artefacts import weave
+from reverie.recipes.parts.artefacts import grid_power
 
 WIDTHS = {"1_a": (256, 256), "1_b": (256, 128), "1_c": (128, 128), "1_d": (128, 128)}
 WIDTHS |= {"2_a": (128, 64), "2_c": (64, 64), "2_d": (64, 64)}
@@ -97,7 +98,7 @@ class Trained(Instant):
 
 
 class Decoder(nn.Module):
-    """The weights of the decoder under the names of the exported file; what they do is ``Instant``'s."""
+    """The weights of the decoder under the names of the exported file, as they are drawn; see `decoded`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,18 +117,15 @@ class Decoder(nn.Module):
             if name == "0_out" or ("wide" in name and name.endswith("_out")):
                 nn.init.zeros_(conv.weight)
 
-    def forward(self, number: int, x: Tensor, noise: Tensor) -> Tensor:
-        names = dict(self.named_parameters())
-        pad, layout = (HALOS[number],) * 4, torch.channels_last
-        window = F.pad(x.to(torch.bfloat16, memory_format=layout), pad, mode="replicate")
-        return Trained(names).stage(number, window, F.pad(noise, pad, mode="replicate")).float()
+
+def decoded(weights: Mapping[str, Tensor], number: int, x: Tensor, noise: Tensor) -> Tensor:
+    """One stage of the decoder, its map padded as it is in a whole picture."""
+    pad, layout = (HALOS[number],) * 4, torch.channels_last
+    window = F.pad(x.to(torch.bfloat16, memory_format=layout), pad, mode="replicate")
+    return Trained(weights).stage(number, window, F.pad(noise, pad, mode="replicate")).float()
 
 
 # --- pictures --------------------------------------------------------------------------------------------------
-
-
-def uniform(g: torch.Generator, low: float, high: float) -> float:
-    return low + (high - low) * float(torch.rand((), generator=g))
 
 
 def pick(files: list[Any], g: torch.Generator) -> Any:
@@ -265,7 +263,9 @@ class Style:
         return Gaussian(*(x[self.taken] for x in self.seen[layer]))
 
 
-def painted(decoder: Decoder, photo: dict[str, Tensor], style: Style, quiet: Tensor, g: torch.Generator) -> Tensor:
+def painted(
+    weights: Mapping[str, Tensor], photo: dict[str, Tensor], style: Style, quiet: Tensor, g: torch.Generator
+) -> Tensor:
     """The picture that the decoder makes of a photo's deepest maps, its colours those of the style."""
     x, guide = photo[LAYERS[0]], None
     for number, layer in enumerate(LAYERS):
@@ -274,13 +274,13 @@ def painted(decoder: Decoder, photo: dict[str, Tensor], style: Style, quiet: Ten
         x = moved(x, match(moments(x), style.target(layer))).relu()
         x = x if guide is None else x + guide
         noise = torch.randn(len(x), 1, *x.shape[2:], generator=g) * (~quiet).float().view(-1, 1, 1, 1)
-        x = decoder(number, x, noise)
+        x = decoded(weights, number, x, noise)
         guide = x if number == 0 else None
     return moved(x, recoloured(moments(x), style.target("picture")))
 
 
 def losses(
-    decoder: Decoder,
+    weights: Mapping[str, Tensor],
     encoder: Network,
     photos: Tensor,
     styles: Tensor,
@@ -294,7 +294,7 @@ def losses(
         style = Style(encoder, styles, judged, taken)
         deep = encoded(encoder, photos, KEPT)
     same = taken >= others
-    result = painted(decoder, deep, style, same, g)
+    result = painted(weights, deep, style, same, g)
     shown = result.clamp(0, 1)
     top, left = torch.randint(8, (2,), generator=g).tolist()
     seen, true = (x[..., top : top + x.shape[2] - 8, left : left + x.shape[3] - 8] for x in (shown, photos))
@@ -317,20 +317,36 @@ def losses(
         "tv": roughness(shown),
         "back": back,
         "beyond": (result - shown).pow(2).mean(),
-        "weave": weave(shown, 8),
+        "weave": grid_power(shown, 8),
     } | distances
 
 
-def total(parts: dict[str, Tensor], a: argparse.Namespace) -> Tensor:
-    faults = 2 * parts["tv"] + 20 * parts["back"] + 2 * parts["beyond"] + a.weave * parts["weave"]
-    return parts["content"] + a.style * parts["style"] + faults
+class Step:
+    """What a step learns from: photos, styles, and which of them each photo takes."""
+
+    def __init__(self, material: Material, a: argparse.Namespace, step: int, rank: int) -> None:
+        self.number, self.g = step, torch.Generator().manual_seed(a.seed * 1_000_003 + step + 500_000_000 * rank)
+        self.photos, self.styles, self.taken = material.batch(a.styles, 2, self.g)
+
+
+class Painting(Learner[Step]):
+    """Learns to paint photos in the manner of styles."""
+
+    def __init__(self, encoder: Network, a: argparse.Namespace) -> None:
+        self.encoder, self.a = encoder, a
+
+    def loss(self, weights: Mapping[str, Tensor], batch: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        b, a = batch, self.a
+        parts = losses(weights, self.encoder, b.photos, b.styles, b.taken, a.styles, b.number, b.g)
+        faults = 2 * parts["tv"] + 20 * parts["back"] + 2 * parts["beyond"] + a.weave * parts["weave"]
+        return parts["content"] + a.style * parts["style"] + faults, parts
 
 
 # --- the loop --------------------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
-def preview(decoder: Decoder, encoder: Network, a: argparse.Namespace, path: Path) -> None:
+def preview(weights: Mapping[str, Tensor], encoder: Network, a: argparse.Namespace, path: Path) -> None:
     """Photos down, paintings across, as the moving average paints them."""
     photos = [fitted(p, 256) for p in a.preview_photos]
     styles = [fitted(p, 256) for p in a.preview_paintings]
@@ -340,7 +356,7 @@ def preview(decoder: Decoder, encoder: Network, a: argparse.Namespace, path: Pat
         for style in styles:
             like = Style(encoder, style, (), torch.zeros(1, dtype=torch.long))
             deep, g = encoded(encoder, photo, KEPT), torch.Generator().manual_seed(0)
-            row.append(painted(decoder, deep, like, torch.zeros(1, dtype=torch.bool), g).clamp(0, 1))
+            row.append(painted(weights, deep, like, torch.zeros(1, dtype=torch.bool), g).clamp(0, 1))
         rows.append(torch.cat(row, 3))
     sheet = (torch.cat(rows, 2)[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
     Image.fromarray(sheet).save(path)
@@ -356,98 +372,53 @@ def fitted(path: Path, side: int) -> Tensor:
     )
 
 
-def learning_rate(step: int, steps: int, decay_from: int, peak: float) -> float:
-    if step < 300:
-        return peak * (step + 1) / 300
-    if step < decay_from:
-        return peak
-    return peak * (1 - math.sqrt((step - decay_from) / (steps - decay_from)))
-
-
-def save_atomic(state: object, path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
-
-
-def export(decoder: Decoder, encoder: Network, path: Path, step: int, seed: int) -> None:
-    tensors = {k: v.detach().half().contiguous() for k, v in decoder.state_dict().items()}
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata={"encoder": encoder.sha256, "step": str(step), "seed": str(seed)})
-    os.replace(partial, path)
-
-
-def averaged(decoder: Decoder) -> None:
+def mean_of_processes(update: Update) -> Update:
     """Each process's gradients become the mean of all."""
-    gradients = [x.grad for x in decoder.parameters()]
-    flat = torch.cat([g.flatten() for g in gradients])
+    gradients = update.gradients
+    flat = torch.cat([g.flatten() for g in gradients.values()])
     dist.all_reduce(flat)
-    for g, mean in zip(gradients, (flat / dist.get_world_size()).split([g.numel() for g in gradients])):
-        g.copy_(mean.view_as(g))
+    means = (flat / dist.get_world_size()).split([g.numel() for g in gradients.values()])
+    return replace(
+        update, gradients={key: mean.view_as(g) for (key, g), mean in zip(gradients.items(), means, strict=True)}
+    )
 
 
 def train(a: argparse.Namespace) -> None:
     rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if processes > 1:
         dist.init_process_group("gloo")
-    a.out.mkdir(parents=True, exist_ok=True)
     material = Material(a)
     encoder = load("dreamnet", pooling="average", padding="replicate").with_precision(
         torch.bfloat16, channels_last=True
     )
     torch.manual_seed(a.seed)
-    decoder = Decoder().to(memory_format=torch.channels_last)
-    average = copy.deepcopy(decoder).eval().requires_grad_(False)
-    optimizer = torch.optim.Adam(decoder.parameters(), lr=a.rate, betas=(0.9, 0.99))
-    g, start, checkpoint = torch.Generator(), 0, a.out / "checkpoint.pt"
-    if checkpoint.exists():
-        s = torch.load(checkpoint, weights_only=True)
-        decoder.load_state_dict(s["decoder"])
-        average.load_state_dict(s["average"])
-        optimizer.load_state_dict(s["optimizer"])
-        start = s["step"]
-    log = (a.out / "log.jsonl").open("a")
-    saved = began = time.monotonic()
+    weights = dict(Decoder().named_parameters())
+    descent = Descent(a.rate, warmup=300, decay_from=a.decay_from / a.steps, ema_decay=a.memory, ema_warmup=20)
+    combine: Callable[[Update], Update] = mean_of_processes if processes > 1 else lambda update: update
+    batches = partial(Step, material, a, rank=rank)
+    follow = partial(fit, weights, Painting(encoder, a), batches, steps=a.steps, descent=descent, combine=combine)
+    if rank:  # works along, and keeps nothing
+        for _ in follow(state=state_in(a.out)):
+            pass
+        return
+
+    def export(step: TrainingStep) -> None:
+        facts = {"encoder": encoder.sha256, "step": step.step, "seed": a.seed}
+        save(step.average, a.out / "instant.safetensors", facts)
+
     sums: dict[str, list[float]] = {}
-    for step in range(start, a.steps):
-        g.manual_seed(a.seed * 1_000_003 + step + 500_000_000 * rank)
-        photos, styles, taken = material.batch(a.styles, 2, g)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, a.steps, a.decay_from, a.rate)
-        parts = losses(decoder, encoder, photos, styles, taken, a.styles, step, g)
-        loss = total(parts, a)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if processes > 1:
-            averaged(decoder)
-        length = nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
-        if not torch.isfinite(length):
-            print(json.dumps({"step": step + 1, "skipped": "not finite"}), file=log, flush=True)
-            continue
-        optimizer.step()
-        for name, value in parts.items():
-            sums.setdefault(name, []).append(value.item())
-        decay = min(a.memory, (step + 1) / (step + 20))
-        with torch.no_grad():
-            for mine, its in zip(average.parameters(), decoder.parameters()):
-                mine.lerp_(its, 1 - decay)
-        if rank:
-            continue
-        if step % 100 == 99:
-            pace = round((step + 1 - start) / (time.monotonic() - began), 2)
-            row = {"step": step + 1, "steps_per_s": pace} | {k: round(sum(v) / len(v), 5) for k, v in sums.items()}
-            print(json.dumps(row), file=log, flush=True)
+    for step in kept(lambda state: follow(state=state), a.out, export, decay_from=a.decay_from, seconds=180):
+        if not step.losses:
+            log(a.out, {"step": step.step, "skipped": "not finite"})
+        for name, value in step.losses.items():
+            sums.setdefault(name, []).append(value)
+        if step.step % 100 == 0:
+            pace = round(step.step / step.seconds, 2)
+            means = {name: round(sum(values) / len(values), 5) for name, values in sums.items()}
+            log(a.out, {"step": step.step, "steps_per_s": pace} | means)
             sums.clear()
-        if (step + 1) % a.preview_every == 0 or step + 1 in (50, 200):
-            preview(average, encoder, a, a.out / f"preview-{step + 1:06d}.png")
-        if step in (a.steps - 1, a.decay_from - 1) or time.monotonic() - saved > 180:
-            saved = time.monotonic()
-            state = {"decoder": decoder.state_dict(), "average": average.state_dict()}
-            state |= {"optimizer": optimizer.state_dict(), "step": step + 1}
-            save_atomic(state, checkpoint)
-            if step == a.decay_from - 1:
-                save_atomic(state, a.out / "before-decay.pt")
-            export(average, encoder, a.out / "instant.safetensors", step + 1, a.seed)
+        if step.step % a.preview_every == 0 or step.step in (50, 200):
+            preview(step.average, encoder, a, a.out / f"preview-{step.step:06d}.png")
 
 
 if __name__ == "__main__":

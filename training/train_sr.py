@@ -25,21 +25,23 @@ import argparse
 import copy
 import hashlib
 import io
-import json
 import math
-import os
-import time
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from runs import kept, log, save, uniform
+from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.func import functional_call
 
+from reverie.engine import Descent, Learner, TrainingStep, fit
 from reverie.networks import load
 from reverie.pictures import resize
-from reverie.recipes.parts.artefacts import weave
+from reverie.recipes.parts.artefacts import grid_power
 
 FACTORS, SHARES = (2, 3, 4), (0.4, 0.25, 0.35)  # how often each factor is drawn
 LUMA = torch.tensor(((0.299, 0.587, 0.114), (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.0813)))  # BT.601, full range
@@ -150,10 +152,6 @@ def turned(small: Tensor, large: Tensor, way: int) -> tuple[Tensor, Tensor]:
     return torch.rot90(small, way % 4, (2, 3)), torch.rot90(large, way % 4, (2, 3))
 
 
-def uniform(g: torch.Generator, low: float, high: float) -> float:
-    return low + (high - low) * float(torch.rand((), generator=g))
-
-
 def compressed(small: Tensor, share: float, g: torch.Generator) -> Tensor:
     """Some of the patches as a JPEG file would keep them."""
     small = small.clone()
@@ -174,25 +172,38 @@ def compressed(small: Tensor, share: float, g: torch.Generator) -> Tensor:
 # --- the loop --------------------------------------------------------------------------------------------------
 
 
-def loss_of(
-    network: Network,
-    small: Tensor,
-    large: Tensor,
-    factor: int,
-    perceived: float = 0.0,
-    woven: float = 0.0,
-    step: int = 0,
-) -> Tensor:
-    with torch.autocast("cpu", torch.bfloat16):
-        added = network(small, factor)
-    inner = slice(BORDER * factor, -BORDER * factor)
-    base = resize(small, (large.shape[-2], large.shape[-1]))
-    result, truth = ((x[..., inner, inner]) for x in (base + added.float(), large))
-    y, *colours = torch.einsum("rc,bchw->rbhw", LUMA, result - truth).abs().mean((1, 2, 3))
-    loss = y + 0.25 * sum(colours)
-    if not perceived:
-        return loss
-    return loss + perceived * perceptual(result, truth, step) + woven * weave(result - truth, factor, cells=3)
+class Enlarging(Learner[tuple[int, int, Tensor, Tensor]]):
+    """Learns from a step's factor, small patches and large ones."""
+
+    def __init__(self, network: Network, patches: Patches, a: argparse.Namespace) -> None:
+        self.skeleton, self.patches, self.a = network, patches, a
+
+    def batch(self, step: int) -> tuple[int, int, Tensor, Tensor]:
+        a, g = self.a, torch.Generator().manual_seed(self.a.seed * 1_000_003 + step)
+        factor = FACTORS[int(torch.multinomial(torch.tensor(SHARES), 1, generator=g))]
+        small, large = self.patches.batch(factor, a.batch, g)
+        return step, factor, compressed(small, a.jpeg, g) if a.sharp else small, large
+
+    def loss(
+        self, weights: Mapping[str, Tensor], batch: tuple[int, int, Tensor, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        step, factor, small, large = batch
+        with torch.autocast("cpu", torch.bfloat16):
+            added = functional_call(self.skeleton, dict(weights), (small, factor))
+        inner = slice(BORDER * factor, -BORDER * factor)
+        base = resize(small, (large.shape[-2], large.shape[-1]))
+        result, truth = ((x[..., inner, inner]) for x in (base + added.float(), large))
+        y, *colours = torch.einsum("rc,bchw->rbhw", LUMA, result - truth).abs().mean((1, 2, 3))
+        loss = y + 0.25 * sum(colours)
+        if self.a.sharp:
+            faults = self.a.perceived * perceptual(result, truth, step)
+            loss = loss + faults + self.a.woven * grid_power(result - truth, factor, cells=3)
+        return loss, {"loss": loss}
+
+    def network(self, weights: Mapping[str, Tensor]) -> Network:
+        network = copy.deepcopy(self.skeleton)
+        network.load_state_dict(weights)
+        return network.eval()
 
 
 def perceptual(result: Tensor, truth: Tensor, step: int) -> Tensor:
@@ -228,80 +239,29 @@ def evaluate(network: Network, pictures: list[Tensor]) -> dict[str, float]:
     }
 
 
-def learning_rate(step: int, steps: int, decay_from: int, peak: float) -> float:
-    if step < 500:
-        return peak * (step + 1) / 500
-    if step < decay_from:
-        return peak
-    return peak * (1 - math.sqrt((step - decay_from) / (steps - decay_from)))
-
-
-def save_atomic(state: object, path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
-
-
-def export(network: Network, path: Path, facts: dict[str, str]) -> None:
-    tensors = {k: v.detach().half().contiguous() for k, v in network.state_dict().items()}
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata=facts)
-    os.replace(partial, path)
-
-
 def train(a: argparse.Namespace) -> None:
-    a.out.mkdir(parents=True, exist_ok=True)
     folders, held_out = find_photos(a.photos, a.pattern)
     patches, probe = Patches(folders, a.patch), [load_picture(p) for p in held_out]
     torch.manual_seed(a.seed)
-    network = Network(a.width, a.blocks).to(memory_format=torch.channels_last)
+    network = Network(a.width, a.blocks)
     if a.sharp:
         network.load_state_dict({k: v.float() for k, v in load_file(a.sharp).items()})
-    average = copy.deepcopy(network).eval().requires_grad_(False)
-    optimizer = torch.optim.Adam(network.parameters(), lr=a.rate, betas=(0.9, 0.99))
-    g, start = torch.Generator(), 0
-    checkpoint = a.out / "checkpoint.pt"
-    if checkpoint.exists():
-        s = torch.load(checkpoint, weights_only=True)
-        network.load_state_dict(s["network"])
-        average.load_state_dict(s["average"])
-        optimizer.load_state_dict(s["optimizer"])
-        start = s["step"]
-    log = (a.out / "log.jsonl").open("a")
-    saved = began = time.monotonic()
-    total = 0.0
-    for step in range(start, a.steps):
-        g.manual_seed(a.seed * 1_000_003 + step)
-        factor = FACTORS[int(torch.multinomial(torch.tensor(SHARES), 1, generator=g))]
-        small, large = patches.batch(factor, a.batch, g)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, a.steps, a.decay_from, a.rate)
-        if a.sharp:
-            small = compressed(small, a.jpeg, g)
-        loss = loss_of(network, small, large, factor, *((a.perceived, a.woven, step) if a.sharp else ()))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 0.5)
-        optimizer.step()
-        total += loss.item()
-        decay = min(0.999, (step + 1) / (step + 20))
-        with torch.no_grad():
-            for mine, its in zip(average.parameters(), network.parameters()):
-                mine.lerp_(its, 1 - decay)
-        if step % 1000 == 999:
-            pace = round((step + 1 - start) / (time.monotonic() - began), 2)
-            row = {"step": step + 1, "steps_per_s": pace, "loss": round(total / 1000, 5)} | evaluate(average, probe)
-            print(json.dumps(row), file=log, flush=True)
-            total = 0.0
-        last = step in (a.steps - 1, a.decay_from - 1)
-        if last or time.monotonic() - saved > 120:
-            saved = time.monotonic()
-            parts = {"network": network, "average": average, "optimizer": optimizer}
-            state = {k: v.state_dict() for k, v in parts.items()} | {"step": step + 1}
-            save_atomic(state, checkpoint)
-            if step == a.decay_from - 1:
-                save_atomic(state, a.out / "before-decay.pt")
-            export(average, a.out / "superres.safetensors", {"step": str(step + 1), "seed": str(a.seed)})
+    learner = Enlarging(network, patches, a)
+    descent = Descent(a.rate, warmup=500, decay_from=a.decay_from / a.steps, clip=0.5, ema_decay=0.999, ema_warmup=20)
+    weights = dict(network.named_parameters())
+    follow = partial(fit, weights, learner, learner.batch, steps=a.steps, descent=descent)
+
+    def export(step: TrainingStep) -> None:
+        save(step.average, a.out / "superres.safetensors", {"step": step.step, "seed": a.seed})
+
+    losses: list[float] = []
+    for step in kept(lambda state: follow(state=state), a.out, export, decay_from=a.decay_from):
+        losses += step.losses.values()
+        if step.step % 1000 == 0:
+            pace = round(step.step / step.seconds, 2)
+            row = {"step": step.step, "steps_per_s": pace, "loss": round(sum(losses) / max(1, len(losses)), 5)}
+            log(a.out, row | evaluate(step.network, probe))
+            losses.clear()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path as _Path
 
 
 def _homes() -> dict[str, str]:
-    """Where each public name lives, as `__init__.pyi` says: lines `from HOME import NAME as NAME`."""
+    """Map each public name to its home, read from `__init__.pyi`: lines `from HOME import NAME as NAME`."""
     lines = _Path(__file__).with_suffix(".pyi").read_text(encoding="utf8").splitlines()
     return {name: home for word, home, _, name, *_ in map(str.split, filter(None, lines)) if word == "from"}
 

@@ -1,4 +1,4 @@
-"""What can go wrong, as one small tree. A message says the rule, what came, and what to do."""
+"""The exceptions, as one small tree. A message states the rule, what was given, and what to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _JOINERS = "\u200c\u200d"  # formats that emoji and Persian words are written wi
 class ReverieError(Exception):
     """Anything Reverie refuses or cannot do. The command line prints the message and exits 2.
 
-    Whatever a stranger's file or file name put into it, ``str`` of it is one printable line.
+    Whatever an untrusted file or file name put into it, ``str`` of it is one printable line.
     """
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ class Diverged(ReverieError, ArithmeticError):
 
 
 class ReverieWarning(UserWarning):
-    """What is allowed and will hardly be what was meant."""
+    """Something that is allowed but is probably not what was meant."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -91,7 +91,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """What another library says went wrong, on one line of at most 150 characters."""
+    """Return another library's error message on one line of at most 150 characters."""
     words = getattr(error, "strerror", None) or str(error)
     return shortened(printable(" ".join(words.split())), 150) or type(error).__name__
 

@@ -1,3 +1,3 @@
-"""Which Reverie this is."""
+"""The version of Reverie."""
 
 __version__ = "0.1.0"

@@ -12,17 +12,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import QUICK, Run
-from reverie.recipes.catalogue import find
 
 import reverie as rv
 from reverie.engine import Plan, Synthesis
+from reverie.engine.runs import run_of
 from reverie.jobs import machines
 from reverie.jobs.machines import Machines, _for_each
-from reverie.jobs.outputs import Wishes
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
 from reverie.recipes import StyleSettings
+from reverie.recipes.style import style_synthesis
+from tests.cli.conftest import QUICK, Run
+from tests.conftest import MakePicture
 
 Start = Callable[..., subprocess.Popen[str]]
 CLUSTER = ("--cluster", "local", "--workers", "2")
@@ -35,16 +36,16 @@ def tiles_of(plan: Plan) -> int:
 
 
 @pytest.fixture
-def style(make_picture) -> Synthesis:
+def style(make_picture: MakePicture) -> Synthesis:
     """A small style transfer, not run."""
-    pictures = {"photo": [make_picture(0, 300, 400)], "painting": [make_picture(1, 64, 64)]}
-    return find("style").prepare(pictures, StyleSettings(size=400, steps=2, precision="float32"))
+    settings = StyleSettings(size=400, steps=2, precision="float32")
+    return style_synthesis(make_picture(0, 300, 400), [make_picture(1, 64, 64)], settings)
 
 
 def planned(what: Synthesis, *, workers: int, **given: object) -> Plan:
-    settings = StyleSettings(size=400, steps=2, precision="float32", **given)  # type: ignore[arg-type]
+    settings = StyleSettings(size=400, steps=2, precision="float32", **given)
     pytest.importorskip("ray")
-    return Machines(Wishes(cluster="local", workers=workers)).plan(settings, what)
+    return Machines("local", workers).plan(run_of(what), settings)
 
 
 @pytest.mark.parametrize("workers", [2, 4, 6])
@@ -64,9 +65,8 @@ def test_a_chosen_tile_is_taken(style: Synthesis) -> None:
 def test_workers_of_one_machine_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray")
     monkeypatch.setattr(machines, "resident", lambda: 2**30)
-    settings = StyleSettings(memory="5GB")
-    assert Machines(Wishes(cluster="local", workers=4))._memory(settings) == 2 * 2**30
-    assert Machines(Wishes(cluster="far:6379", workers=4))._memory(settings) == 5 * 2**30
+    assert Machines("local", 4)._memory("5GB") == 2 * 2**30
+    assert Machines("far:6379", 4)._memory("5GB") == 5 * 2**30
 
 
 def test_the_largest_tile_of_which_each_has_one() -> None:
@@ -85,7 +85,7 @@ def test_without_ray_one_line_says_what_to_install(reverie: Run, monkeypatch: py
 
 def test_a_plan_starts_no_cluster(reverie: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray")
-    monkeypatch.setattr(machines, "share_out", lambda *a, **k: pytest.fail("it was joined"))
+    monkeypatch.setattr(machines, "join_workers", lambda *a, **k: pytest.fail("it was joined"))
     ended = reverie("dream", "photo.png", "--size", 600, "--cluster", "local", "--workers", 4, "--dry-run", "--json")
     plan = json.loads(ended.out)
     assert ended.code == 0 and plan["tile"] in (256, 384)
@@ -100,7 +100,7 @@ def test_the_pixels_are_those_of_tiles(reverie: Run) -> None:
     assert not ray.is_initialized()
     assert handlers == [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     assert read_record(Path("o.png")).settings["tile"] == 128
-    assert reverie("replay", "o.png", "-o", "here.png").code == 0
+    assert reverie("replay", "o.png", "-o", "here.png").code in (0, 3)
     assert (read_image("o.png") - read_image("here.png")).abs().mean() < 1e-3, "to rounding"
 
 

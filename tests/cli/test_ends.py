@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import QUICK, Run
 
 from reverie import cli
-from reverie.cli import crafts
+from reverie.cli import commands
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
+from tests.cli.conftest import QUICK, Run
 
 Start = Callable[..., subprocess.Popen[str]]
 LONG = ("--size", "64", "--steps", "9999", "--precision", "float32")
@@ -110,7 +110,7 @@ def test_every_other_end_is_one_line(
     code: int,
     line: str,
 ) -> None:
-    monkeypatch.setattr(crafts, "command_of", lambda name: fail_with(error))
+    monkeypatch.setattr(commands, "craft_command", lambda name: fail_with(error))
     ended = reverie("dream")
     assert ended.code == code and line in ended.err and ended.err.count("\n") == 1
     debugged = reverie("dream", "--debug")

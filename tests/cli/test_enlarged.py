@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import QUICK, Run
 from rich.console import Console
 
 from reverie.cli.progress import Screen
 from reverie.feedforward import load_superres
-from reverie.jobs import presets
+from reverie.jobs import items, presets
+from reverie.jobs.events import Enlarging
 from reverie.jobs.presets import Preset
 from reverie.jobs.record import read_record
+from reverie.jobs.weights import weights_now
 from reverie.pictures import read_image, read_picture, write_image
 from reverie.recipes import UpscaleSettings, upscale
+from tests.cli.conftest import QUICK, Run
 
 DREAM, STYLE = ("dream", "photo.png", *QUICK), ("style", "photo.png", "night.jpg", *QUICK)
 TEXTURE = ("texture", "night.jpg", "--seamless", *QUICK)
@@ -45,11 +48,12 @@ def test_the_record_names_what_enlarged_it_and_a_replay_checks_it(reverie: Run) 
     assert reverie(*DREAM, "--upscale", 2, "--save-every", 1, "-o", "o.png").code == 0
     assert reverie(*DREAM, "-o", "plain.png").code == 0
     record = read_record(Path("o.png"))
-    assert record.enlarger is not None and record.enlarger.name == "superres-faithful"
-    assert record.enlarger.sha256 == load_superres().sha256
-    assert read_record(Path("plain.png")).enlarger is None, "nothing enlarges it"
-    assert read_record(Path("o-0001.png")).enlarger is None, "nothing has enlarged it yet"
-    older = record.model_copy(update={"enlarger": record.enlarger.model_copy(update={"sha256": "0" * 64})})
+    dreamed, enlarger = record.networks
+    assert (dreamed.name, enlarger.name) == ("dreamnet", "superres-faithful")
+    assert enlarger.sha256 == load_superres().sha256
+    assert read_record(Path("plain.png")).networks == (dreamed,), "nothing enlarges it"
+    assert read_record(Path("o-0001.png")).networks == (dreamed,), "nothing has enlarged it yet"
+    older = record.model_copy(update={"networks": (dreamed, replace(enlarger, sha256="0" * 64))})
     write_image("older.png", read_image("o.png"), recipe=older.to_json())
     ended = reverie("replay", "older.png")
     assert (ended.code, ended.err.count("\n")) == (2, 1)
@@ -70,7 +74,7 @@ def test_it_is_said_that_the_picture_is_enlarged(reverie: Run) -> None:
 def test_the_bar_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
     screen, text = Screen(), StringIO()
     monkeypatch.setattr(screen, "_console", Console(file=text, force_terminal=True, width=100))
-    screen.enlarging((480, 640))
+    screen.show(Enlarging((480, 640)))
     screen.close()
     assert "enlarging to 640x480" in text.getvalue()
 
@@ -100,25 +104,26 @@ def test_a_plan_counts_it(reverie: Run) -> None:
     plan = json.loads(reverie(*DREAM, "--upscale", 4, "--dry-run", "--json", "-o", "o.png").out)
     assert (plan["size"], plan["result"], plan["disk"]) == ([48, 64], [192, 256], 3 * 192 * 256)
     said = reverie(*DREAM, "--upscale", 4, "--dry-run").out
-    assert said.startswith("48x64 whole, enlarged to 192x256: ")
+    assert said.startswith("64x48 whole, enlarged to 256x192: ")
     large = ("dream", "noise", "--size", 1024, "--steps", 1, "--octaves", 1, "--dry-run", "--json")
     peaks = [json.loads(reverie(*large, *more).out)["peak"] for more in ((), ("--upscale", 4))]
     assert peaks[1] > 4096**2 * 20 and peaks[1] > peaks[0]
 
 
-def test_a_preset_and_a_grid_may_carry_it(reverie: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    preset = Preset(recipe="dream", summary="large", settings={"upscale": 2})
-    monkeypatch.setattr("reverie.cli.crafts.find_preset", lambda name, recipe: preset)
+def test_a_preset_may_carry_it(reverie: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    preset = Preset(craft="dream", summary="large", settings={"upscale": 2})
+    monkeypatch.setattr(presets, "find_preset", lambda name, craft: preset)
     assert reverie(*DREAM, "--preset", "large").out.startswith("photo-large.png  128x96")
+    assert presets.presets(), "the others are as they were"
+
+
+@pytest.mark.slow
+def test_a_grid_may_carry_it(reverie: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("batch", *DREAM, "--octaves", 1, "--grid", "upscale=1,3", "--workers", 1, "-o", "made")
     assert reverie(*words).code == 0
     assert [read_image(f"made/photo-upscale{n}.png").shape[3] for n in (1, 3)] == [64, 192]
     assert "2 there already" in reverie(*words).out
-    assert presets.presets(), "the others are as they were"
-    other = read_record(Path("made/photo-upscale3.png")).enlarger
-    assert other is not None
-    changed = other.model_copy(update={"sha256": "1" * 64})
-    monkeypatch.setattr("reverie.jobs.making.enlarger_of", lambda s: s.upscale > 1 and changed)
+    monkeypatch.setattr(items, "weights_now", lambda used: "1" * 64 if "superres" in used.name else weights_now(used))
     assert "1 made, 1 there already" in reverie(*words).out, "other weights enlarge it anew, and only it"
 
 
@@ -128,7 +133,7 @@ def test_a_preset_and_a_grid_may_carry_it(reverie: Run, monkeypatch: pytest.Monk
         ((*DREAM, "--upscale", 5), "upscale: "),
         ((*DREAM, "--upscale", 0), "upscale: "),
         ((*STYLE, "--upscale", "two"), "upscale: "),
-        ((*DREAM, "--upscale", 2, "--zoom", 3), "leave out --upscale"),
+        (("zoom", *DREAM[1:], "--upscale", 2), "leave out --upscale"),
         (("dream", "photo.png", "--size", 20_000, "--upscale", 4, "-o", "o.jpg"), "80000x80000"),
         (("dream", "noise", "--size", 512, "--upscale", 4, "--memory", "400MB"), "once it is enlarged"),
     ],

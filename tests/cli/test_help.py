@@ -1,52 +1,87 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from typing import Any
+
 import pytest
-from conftest import Run
-from reverie.recipes.catalogue import CATALOGUE
 
 from reverie import networks, styles
-from reverie.cli.app import CRAFTS
 from reverie.cli.options import flags, settings_given, settings_parameters
+from reverie.crafts.craft import Craft
+from reverie.crafts.registry import crafts, find, listings
+from reverie.crafts.settings import DIAL, MACHINE, Panel
 from reverie.recipes import DreamSettings, StyleSettings
+from tests.cli.conftest import Run
 
 
-def test_the_first_page_tells_what_the_catalogue_says() -> None:
-    assert {name: recipe.summary for name, recipe in CATALOGUE.items()} == CRAFTS
+def test_the_first_page_tells_what_the_crafts_say(reverie: Run) -> None:
+    listed = {name: each.summary for name, each in listings().items()}
+    assert {name: each.summary for name, each in crafts().items()} == listed
+    shown = " ".join(reverie("--help").out.replace("│", " ").split())
+    assert all(craft.summary in shown for name, craft in crafts().items())
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("-h",)])
 def test_the_first_page(reverie: Run, words: tuple[str, ...]) -> None:
     ended = reverie(*words)
     assert ended.code == 0 and ended.err == ""
-    for command in (*CRAFTS, "remix", "replay", "resume", "networks", "styles", "presets"):
+    single = [name for name in crafts() if " " not in name]
+    for command in (*single, "train", "replay", "resume", "batch", "export", "networks", "styles", "presets"):
         assert f" {command} " in ended.out
     assert max(map(len, ended.out.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+def test_no_craft_is_loaded_for_the_first_page() -> None:
+    """It appears at once: neither PyTorch nor pydantic is needed."""
+    seen = "import sys; from reverie.cli import main; main(['--help']); print({'torch', 'pydantic'} & {*sys.modules})"
+    ended = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.splitlines()[-1] == "set()"
+
+
+@pytest.mark.parametrize("name", crafts())
 def test_every_setting_has_an_option_with_its_help(reverie: Run, name: str) -> None:
-    ended = reverie(name, "--help")
+    ended = reverie(*name.split(), "--help")
     assert ended.code == 0
-    kind = CATALOGUE[name].settings
-    for field, info in kind.model_fields.items():
+    craft = find(name)
+    for field, info in craft.settings.model_fields.items():
         for flag in flags(field, info):
             assert flag in ended.out
         assert info.description and info.description.split()[0] in ended.out
-    assert set(CATALOGUE[name].dials) <= set(kind.model_fields)
-    headings = ["Arguments", "Dials", *CATALOGUE[name].panels, "Finer", "Machine", "Writing"]
-    places = [ended.out.index(f"─ {heading} ─") for heading in headings]
-    assert places == sorted(places)
-    assert ended.out[places[1] : places[2]].count("--") < 30, "few dials first"
+    for each in craft.inputs:
+        assert (each.name.upper() if each in craft.by_place else each.flag) in ended.out
     assert max(map(len, ended.out.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+def panels(craft: Craft[..., Any]) -> list[str]:
+    """The headings of a craft's own, in the order in which its settings name them."""
+    own = [name for model in craft.settings.__mro__ for name in vars(model).get("__annotations__", {})]
+    fields = [craft.settings.model_fields[name] for name in dict.fromkeys(own) if name in craft.settings.model_fields]
+    marks = [mark for field in fields for mark in field.metadata if isinstance(mark, Panel)]
+    return list(dict.fromkeys(mark.title for mark in marks if mark not in (DIAL, MACHINE)))
+
+
+@pytest.mark.parametrize("name", crafts())
+def test_headings_stand_in_one_order(reverie: Run, name: str) -> None:
+    """Arguments and dials first, then the pictures beside, the craft's own, and at last machine and files."""
+    craft, out = find(name), reverie(*name.split(), "--help").out
+    places = [out.find(f"─ {heading} ─") for heading in ("Arguments", "Dials", "More pictures", *panels(craft),
+                                                         "Finer", "Machine", "Writing")]  # fmt: skip
+    shown = [place for place in places if place >= 0]
+    assert shown == sorted(shown) and places[0] >= 0 and places[1] >= 0 and places[-1] >= 0
+    assert all(out.count(f"─ {heading} ─") == 1 for heading in panels(craft))
+    assert out.count("╭─") == len(shown), "and no others"
+    assert out[shown[1] : shown[2]].count("--") < 30, "few dials first"
+
+
+@pytest.mark.parametrize("name", crafts())
 def test_every_setting_stands_under_one_heading(name: str) -> None:
-    recipe = CATALOGUE[name]
-    placed = [*recipe.dials, *(setting for names in recipe.panels.values() for setting in names)]
-    assert len(placed) == len(set(placed)) and set(placed) <= set(recipe.settings.model_fields)
-    assert len(recipe.dials) <= 7
-    assert [p.name for p in settings_parameters(recipe)].count("memory") == 1
+    craft = find(name)
+    marked = {n: [m for m in f.metadata if isinstance(m, Panel)] for n, f in craft.settings.model_fields.items()}
+    assert all(len(marks) <= 1 for marks in marked.values())
+    assert 1 <= sum(DIAL in marks for marks in marked.values()) <= 8
+    names = [p.name for p in settings_parameters(craft)]
+    assert sorted(names) == sorted(craft.settings.model_fields), "each once"
 
 
 def test_spellings() -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Run
 
 from reverie.jobs.record import read_record
 from reverie.pictures import filled, read_image, read_picture, write_image
 from reverie.recipes import InstantSettings
 from reverie.recipes.instant import painter
+from tests.cli.conftest import Run
 
 
 def test_a_photo_painted(reverie: Run) -> None:
@@ -18,7 +18,7 @@ def test_a_photo_painted(reverie: Run) -> None:
     assert ended.code == 0 and ended.out.startswith("photo-night.png  80x60")
     assert reverie("instant", "photo.png", "night.jpg").out.startswith("photo-night-2.png")
     record = read_record(Path("photo-night.png"))
-    assert record.recipe == "instant" and record.network.name == "instant"
+    assert record.craft == "instant" and [n.name for n in record.networks] == ["instant"]
     assert [i.role for i in record.inputs] == ["photo", "painting"] and record.settings["precision"] != "auto"
 
 
@@ -70,7 +70,7 @@ def test_a_folder_of_photos(reverie: Run) -> None:
         write_image(f"photos/{name}.png", read_image("photo.png"))
     ended = reverie("instant", "photos", "night.jpg", "--json")
     events = [json.loads(line) for line in ended.out.splitlines()]
-    assert [e["event"] for e in events] == ["began", "ended"] * 2
+    assert [e["event"] for e in events] == ["began", "step", "ended"] * 2
     made = sorted(p.as_posix() for p in Path("photos-night").iterdir())
     assert made == ["photos-night/a-night.png", "photos-night/b-night.png"]
     assert torch.equal(read_image(made[0]), read_image(made[1]))

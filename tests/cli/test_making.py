@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import QUICK, Run
 from PIL import Image
 
 from reverie import styles
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture
+from tests.cli.conftest import QUICK, Run
 
 
 def test_dream_takes_a_fresh_name_and_says_so_in_one_line(reverie: Run) -> None:
@@ -97,7 +97,7 @@ def test_layers_and_a_misspelt_one(reverie: Run) -> None:
 @pytest.mark.parametrize("suffix", [".jpg", ".webp", ".tiff", ".tif", ".jpeg"])
 def test_the_suffix_decides_and_the_record_survives(reverie: Run, suffix: str) -> None:
     assert reverie("dream", "photo.png", *QUICK, "-o", f"o{suffix}").code == 0
-    assert read_record(Path(f"o{suffix}")).recipe == "dream"
+    assert read_record(Path(f"o{suffix}")).craft == "dream"
     assert read_image(f"o{suffix}").shape == (1, 3, 48, 64)
 
 

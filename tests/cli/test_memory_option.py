@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Run
 from PIL import Image
 
 from benchmarks.promises import CRAFTS, SIDES, VARIANTS, Kept, kept, lay_out, runs, table
+from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
 

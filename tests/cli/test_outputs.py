@@ -5,11 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import QUICK, Run
 
-from reverie.errors import PictureError
-from reverie.jobs.outputs import Wishes, fresh, plan
 from reverie.pictures import read_image
+from tests.cli.conftest import QUICK, Run
 
 
 def test_named_output_is_replaced_whole(reverie: Run) -> None:
@@ -49,22 +47,26 @@ def test_a_folder_that_may_not_be_written_to(reverie: Run) -> None:
     assert reverie("dream", "photo.png", "-o", "locked/o.png").code == 2
 
 
-def test_no_input_is_written_over_by_what_lies_beside(folder: Path) -> None:
-    wishes = Wishes(output=Path("o.png"), compare=True, report=True)
-    with pytest.raises(PictureError, match=r"'o-report\.png' is a picture this is made from"):
-        plan(wishes, name="x.png", inputs=[folder / "o-report.png"])
-    assert [p.name for p in plan(wishes, name="x.png", inputs=[]).known] == [
-        "o.png", "o-compare.png", "o-report.png",
-    ]  # fmt: skip
+def test_no_input_is_written_over_by_what_lies_beside(reverie: Run) -> None:
+    Path("photo.png").rename("o-report.png")
+    photo = Path("o-report.png").read_bytes()
+    ended = reverie("dream", "o-report.png", *QUICK, "-o", "o.png", "--compare", "--report")
+    assert ended.code == 0 and "also o-2-compare.png, o-2-report.png" in ended.out
+    assert Path("o-report.png").read_bytes() == photo
 
 
-def test_fresh_names_leave_companions_alone(folder: Path) -> None:
-    assert fresh(Path("cat.png"), Wishes()) == Path("cat.png")
-    Path("cat-compare.png").touch()
-    assert fresh(Path("cat.png"), Wishes()) == Path("cat.png")
-    assert fresh(Path("cat.png"), Wishes(compare=True)) == Path("cat-2.png")
-    Path("cat-0004.png").touch()
-    assert fresh(Path("cat.png"), Wishes(save_every=2)) == Path("cat-2.png")
+def test_fresh_names_leave_companions_alone(reverie: Run) -> None:
+    def name(*more: object) -> str:
+        return reverie("dream", "photo.png", *QUICK, "--octaves", 1, *more).out.split()[0]
+
+    Path("photo-dream-compare.png").touch()
+    assert name() == "photo-dream.png"
+    Path("photo-dream.png").unlink()
+    assert name("--compare") == "photo-dream-2.png"
+    assert Path("photo-dream-compare.png").read_bytes() == b""
+    Path("photo-dream-0004.png").touch()
+    assert name("--save-every", 2) == "photo-dream-3.png", "2 is taken"
+    assert Path("photo-dream-3-0002.png").exists()
 
 
 def test_a_link_as_output_is_written_through(reverie: Run) -> None:

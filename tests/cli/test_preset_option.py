@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Run
 
 from reverie.jobs.presets import presets
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
+from tests.cli.conftest import Run
 
 SMALL = ("--size", 64, "--precision", "float32")
 
@@ -23,9 +23,9 @@ def test_the_list(reverie: Run) -> None:
 @pytest.mark.parametrize("name", presets())
 def test_every_preset_makes_a_picture(reverie: Run, name: str) -> None:
     preset = presets()[name]
-    words = () if preset.recipe == "texture" else ("photo.png",)
-    steps = 1 if preset.recipe == "dream" else 2
-    ended = reverie(preset.recipe, *words, "--preset", name, *SMALL, "--steps", steps, "-o", "o.png")
+    words = () if preset.craft == "texture" else ("photo.png",)
+    steps = 1 if preset.craft == "dream" else 2
+    ended = reverie(preset.craft, *words, "--preset", name, *SMALL, "--steps", steps, "-o", "o.png")
     assert ended.code == 0, ended.err
     settings = read_record(Path("o.png")).settings
     model = read_record(Path("o.png")).resolve()[1]

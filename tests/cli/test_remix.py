@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import QUICK, Run, write_pictures
 from PIL import Image
 
+import reverie as rv
 from reverie.cli import main
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture, remix, scaled, srgb_to_oklab, write_image
-from reverie.recipes.remix import RemixSettings, remixed
+from reverie.recipes.remix import RemixSettings
+from tests.cli.conftest import QUICK, Run, write_pictures
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +50,11 @@ def test_one_is_the_result_and_nothing_is_the_photo(reverie: Run, result: Path) 
 
 def test_its_record_makes_it_again(reverie: Run, result: Path) -> None:
     assert reverie("remix", result, "--strength", 1.3, "--color", "palette", "--color-amount", 0.5).code == 0
-    record, before = read_record(Path("o-remix.png")), read_record(result)
-    assert record.model_copy(update={"remixed": ()}) == before
-    (step,) = record.remixed
-    assert step.settings == {"strength": 1.3, "colour": "palette", "colour_amount": 0.5}
-    assert step.result.path == "o.png"
+    record = read_record(Path("o-remix.png"))
+    mixed = {"strength": 1.3, "colour": "palette", "colour_amount": 0.5, "seamless": False}
+    assert record.craft == "remix" and record.settings == mixed
+    wanted = [("result", "o.png"), ("photo", "photo.png"), ("painting", "night.jpg")]
+    assert [(i.role, i.path) for i in record.inputs] == wanted
     ended = reverie("replay", "o-remix.png")
     assert ended.code == 0 and "same pixels" in ended.out
     assert read_record(Path("o-remix-replay.png")) == record
@@ -65,7 +66,8 @@ def test_its_record_makes_it_again(reverie: Run, result: Path) -> None:
 def test_a_remix_can_be_remixed(reverie: Run, result: Path) -> None:
     assert reverie("remix", result, "--strength", 0.7).code == 0
     assert reverie("remix", "o-remix.png", "--colour", "mean", "-o", "twice.png").code == 0
-    assert [step.result.path for step in read_record(Path("twice.png")).remixed] == ["o.png", "o-remix.png"]
+    inputs = read_record(Path("twice.png")).inputs
+    assert [i.path for i in inputs] == ["o-remix.png", "photo.png", "night.jpg"]
     assert "same pixels" in reverie("replay", "twice.png").out
 
 
@@ -73,12 +75,26 @@ def test_inputs_are_found_elsewhere_and_paths_follow_the_output(reverie: Run, re
     Path("kept").mkdir()
     Path("out").mkdir()
     Path("photo.png").rename("kept/photo.png")
-    assert reverie("remix", result, "--strength", 0.5).code == 2
+    lost = reverie("remix", result, "--strength", 0.5)
+    assert lost.code == 2 and "--inputs" in lost.err
     assert reverie("remix", result, "--strength", 0.5, "--inputs", "kept", "-o", "out/r.png").code == 0
+    assert reverie("remix", result, "--strength", 0.5, "--photo", "kept/photo.png", "-o", "named.png").code == 0
+    assert torch.equal(read_image("out/r.png"), read_image("named.png"))
     record = read_record(Path("out/r.png"))
-    assert [i.path for i in record.inputs] == ["../photo.png", "../night.jpg"]
-    assert record.remixed[0].result.path == "../o.png"
+    assert [i.path for i in record.inputs] == ["../o.png", "../kept/photo.png", "../night.jpg"]
     assert "same pixels" in reverie("replay", "out/r.png", "--inputs", "kept").out
+
+
+def test_paintings_are_needed_for_their_colours_only(reverie: Run, result: Path) -> None:
+    Path("night.jpg").unlink()
+    assert reverie("remix", result, "--strength", 0.5).code == 0
+    ended = reverie("remix", result, "--colour", "palette")
+    assert ended.code == 2 and "palette" in ended.err and ended.err.count("\n") == 1
+
+
+def test_it_keeps_the_suffix_of_its_result(reverie: Run, result: Path) -> None:
+    assert reverie("style", "photo.png", "night.jpg", *QUICK, "-o", "o.jpg").code == 0
+    assert reverie("remix", "o.jpg").out.startswith("o-remix.jpg  ")
 
 
 def test_alpha_and_sixteen_bits(reverie: Run) -> None:
@@ -100,18 +116,21 @@ def test_an_enlarged_photo(reverie: Run) -> None:
     assert "same pixels" in reverie("replay", "o-remix.png").out
 
 
-def test_a_seamless_result_stays_so() -> None:
+def test_a_seamless_result_stays_so(reverie: Run) -> None:
     across = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
     flat = torch.full((1, 3, 64, 64), 0.5)
-    half = remixed(flat, across, RemixSettings(strength=0.0), seamless=True)
+    half = rv.recipes.remix(flat, across, RemixSettings(strength=0.0, seamless=True))
     assert (half[..., 0] - half[..., -1]).abs().max() < 0.1
-    assert torch.equal(remixed(flat, across, RemixSettings(strength=0.0)), across)
+    assert torch.equal(rv.recipes.remix(flat, across, RemixSettings(strength=0.0)), across)
+    assert reverie("dream", "photo.png", *QUICK, "--octaves", 1, "--seamless", "-o", "s.png").code == 0
+    assert reverie("remix", "s.png", "--strength", 0.5).code == 0
+    assert read_record(Path("s-remix.png")).settings["seamless"] is True, "as its recipe says"
 
 
 def test_progress_for_a_machine(reverie: Run, result: Path) -> None:
     ended = reverie("remix", result, "--json")
     events = [json.loads(line) for line in ended.out.splitlines()]
-    assert [e["event"] for e in events] == ["began", "ended"] and events[-1]["output"] == "o-remix.png"
+    assert [e["event"] for e in events] == ["began", "step", "ended"] and events[-1]["output"] == "o-remix.png"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +165,7 @@ def test_another_photo_of_the_same_name_is_refused(reverie: Run, result: Path) -
 
 
 def test_frames_of_a_zoom_are_refused_but_for_the_first(reverie: Run) -> None:
-    assert reverie("dream", "photo.png", *QUICK, "--octaves", 1, "--zoom", 2, "--zoom-steps", 1, "-o", "z").code == 0
+    assert reverie("zoom", "photo.png", *QUICK, "--octaves", 1, "--frames", 2, "--frame-steps", 1, "-o", "z").code == 0
     assert reverie("remix", "z/00000.png", "--strength", 0.5, "-o", "r.png").code == 0
     ended = reverie("remix", "z/00001.png", "--strength", 0.5)
     assert ended.code == 2 and "frame of a zoom" in ended.err and ended.err.count("\n") == 1

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import QUICK, Run
 from PIL import Image
 
 from reverie import styles
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_recipe, write_image
+from tests.cli.conftest import QUICK, Run
 
 WORDS = {
     "photo": ("dream", "photo.png"),
@@ -80,9 +80,19 @@ def forge(**changed: object) -> None:
     write_image("forged.png", read_image("o.png"), recipe=json.dumps({**record, **changed}))
 
 
+def test_other_pixels_are_exit_code_3(reverie: Run) -> None:
+    assert reverie("dream", "noise", *QUICK, "-o", "o.png").code == 0
+    record = json.loads(read_recipe("o.png") or "")
+    forge(settings={**record["settings"], "seed": 5})
+    ended = reverie("replay", "forged.png")
+    assert ended.code == 3 and "pixels differ" in ended.out and ended.err == ""
+    last = json.loads(reverie("replay", "forged.png", "--json").out.splitlines()[-1])
+    assert last["event"] == "ended" and last["same"] is False
+
+
 def test_changed_weights_are_refused_unless_wanted(reverie: Run) -> None:
     assert reverie("dream", "noise", *QUICK, "-o", "o.png").code == 0
-    forge(network={"name": "dreamnet", "sha256": "0" * 64}, torch="2.0.0")
+    forge(networks=[{"name": "dreamnet", "sha256": "0" * 64}], torch="2.0.0")
     ended = reverie("replay", "forged.png")
     assert ended.code == 2 and "--anyway" in ended.err
     ended = reverie("replay", "forged.png", "--anyway")
@@ -92,8 +102,8 @@ def test_changed_weights_are_refused_unless_wanted(reverie: Run) -> None:
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"schema": 2}, "pip install -U"),
-        ({"recipe": "draem"}, "did you mean 'dream'"),
+        ({"schema": 3}, "schema 2; got 3"),
+        ({"craft": "draem"}, "did you mean 'dream'"),
         ({"settings": {"size": 3}}, "size"),
         ({"settings": {"colour": 3}}, "colour"),
         ({"threads": 0}, "threads"),

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Run
 from PIL import Image
 
-from reverie.feedforward.johnson import draw_johnson, read_johnson, write_johnson
-from reverie.feedforward.own import styles_folder
+from reverie.feedforward.custom import styles_folder
+from reverie.feedforward.johnson import Johnson, draw_johnson, read_johnson, write_johnson
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
+from tests.cli.conftest import Run
 
 TINY = (
     "--crop", "64", "--size", "80", "--batch", "2", "--width", "4", "--blocks", "1", "--precision", "float32",
@@ -39,7 +39,7 @@ def own_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_johnson(Path("mine.safetensors"), draw_with(facts))
 
 
-def draw_with(facts: dict[str, object]):
+def draw_with(facts: dict[str, object]) -> Johnson:
     from dataclasses import replace
 
     return replace(draw_johnson(widths=(4, 6), blocks=1, seed=2), facts=facts)
@@ -71,12 +71,13 @@ def test_a_network_is_trained_and_paints(reverie: Run) -> None:
     painted = reverie("instant", "photo.png", "--network", "night.safetensors", "--precision", "float32")
     assert painted.code == 0 and painted.out.startswith("photo-night.png  80x60")
     record = read_record(Path("photo-night.png"))
-    assert [i.role for i in record.inputs] == ["photo", "network"] and record.network.name == "own style"
+    assert [i.role for i in record.inputs] == ["photo", "network"]
+    assert [n.name for n in record.networks] == ["custom style"]
     again = reverie("replay", "photo-night.png")
     assert again.code == 0 and "same pixels" in again.out
 
 
-def test_without_a_name_it_goes_among_ones_own(reverie: Run) -> None:
+def test_without_a_name_it_goes_among_the_custom_styles(reverie: Run) -> None:
     assert reverie(*words("--steps", 1)).code == 0
     ended = reverie(*words("--steps", 1))
     assert ended.code == 0 and "night-2.safetensors" in ended.out, "the finished one is left alone"
@@ -99,7 +100,8 @@ def killed_after(process: subprocess.Popen[str], steps: int) -> bool:
         if json.loads(line)["event"] == "step" and json.loads(line)["step"] >= steps:
             time.sleep(0.02)
             process.kill()
-            return process.wait() == -9
+            process.communicate()  # until the one that does the work has ended, too
+            return process.returncode == -9
     return False
 
 
@@ -111,7 +113,7 @@ def test_killed_and_resumed_is_uninterrupted(reverie: Run, start: Start) -> None
     assert killed_after(start(*mine, "--json"), 7)
     assert not Path("o.safetensors").exists()
     ended = reverie("resume", "o.reverie")
-    assert ended.code == 0 and "going on after step" in ended.err
+    assert ended.code == 0 and "going on after stage 1, step" in ended.err
     assert same("o.safetensors", "whole.safetensors") and not Path("o.reverie").exists()
 
 
@@ -129,13 +131,13 @@ def test_ctrl_c_keeps_it(reverie: Run, start: Start) -> None:
     assert process.returncode == 130 and err == ""
     assert last["event"] == "stopped" and last["resume"] == "reverie resume o.reverie"
     other = reverie(*words("--steps", 2000, "-o", "o.safetensors"))
-    assert other.code == 2 and "holds an unfinished run" in other.err, "another training is not gone on with"
+    assert other.code == 2 and "holds another unfinished run" in other.err, "another training is not gone on with"
     Image.new("RGB", (90, 90)).save("photos/new.png")
     process = start("resume", "o.reverie", "--json")
     assert process.stdout is not None
-    notes = [json.loads(process.stdout.readline()) for _ in range(2)]
-    assert [note["event"] for note in notes] == ["note", "note"]
-    assert "not the same as before" in notes[1]["message"]
+    events = [json.loads(process.stdout.readline()) for _ in range(4)]
+    assert [event["event"] for event in events] == ["note", "began", "step", "note"]
+    assert "going on after" in events[0]["message"] and "not the same as before" in events[3]["message"]
 
 
 def test_photos_that_cannot_be_read_are_noted(reverie: Run) -> None:
@@ -156,7 +158,10 @@ def test_photos_that_cannot_be_read_are_noted(reverie: Run) -> None:
         (("--style-weight", "1e30"), "style_weight: input should be less than or equal to 100000"),
         (("--photos", "empty"), "the folder 'empty' holds no picture"),
         (("--photos", "nowhere"), "there is no file or folder 'nowhere'"),
-        (("--photos", "bad"), "none of the photos can be read: 'bad/x.jpg': it is damaged, or no picture; name"),
+        (
+            ("--photos", "bad"),
+            "none of the photos can be read: 'bad/x.jpg': it is not a whole picture of a known kind",
+        ),
         (("-o", "mine.png"), "a network is written as .safetensors"),
         (("-o", "no/mine.safetensors"), "there is no folder"),
         (("--network", "vgg"), "there is no network 'vgg'"),
@@ -185,8 +190,21 @@ def test_photos_lie_in_folders_of_folders(reverie: Run) -> None:
 def test_a_training_that_is_gone_on_with_has_no_tiles(reverie: Run, start: Start) -> None:
     assert killed_after(start(*words("--steps", 500, "-o", "o.safetensors", "--checkpoint-every", 0), "--json"), 3)
     ended = reverie("resume", "o.reverie", "--tile", 64)
-    assert ended.code == 2 and ended.err.count("\n") == 1 and "a training has no tiles" in ended.err
+    assert (
+        ended.code == 2
+        and ended.err.count("\n") == 1
+        and "train style has no tiles and runs on one machine" in ended.err
+    )
+    assert "leave out --tile and --cluster" in ended.err
     assert Path("o.reverie/job.json").exists()
+
+
+def test_it_goes_on_from_another_folder(reverie: Run, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert killed_after(start(*words("--steps", 30, "-o", "o.safetensors", "--checkpoint-every", 0), "--json"), 3)
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    ended = reverie("resume", "../o.reverie")
+    assert ended.code == 0 and "30 steps" in ended.out and Path("../o.safetensors").exists()
 
 
 def test_a_missing_painting_is_refused(reverie: Run) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Run
 
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture, write_image
+from tests.cli.conftest import Run
 
 
 def test_a_photo_enlarged(reverie: Run) -> None:
@@ -18,8 +18,8 @@ def test_a_photo_enlarged(reverie: Run) -> None:
     assert read_image("photo-x3.png").shape == (1, 3, 180, 240)
     assert reverie("upscale", "photo.png", "--factor", 3).out.startswith("photo-x3-2.png")
     record = read_record(Path("photo-x3.png"))
-    assert record.recipe == "upscale" and record.settings["factor"] == 3
-    assert record.network.name == "superres-faithful"
+    assert record.craft == "upscale" and record.settings["factor"] == 3
+    assert [n.name for n in record.networks] == ["superres-faithful"]
 
 
 @pytest.mark.bits
@@ -56,8 +56,9 @@ def test_a_seamless_picture(reverie: Run) -> None:
 def test_progress_for_a_machine(reverie: Run) -> None:
     ended = reverie("upscale", "photo.png", "--tile", 40, "--json")
     events = [json.loads(line) for line in ended.out.splitlines()]
-    assert [e["event"] for e in events] == ["began", *["tile"] * 4, "ended"]
-    assert events[-2]["done"] == 1 and events[-1]["output"] == "photo-x2.png"
+    assert [e["event"] for e in events] == ["began", *["step"] * 4, "ended"]
+    assert (events[-2]["tile"], events[-2]["tiles"], events[-2]["done"]) == (4, 4, 1)
+    assert events[-1]["output"] == "photo-x2.png"
 
 
 @pytest.mark.parametrize(
@@ -87,4 +88,4 @@ def test_a_width_of_one_pixel(reverie: Run) -> None:
 def test_its_help(reverie: Run) -> None:
     ended = reverie("upscale", "--help")
     assert ended.code == 0
-    assert all(flag in ended.out for flag in ("--factor", "--sharp", "--faithful", "--tile", "--memory", "--output"))
+    assert all(flag in ended.out for flag in ("--factor", "--variant", "or sharp", "--tile", "--memory", "--output"))

@@ -1,4 +1,4 @@
-"""``dream --zoom``: frames in a folder, gone on with after a kill, joined to a film, replayed."""
+"""``reverie zoom``: frames in a folder, gone on with after a kill, joined to a film, replayed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Run
+import torch
 from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
 
 from reverie.jobs import film
 from reverie.jobs.record import read_record
+from reverie.pictures import magnified, read_image, read_picture, scaled, write_image
+from tests.cli.conftest import Run
 
-QUICK = ("--size", "48", "--steps", "2", "--octaves", "2", "--zoom-steps", "1", "--precision", "float32", "--tile", "0")
+QUICK = (
+    "--size",
+    "48",
+    "--steps",
+    "2",
+    "--octaves",
+    "2",
+    "--frame-steps",
+    "1",
+    "--precision",
+    "float32",
+    "--tile",
+    "0",
+)
 FRAMES = 40  # many more than are written between a frame and a kill, on however busy a machine
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -39,26 +55,28 @@ def no_codec(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_frames_in_a_folder(reverie: Run) -> None:
-    ended = reverie("dream", "photo.png", *QUICK, "--zoom", 3)
+    ended = reverie("zoom", "photo.png", *QUICK, "--frames", 3)
     assert ended.code == 0 and ended.out.startswith("photo-zoom  48x36")
     assert "reverie-dream[video]" in ended.err
     assert sorted(bytes_of("photo-zoom")) == ["00000.png", "00001.png", "00002.png"]
     assert not Path("photo-zoom.reverie").exists()
-    zooms = [read_record(Path(f"photo-zoom/0000{n}.png")).settings["zoom"] for n in range(3)]
-    assert zooms == [0, 2, 3]
-    assert reverie("dream", "photo.png", *QUICK, "--zoom", 3).out.startswith("photo-zoom-2")
+    records = [read_record(Path(f"photo-zoom/0000{n}.png")) for n in range(3)]
+    assert [(r.craft, r.settings["frames"], r.frame) for r in records] == [("zoom", n + 1, n) for n in range(3)]
+    assert reverie("zoom", "photo.png", *QUICK, "--frames", 3).out.startswith("photo-zoom-2")
 
 
 def test_a_frame_is_replayed(reverie: Run) -> None:
-    assert reverie("dream", "photo.png", *QUICK, "--zoom", 3, "-o", "z").code == 0
+    assert reverie("zoom", "photo.png", *QUICK, "--frames", 3, "-o", "z").code == 0
     for number in (0, 1, 2):
-        assert "same pixels" in reverie("replay", f"z/0000{number}.png").out
+        ended = reverie("replay", f"z/0000{number}.png")
+        assert ended.code == 0 and ended.out.startswith(f"0000{number}-replay  48x36") and "same pixels" in ended.out
+        assert len(bytes_of(f"0000{number}-replay")) == number + 1
 
 
 def test_a_gif(reverie: Run) -> None:
-    assert reverie("dream", "photo.png", *QUICK, "--zoom", 3, "-o", "z.gif").code == 0
+    assert reverie("zoom", "photo.png", *QUICK, "--frames", 3, "-o", "z.gif").code == 0
     with Image.open("z.gif") as image:
-        assert (image.format, image.n_frames, image.size) == ("GIF", 3, (48, 36))
+        assert isinstance(image, GifImageFile) and (image.n_frames, image.size) == (3, (48, 36))
     assert len(bytes_of("z")) == 3
 
 
@@ -66,7 +84,7 @@ def test_a_gif(reverie: Run) -> None:
 @pytest.mark.parametrize("way", ["the same command", "resume"])
 def test_killed_and_gone_on_with(reverie: Run, start: Start, way: str) -> None:
     """To the byte; what is made is not made again."""
-    command = ("dream", "photo.png", *QUICK, "--zoom", FRAMES)
+    command = ("zoom", "photo.png", *QUICK, "--frames", FRAMES)
     assert reverie(*command, "-o", "whole").code == 0
     process = start(*command, "-o", "z", "--json")
     after_frame(process)
@@ -75,7 +93,7 @@ def test_killed_and_gone_on_with(reverie: Run, start: Start, way: str) -> None:
     assert process.returncode == -signal.SIGKILL and 0 < len(bytes_of("z")) < FRAMES, "killed in the middle"
     first = Path("z/00000.png").stat().st_mtime_ns
     assert Path("z.reverie/job.json").exists()
-    assert reverie("dream", "photo.png", *QUICK, "--zoom", FRAMES, "--seed", 9, "-o", "z").code == 2
+    assert reverie("zoom", "photo.png", *QUICK, "--frames", FRAMES, "--seed", 9, "-o", "z").code == 2
     again = reverie(*command, "-o", "z") if way == "the same command" else reverie("resume", "z.reverie")
     assert again.code == 0
     assert bytes_of("z") == bytes_of("whole") and Path("z/00000.png").stat().st_mtime_ns == first
@@ -84,7 +102,7 @@ def test_killed_and_gone_on_with(reverie: Run, start: Start, way: str) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are other ones there")
 def test_a_signal_stops_it_and_says_how_to_go_on(start: Start) -> None:
-    process = start("dream", "photo.png", *QUICK, "--zoom", 500, "-o", "z", "--json")
+    process = start("zoom", "photo.png", *QUICK, "--frames", 500, "-o", "z", "--json")
     after_frame(process)
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=100)
@@ -100,18 +118,29 @@ def test_what_is_refused(reverie: Run) -> None:
         (("-o", "full"), "holds something already"),
         (("-o", "z.png"), "into a folder, or a film"),
         (("-o", "z.mp4"), "reverie-dream[video]"),
-        (("--compare",), "leave out"),
+        (("--compare",), "No such option: --compare"),
         (("--seamless", "-o", "z"), "leave out one of the two"),
-        (("--zoom-rate", "1", "-o", "z"), "greater than 1"),
+        (("--rate", "1", "-o", "z"), "greater than 1"),
         (("--class", "castel", "-o", "z"), "did you mean"),
     ):
-        ended = reverie("dream", "photo.png", *QUICK, "--zoom", 3, *words)
+        ended = reverie("zoom", "photo.png", *QUICK, "--frames", 3, *words)
         assert (ended.code, ended.err.count("\n")) == (2, 1) and said in ended.err, ended.err
     assert not Path("z").exists() and [p.name for p in Path("full").iterdir()] == ["other.txt"]
 
 
+def test_alpha_is_magnified_with_the_frames(reverie: Run) -> None:
+    alpha = torch.zeros(1, 1, 60, 80)
+    alpha[..., 40:] = 1
+    write_image("cut.png", read_image("photo.png"), alpha=alpha)
+    assert reverie("zoom", "cut.png", *QUICK, "--frames", 2, "--rate", 2, "-o", "z").code == 0
+    first, second = (read_picture(f"z/0000{number}.png").alpha for number in range(2))
+    assert first is not None and second is not None
+    expected = magnified(scaled(alpha, (36, 48)), 2.0).clamp(0, 1)
+    assert (second - expected).abs().max() < 1 / 255 and not torch.equal(first, second)
+
+
 def test_dry_run_leaves_nothing(reverie: Run) -> None:
-    assert reverie("dream", "photo.png", *QUICK, "--zoom", 3, "--dry-run").code == 0
+    assert reverie("zoom", "photo.png", *QUICK, "--frames", 3, "--dry-run").code == 0
     assert not Path("photo-zoom").exists()
 
 

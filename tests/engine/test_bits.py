@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save
-from test_tiles import TERMS
 from torch import Tensor, nn
 
 import reverie as rv
@@ -17,14 +16,16 @@ from reverie.engine.tiles import TiledExecutor
 from reverie.feedforward import Instant
 from reverie.feedforward.instant import KEPT, LAYERS
 from reverie.feedforward.johnson import draw_johnson
-from reverie.feedforward.painting import decode, encode, goal_of, noises_for
+from reverie.feedforward.painting import decode, encode, noises_for, targets_of
 from reverie.feedforward.stylise import stylise
-from reverie.networks import Network, weights
+from reverie.networks import Network
 from reverie.networks.aligned import ALIGNMENT, aligned
+from reverie.networks.tensorfiles import read_safetensors
 from reverie.objectives import PICTURE, Statistic, Window
 from reverie.objectives.matching import BestMatches, NearestCosines, Projections
 from reverie.objectives.statistics import Means, MeanSquares, Moments
-from reverie.objectives.transport import Histograms, Ruler, transport
+from reverie.objectives.transport import Binning, Histograms, transport
+from tests.engine.test_tiles import TERMS
 
 pytestmark = pytest.mark.bits
 Make = Callable[..., Tensor]
@@ -79,10 +80,10 @@ def test_a_picture_laid_out_otherwise(tiny: Network, make_picture: Make, dtype: 
 def statistics(samples: Tensor, offset: int) -> list[Statistic]:
     """Those that multiply features, with what they are given lying there."""
     turned = torch.linalg.qr(samples[: samples.shape[1]].double()).Q.to(samples)
-    ruler, given, mean = Ruler.over(samples, turned), lying(samples, offset), lying(samples.mean(0), offset)
-    ruler = Ruler(lying(turned, offset), lying(ruler.low, offset), lying(ruler.width, offset))
+    binning, given, mean = Binning.over(samples, turned), lying(samples, offset), lying(samples.mean(0), offset)
+    binning = Binning(lying(turned, offset), lying(binning.low, offset), lying(binning.width, offset))
     return [
-        Moments("a"), Means("a"), MeanSquares("a"), Histograms("a", ruler), BestMatches("a", given),
+        Moments("a"), Means("a"), MeanSquares("a"), Histograms("a", binning), BestMatches("a", given),
         Projections("a", mean, 2.0), Projections("a", mean, 0.0), NearestCosines("a", given, mean),
     ]  # fmt: skip
 
@@ -107,8 +108,8 @@ def test_features_from_anywhere(offset: int, layout: torch.memory_format) -> Non
 def test_statistics_from_anywhere_are_compared_alike(dtype: torch.dtype, offset: int) -> None:
     generator = torch.Generator().manual_seed(5)
     x, y = (torch.randn(1, 10, 23, 29, generator=generator, dtype=dtype) for _ in range(2))
-    ruler = Ruler.over(y[0].flatten(1).T, None)
-    for statistic, distance in ((Moments("a"), rv.wasserstein2), (Histograms("a", ruler), transport(ruler))):
+    binning = Binning.over(y[0].flatten(1).T, None)
+    for statistic, distance in ((Moments("a"), rv.wasserstein2), (Histograms("a", binning), transport(binning))):
         mine, its = (statistic.measure(z, Window.whole(z), None) for z in (x, y))
         assert torch.equal(distance(its)(mine), distance(lying(its, offset))(lying(mine, offset)))
 
@@ -118,8 +119,8 @@ def test_photos_painted_at_once_from_anywhere(
     dreamnet: Network, tiny_instant: Instant, make_picture: Make, offset: int
 ) -> None:
     def painted(photo: Tensor, painting: Tensor) -> Tensor:
-        goal = goal_of(encode(dreamnet, painting, (PICTURE, *LAYERS), 0, keep=()).seen)
-        return decode(tiny_instant, encode(dreamnet, photo, KEPT, 0), goal, noises_for((4, 5), 0, 1.0), 0)
+        targets = targets_of(encode(dreamnet, painting, (PICTURE, *LAYERS), 0, keep=()).seen)
+        return decode(tiny_instant, encode(dreamnet, photo, KEPT, 0), targets, noises_for((4, 5), 0, 1.0), 0)
 
     photo, painting = make_picture(3, 64, 80), make_picture(4, 56, 48)
     assert torch.equal(painted(photo, painting), painted(lying(photo, offset), lying(painting, offset)))
@@ -132,9 +133,10 @@ def test_photos_painted_in_one_manner_from_anywhere(make_picture: Make, offset: 
     assert torch.equal(stylise(network, photo, tile), stylise(network, lying(photo, offset), tile))
 
 
-def test_weights_are_laid_as_pytorch_lays_them() -> None:
+def test_weights_are_laid_as_pytorch_lays_them(tmp_path: Path) -> None:
     kept = {"a": torch.arange(3.0), "b": torch.arange(5.0), "c": torch.ones(1, dtype=torch.float16)}
-    found = weights.parse(save(kept), Path("some.safetensors"))
+    (path := tmp_path / "some.safetensors").write_bytes(save(kept))
+    found = read_safetensors(path).tensors
     assert all(torch.equal(found[key], kept[key]) and found[key].data_ptr() % ALIGNMENT == 0 for key in kept)
     inside = torch.arange(9.0)[1:]
     assert aligned(kept["a"]) is kept["a"]

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -51,7 +51,7 @@ def two(cluster: None) -> Iterator[RayExecutor]:
 
 def kill(executor: RayExecutor, number: int) -> None:
     """Kill an actor's process, as the system does where memory runs out."""
-    pid = the_ray().get(executor._hands[number].__ray_call__.remote(lambda _: os.getpid()))
+    pid = the_ray().get(executor._actors[number].__ray_call__.remote(lambda _: os.getpid()))
     os.kill(pid, signal.SIGKILL)
 
 
@@ -73,7 +73,9 @@ def test_a_cluster_is_whole_and_has_the_bits_of_tiles(
 
 @pytest.mark.bits
 @pytest.mark.parametrize("kind", [Means, MeanSquares, Moments])
-def test_statistics_of_the_pixels_themselves(two: RayExecutor, tiny: Network, make_picture, kind) -> None:
+def test_statistics_of_the_pixels_themselves(
+    two: RayExecutor, tiny: Network, make_picture: MakePicture, kind: Callable[[str], Statistic]
+) -> None:
     """They are read where they lie, and lie otherwise in a part of a picture than in one that was sent."""
     x, wanted = make_picture(0, 61, 83), (kind(PICTURE),)
     (here,) = TiledExecutor(TILE, cut=False).measure(tiny, x, wanted)
@@ -104,13 +106,13 @@ def test_a_linear_objective_takes_one_pass(
     two: RayExecutor, tiny: Network, make_picture: MakePicture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes: list[bool] = []
-    swept = RayExecutor._swept
+    tile_pass = RayExecutor._pass
 
-    def counted(self, picture: Tensor, network: Network, wanted, slopes, *, again):  # type: ignore[no-untyped-def]
-        passes.append(slopes is not None)
-        return swept(self, picture, network, wanted, slopes, again=again)
+    def counted(self, picture: Tensor, network: Network, wanted, gradients_of, *, again):  # type: ignore[no-untyped-def]
+        passes.append(gradients_of is not None)
+        return tile_pass(self, picture, network, wanted, gradients_of, again=again)
 
-    monkeypatch.setattr(RayExecutor, "_swept", counted)
+    monkeypatch.setattr(RayExecutor, "_pass", counted)
     rv.evaluate(TERMS["energy"](make_picture(1, 50, 50)), tiny, make_picture(0, 50, 50), executor=two)
     assert passes == [True]
 
@@ -125,25 +127,25 @@ def test_a_run_goes_on_when_actors_are_killed(two: RayExecutor, tiny: Network, m
 
     *_, tiled = run(TiledExecutor(TILE, cut=False))
     expected = tiled.image
-    before = list(two._hands)
+    before = list(two._actors)
     for count, step in enumerate(run(two)):
         if count == 1:
             kill(two, 0)
         if count == 3:
             threading.Timer(0.05, kill, (two, 1)).start()  # within a step
         image = step.image
-    assert all(new is not old for new, old in zip(two._hands, before, strict=True))
+    assert all(new is not old for new, old in zip(two._actors, before, strict=True))
     assert torch.equal(image, expected)
 
 
 def test_what_has_not_changed_does_not_travel(two: RayExecutor, tiny: Network, make_picture: MakePicture) -> None:
     x, bound = make_picture(0, 96, 48), rv.engine.bind(TERMS["energy"](make_picture(1, 9, 9)), tiny, (96, 48), two)
     rv.evaluate(bound, tiny, x, executor=two)
-    upper, lower = [strip.sent for strip in two._strips if strip is not None]
+    upper, lower = [strip.sent for strip in two._sent if strip is not None]
     x = x.clone()
     x[..., -1, :] = 0.5
     rv.evaluate(bound, tiny, x, executor=two)
-    now = [strip.sent for strip in two._strips if strip is not None]
+    now = [strip.sent for strip in two._sent if strip is not None]
     assert now[0] is upper and now[1] is not lower
 
 

@@ -36,9 +36,9 @@ class Counting(rv.WholeExecutor):
         super().__init__()
         self.calls: list[tuple[Statistic, ...]] = []
 
-    def measure(self, network, picture, wanted, slopes=None):  # type: ignore[no-untyped-def]
+    def measure(self, network, picture, wanted, gradients_of=None):  # type: ignore[no-untyped-def]
         self.calls.append(wanted)
-        return super().measure(network, picture, wanted, slopes)
+        return super().measure(network, picture, wanted, gradients_of)
 
 
 @pytest.fixture

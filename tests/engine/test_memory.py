@@ -11,7 +11,7 @@ from torch import Tensor
 
 import reverie as rv
 from reverie.engine import Enlargement, WholeExecutor
-from reverie.engine.memory import LOADED, Tiling, enough, parse_memory, resident
+from reverie.engine.memory import LOADED, Tiling, parse_memory, resident, sufficient
 from reverie.engine.needs import SCRAPS, Cut
 from reverie.engine.plan import BOUNDLESS
 from reverie.errors import OutOfMemory
@@ -58,7 +58,7 @@ def test_what_tiles_take_is_told_with_what_is_held() -> None:
 
 @pytest.mark.parametrize("amount", [1, MB, 100 * MB, 652_900_000, 5 * 2**30])
 def test_enough_is_a_little_more(amount: int) -> None:
-    assert 1.02 * amount < parse_memory(enough(amount)) < 1.04 * amount + 10 * MB
+    assert 1.02 * amount < parse_memory(sufficient(amount)) < 1.04 * amount + 10 * MB
 
 
 @pytest.fixture

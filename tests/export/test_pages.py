@@ -23,7 +23,7 @@ from reverie.export.page import ABOUT, ASSETS
 from reverie.export.runtime import FILES
 from reverie.feedforward import load_instant
 from reverie.feedforward.instant import KEPT, LAYERS
-from reverie.feedforward.painting import decode, encode, goal_of
+from reverie.feedforward.painting import decode, encode, targets_of
 from reverie.files import JOURNAL
 from reverie.networks import load
 from reverie.objectives import PICTURE
@@ -49,7 +49,7 @@ def stand_in(tmp_path: Path) -> Path:
 def copying(enlarging: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
     """No export for each page: the file that is there."""
 
-    def written(subject: object, path: Path, **_: object) -> Exported:
+    def written(spec: object, path: Path, **_: object) -> Exported:
         shutil.copy(enlarging.path, path)
         return Exported(path, "superres-x2", enlarging.bytes, {}, (), (), True)
 
@@ -191,11 +191,11 @@ def painted(photo: torch.Tensor, painting: torch.Tensor) -> Any:
     """What Python's engine makes with the page's noise, (H, W, 3) of 0 to 255."""
     network = load(pooling="average", padding="replicate")
     found = encode(network, photo, KEPT, 0)
-    goal = goal_of(encode(network, painting, (PICTURE, *LAYERS), 0, keep=()).seen)
+    targets = targets_of(encode(network, painting, (PICTURE, *LAYERS), 0, keep=()).seen)
     h, w = found.maps[KEPT[0]].shape[2:]
     parts = grain(85 * h * w).split([4**k * h * w for k in range(4)])
     noises = [part.view(1, 1, h * 2**k, w * 2**k) for k, part in enumerate(parts)]
-    return 255 * decode(load_instant(), found, goal, noises, 0)[0].permute(1, 2, 0).numpy()
+    return 255 * decode(load_instant(), found, targets, noises, 0)[0].permute(1, 2, 0).numpy()
 
 
 @pytest.fixture

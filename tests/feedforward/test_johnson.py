@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reverie.errors import PictureError, WeightsError
+from reverie.feedforward.custom import custom_styles, find_custom_style, styles_folder
 from reverie.feedforward.johnson import Johnson, draw_johnson, read_johnson, write_johnson
-from reverie.feedforward.own import own_style, own_styles, styles_folder
 
 
 class Conv(nn.Module):
@@ -245,18 +245,18 @@ def test_pictures_it_cannot_paint_are_refused() -> None:
             network(x)
 
 
-def test_ones_own_are_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_custom_styles_are_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REVERIE_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    assert own_styles() == {}
+    assert custom_styles() == {}
     with pytest.raises(WeightsError, match="no file or style network 'wave'"):
-        own_style("wave")
+        find_custom_style("wave")
     styles_folder().mkdir(parents=True)
     for name in ("wave.safetensors", ".x.safetensors", "notes.txt"):
         (styles_folder() / name).touch()
-    assert own_styles() == {"wave": tmp_path / "home" / "styles" / "wave.safetensors"}
-    assert own_style("wave") == own_styles()["wave"]
+    assert custom_styles() == {"wave": tmp_path / "home" / "styles" / "wave.safetensors"}
+    assert find_custom_style("wave") == custom_styles()["wave"]
     with pytest.raises(WeightsError, match="Did you mean 'wave'"):
-        own_style("wav")
+        find_custom_style("wav")
     Path("wave").touch()
-    assert own_style("wave") == Path("wave"), "a file here wins"
+    assert find_custom_style("wave") == Path("wave"), "a file here wins"

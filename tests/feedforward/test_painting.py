@@ -10,7 +10,7 @@ from reverie.engine.grids import weights_at
 from reverie.feedforward import Instant
 from reverie.feedforward.instant import KEPT, LAYERS
 from reverie.feedforward.matching import moments, rows_of
-from reverie.feedforward.painting import Sums, decode, encode, goal_of, noises_for
+from reverie.feedforward.painting import Sums, decode, encode, noises_for, targets_of
 from reverie.networks import Network
 from reverie.objectives import PICTURE
 
@@ -51,10 +51,10 @@ def test_statistics_alone_keep_no_map(dreamnet: Network, make_picture: Make) -> 
 @pytest.mark.parametrize("tile", [32, 64, 72])
 def test_a_picture_made_in_tiles(dreamnet: Network, tiny_instant: Instant, make_picture: Make, tile: int) -> None:
     found = encode(dreamnet, make_picture(3, 112, 144), KEPT, 0)
-    goal = goal_of(encode(dreamnet, make_picture(4, 96, 96), READ, 0, keep=()).seen)
+    targets = targets_of(encode(dreamnet, make_picture(4, 96, 96), READ, 0, keep=()).seen)
     noises = noises_for((7, 9), 0, 1.0)
-    whole = decode(tiny_instant, found, goal, noises, 0)
-    tiled = decode(tiny_instant, found, goal, noises, tile)
+    whole = decode(tiny_instant, found, targets, noises, 0)
+    tiled = decode(tiny_instant, found, targets, noises, tile)
     assert whole.shape == (1, 3, 112, 144) and (whole - tiled).abs().max() < 1e-4
 
 
@@ -103,11 +103,11 @@ def test_transparent_positions_have_no_say(dreamnet: Network, make_picture: Make
 @pytest.mark.parametrize("tile", [32, 64])
 def test_weights_in_tiles(dreamnet: Network, tiny_instant: Instant, make_picture: Make, tile: int) -> None:
     x, alpha = make_picture(7, 112, 144), soft(112, 144)
-    goal = goal_of(encode(dreamnet, make_picture(4, 96, 96), READ, 0, keep=()).seen)
+    targets = targets_of(encode(dreamnet, make_picture(4, 96, 96), READ, 0, keep=()).seen)
     noises, images = noises_for((7, 9), 0, 1.0), []
     for side in (0, tile):
         found = encode(dreamnet, x, READ, side, opaque=alpha)
-        images.append(decode(tiny_instant, found, goal, noises, side, opaque=alpha))
+        images.append(decode(tiny_instant, found, targets, noises, side, opaque=alpha))
     assert ((images[0] - images[1]).abs() * alpha).max() < 1e-4, "nobody sees what is transparent"
-    plain = decode(tiny_instant, found, goal, noises, 0)
+    plain = decode(tiny_instant, found, targets, noises, 0)
     assert (images[0] - plain).abs().max() > 1e-2, "the weights count between the stages too"

@@ -27,6 +27,11 @@ NAMES = (
     "photo-dream.png",
     "photo-dream-2-compare.png",
     "photo-zoom.mp4",
+    "photo-zoom/frame-0000.png",
+    "made-remix.png",
+    "photo.safetensors",
+    "photo-preview.png",
+    "out-preview.png",
     "out-0001.png",
     "out-compare.png",
     "out-report.png",
@@ -51,6 +56,8 @@ def put_bystanders(folder: Path) -> None:
     (folder / "to-folder").symlink_to("inputs", target_is_directory=True)
     (folder / "to-nothing.png").symlink_to("nothing.png")
     (folder / "device.png").symlink_to(os.devnull)
+    (folder / "device.safetensors").symlink_to(os.devnull)
+    (folder / "own.txt").write_text("photo.png")
     os.mkfifo(folder / "fifo.png")
 
 

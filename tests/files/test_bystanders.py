@@ -14,12 +14,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from bystanders import lost, put_bystanders, put_photo, seen
 
-from reverie.cli import main
+from reverie.cli import main, work
 from reverie.files import drafts
+from reverie.jobs import Event, perform
+from reverie.jobs.events import Stepped
+from tests.files.bystanders import lost, put_bystanders, put_photo, seen
 
 QUICK = ("--size", "64", "--octaves", "1", "--steps", "2")
+TINY = ("--steps", "2", "--size", "64", "--crop", "64", "--batch", "1", "--width", "4", "--blocks", "1",
+        "--style-weight", "9")  # fmt: skip
 BESIDE = ("--compare", "--report", "--save-every", "1")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "dream": ("dream", "photo.png", *QUICK),
@@ -35,8 +39,14 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "texture": ("texture", "mosaic", "--size", "64", "--steps", "1", "--compare"),
     "instant": ("instant", "photo.png", "mosaic", "--size", "64"),
     "upscale": ("upscale", "photo.png"),
-    "zoom": ("dream", "photo.png", *QUICK, "--zoom", "2"),
-    "zoom here": ("dream", "photo.png", *QUICK, "--zoom", "2", "-o", "."),
+    "remix": ("remix", "made.png", "--strength", "0.5"),
+    "remix named": ("remix", "made.png", "--strength", "0.5", "--compare", "-o", "out.png"),
+    "remix to a fifo": ("remix", "made.png", "-o", "fifo.png"),
+    "zoom": ("zoom", "photo.png", *QUICK, "--frames", "2"),
+    "zoom here": ("zoom", "photo.png", *QUICK, "--frames", "2", "-o", "."),
+    "train": ("train", "style", "photo.png", "--photos", "own.txt", *TINY),
+    "train named": ("train", "style", "photo.png", "--photos", "own.txt", *TINY, "-o", "out.safetensors"),
+    "train to a link": ("train", "style", "photo.png", "--photos", "own.txt", *TINY, "-o", "device.safetensors"),
     "batch": ("batch", "upscale", "photo.png", "--workers", "1"),
     "batch here": ("batch", "upscale", "photo.png", "-o", "../folder", "--workers", "1"),
     "batch among others": ("batch", "upscale", "photo.png", "-o", "inputs", "--workers", "1"),
@@ -45,7 +55,12 @@ REFUSED = {name for name in COMMANDS if " to a " in name or " here" in name or "
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Path]:
     """The current folder, full of other people's files."""
     monkeypatch.setenv("REVERIE_HOME", str(tmp_path_factory.getbasetemp() / "home"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -56,6 +71,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: py
     put_photo(place)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    assert main(["dream", "photo.png", *QUICK, "-o", "made.png"]) == 0, "a result, for what goes on from one"
+    capsys.readouterr()
     yield place
     torch.set_num_threads(threads)
 
@@ -117,15 +134,21 @@ def test_twice_the_same_command(folder: Path) -> None:
 def test_the_film_is_not_its_photo(folder: Path, suffix: str) -> None:
     photo = Path("photo.png").rename(f"loop{suffix}")
     before = photo.read_bytes()
-    assert main(["dream", photo.name, *QUICK, "--zoom", "2", "-o", photo.name]) == 2
+    assert main(["zoom", photo.name, *QUICK, "--frames", "2", "-o", photo.name]) == 2
     assert photo.read_bytes() == before
 
 
-def test_a_refused_resume_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reverie.cli import progress
+def _with_ctrl_c(events: Iterator[Event]) -> Iterator[Event]:
+    """The same, while Ctrl-C is pressed at every step."""
+    for event in events:
+        yield event
+        if isinstance(event, Stepped):
+            signal.raise_signal(signal.SIGINT)
 
+
+def test_a_refused_resume_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as stopped:
-        stopped.setattr(progress.Silent, "stepped", lambda *_: signal.raise_signal(signal.SIGINT))
+        stopped.setattr(work, "perform", lambda *given, **more: _with_ctrl_c(perform(*given, **more)))
         assert main(COMMANDS["dream kept"]) == 130
     before = seen(folder)
     for output in ("x.bmp", "nowhere/x.png", "device.png", "read-only.png"):

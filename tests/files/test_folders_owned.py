@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,12 @@ def test_written_and_removed(tmp_path: Path) -> None:
     with own(place) as folder:
         folder.write("job.json", b"{}")
         folder.write("inputs/0/photo.png", b"photo")
-        assert folder.has("job.json") and folder.strangers() == ()
+        assert folder.has("job.json") and folder.foreign() == ()
     with own(place) as folder:
         assert folder.names == ("job.json", "inputs/0/photo.png")
         folder.remove("inputs/0/photo.png")
         assert sorted(p.name for p in place.iterdir()) == [JOURNAL, "job.json"]
-        assert folder.vanish() == ()
+        assert folder.remove_all() == ()
     assert not place.exists() and place.parent.exists()
 
 
@@ -38,7 +39,7 @@ def test_what_is_another_s_stays(tmp_path: Path) -> None:
         (folder.path / "checkpoint-1-100.safetensors").write_bytes(b"mine")
         with pytest.raises(FileError, match="was not written by this"):
             folder.write("inputs/mine.txt", b"")
-        assert folder.vanish() == ("checkpoint-1-100.safetensors", "inputs")
+        assert folder.remove_all() == ("checkpoint-1-100.safetensors", "inputs")
     assert (folder.path / "inputs" / "mine.txt").read_bytes() == b"mine"
     assert not (folder.path / "inputs" / "0").exists() and not (folder.path / JOURNAL).exists()
 
@@ -84,7 +85,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
         for name in ("inputs/photo.png", "preview.png"):
             with pytest.raises(FileError, match="is not replaced"):
                 folder.write(name, b"again")
-        folder.vanish()
+        folder.remove_all()
     assert (tmp_path / "mine" / "photo.png").read_bytes() == b"mine"
 
 
@@ -99,7 +100,7 @@ def test_a_journal_that_names_what_lies_outside(tmp_path: Path, name: object) ->
         file.write(f"\n{json.dumps({'wrote': name})}\n[[[\n{'[' * 5000}")
     with own(tmp_path / "kept") as folder:
         assert folder.names == ("job.json",)
-        folder.vanish()
+        folder.remove_all()
     assert (tmp_path / "photo.png").read_bytes() == b"mine"
 
 
@@ -127,7 +128,9 @@ def test_what_a_run_wrote_beside_its_folder_is_replaced_and_nothing_else(tmp_pat
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mine=st.sets(NAMES, max_size=4), ours=st.sets(NAMES, max_size=4), rng=st.randoms(use_true_random=False))
-def test_any_names(tmp_path_factory: pytest.TempPathFactory, mine: set[str], ours: set[str], rng) -> None:
+def test_any_names(
+    tmp_path_factory: pytest.TempPathFactory, mine: set[str], ours: set[str], rng: random.Random
+) -> None:
     place = tmp_path_factory.mktemp("any")
     mine = {name for name in mine if len(name.encode()) < 256}
     for name in mine:
@@ -140,5 +143,5 @@ def test_any_names(tmp_path_factory: pytest.TempPathFactory, mine: set[str], our
             else:
                 folder.write(name, b"ours")
         assert written_in(place) == ours - mine == set(folder.names)
-        folder.vanish()
+        folder.remove_all()
     assert {path.name: path.read_bytes() for path in place.iterdir()} == dict.fromkeys(mine, b"mine")

@@ -7,16 +7,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from kept_runs import prepared, uninterrupted
 
-from reverie.cli import keeping, main, progress
-from reverie.errors import PictureError
-from reverie.jobs import Job, Source, begin, checkpoints, read_state, reopen, write_state
+from reverie.cli import main, work
+from reverie.errors import FileError
+from reverie.jobs import Job, KeptRun, Source, begin, checkpoints, perform, read_state, reopen, resume, write_state
+from reverie.jobs.events import Event, Stepped
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
+from tests.jobs.kept_runs import prepared, uninterrupted
 
 QUICK = ("dream", "photo.png", "--size", "48", "--octaves", "2", "--steps", "4", "--precision", "float32")
 Told = pytest.CaptureFixture[str]
@@ -35,12 +37,15 @@ def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     def order(count: int) -> None:
         left = [count]
 
-        def stepped(self: object, iterate: object) -> None:
-            left[0] -= 1
-            if left[0] == 0:
-                signal.raise_signal(signal.SIGINT)
+        def until_then(events: Iterator[Event]) -> Iterator[Event]:
+            for event in events:
+                yield event
+                left[0] -= isinstance(event, Stepped)
+                if isinstance(event, Stepped) and left[0] == 0:
+                    signal.raise_signal(signal.SIGINT)
 
-        monkeypatch.setattr(progress.Silent, "stepped", stepped)
+        monkeypatch.setattr(work, "perform", lambda *given, **more: until_then(perform(*given, **more)))
+        monkeypatch.setattr(work, "resume", lambda *given, **more: until_then(resume(*given, **more)))
 
     return order
 
@@ -80,7 +85,7 @@ def test_stopped_and_resumed(stopped: bytes, capsys: Told) -> None:
     assert Path("o.png").read_bytes() == stopped
     assert sorted(p.name for p in Path("ck").iterdir()) == [".reverie-journal", "job.json"]
     assert run("resume", "ck") == 0
-    assert capsys.readouterr().out.startswith("the run in 'ck' is finished; its picture went to '")
+    assert capsys.readouterr().out.startswith("the run in 'ck' is finished; its result went to '")
     assert run("resume", "ck", "--json") == 0
     assert json.loads(capsys.readouterr().out)["event"] == "finished"
     Path("moved.png").rename("photo.png")
@@ -139,7 +144,7 @@ def test_a_checkpoint_of_another_run(
 
 
 def test_a_checkpoint_of_another_version(stopped: bytes, capsys: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, job = max(Path("ck").glob("*.safetensors")), Job.from_json(Path("ck/job.json").read_text())
+    path, job = max(Path("ck").glob("*.safetensors")), KeptRun.from_json(Path("ck/job.json").read_text())
     state = read_state(path, run=job.run)
     with monkeypatch.context() as newer:
         newer.setattr(checkpoints, "FORMAT", 2)
@@ -151,14 +156,16 @@ def test_a_checkpoint_of_another_version(stopped: bytes, capsys: Told, monkeypat
     ("change", "line"),
     [
         (lambda t: t.replace('"seed": 0', '"seed": 1'), "is damaged"),
-        (lambda t: t.replace('"format": 1', '"format": 2'), "reads jobs of format 1; got 2"),
+        (lambda t: t.replace('"format": 2', '"format": 3', 1), "reads runs of format 2; got 3"),
         (lambda t: t.replace('"name": "photo.png"', '"name": "../photo.png"'), "is damaged"),
         (lambda t: t[:200], "is damaged"),
         (lambda t: "[" * 100_000, "is damaged"),
         (lambda t: "null", "is damaged"),
     ],
 )
-def test_a_job_that_is_not_as_it_was_written(stopped: bytes, capsys: Told, change, line: str) -> None:
+def test_a_job_that_is_not_as_it_was_written(
+    stopped: bytes, capsys: Told, change: Callable[[str], str], line: str
+) -> None:
     text = Path("ck/job.json").read_text()
     Path("ck/job.json").write_text(change(text))
     assert line in refused(capsys, "resume", "ck")
@@ -230,7 +237,7 @@ def test_long_runs_are_kept_without_asking(
     assert run(*QUICK) == 0 and capsys.readouterr().err == "", "a short one is not"
     whole = Path("photo-dream.png").read_bytes()
     Path("photo-dream.png").unlink()
-    monkeypatch.setattr(keeping, "LONG", 0.0)
+    monkeypatch.setattr(sys.modules["reverie.jobs.perform"], "LONG", 0.0)
     stop_after(6)
     assert run(*QUICK) == 130
     out, err = capsys.readouterr()
@@ -270,10 +277,10 @@ def test_a_dream_from_noise_is_kept(folder: Path, stop_after: Callable[[int], No
 
 
 def test_the_network_has_changed(stopped: bytes, capsys: Told) -> None:
-    job = Job.from_json(Path("ck/job.json").read_text())
-    network = job.record.network.model_copy(update={"sha256": "0" * 64})
-    record = job.record.model_copy(update={"network": network})
-    Path("ck/job.json").write_text(job.model_copy(update={"record": record}).to_json())
+    kept = KeptRun.from_json(Path("ck/job.json").read_text())
+    network = replace(kept.record.networks[0], sha256="0" * 64)
+    record = kept.record.model_copy(update={"networks": (network,)})
+    Path("ck/job.json").write_text(kept.model_copy(update={"record": record}).to_json())
     line = refused(capsys, "resume", "ck")
     assert "weights of dreamnet have changed" in line and "--anyway" not in line
 
@@ -282,17 +289,17 @@ def test_a_folder_left_without_a_job_disappears(folder: Path) -> None:
     record = read_record(Path("whole.png")) if uninterrupted(QUICK) else None
     assert record is not None
     source = Source(role="photo", name="photo.png", origin="photo.png")
-    job = Job(record=record, output="o.png", sources=(source,), passing=True)
-    with pytest.raises(PictureError, match="cannot write to"), begin(Path("a/b"), job, [Path("nothing")]):
+    kept = KeptRun(job=Job(craft="dream"), record=record, output="o.png", sources=(source,), passing=True)
+    with pytest.raises(FileError, match="cannot write to"), begin(Path("a/b"), kept, [Path("nothing")]):
         pass
     assert not Path("a/b").exists()
-    with begin(Path("a/b"), job, [Path("photo.png")]) as kept:
-        kept.retire()
+    with begin(Path("a/b"), kept, [Path("photo.png")]) as begun:
+        begun.clean_up()
     assert not Path("a/b").exists()
-    with pytest.raises(KeyError), begin(Path("a/b"), job, [Path("photo.png")]):
+    with pytest.raises(KeyError), begin(Path("a/b"), kept, [Path("photo.png")]):
         raise KeyError
-    with reopen(Path("a/b")) as kept:
-        assert kept.job == job and kept.inputs() == {"photo": (Path("a/b/inputs/0/photo.png"),)}
+    with reopen(Path("a/b")) as again:
+        assert again.kept == kept and again.inputs() == {"photo": (Path("a/b/inputs/0/photo.png"),)}
 
 
 def test_help(folder: Path, capsys: Told) -> None:

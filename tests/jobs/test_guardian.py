@@ -13,16 +13,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kept_runs import after_steps, prepared, start, uninterrupted
 from PIL import Image
 
 from reverie.cli import guardian, main
-from reverie.cli.app import makes_picture
+from reverie.cli.app import takes_long
+from reverie.files import is_reserved
 from reverie.jobs.record import read_record
 from reverie.jobs.smaller import smaller
 from reverie.pictures import read_image
+from tests.jobs.kept_runs import after_steps, prepared, start, uninterrupted
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills for want of memory")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills for lack of memory")
 RUN = ("dream", "photo.png", "--size", "160", "--octaves", "1", "--precision", "float32")
 KEPT = ("-o", "o.png", "--checkpoint", "ck", "--checkpoint-every", "0", "--json")
 Process = subprocess.Popen[str]
@@ -63,9 +64,10 @@ def test_killed_for_want_of_memory_it_goes_on_in_tiles(folder: Path) -> None:
     events, err = rest_of(process)
     assert (process.returncode, err) == (0, "")
     killed, gone_on = notes(events)
-    assert killed.endswith("for want of memory; going on in tiles of 128 px.")
+    assert killed.endswith("for lack of memory; going on in tiles of 128 px.")
     assert gone_on.startswith("going on after stage 1, step ")
-    assert next(e for e in events if e["event"] == "step")["step"] >= 3, "not from the beginning"
+    first = next(e for e in events if e["event"] == "step")["step"]
+    assert isinstance(first, int) and first >= 3, "not from the beginning"
     uninterrupted(words)
     assert (read_image("o.png") - read_image("whole.png")).abs().mean() < 1e-3, "to rounding"
     assert read_record(Path("o.png")).settings["tile"] == 128
@@ -84,12 +86,23 @@ def test_in_the_smallest_tiles_it_ends_in_one_line(folder: Path) -> None:
     assert len(list(Path("ck").glob("checkpoint-*"))) >= 2, "nothing is lost"
 
 
-def test_an_unkept_run_ends_in_one_line(folder: Path) -> None:
+def test_an_unkept_run_begins_anew_in_smaller_tiles(folder: Path) -> None:
+    process = start(*RUN, "--steps", "20", "--json")
+    kill_worker(process)
+    events, err = rest_of(process)
+    assert (process.returncode, err) == (0, "")
+    (note,) = notes(events)
+    assert note.endswith("once more in tiles of 128 px.")
+    assert read_record(Path("photo-dream.png")).settings["tile"] == 128
+
+
+def test_an_unkept_run_that_cannot_be_cut_ends_in_one_line(folder: Path) -> None:
     process = start(*RUN[:3], "64", *RUN[4:], "--steps", "300", "--json")
     kill_worker(process)
     _, err = rest_of(process)
     assert (process.returncode, err.count("\n")) == (2, 1)
-    assert "--memory" in err and "--checkpoint" in err and not Path("photo-dream.png").exists()
+    assert "cannot be cut smaller" in err and "free some memory" in err
+    assert is_reserved(Path("photo-dream.png")), "nothing was written: the next run takes the name"
 
 
 @pytest.mark.parametrize("words", [("upscale", "photo.png"), ("instant", "photo.png", "night.jpg")])
@@ -100,7 +113,7 @@ def test_what_takes_moments_begins_anew_in_smaller_tiles(folder: Path, words: tu
     os.kill(worker_of(process), signal.SIGKILL)
     events, err = rest_of(process)
     assert (process.returncode, err) == (0, "")
-    assert notes(events) == ["the system ended this run by SIGKILL, most likely for want of memory; once more in"
+    assert notes(events) == ["the system ended this run by SIGKILL, most likely for lack of memory; once more in"
                              " tiles of 400 px."]  # fmt: skip
     (made,) = (p for p in Path().glob("photo-*.png"))
     assert read_record(made).settings["tile"] == 400
@@ -170,13 +183,15 @@ def _all_said(terminal: int) -> str:
         ("batch dream cats", False),
         ("upscale cat.jpg", True),
         ("instant cat.jpg mosaic", True),
+        ("zoom cat.jpg --frames 9", True),
+        ("train style mosaic --photos cats", True),
         ("networks", False),
         ("--help", False),
         ("", False),
     ],
 )
 def test_only_what_may_be_long_is_guarded(words: str, long: bool) -> None:
-    assert makes_picture(words.split()) is long
+    assert takes_long(words.split()) is long
 
 
 def test_a_process_that_has_begun_is_not_split(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,11 +230,11 @@ def test_every_way_down_ends() -> None:
 def test_without_a_guardian_nothing_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[bytes] = []
     monkeypatch.setattr(os, "write", lambda fd, text: told.append(text))
-    guardian.leave(guardian.Will("x"))
+    guardian.on_killed(guardian.RestartPlan("x"))
     assert told == []
     monkeypatch.setattr(guardian, "_pipe", 1)
-    guardian.leave(guardian.Will("x", ("resume", "é")))
-    guardian.leave(None)
-    guardian.leave(guardian.again_in(64))
+    guardian.on_killed(guardian.RestartPlan("x", ("resume", "é")))
+    guardian.on_killed(None)
+    guardian.on_killed(guardian.restart_in_tiles(64))
     left = [json.loads(line) for line in told]
     assert left[:2] == [["x", ["resume", "é"], []], None] and left[2][1:] == [[], ["--tile", "64"]]

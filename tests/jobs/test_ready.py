@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -35,7 +36,7 @@ def accepted(name: str, files: Mapping[str, Path], memory: str, **settings: obje
     return True
 
 
-def saved(path: Path, mode: str, side: int, **how: bool) -> Path:
+def saved(path: Path, mode: str, side: int, **how: Any) -> Path:
     """A flat picture."""
     Image.new(mode, (side, side), 128 if mode == "L" else (90, 120, 200, 100)[: len(mode)]).save(path, **how)
     return path

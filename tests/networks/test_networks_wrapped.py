@@ -1,4 +1,4 @@
-"""Anyone's own network."""
+"""Custom networks."""
 
 from __future__ import annotations
 

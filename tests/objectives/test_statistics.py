@@ -31,7 +31,7 @@ from reverie.objectives.statistics import (
 )
 from reverie.objectives.terms_features import Agreement
 from reverie.objectives.terms_own import LocalMeans
-from reverie.objectives.transport import Histograms, Ruler
+from reverie.objectives.transport import Binning, Histograms
 
 SIZES = [(1, 1), (1, 9), (9, 1), (2, 2), (5, 7), (13, 8), (16, 16)]
 
@@ -178,8 +178,8 @@ def regional(channels: int, dtype: torch.dtype = torch.float64) -> list[Statisti
         BestMatches("a", guide),
         NearestCosines("a", torch.nn.functional.normalize(guide, dim=1), 0.1 * vector),
         Absences("a", torch.tensor([1, channels - 1])),
-        Histograms("a", Ruler.over(guide, None)),
-        Histograms("a", Ruler.over(4 * guide, turned[:, :3])),
+        Histograms("a", Binning.over(guide, None)),
+        Histograms("a", Binning.over(4 * guide, turned[:, :3])),
     ]
 
 

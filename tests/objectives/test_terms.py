@@ -256,7 +256,7 @@ def test_sliced_wasserstein(tiny64: Network, make_picture: MakePicture) -> None:
     for seed in range(4):
         term = rv.sliced_wasserstein("relu2", like=painting, seed=seed)
         bound = rv.engine.bind(term, tiny64, (48, 48), rv.WholeExecutor())
-        directions.append(bound.statistics[0].ruler.directions.numpy())  # type: ignore[attr-defined]
+        directions.append(bound.statistics[0].binning.directions.numpy())  # type: ignore[attr-defined]
         expected.append(sorted_apart(a @ directions[-1], b @ directions[-1]))
         assert value(term, tiny64, x) == pytest.approx(expected[-1], rel=0.02)
         np.testing.assert_allclose(directions[-1].T @ directions[-1], np.eye(12), atol=1e-9)
@@ -268,7 +268,7 @@ def test_directions_lean_to_what_varies(tiny64: Network, make_picture: MakePictu
     painting = make_picture(5, 48, 48, dtype=torch.float64)
     term = rv.sliced_wasserstein("relu2", like=painting, directions=4)
     bound = rv.engine.bind(term, tiny64, (48, 48), rv.WholeExecutor())
-    directions = bound.statistics[0].ruler.directions.numpy()  # type: ignore[attr-defined]
+    directions = bound.statistics[0].binning.directions.numpy()  # type: ignore[attr-defined]
     variances = (rows(tiny64, painting, "relu2") @ directions).var(0)
     assert directions.shape == (12, 4)
     assert variances[0] > 3 * rows(tiny64, painting, "relu2").var(0).mean()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from reverie.objectives import Window
-from reverie.objectives.transport import COUNT, Histograms, Ruler, transport
+from reverie.objectives.transport import COUNT, Binning, Histograms, transport
 
 
 def features(h: int, w: int, seed: int, *, channels: int = 6) -> Tensor:
@@ -31,8 +31,8 @@ def turned(channels: int, seed: int = 0) -> Tensor:
     return torch.linalg.qr(drawn).Q
 
 
-def measured(x: Tensor, ruler: Ruler) -> Tensor:
-    return Histograms("a", ruler).measure(x, Window.whole(x), None)
+def measured(x: Tensor, binning: Binning) -> Tensor:
+    return Histograms("a", binning).measure(x, Window.whole(x), None)
 
 
 def sorted_distance(x: Tensor, target: Tensor, directions: Tensor) -> Tensor:
@@ -44,8 +44,8 @@ def sorted_distance(x: Tensor, target: Tensor, directions: Tensor) -> Tensor:
 @pytest.mark.parametrize("directions", [None, turned(6)], ids=["channels", "turned"])
 def test_value_and_gradient_are_those_of_sorting(directions: Tensor | None) -> None:
     x, target = features(40, 52, 1).requires_grad_(True), 1.3 * features(52, 40, 2)
-    ruler = Ruler.over(rows(target), directions)
-    ours = transport(ruler)(measured(target, ruler))(measured(x, ruler))[0]
+    binning = Binning.over(rows(target), directions)
+    ours = transport(binning)(measured(target, binning))(measured(x, binning))[0]
     plain = sorted_distance(x, target, torch.eye(6, dtype=torch.float64) if directions is None else directions)
     assert float(ours.detach()) == pytest.approx(float(plain.detach()), rel=0.02)
     a, b = (torch.autograd.grad(v, x)[0].flatten() for v in (ours, plain))
@@ -56,8 +56,8 @@ def test_value_and_gradient_are_those_of_sorting(directions: Tensor | None) -> N
 def test_far_beyond_the_ruler_the_pull_remains() -> None:
     target = features(20, 20, 3)
     x = (-4 * features(20, 20, 4) - 90).requires_grad_(True)
-    ruler = Ruler.over(rows(target), turned(6))
-    ours = transport(ruler)(measured(target, ruler))(measured(x, ruler))[0]
+    binning = Binning.over(rows(target), turned(6))
+    ours = transport(binning)(measured(target, binning))(measured(x, binning))[0]
     plain = sorted_distance(x, target, turned(6))
     a, b = (torch.autograd.grad(v, x)[0].flatten() for v in (ours, plain))
     assert float(torch.cosine_similarity(a, b, 0)) > 0.97
@@ -67,8 +67,8 @@ def test_far_beyond_the_ruler_the_pull_remains() -> None:
 def test_the_same_is_at_no_distance_and_has_no_slope() -> None:
     x = features(13, 17, 5).requires_grad_(True)
     for part in (x.detach(), x.detach()[..., :5, :9]):
-        ruler = Ruler.over(rows(part), turned(6))
-        value = transport(ruler)(measured(x.detach(), ruler))(measured(x, ruler))[0]
+        binning = Binning.over(rows(part), turned(6))
+        value = transport(binning)(measured(x.detach(), binning))(measured(x, binning))[0]
         (gradient,) = torch.autograd.grad(value, x)
         assert abs(float(value.detach())) < 1e-12
         assert float(gradient.abs().max()) < 1e-9
@@ -76,17 +76,17 @@ def test_the_same_is_at_no_distance_and_has_no_slope() -> None:
 
 def test_distances_are_never_negative() -> None:
     target = features(9, 9, 6)
-    ruler = Ruler.over(rows(target), None)
-    to = transport(ruler)(measured(target, ruler))
+    binning = Binning.over(rows(target), None)
+    to = transport(binning)(measured(target, binning))
     for seed in range(20):
-        assert float(to(measured(features(5 + seed, 7, seed), ruler))[0]) > 0
+        assert float(to(measured(features(5 + seed, 7, seed), binning))[0]) > 0
 
 
 def test_nothing_is_at_distance_one() -> None:
     """Black features have nothing of the target."""
     target = features(30, 30, 7)
-    ruler = Ruler.over(rows(target), turned(6))
-    value = transport(ruler)(measured(target, ruler))(measured(torch.zeros_like(target), ruler))[0]
+    binning = Binning.over(rows(target), turned(6))
+    value = transport(binning)(measured(target, binning))(measured(torch.zeros_like(target), binning))[0]
     assert float(value) == pytest.approx(1, rel=0.02)
 
 
@@ -110,25 +110,25 @@ def by_loops(x: np.ndarray, target: np.ndarray, low: float, width: float) -> flo
 
 def test_against_loops() -> None:
     x, target = features(6, 5, 8, channels=1), features(7, 9, 9, channels=1)
-    ruler = Ruler.over(torch.cat([rows(target), rows(x)]), None)
-    value = transport(ruler)(measured(target, ruler))(measured(x, ruler))[0]
-    low, width = float(ruler.low), float(ruler.width)
+    binning = Binning.over(torch.cat([rows(target), rows(x)]), None)
+    value = transport(binning)(measured(target, binning))(measured(x, binning))[0]
+    low, width = float(binning.low), float(binning.width)
     expected = by_loops(x.flatten().numpy(), target.flatten().numpy(), low, width)
     assert float(value) == pytest.approx(expected, rel=1e-4)
 
 
 def test_gradcheck() -> None:
     x, target = features(5, 6, 10).requires_grad_(True), features(7, 7, 11)
-    ruler = Ruler.over(rows(target) * 0.5, turned(6))  # so that some lie beyond
-    to = transport(ruler)(measured(target * 0.5, ruler))
-    assert torch.autograd.gradcheck(lambda y: to(measured(y, ruler)), (x,), eps=1e-7, atol=1e-6)
+    binning = Binning.over(rows(target) * 0.5, turned(6))  # so that some lie beyond
+    to = transport(binning)(measured(target * 0.5, binning))
+    assert torch.autograd.gradcheck(lambda y: to(measured(y, binning)), (x,), eps=1e-7, atol=1e-6)
 
 
 def test_a_target_of_one_colour() -> None:
     target, x = torch.full((1, 3, 8, 8), 0.4), torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    ruler = Ruler.over(rows(target), None)
+    binning = Binning.over(rows(target), None)
     x.requires_grad_(True)
-    value = transport(ruler)(measured(target, ruler))(measured(x, ruler))[0]
+    value = transport(binning)(measured(target, binning))(measured(x, binning))[0]
     (gradient,) = torch.autograd.grad(value, x)
     assert float(value.detach()) == pytest.approx(float((x.detach() - 0.4).pow(2).mean() / 0.16), rel=0.02)
     assert float(torch.cosine_similarity(gradient.flatten(), (x.detach() - 0.4).flatten(), 0)) > 0.99
@@ -136,4 +136,4 @@ def test_a_target_of_one_colour() -> None:
 
 def test_what_is_not_a_number_shows() -> None:
     x = torch.full((1, 2, 3, 3), torch.nan)
-    assert bool(measured(x, Ruler.over(torch.rand(5, 2, generator=torch.Generator()), None)).isnan().any())
+    assert bool(measured(x, Binning.over(torch.rand(5, 2, generator=torch.Generator()), None)).isnan().any())

@@ -20,9 +20,9 @@ def files_in(page: str) -> dict[str, str]:
     return dict(FILE.findall(page))
 
 
-def commands_in(page: str) -> list[str]:
-    """The commands that a page shows, in order."""
-    return [line for block in CONSOLE.findall(page) for line in block.splitlines()]
+def commands_in(page: str) -> list[list[str]]:
+    """The commands that a page shows, block by block."""
+    return [block.splitlines() for block in CONSOLE.findall(page)]
 
 
 def write_files(files: Mapping[str, str], folder: Path) -> None:

@@ -20,7 +20,8 @@ from tests.plugins.pages import ROOT, commands_in, files_in, install, run, write
 
 PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf8")
 FILES = files_in(PAGE)
-COMMANDS = commands_in(PAGE)
+COMMANDS = dict(zip(("negative", "glow"), commands_in(PAGE), strict=True))
+"""By package, what is shown of it."""
 SHOWING = {"networks"}
 PROGRAM = """
 import contextlib, io, json, pathlib, sys
@@ -42,12 +43,6 @@ class Ended:
     code: int
     said: str
     made: list[str]
-
-
-def commands_of(craft: str) -> list[list[str]]:
-    """The words of the commands that are shown for a package, one after the other."""
-    start = [number for number, line in enumerate(COMMANDS) if craft in line]
-    return [shlex.split(line)[1:] for line in COMMANDS[min(start) : max(start) + 1]]
 
 
 @pytest.fixture
@@ -83,12 +78,12 @@ def pixels(path: Path) -> np.ndarray:
 def test_it_shows_all_there_is_to_type() -> None:
     assert {name.split("/")[0] for name in FILES} == {"negative", "glow"}
     assert len(FILES) == len(re.findall(r"^```(?:toml|json)$|^`[^`]+\.py`:$", PAGE, re.M))
-    assert len(COMMANDS) >= 12 and all(line.startswith("reverie ") for line in COMMANDS)
+    assert all(len(lines) >= 6 and all(line.startswith("reverie ") for line in lines) for lines in COMMANDS.values())
 
 
 def follow(craft: str, folder: Path, packages: Path) -> str:
     """Do as the page says; every command that makes something makes what it names. What they said."""
-    lines = commands_of(craft)
+    lines = [shlex.split(line)[1:] for line in COMMANDS[craft]]
     every = do(lines, folder, packages)
     for words, done in zip(lines, every, strict=True):
         assert done.code == 0, (words, done.said)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from reverie.recipes.own_style import own_style
 from torch import Tensor
 
 import reverie as rv
@@ -15,10 +14,11 @@ from reverie.engine import Iterate
 from reverie.errors import PictureError
 from reverie.feedforward.johnson import draw_johnson
 from reverie.pictures import periodic_part, read_mask, scaled, write_image
-from reverie.recipes.dream import Beside, DreamSettings
+from reverie.recipes.dream import DreamSettings
 from reverie.recipes.parts.at_once import InstantSettings
-from reverie.recipes.style import Guides, StyleSettings
-from reverie.recipes.zoom import zoom
+from reverie.recipes.style import StyleInputs, StyleSettings, style_synthesis
+from reverie.recipes.zoom import ZoomSettings, zoom
+from tests.conftest import MakePicture
 
 Made = Callable[[Tensor, Tensor | None], Tensor]
 QUICK = {"steps": 2, "precision": "float32"}
@@ -33,19 +33,19 @@ def last_of(steps: Iterable[Iterate]) -> Tensor:
 
 
 def dreamt(photo: Tensor, mask: Tensor | None) -> Tensor:
-    return last_of(rv.recipes.dream(photo, DREAM, beside=Beside(mask=mask)))
+    return last_of(rv.recipes.dream(photo, DREAM, mask=mask))
 
 
 def zoomed(photo: Tensor, mask: Tensor | None) -> Tensor:
     """Two frames, hardly magnified, one above the other."""
-    settings = DREAM.model_copy(update={"zoom": 2, "zoom_rate": 1 + 1e-9, "zoom_steps": 2})
-    frames = [step.image for step in zoom(photo, settings, beside=Beside(mask=mask)) if step.image is not None]
+    settings = ZoomSettings(size=64, octaves=2, frames=2, rate=1 + 1e-9, frame_steps=2, **QUICK)
+    frames = [step.image for step in zoom(photo, settings, mask=mask) if step.image is not None]
     return torch.cat(frames)
 
 
 def styled(photo: Tensor, mask: Tensor | None) -> Tensor:
     settings = StyleSettings(size=64, start="photo", **QUICK)
-    return last_of(rv.recipes.style(photo, photo.flip(1), settings, guides=Guides(mask=mask)))
+    return last_of(rv.recipes.style(photo, photo.flip(1), settings, mask=mask))
 
 
 CRAFTS: Mapping[str, Made] = {
@@ -53,12 +53,12 @@ CRAFTS: Mapping[str, Made] = {
     "zoom": zoomed,
     "style": styled,
     "instant": lambda photo, mask: rv.recipes.instant(photo, photo.flip(1), ONCE, mask=mask),
-    "own style": lambda photo, mask: own_style(photo, JOHNSON, ONCE, mask=mask),
+    "own style": lambda photo, mask: rv.recipes.instant(photo, (), ONCE, mask=mask, network=JOHNSON),
 }
 
 
 @pytest.fixture
-def photo(make_picture) -> Tensor:
+def photo(make_picture: MakePicture) -> Tensor:
     return make_picture(8, 48, 64)
 
 
@@ -94,19 +94,19 @@ def test_masks_that_say_nothing_or_do_not_fit(craft: str, photo: Tensor) -> None
 def test_a_white_region_is_everywhere(photo: Tensor) -> None:
     white, black = torch.ones(1, 3, 24, 32), torch.zeros(1, 1, 24, 32)
     plain = dreamt(photo, None)
-    jitter = DREAM.model_copy(update={"jitter": 8})  # as much as a wish with a place is given
-    region = last_of(rv.recipes.dream(photo, jitter, beside=Beside(region=[white])))
+    jitter = DREAM.model_copy(update={"jitter": 8})  # as much as a subject with a place is given
+    region = last_of(rv.recipes.dream(photo, jitter, region=[white]))
     assert (region - last_of(rv.recipes.dream(photo, jitter))).abs().max() < 1e-4
     assert (region - plain).abs().max() > 1e-3
     with pytest.raises(PictureError, match=r"all of 'the region' is 0\.00"):
-        rv.recipes.dream(photo, DREAM, beside=Beside(region=[black]))
+        rv.recipes.dream(photo, DREAM, region=[black])
 
 
 # --- seamless: sizes are rounded to whole strides, masks keep the photo's shape -------------------------------
 
 
 @pytest.fixture
-def odd(make_picture) -> Tensor:
+def odd(make_picture: MakePicture) -> Tensor:
     """A photo of which seamless pictures have another shape."""
     return make_picture(5, 59, 90)
 
@@ -119,25 +119,26 @@ def right(size: tuple[int, int]) -> Tensor:
 
 def test_a_seamless_dream_takes_the_photos_masks(odd: Tensor) -> None:
     settings = DREAM.model_copy(update={"seamless": True, "size": 90, "octaves": 3})
-    masked = last_of(rv.recipes.dream(odd, settings, beside=Beside(mask=right((59, 90)))))
+    masked = last_of(rv.recipes.dream(odd, settings, mask=right((59, 90))))
     kept = periodic_part(scaled(odd, (64, 96))).clamp(0, 1)
     assert masked.shape == (1, 3, 64, 96)
     assert torch.equal(masked[..., 4:60], kept[..., 4:60])
     assert (masked - kept)[..., 70:90].abs().mean() > 0.005
     near = settings.model_copy(update={"layers": ("relu2_2",)})  # which sees little beyond its place
-    placed = last_of(rv.recipes.dream(odd, near, beside=Beside(region=[right((59, 90))])))
+    placed = last_of(rv.recipes.dream(odd, near, region=[right((59, 90))]))
     assert (placed - kept)[..., 64:].abs().mean() > 1.5 * (placed - kept)[..., 16:48].abs().mean()
     with pytest.raises(PictureError, match="59x90 for 90x59"):
-        rv.recipes.dream(odd, settings, beside=Beside(mask=right((90, 59))))
+        rv.recipes.dream(odd, settings, mask=right((90, 59)))
 
 
-def test_a_seamless_painting_takes_the_photos_masks_maps_and_alpha(odd: Tensor, make_picture) -> None:
+def test_a_seamless_painting_takes_the_photos_masks_maps_and_alpha(odd: Tensor, make_picture: MakePicture) -> None:
     settings = StyleSettings(size=90, seamless=True, **QUICK)
     model, here = make_picture(2, 50, 50), right((59, 90))
     flat = torch.cat([here, 1 - here, 0 * here], dim=1)
-    for guides in (Guides(mask=here), Guides(photo_map=flat), Guides(opaque=here)):
-        made = last_of(rv.recipes.style(odd, model, settings, guides=guides))
+    for inputs in (StyleInputs(mask=here), StyleInputs(photo_map=flat), StyleInputs(opaque=here)):
+        *_, last = style_synthesis(odd, [model], settings, inputs=inputs).run()
+        made = last.image
         assert made.shape == (1, 3, 64, 96) and made.isfinite().all()
-    for guides in (Guides(mask=here.mT), Guides(photo_map=flat.mT), Guides(opaque=here.mT)):
+    for inputs in (StyleInputs(mask=here.mT), StyleInputs(photo_map=flat.mT), StyleInputs(opaque=here.mT)):
         with pytest.raises(PictureError, match=r"for 90x59|alpha"):
-            rv.recipes.style(odd, model, settings, guides=guides)
+            style_synthesis(odd, [model], settings, inputs=inputs)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from reverie.recipes.catalogue import find
 
 import reverie
 from reverie import styles
+from reverie.crafts.registry import find
 from reverie.errors import RecipeError
 from reverie.jobs.presets import Preset, find_preset, presets
 
@@ -18,17 +18,17 @@ FILES = sorted((Path(reverie.__file__).parent / "presets").iterdir())
 def test_they_are_the_files_of_the_package() -> None:
     assert list(presets()) == [file.stem for file in FILES] and len(FILES) >= 12
     assert all(file.suffix == ".json" for file in FILES)
-    assert {preset.recipe for preset in presets().values()} == {"dream", "style", "texture"}
+    assert {preset.craft for preset in presets().values()} == {"dream", "style", "texture"}
 
 
 @pytest.mark.parametrize("name", presets())
 def test_settings_and_samples_are_real(name: str) -> None:
     preset = presets()[name]
-    recipe = find(preset.recipe)
+    craft = find(preset.craft)
     given = preset.given()
-    assert recipe.settings.model_validate(given).model_dump(include=set(given)) is not None
+    assert craft.settings.model_validate(given).model_dump(include=set(given)) is not None
     assert not {"size", "seed", "weights", "network", "memory", "tile", "precision", "steps"} & given.keys()
-    assert preset.samples.keys() <= {role.name for role in recipe.roles}
+    assert preset.samples.keys() <= {each.name for each in craft.inputs}
     assert {name for names in preset.samples.values() for name in names} <= set(styles.names())
     assert preset.summary.endswith(".") and name == name.lower()
     assert given or preset.samples
@@ -37,7 +37,7 @@ def test_settings_and_samples_are_real(name: str) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_files_say_only_what_is_not_the_default(file: Path) -> None:
     preset = Preset.model_validate(json.loads(file.read_text(encoding="utf8")))
-    usual = find(preset.recipe).settings().model_dump(mode="json", by_alias=True)
+    usual = find(preset.craft).settings().model_dump(mode="json", by_alias=True)
     assert all(usual[setting] != value for setting, value in preset.given().items())
 
 
@@ -53,6 +53,6 @@ def test_unknown_names_are_one_line_with_a_suggestion() -> None:
 
 def test_what_a_preset_must_not_hold() -> None:
     with pytest.raises(RecipeError, match="there is no setting 'strenght'"):
-        Preset(recipe="style", summary="Bad.", settings={"strenght": 1}).given()
+        Preset(craft="style", summary="Bad.", settings={"strenght": 1}).given()
     with pytest.raises(ValidationError):
-        Preset.model_validate({"recipe": "style", "summary": "Bad.", "mood": 1})
+        Preset.model_validate({"craft": "style", "summary": "Bad.", "mood": 1})

@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from reverie.recipes.catalogue import CATALOGUE, find
 
 import reverie
+from reverie.crafts.kinds import MAP, MASK
+from reverie.crafts.registry import crafts, find
 from reverie.errors import PictureError, RecipeError
 from reverie.jobs.record import Input, Record, hash_of, locate, record_of, relative
-from reverie.recipes import DreamSettings, StyleSettings
+from reverie.networks import NetworkUsed, load
+from reverie.recipes import DreamSettings
 
+DREAMNET = NetworkUsed("dreamnet", load("dreamnet").sha256)
 SETTINGS = DreamSettings(size=64, steps=1, octaves=1, precision="float32")
 
 
@@ -27,24 +30,24 @@ def photo(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def record(photo: Path) -> Record:
-    return record_of(find("dream"), SETTINGS, inputs=[("photo", photo)], output=photo.with_name("o.png"))
+    return record_of("dream", SETTINGS, networks=[DREAMNET], inputs=[("photo", photo)], output=photo.with_name("o.png"))
 
 
 def test_a_record_holds_what_the_picture_depends_on(record: Record, photo: Path) -> None:
     data = json.loads(record.to_json())
-    assert data["schema"] == 1 and data["reverie"] == reverie.__version__
+    assert data["schema"] == 2 and data["reverie"] == reverie.__version__
     assert data["torch"] == torch.__version__ and data["threads"] == torch.get_num_threads()
     assert data["settings"] == SETTINGS.model_dump(mode="json")
     assert data["settings"]["precision"] == "float32"
     assert data["inputs"] == [{"role": "photo", "path": "photo.png", "sha256": hash_of(photo)}]
-    assert data["network"]["name"] == "dreamnet" and len(data["network"]["sha256"]) == 64
+    assert data["networks"] == [{"name": "dreamnet", "sha256": DREAMNET.sha256}] and len(DREAMNET.sha256) == 64
     assert str(photo.parent) not in record.to_json()
 
 
 def test_there_and_back(record: Record) -> None:
     assert Record.from_json(record.to_json()) == record
-    recipe, settings = record.resolve()
-    assert recipe is find("dream") and settings == SETTINGS
+    craft, settings = record.resolve()
+    assert craft is find("dream") and settings == SETTINGS
 
 
 @pytest.mark.parametrize(
@@ -55,8 +58,9 @@ def test_there_and_back(record: Record) -> None:
         ("[" * 100_000, "damaged"),
         ("[]", "something else"),
         ('{"prompt": "a cat"}', "something else"),
-        ('{"schema": 2, "recipe": "dream", "reverie": "9.0"}', "pip install -U"),
-        ('{"schema": 1, "recipe": "dream"}', "damaged"),
+        ('{"schema": 3, "craft": "dream", "reverie": "9.0"}', "reads recipes of schema 2; got 3, of Reverie '9.0'"),
+        ('{"schema": 1, "recipe": "dream", "reverie": "0.1"}', "Use the Reverie that wrote it"),
+        ('{"schema": 2, "craft": "dream"}', "damaged"),
     ],
 )
 def test_what_is_no_record_is_one_line(text: str, reason: str) -> None:
@@ -97,30 +101,38 @@ def test_a_missing_input(tmp_path: Path) -> None:
         hash_of(tmp_path / "gone.png")
 
 
-def test_the_catalogue_refuses_what_a_recipe_does_not_take() -> None:
-    picture = torch.zeros(1, 3, 64, 64)
+def test_a_craft_refuses_what_it_does_not_take() -> None:
     with pytest.raises(RecipeError, match="Did you mean 'dream'"):
         find("draem")
-    with pytest.raises(RecipeError, match="style needs a photo"):
-        find("style").prepare({"painting": [picture]}, StyleSettings())
-    with pytest.raises(RecipeError, match="style needs a painting"):
-        find("style").prepare({"photo": [picture]}, StyleSettings())
-    with pytest.raises(RecipeError, match="dream takes one photo; got 2"):
-        find("dream").prepare({"photo": [picture, picture]}, SETTINGS)
+    refused: tuple[tuple[str, dict[str, int], str], ...] = (
+        ("style", {"painting": 1}, "style needs a photo"),
+        ("style", {"photo": 1}, "style needs a painting"),
+        ("dream", {"photo": 2}, "dream takes one photo; got 2"),
+        ("dream", {"photo": 1, "painting": 1}, "dream takes no 'painting'; it takes photo, guide, like"),
+        ("instant", {"photo": 1}, "takes a painting or a network, one of the two"),
+        ("instant", {"photo": 1, "painting": 1, "network": 1}, "takes a painting or a network, one of the two"),
+    )
+    for name, counts, said in refused:
+        with pytest.raises(RecipeError, match=said):
+            find(name).check(counts)
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
-def test_every_recipe_runs_from_the_catalogue(name: str) -> None:
-    recipe = find(name)
+@pytest.mark.parametrize("name", [name for name, craft in crafts().items() if craft.stepwise])
+def test_every_stepwise_craft_runs_with_all_that_it_takes(name: str) -> None:
+    craft = find(name)
     generator = torch.Generator().manual_seed(0)
-    inputs = {role.name: [torch.rand(1, 3, 64, 64, generator=generator)] for role in recipe.roles}
-    halves = (torch.arange(64) > 31).float().expand(1, 3, 64, 64)
-    inputs |= {name: [halves] for name in inputs if name.endswith("_map")}
-    settings = recipe.settings(size=64, steps=1, precision="float32")
-    *_, last = recipe.prepare(inputs, settings).run()
+    halves = (torch.arange(64) > 31).float().expand(1, 1, 64, 64)
+    flat = {MASK: halves, MAP: halves.expand(1, 3, 64, 64)}
+    values: dict[str, object] = {}
+    for each in craft.inputs:
+        picture = flat.get(each.kind, torch.rand(1, 3, 64, 64, generator=generator))
+        values[each.name] = [picture] if each.many else picture
+    settings = craft.checked({"size": 64, "steps": 1, "precision": "float32"})
+    run = craft.make(values, settings)
+    *_, last = run.steps(run.planned())
     assert last.image.shape == (1, 3, 64, 64)
-    if recipe.noise is not None:
-        assert recipe.noise(settings).shape == (1, 3, 64, 64)
+    if craft.noise is not None:
+        assert craft.noise(settings).shape == (1, 3, 64, 64)
 
 
 def test_a_record_asks_for_no_more_threads_than_a_machine_bears(record: Record) -> None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from reverie.recipes.catalogue import find
 from torch import Tensor
 
 import reverie as rv
 from reverie import styles
 from reverie.engine import Synthesis
 from reverie.errors import PictureError, RecipeError
-from reverie.pictures import Picture, periodic_part, scaled, srgb_to_oklab
+from reverie.jobs import Job, perform
+from reverie.pictures import periodic_part, scaled, srgb_to_oklab, write_image
 from reverie.recipes.parts.starts import Start, scales
-from reverie.recipes.style import Guides, StyleSettings, painting
+from reverie.recipes.style import StyleInputs, StyleSettings, style_synthesis
 
 MakePicture = Callable[..., Tensor]
 
@@ -41,8 +42,17 @@ def made(what: Synthesis) -> Tensor:
     return last.image
 
 
-def painted(photo: Tensor, models: Sequence[Tensor], *, guides: Guides | None = None, **more: object) -> Tensor:
-    return made(painting(photo, list(models), settings(**more), guides=guides))
+def painted(photo: Tensor, models: Sequence[Tensor], *, inputs: StyleInputs | None = None, **more: object) -> Tensor:
+    return made(style_synthesis(photo, list(models), settings(**more), inputs=inputs))
+
+
+def painted_from(photo: Path, model: Path) -> Tensor:
+    """What a job makes of files."""
+    chosen = {"size": 48, "steps": 2, "precision": "float32"}
+    inputs = {"photo": (str(photo),), "painting": (str(model),)}
+    output = photo.with_name("made.npy")
+    list(perform(Job(craft="style", settings=chosen, inputs=inputs, output=str(output))))
+    return rv.read_image(output)
 
 
 def test_two_equal_paintings_half_and_half_are_one(photo: Tensor, model: Tensor) -> None:
@@ -59,7 +69,7 @@ def test_a_painting_of_weight_nothing_is_not_there(photo: Tensor, model: Tensor,
 
 
 def test_a_mask_of_ones_is_none(photo: Tensor, model: Tensor) -> None:
-    plain = painting(photo, [model], settings(start="photo"))
+    plain = style_synthesis(photo, [model], settings(start="photo"))
     masked = replace(plain, canvas=rv.PixelCanvas(photo, base=photo, mask=torch.ones(1, 1, 36, 48)))
     assert (made(plain) - made(masked)).abs().max() < 1e-4
 
@@ -68,14 +78,14 @@ def test_where_the_mask_is_black_the_photo_stays_to_the_bit(photo: Tensor, model
     mask = torch.zeros(1, 1, 36, 48)
     mask[..., 24:] = 1
     for colour in ("painting", "photo", "palette"):
-        result = painted(photo, [model], guides=Guides(mask=mask), colour=colour)
+        result = painted(photo, [model], inputs=StyleInputs(mask=mask), colour=colour)
         assert torch.equal(result[..., :24], photo[..., :24])
         assert (result - photo)[..., 24:].abs().mean() > 0.005
 
 
 def test_a_soft_mask_lets_no_colours_through_that_the_photo_lacks(photo: Tensor, model: Tensor) -> None:
-    guides, grey = Guides(mask=torch.linspace(0, 1, 48).expand(1, 1, 36, 48)), photo.mean(1, keepdim=True)
-    lab = srgb_to_oklab(painted(grey.expand(1, 3, -1, -1), [model], guides=guides, colour="photo", steps=6))
+    inputs, grey = StyleInputs(mask=torch.linspace(0, 1, 48).expand(1, 1, 36, 48)), photo.mean(1, keepdim=True)
+    lab = srgb_to_oklab(painted(grey.expand(1, 3, -1, -1), [model], inputs=inputs, colour="photo", steps=6))
     assert lab[:, 1:].abs().max() < 1 / 255
 
 
@@ -110,7 +120,7 @@ def test_seamless_goes_round_with_the_photo(model: Tensor, make_picture: MakePic
 def test_what_a_mask_keeps_of_a_seamless_painting_has_no_edge(photo: Tensor, model: Tensor) -> None:
     mask = torch.zeros(1, 1, 36, 48)
     mask[..., 18:30] = 1
-    out = painted(photo, [model], guides=Guides(mask=mask), seamless=True, size=60, strength=5)
+    out = painted(photo, [model], inputs=StyleInputs(mask=mask), seamless=True, size=60, strength=5)
     kept = periodic_part(scaled(photo, (48, 64))).clamp(0, 1)
     assert (out - kept)[..., :16].abs().max() < 1e-4
     assert (out - kept)[..., 28:36].abs().mean() > 0.005
@@ -120,30 +130,29 @@ def test_a_seamless_result_has_whole_strides(photo: Tensor, model: Tensor) -> No
     assert painted(photo, [model], seamless=True, size=60).shape == (1, 3, 48, 64)
 
 
-def test_what_lies_under_transparency_does_not_matter(photo: Tensor, model: Tensor, make_picture: MakePicture) -> None:
+def test_what_lies_under_transparency_does_not_matter(
+    photo: Tensor, model: Tensor, make_picture: MakePicture, tmp_path: Path
+) -> None:
     alpha = torch.ones(1, 1, 36, 48)
     alpha[..., :20] = 0
-    recipe, hidden = find("style"), torch.where(alpha > 0, photo, make_picture(9, 36, 48))
-    style = (Picture(model, None, 8, "model.png"),)
+    hidden = torch.where(alpha > 0, photo, make_picture(9, 36, 48))
+    write_image(tmp_path / "model.png", model)
     results = []
     for pixels in (photo, hidden):
-        inputs = recipe.inputs({"photo": (Picture(pixels, alpha, 8, "photo.png"),), "painting": style})
-        results.append(made(recipe.prepare(inputs, settings())))
+        write_image(tmp_path / "photo.png", pixels, alpha=alpha)
+        results.append(painted_from(tmp_path / "photo.png", tmp_path / "model.png"))
     assert torch.equal(*results)
 
 
-def test_parts_of_the_painting_that_are_transparent_are_filled(photo: Tensor, model: Tensor) -> None:
+def test_parts_of_the_painting_that_are_transparent_are_filled(photo: Tensor, model: Tensor, tmp_path: Path) -> None:
     alpha = torch.ones(1, 1, 40, 40)
     alpha[..., :8, :] = 0
+    write_image(tmp_path / "photo.png", photo)
     results = []
     for under in (0.0, 1.0):
         pixels = torch.where(alpha > 0, model, torch.full_like(model, under))
-        pictures = {
-            "photo": (Picture(photo, None, 8, "photo.png"),),
-            "painting": (Picture(pixels, alpha, 8, "m.png"),),
-        }
-        recipe = find("style")
-        results.append(made(recipe.prepare(recipe.inputs(pictures), settings())))
+        write_image(tmp_path / "model.png", pixels, alpha=alpha)
+        results.append(painted_from(tmp_path / "photo.png", tmp_path / "model.png"))
     assert torch.equal(*results)
 
 
@@ -155,22 +164,22 @@ def test_strength_goes_from_the_photo_to_the_painting(photo: Tensor, model: Tens
 def test_regions_have_strengths_of_their_own(photo: Tensor, model: Tensor) -> None:
     halves = torch.zeros(1, 3, 36, 48)
     halves[..., 24:] = 1
-    guides = Guides(photo_map=halves)
-    drawn = painted(photo, [model], guides=guides)
-    assert torch.equal(drawn, painted(photo, [model], guides=guides, region_strengths=(1, 1), region_strokes=(1,)))
+    inputs = StyleInputs(photo_map=halves)
+    drawn = painted(photo, [model], inputs=inputs)
+    assert torch.equal(drawn, painted(photo, [model], inputs=inputs, region_strengths=(1, 1), region_strokes=(1,)))
     ratios = []
     for strengths in ((9, 0.01), (0.01, 9)):
-        result = painted(photo, [model], guides=guides, region_strengths=strengths, steps=8)
+        result = painted(photo, [model], inputs=inputs, region_strengths=strengths, steps=8)
         moved = (result - photo).abs().mean((0, 1, 2))
         ratios.append(moved[30:].mean() / moved[:18].mean())
     assert ratios[0] > 1.3 * ratios[1], "white, the lightest, is the first region"
 
 
 def test_noise_in_the_paintings_colours(photo: Tensor, model: Tensor) -> None:
-    what = painting(photo, [model], settings(start="colours"))
+    what = style_synthesis(photo, [model], settings(start="colours"))
     first = srgb_to_oklab(what.canvas.drawn())
     assert (first.mean((2, 3)) - srgb_to_oklab(model).mean((2, 3))).abs().max() < 0.03
-    grey = painting(photo, [model], settings(start="noise")).canvas.drawn()
+    grey = style_synthesis(photo, [model], settings(start="noise")).canvas.drawn()
     assert (grey.mean((2, 3)) - 0.5).abs().max() < 0.02
 
 
@@ -183,7 +192,7 @@ def test_each_loss_paints_another_picture(photo: Tensor, model: Tensor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "guides", "error", "said"),
+    ("more", "inputs", "error", "said"),
     [
         ({"weights": (1, 2)}, {}, RecipeError, "got 2 for 1"),
         ({"weights": (0,)}, {}, RecipeError, "sum to more than 0"),
@@ -196,16 +205,16 @@ def test_each_loss_paints_another_picture(photo: Tensor, model: Tensor) -> None:
     ],
 )
 def test_what_is_refused(
-    photo: Tensor, model: Tensor, more: dict[str, object], guides: dict[str, Any], error: type[Exception], said: str
+    photo: Tensor, model: Tensor, more: dict[str, object], inputs: dict[str, Any], error: type[Exception], said: str
 ) -> None:
     halves = torch.zeros(1, 3, 36, 48)
     halves[..., 24:] = 1
     if more.pop("map", None):
-        guides = {"photo_map": halves}
+        inputs = {"photo_map": halves}
     if more.pop("begin", None):
-        guides = {"begin": photo}
+        inputs = {"begin": photo}
     with pytest.raises(error, match=said):
-        painting(photo, [model], settings(**more), guides=Guides(**guides))
+        style_synthesis(photo, [model], settings(**more), inputs=StyleInputs(**inputs))
 
 
 @pytest.mark.parametrize("start", ["instant", "photo"])
@@ -222,11 +231,11 @@ def test_a_library_call_is_the_same_picture(photo: Tensor, model: Tensor) -> Non
 
 
 def test_it_begins_with_what_instant_paints_at_the_first_scale(photo: Tensor, model: Tensor) -> None:
-    begun = painting(photo, [model], settings()).canvas.drawn()
+    begun = style_synthesis(photo, [model], settings()).canvas.drawn()
     assert (
         begun - rv.recipes.instant(photo, model, rv.InstantSettings(precision="float32", tile=0))
     ).abs().max() < 1e-6
-    large = painting(photo, [model], settings(size=700, steps=None))
+    large = style_synthesis(photo, [model], settings(size=700, steps=None))
     assert [max(s.size) for s in large.stages] == [350, 495, 700], "the coarser scales are left out"
     assert [s.steps for s in large.stages] == [24, 18, 14]
 
@@ -234,11 +243,11 @@ def test_it_begins_with_what_instant_paints_at_the_first_scale(photo: Tensor, mo
 def test_what_instant_knows_nothing_of_begins_with_the_photo(photo: Tensor, model: Tensor) -> None:
     halves = torch.zeros(1, 3, 36, 48)
     halves[..., 24:] = 1
-    guides = Guides(photo_map=halves, painting_maps=[halves[..., 4:44].repeat(1, 1, 2, 1)[..., :40, :]])
-    assert torch.equal(painting(photo, [model], settings(), guides=guides).canvas.drawn(), photo)
+    inputs = StyleInputs(photo_map=halves, painting_maps=[halves[..., 4:44].repeat(1, 1, 2, 1)[..., :40, :]])
+    assert torch.equal(style_synthesis(photo, [model], settings(), inputs=inputs).canvas.drawn(), photo)
     for control in ("seamless", "structure"):
-        assert painting(photo, [model], settings(steps=None, **{control: True})).stages[0].steps == 60
-    asked = painting(photo, [model], settings(start="instant"), guides=guides).canvas.drawn()
+        assert style_synthesis(photo, [model], settings(steps=None, **{control: True})).stages[0].steps == 60
+    asked = style_synthesis(photo, [model], settings(start="instant"), inputs=inputs).canvas.drawn()
     assert (asked - photo).abs().mean() > 0.02, "unless it is asked for"
 
 
@@ -247,7 +256,7 @@ def test_from_instant_a_third_of_the_steps_reach_further(astronaut: Tensor) -> N
     like = rv.read_image(styles.path("night-strokes"))
     reached = {}
     for start, steps in (("instant", 6), ("photo", 18)):
-        what = painting(astronaut, [like], settings(start=start, size=128, steps=steps))
+        what = style_synthesis(astronaut, [like], settings(start=start, size=128, steps=steps))
         what = replace(what, stages=what.stages[-1:])
         reached[start] = float(rv.evaluate(what.objective, what.network, made(what)).total)
     assert reached["instant"] < 0.95 * reached["photo"]
@@ -259,8 +268,8 @@ def test_masks_go_with_a_line_search(photo: Tensor, model: Tensor) -> None:
     mask[..., 12:] = torch.linspace(0, 1, 36)
     reached = {}
     for optimiser in ("adam", "lbfgs"):
-        what = painting(
-            photo, [model], settings(optimiser=optimiser, steps=20, start="photo"), guides=Guides(mask=mask)
+        what = style_synthesis(
+            photo, [model], settings(optimiser=optimiser, steps=20, start="photo"), inputs=StyleInputs(mask=mask)
         )
         image = made(what)
         assert torch.equal(image[..., :12], photo[..., :12])
@@ -268,10 +277,10 @@ def test_masks_go_with_a_line_search(photo: Tensor, model: Tensor) -> None:
     assert reached["lbfgs"] < 1.05 * reached["adam"]
 
 
-def test_a_network_of_ones_own(photo: Tensor, model: Tensor, dreamnet: rv.networks.Network) -> None:
+def test_a_custom_network(photo: Tensor, model: Tensor, dreamnet: rv.networks.Network) -> None:
     *_, last = rv.recipes.style(photo, model, settings(start="photo"), network=dreamnet)
     assert torch.equal(last.image, painted(photo, [model], start="photo"))
     *_, woven = rv.recipes.texture(model, rv.TextureSettings(size=32, steps=2), network=dreamnet)
     assert woven.image.shape == (1, 3, 32, 32)
     with pytest.raises(RecipeError, match="round its edges, and dreamnet does not"):
-        painting(photo, [model], settings(seamless=True), network=dreamnet)
+        style_synthesis(photo, [model], settings(seamless=True), network=dreamnet)

@@ -15,12 +15,13 @@ from PIL import Image
 from torch import Tensor
 
 import reverie as rv
+from reverie.engine import TrainingStep
 from reverie.engine.evaluate import value
-from reverie.errors import Diverged, PictureError, RecipeError
+from reverie.errors import PictureError, RecipeError
 from reverie.jobs import read_state, write_state
 from reverie.networks import Network
 from reverie.objectives.statistics import ReferenceSquares
-from reverie.recipes.train_style import AUTO, Lesson, TrainStyleSettings, rate_at, train_style, wish
+from reverie.recipes.train_style import AUTO, TrainStyleSettings, objective_of, train_style
 from tests.conftest import MakePicture
 
 room = import_module("reverie.recipes.train_style")
@@ -49,7 +50,7 @@ def painting() -> Tensor:
     return torch.stack([stripes, 0.8 * stripes, 1 - stripes])[None]
 
 
-def same(a: Lesson, b: Lesson) -> bool:
+def same(a: TrainingStep, b: TrainingStep) -> bool:
     mine, its = a.network.tensors, b.network.tensors
     return mine.keys() == its.keys() and all(torch.equal(mine[key], its[key]) for key in mine)
 
@@ -75,7 +76,7 @@ def test_resumed_is_uninterrupted(
     painting: Tensor, photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over a copy of good weights and a look for artefacts, too; the state is kept in a file."""
-    monkeypatch.setattr(room, "_SAFE", 3)
+    monkeypatch.setattr("reverie.engine.descent._SAFE", 3)
     monkeypatch.setattr(room, "_CHECKED", 4)
     *_, whole = train_style(painting, photos, settings(steps=8))
     kept = None
@@ -84,19 +85,20 @@ def test_resumed_is_uninterrupted(
             write_state(tmp_path / "state", lesson.state(), run="x")
             kept = read_state(tmp_path / "state", run="x")
             break
-    *_, rest = train_style(painting, photos, settings(steps=8), state=kept)
-    assert rest.step == 8 and rest.weight == whole.weight and same(rest, whole)
+    training = train_style.function(painting, photos, settings(steps=8))
+    *_, rest = training.steps(training.planned(), state=kept)
+    assert rest.step == 8 and rest.learner.weight == whole.learner.weight and same(rest, whole)
 
 
 def test_the_style_weight_is_found(painting: Tensor, photos: list[Path]) -> None:
     first = next(train_style(painting, photos, settings(steps=1)))
     again = next(train_style(painting, photos, settings(steps=1, style_weight=7)))
-    assert again.weight == 7
+    assert again.learner.weight == 7
     network = rv.networks.load("dreamnet", pooling="average", padding="replicate")
     probes = room.Crops(photos, 64, (64, 144)).batch(8, room.generator_of(0, -1))[..., 8:, 8:]
     distance = rv.style(network.style_layers, like=painting, stroke=96 / 64)
     own = [float(rv.evaluate(distance, network, probe[None]).total) for probe in probes]
-    assert first.weight == pytest.approx(AUTO / (sum(own) / len(own)), rel=2e-3)
+    assert first.learner.weight == pytest.approx(AUTO / (sum(own) / len(own)), rel=2e-3)
 
 
 def test_named_references_are_each_picture_s_own(tiny64: Network, make_picture: MakePicture) -> None:
@@ -130,60 +132,34 @@ def test_names_nobody_knows_are_refused(tiny: Network, make_picture: MakePicture
     assert ReferenceSquares("relu3", "photo").named == "photo"
 
 
-def spoilt(monkeypatch: pytest.MonkeyPatch, bad: set[int]) -> None:
-    """From now on, the losses of some calls are not finite."""
-    calls, true = iter(range(10_000)), room._Course.losses
-
-    def losses(self: Any, *given: Any) -> tuple[Tensor, dict[str, Tensor]]:
-        total, terms = true(self, *given)
-        return (total * math.nan if next(calls) in bad else total), terms
-
-    monkeypatch.setattr(room._Course, "losses", losses)
-
-
 def test_a_step_that_is_not_finite_is_left_out(
     painting: Tensor, photos: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spoilt(monkeypatch, {2})
-    before = None
-    for lesson in train_style(painting, photos, settings(steps=5)):
-        if lesson.step == 3:
-            assert not lesson.losses and before is not None and same(before, lesson)
-        before = Lesson(lesson.step, 0, 0, {}, 0, (), Frozen(lesson))  # type: ignore[arg-type]
-        assert not lesson.notes
-    assert lesson.losses and all(torch.isfinite(x).all() for x in lesson.network.tensors.values())
+    calls, true = iter(range(10_000)), room.StyleLearner.loss
 
+    def loss(self: Any, *given: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        total, terms = true(self, *given)
+        return (total * math.nan if next(calls) == 2 else total), terms
 
-class Frozen:
-    """What a lesson's network was."""
-
-    def __init__(self, lesson: Lesson) -> None:
-        self.average = dict(lesson.network.tensors)
-
-
-def test_after_some_in_a_row_it_goes_back(
-    painting: Tensor, photos: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room, "_SAFE", 2)
-    spoilt(monkeypatch, {4, 5, 6})
-    lessons, states = [], {}
-    for lesson in train_style(painting, photos, settings(steps=9)):
-        lessons.append(lesson)
-        states[lesson.step] = {key: x.clone() for key, x in lesson.state()["weights"].items()}
-        if lesson.step == 4:
-            safe = {key: x.clone() for key, x in lesson.state()["safe"].items()}
-    assert [note for x in lessons for note in x.notes] == [
-        "step 7 was not finite: back to the last good weights, at half the rate."
+    monkeypatch.setattr(room.StyleLearner, "loss", loss)
+    steps = [
+        (step.losses, step.notes, step.network.tensors) for step in train_style(painting, photos, settings(steps=5))
     ]
-    assert all(torch.equal(states[7][key], x) for key, x in safe.items())
-    assert lessons[-1].losses and lessons[-1].state()["numbers"][2] == 0.5
+    (_, _, before), (losses, _, after), (more, _, last) = steps[1:4]
+    assert not losses and more and all(torch.equal(before[key], x) for key, x in after.items())
+    assert not any(notes for _, notes, _ in steps) and all(torch.isfinite(x).all() for x in last.values())
 
 
-def test_it_is_given_up_in_the_end(painting: Tensor, photos: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    spoilt(monkeypatch, set(range(1, 10_000)))
-    with pytest.raises(Diverged, match=r"not finite at step 16, even at 1/32 of its rate; lower --rate") as caught:
-        list(train_style(painting, photos, settings(steps=40)))
-    assert "\n" not in str(caught.value)
+def test_other_photos_than_before_are_noted(painting: Tensor, photos: list[Path]) -> None:
+    def notes(now: list[Path]) -> list[str]:
+        training = train_style.function(painting, now, settings(steps=3, style_weight=7))
+        state = next(training.follow(None)).state()
+        other = train_style.function(painting, photos, settings(steps=3, style_weight=7))
+        return [note for step in other.steps(other.planned(), state=state) for note in step.notes]
+
+    assert notes(photos) == []
+    said = ["the photos are not the same as before; going on with those that are there."]
+    assert notes(photos[:-1]) == notes([*photos, photos[0]]) == said
 
 
 def test_artefacts_make_it_smoother(painting: Tensor, photos: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,14 +171,6 @@ def test_artefacts_make_it_smoother(painting: Tensor, photos: list[Path], monkey
     lessons = list(train_style(painting, photos, settings(steps=5)))
     notes = [note for x in lessons for note in x.notes]
     assert notes[0].endswith("from step 2 on smoothness weighs 4.") and notes[1].endswith("weighs 8.")
-
-
-def test_the_rate_fits_the_budget() -> None:
-    assert rate_at(0, 0.0, 1.0) == pytest.approx(1 / 60)
-    assert rate_at(500, 0.5, 1.0) == 1.0 and rate_at(500, 0.6, 1.0) == 1.0
-    falls = [rate_at(500, 0.6 + 0.04 * i, 1.0) for i in range(11)]
-    assert falls == sorted(falls, reverse=True) and falls[-1] == 0
-    assert len({rate_at(500, x, 1.0) for x in (0.7, 0.8, 0.9)}) == 3
 
 
 def test_time_is_a_budget_too(painting: Tensor, photos: list[Path]) -> None:
@@ -226,6 +194,6 @@ def test_what_makes_no_sense_is_refused(painting: Tensor, photos: list[Path], tm
 
 def test_the_objective_is_the_one_of_style() -> None:
     network = rv.networks.load("dreamnet")
-    told = str(wish(network, torch.rand(1, 3, 64, 64), settings(), weight=10, smoothness=2))
+    told = str(objective_of(network, torch.rand(1, 3, 64, 64), settings(), weight=10, smoothness=2))
     styled = "10 * style(relu1_2, relu2_2, relu3_2, relu4_2, relu5_1)"
     assert told == f"content(relu4_2) + {styled} + 2 * total_variation()"

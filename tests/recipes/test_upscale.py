@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from reverie.crafts.settings import UpscaleFragment, checked
 from reverie.engine.memory import LOADED, resident
 from reverie.engine.needs import WRITTEN
 from reverie.errors import OutOfMemory, PictureError, RecipeError
 from reverie.feedforward.superres import Superres
-from reverie.recipes import Settings, UpscaleSettings, checked, upscale
+from reverie.recipes import UpscaleSettings, upscale
 from reverie.recipes.upscale import LARGEST, LAST, SMALLEST, enlargement, tile_bytes, tile_for, upscaling
 
 Make = Callable[..., Tensor]
@@ -53,8 +54,8 @@ def test_a_seamless_picture_stays_seamless(make_picture: Make, height: int, widt
 
 
 def test_what_a_craft_asks_for(make_picture: Make) -> None:
-    assert enlargement(Settings()) is None
-    last = enlargement(Settings(upscale=3), seamless=True)
+    assert enlargement(UpscaleFragment()) is None
+    last = enlargement(UpscaleFragment(upscale=3), seamless=True)
     assert last is not None and last.size((10, 20)) == (30, 60) and last.working > 2**20
     x = make_picture(6, 10, 20)
     assert torch.equal(last.draw(x), upscale(x, UpscaleSettings(factor=3, seamless=True, tile=LAST)))

@@ -1,4 +1,4 @@
-"""What is optimised: parameters that draw a picture."""
+"""The base class of canvases: parameters that draw a picture."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class Canvas(ABC):
 
     @abstractmethod
     def paint(self, parameters: Sequence[Tensor]) -> Tensor:
-        """The picture (B, 3, H, W), sRGB, that these values of the parameters draw; differentiable in them."""
+        """Draw the picture (B, 3, H, W), sRGB, of these values of the parameters; differentiable in them."""
 
     def picture(self) -> Tensor:
-        """The picture (B, 3, H, W), sRGB; differentiable in the parameters."""
+        """Draw the picture (B, 3, H, W), sRGB; differentiable in the parameters."""
         return self.paint(self.parameters)
 
     @abstractmethod
     def resized(self, size: Size) -> Canvas:
-        """A canvas of another size that holds the same picture."""
+        """Return a canvas of another size that holds the same picture."""
 
     @abstractmethod
     def project(self, projection: Projection | None = None) -> None:
@@ -55,7 +55,7 @@ class Canvas(ABC):
 
     @torch.no_grad()
     def drawn(self, parameters: Sequence[Tensor] | None = None) -> Tensor:
-        """The picture, or what other values of the parameters draw: a copy, without gradients, in [0, 1]."""
+        """Draw the picture, or that of other values of the parameters: a copy, without gradients, in [0, 1]."""
         values = self.parameters if parameters is None else parameters
         picture = self.paint(values)
         borrowed = any(picture.data_ptr() == p.data_ptr() for p in (*values, *self.parameters))
@@ -69,12 +69,12 @@ class Canvas(ABC):
 
 
 def at_size(x: Tensor, size: Size, *, periodic: bool) -> Tensor:
-    """A picture or what is added to one at another size, not clamped; itself where it has that size."""
+    """Resize a picture, or what is added to one, without clamping; itself if it has that size."""
     return resize_seamless(x, size) if periodic else resize(x, size)
 
 
 def leaf(x: Tensor, *, copy: bool = True) -> Tensor:
-    """What begins a graph: a copy, or a tensor that is nobody else's."""
+    """Return a leaf of the graph: a copy, or the tensor itself if nobody else holds it."""
     with torch.inference_mode(False):
         x = x.detach()
         return (x.clone() if copy or x.is_inference() else x).contiguous().requires_grad_(True)

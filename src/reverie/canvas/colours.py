@@ -14,7 +14,7 @@ SOFT = NATURAL / NATURAL.norm(dim=0).sqrt()
 
 
 def to_rgb(x: Tensor, *, soft: bool = False) -> Tensor:
-    """Decorrelated colours (B, 3, H, W) as red, green, blue.
+    """Convert decorrelated colours (B, 3, H, W) to red, green, blue.
 
     Args:
         soft: halfway between plain and natural: hues move more than natural ones, less than in plain RGB.
@@ -23,7 +23,7 @@ def to_rgb(x: Tensor, *, soft: bool = False) -> Tensor:
 
 
 def from_rgb(x: Tensor, *, soft: bool = False) -> Tensor:
-    """Red, green, blue (B, 3, H, W) as decorrelated colours; the inverse of `to_rgb`."""
+    """Convert red, green, blue (B, 3, H, W) to decorrelated colours; the inverse of `to_rgb`."""
     return _mixed(torch.linalg.inv(SOFT if soft else NATURAL), x)
 
 

@@ -49,7 +49,7 @@ class FourierCanvas(Canvas):
 
     @staticmethod
     def of(picture: Tensor, *, decay: float = 1.0, periodic: bool = False) -> FourierCanvas:
-        """The spectrum of a picture (B, 3, H, W) in [0, 1], where to begin; black and white are softened by .001."""
+        """Begin with the spectrum of a picture (B, 3, H, W) in [0, 1]; black and white are softened by .001."""
         check_picture(picture)
         canvas = FourierCanvas(size_of(picture), batch=len(picture), decay=decay, periodic=periodic)
         canvas._draw(picture.detach())
@@ -62,7 +62,7 @@ class FourierCanvas(Canvas):
         return torch.sigmoid(to_rgb(x))
 
     def project(self, projection: Projection | None = None) -> None:
-        """Nothing: the sigmoid keeps the picture in [0, 1]. A projection needs pixels to act on."""
+        """Do nothing: the sigmoid keeps the picture in [0, 1]. A projection needs pixels to act on."""
         if projection is not None:
             raise RecipeError("a projection needs a PixelCanvas; a FourierCanvas has no pixels of its own.")
 

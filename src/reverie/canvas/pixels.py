@@ -95,7 +95,7 @@ class PixelCanvas(Canvas):
 
     @torch.no_grad()
     def project(self, projection: Projection | None = None) -> None:
-        """As every canvas; what a mask hides is kept in range too."""
+        """Project as every canvas does; what a mask hides is kept in range too."""
         (pixels,) = self.parameters
         if self._under is None and not self._natural and projection is None:
             pixels.clamp_(0, 1)
@@ -108,11 +108,11 @@ class PixelCanvas(Canvas):
 
     @torch.no_grad()
     def _whole(self) -> Tensor:
-        """The picture without its mask."""
+        """Draw the picture without its mask."""
         return self._on_base(self._to_colours(self.parameters[0].detach()))
 
     def _on_base(self, added: Tensor) -> Tensor:
-        """The picture, in the memory of what is added where that is nobody's parameter."""
+        """Add the base, in the memory of what is added unless that is a parameter."""
         if self._under is None:
             return added
         return added.add_(self._under) if self._natural else added + self._under
@@ -124,7 +124,7 @@ class PixelCanvas(Canvas):
         return added.clamp_(0, 1)
 
     def _fitted(self, x: Tensor, size: Size) -> Tensor:
-        """A picture or a mask at a size; itself where it has that size, so that large ones lie in memory once."""
+        """Resize a picture or a mask; itself if it has that size, so that large ones are in memory once."""
         return x if size_of(x) == size else at_size(x, size, periodic=self.periodic).clamp_(0, 1)
 
     def _to_colours(self, pixels: Tensor) -> Tensor:
@@ -136,12 +136,12 @@ class PixelCanvas(Canvas):
 
 
 def _shown(added: Tensor, share: Tensor) -> Tensor:
-    """What is added, times the mask; the gradient comes back whole."""
+    """Multiply the added detail by the mask; the gradient is passed back unmasked."""
     return added + (added * share - added).detach()
 
 
 def _shares(mask: Tensor, size: Size, *, periodic: bool) -> Tensor:
-    """The mask at a size, rounded so finely that black stays 0 and white 1 whatever resampling makes of them."""
+    """Resize the mask, rounded so finely that black stays 0 and white 1 in spite of resampling."""
     at = resize_seamless if periodic else resize
     return at(mask, size, filter="bilinear").mul(_FINE).round().clamp(0, _FINE).div(_FINE)
 

@@ -36,14 +36,14 @@ class PyramidCanvas(Canvas):
 
     @torch.no_grad()
     def project(self, projection: Projection | None = None) -> None:
-        """Only what leaves [0, 1] is taken back, out of the finest band, so that the bands keep their meaning."""
+        """Take only what leaves [0, 1] out of the finest band, so that the bands keep their meaning."""
         picture = self.picture()
         inside = (projection(picture) if projection else picture).clamp(0, 1)
         self.parameters[0].add_(inside - picture)
 
 
 def laplacian_bands(x: Tensor, levels: int, *, periodic: bool = False) -> list[Tensor]:
-    """Bands from fine to coarse, the last one the remaining picture; `from_bands` adds them up again, exactly."""
+    """Split into bands from fine to coarse, the last one the remaining picture; `from_bands` adds them up, exactly."""
     bands = []
     for _ in range(levels - 1):
         h, w = x.shape[-2:]
@@ -56,7 +56,7 @@ def laplacian_bands(x: Tensor, levels: int, *, periodic: bool = False) -> list[T
 
 
 def from_bands(bands: Sequence[Tensor], *, periodic: bool = False) -> Tensor:
-    """The picture whose Laplacian bands these are."""
+    """Return the picture whose Laplacian bands these are."""
     x = bands[-1]
     for band in reversed(bands[:-1]):
         x = at_size(x, (int(band.shape[-2]), int(band.shape[-1])), periodic=periodic) + band

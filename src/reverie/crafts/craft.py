@@ -1,20 +1,19 @@
-"""A craft, declared once: the files it takes, its settings, what it makes, and the function that does it.
+"""Declare a craft once: its input files, its settings, its output, and the function that does the work.
 
 Commands, batches, records, presets and forms are derived from the declaration.
 """
 
 from __future__ import annotations
 
-import builtins
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import UnionType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from reverie.crafts.kinds import ALPHA, Kind, Output, Report
+from reverie.crafts.annotations import Names, is_many, metadata
+from reverie.crafts.kinds import ALPHA, FOLDER, RESULT, Kind, Output, Report
 from reverie.crafts.settings import Settings, checked
 from reverie.errors import RecipeError
 
@@ -32,7 +31,7 @@ SETTINGS = "settings"
 
 @dataclass(frozen=True)
 class Input:
-    """A file, or several, that a craft takes.
+    """An input of a craft: one file or several.
 
     Attributes:
         name: of the parameter, e.g. "photo".
@@ -50,13 +49,13 @@ class Input:
 
     @property
     def flag(self) -> str:
-        """Its option: ``--avoid-like``."""
+        """Its command-line option: ``--avoid-like``."""
         return f"--{self.name.replace('_', '-')}"
 
 
 @dataclass(frozen=True, eq=False)
 class Craft(Generic[P, R]):
-    """A craft; calling it works on tensors, as a library does.
+    """A craft; calling it works on tensors, as in a library.
 
     Attributes:
         name: what a user types, e.g. "dream" or "train style".
@@ -84,7 +83,7 @@ class Craft(Generic[P, R]):
     label: Callable[[Any], str] | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Do it: the steps of a run one by one, or at once what it makes."""
+        """Run the craft: an iterator over its steps, or its result where there is only one pass."""
         from reverie.engine.runs import outcome
 
         made: R = outcome(self.function(*args, **kwargs), self._settings_in(args, kwargs))
@@ -95,7 +94,7 @@ class Craft(Generic[P, R]):
 
     @cached_property
     def settings(self) -> type[Settings]:
-        """The model of its settings."""
+        """The pydantic model of its settings."""
         kind = self._annotations.get(SETTINGS)
         if not (inspect.isclass(kind) and issubclass(kind, Settings)):
             raise TypeError(f"the craft '{self.name}' takes a parameter 'settings' of a class made from rv.Settings")
@@ -103,12 +102,12 @@ class Craft(Generic[P, R]):
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
-        """The files it takes, the main one first."""
+        """Its input files, the main one first."""
         return tuple(each for each in self._files if each.kind is not ALPHA)
 
     @cached_property
     def alphas(self) -> Mapping[str, str]:
-        """By the parameter that takes an alpha, the input that it belongs to."""
+        """Map each alpha parameter to the input it belongs to."""
         return {each.name: each.name.removesuffix("_alpha") for each in self._files if each.kind is ALPHA}
 
     @cached_property
@@ -119,26 +118,41 @@ class Craft(Generic[P, R]):
 
     @property
     def stepwise(self) -> bool:
-        """Whether it improves one picture step by step, so that there are pictures and losses on the way."""
+        """True if it improves one picture step by step, so that there are intermediate pictures and losses."""
         return self.returns == "Synthesis"
 
     @property
     def long(self) -> bool:
-        """Whether it may take long, so that it is kept and can go on."""
+        """True if it may take long, so that its runs are kept and can be resumed."""
         return self.returns not in ("OnePass", "Tensor", "Task")
 
     @property
     def planned(self) -> bool:
-        """Whether how it will be done can be said beforehand."""
+        """True if its runs can be planned in advance."""
         return self.makes is not Report
 
     @property
     def main(self) -> Input | None:
-        """The input that it works on; None where it takes no file."""
+        """The input it works on; None if it takes no file."""
         return next(iter(self.inputs), None)
 
+    @cached_property
+    def by_place(self) -> tuple[Input, ...]:
+        """Inputs that are positional arguments on the command line: the required ones and the first of `either`."""
+        brought = any(each.kind is RESULT for each in self.inputs)  # with it comes what it was made from
+        first = self.either[:1]
+        return tuple(
+            each
+            for each in self.inputs
+            if each.kind.by_place and (each.name in first or (each.required and (each.kind is RESULT or not brought)))
+        )
+
+    def typed(self, each: Input) -> str:
+        """Return an input as typed by a user: ``PAINTING`` if positional, ``--mask`` if an option."""
+        return each.name.upper() if each in self.by_place else each.flag
+
     def input(self, name: str) -> Input:
-        """One input by its name.
+        """Look up an input by name.
 
         Raises:
             RecipeError: it takes none of that name.
@@ -154,7 +168,7 @@ class Craft(Generic[P, R]):
 
         Args:
             counts: files for each input.
-            way: how to name an input that is missing, for the message.
+            way: where else an input that is missing may come from, for the message.
         Raises:
             RecipeError: one line on the first that is wrong.
         """
@@ -162,15 +176,16 @@ class Craft(Generic[P, R]):
             self.input(name)
         for each in self.inputs:
             count = counts.get(each.name, 0)
-            if count > 1 and not each.many:
+            if count > 1 and not (each.many or each.kind is FOLDER):
                 raise RecipeError(f"{self.name} takes one {each.name}; got {count}.")
             if count == 0 and each.required and not (each is self.main and self.noise):
-                raise RecipeError(f"{self.name} needs a {each.name}: {each.description}{way(each)}.")
+                raise RecipeError(f"{self.name} needs a {self.typed(each)}: {each.description}{way(each)}.")
         if self.either and sum(bool(counts.get(name)) for name in self.either) != 1:
-            raise RecipeError(f"{self.name} takes a {' or a '.join(self.either)}, one of the two; give one.")
+            known = " or a ".join(self.typed(self.input(name)) for name in self.either)
+            raise RecipeError(f"{self.name} takes a {known}; give one of the two.")
 
     def checked(self, values: Mapping[str, object]) -> Settings:
-        """Settings from plain values, by the names users know.
+        """Validate plain values, by the names users know, as settings.
 
         Raises:
             RecipeError: one line on the first that is wrong.
@@ -178,7 +193,7 @@ class Craft(Generic[P, R]):
         return checked(self.settings, dict(values))
 
     def make(self, values: Mapping[str, Any], settings: Settings) -> Run:
-        """What runs, from loaded inputs and settings.
+        """Build the run from loaded inputs and settings.
 
         Args:
             values: tensors, networks or files by parameter; a list where it takes several.
@@ -209,8 +224,8 @@ class Craft(Generic[P, R]):
 
     @cached_property
     def _annotations(self) -> dict[str, Any]:
-        """The parameters' types; names that only type checkers know stand for anything."""
-        namespace = _Names(getattr(self.function, "__globals__", {}))
+        """The parameters' types; names known only to type checkers become placeholders."""
+        namespace = Names(getattr(self.function, "__globals__", {}))
         wanted = {p.name: p.annotation for p in self._parameters}
 
         def described() -> None: ...
@@ -219,9 +234,9 @@ class Craft(Generic[P, R]):
         return typing.get_type_hints(described, {}, namespace, include_extras=True)
 
     def _input(self, parameter: inspect.Parameter) -> Input | None:
-        """The file that a parameter takes; None where it takes none, and only programs give it."""
+        """The input that a parameter declares; None if it takes no file and only programs pass it."""
         annotation = self._annotations.get(parameter.name)
-        found = list(_metadata(annotation))
+        found = list(metadata(annotation))
         kinds = [each for each in found if isinstance(each, Kind)]
         required = parameter.default is inspect.Parameter.empty
         if not kinds and not required:
@@ -229,12 +244,12 @@ class Craft(Generic[P, R]):
         if len(set(kinds)) != 1:
             raise TypeError(f"'{parameter.name}' of the craft '{self.name}' is no input such as rv.Photo")
         words = [each for each in found if isinstance(each, str)]
-        many = _is_many(annotation)
+        many = is_many(annotation, Kind)
         return Input(parameter.name, kinds[0], words[-1] if words else kinds[0].description, required, many)
 
 
 class _Declaration(Protocol):
-    """What `craft` returns: it takes the function."""
+    """Type of the decorator that `craft` returns."""
 
     @overload
     def __call__(self, function: Callable[P, Synthesis], /) -> Craft[P, Iterator[Iterate]]: ...
@@ -250,7 +265,7 @@ class Steps(Protocol[T]):
     """A run whose steps are of some type, such as a training."""
 
     def steps(self, plan: Any, *, executor: Any = None, state: Any = None) -> Iterator[T]:
-        """The steps, from the beginning or from a state."""
+        """Yield the steps, from the beginning or from a saved state."""
         ...
 
 
@@ -289,36 +304,3 @@ def craft(
         return Craft(name or own, said, example, makes, function, noise, either, inherits, label)
 
     return typing.cast(_Declaration, declared)
-
-
-class _Names(dict[str, Any]):
-    """The names that an annotation may use; one that exists for type checkers alone stands for anything."""
-
-    def __init__(self, known: Mapping[str, Any]) -> None:
-        super().__init__(known)
-
-    def __missing__(self, name: str) -> Any:
-        return getattr(builtins, name, _Anything)
-
-
-class _Anything:
-    """Stands for a type that is not loaded."""
-
-    def __class_getitem__(cls, _: Any) -> type[_Anything]:
-        return cls
-
-
-def _metadata(annotation: Any) -> Iterator[Any]:
-    """What ``Annotated`` says, wherever it stands in a type."""
-    yield from getattr(annotation, "__metadata__", ())
-    for part in typing.get_args(annotation):
-        if typing.get_origin(part) is not None or hasattr(part, "__metadata__"):
-            yield from _metadata(part)
-
-
-def _is_many(annotation: Any) -> bool:
-    """Whether a type is that of several inputs."""
-    kept = getattr(annotation, "__origin__", None) if hasattr(annotation, "__metadata__") else annotation
-    if typing.get_origin(kept) is Sequence:
-        return any(isinstance(each, Kind) for each in _metadata(kept))
-    return typing.get_origin(kept) in (Union, UnionType) and any(map(_is_many, typing.get_args(kept)))

@@ -22,11 +22,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reverie.engine.executors import Slopes, Statistics, read
+from reverie.engine.executors import Gradients, Statistics, read
 from reverie.engine.grids import Grid, Place, grid_for, owned
 from reverie.engine.joining import check_room, join, leave, the_ray
-from reverie.engine.pieces import Piece, pieces, pulled, shares
-from reverie.engine.tiles import Cutter, Swept, added
+from reverie.engine.pieces import Piece, backward, pieces, shares
+from reverie.engine.tiles import TilePass, TilingExecutor, added
 from reverie.errors import RecipeError
 from reverie.networks import Network
 from reverie.objectives import Statistic, Window
@@ -41,7 +41,7 @@ KEPT = 4  # measurements whose references an actor keeps: more than a run altern
 TRIES = 3  # of a tile whose actors die, before its size is taken to be the reason
 
 
-class RayExecutor(Cutter):
+class RayExecutor(TilingExecutor):
     """Statistics of a picture whose tiles are spread over Ray actors.
 
     The bits are those of `TiledExecutor(tile, cut=False)`.
@@ -69,17 +69,17 @@ class RayExecutor(Cutter):
         each = threads or (max(1, (os.cpu_count() or 1) // max(1, actors)) if address == "local" else 1)
         if actors < 1 or each < 1 or gpus < 0:
             raise RecipeError(f"a cluster has 1 actor of 1 thread or more; got {actors}, {threads} and {gpus} GPUs.")
-        self._wishes = {"num_cpus": each, "num_gpus": gpus, "max_restarts": 0}
+        self._options = {"num_cpus": each, "num_gpus": gpus, "max_restarts": 0}
         self._own = join(address, cpus=actors * each)
         check_room(actors, cpus=each, gpus=gpus)
-        self._hands = [self._hand() for _ in range(actors)]
-        self._orders: OrderedDict[Hashable, _Order] = OrderedDict()
-        self._networks: weakref.WeakKeyDictionary[Network, _Parcel] = weakref.WeakKeyDictionary()
+        self._actors = [self._actor() for _ in range(actors)]
+        self._measurements: OrderedDict[Hashable, _Measurement] = OrderedDict()
+        self._networks: weakref.WeakKeyDictionary[Network, _Shared] = weakref.WeakKeyDictionary()
         self._numbers = itertools.count()
-        self._strips: list[_Strip | None] = [None] * actors
+        self._sent: list[_Sent | None] = [None] * actors
 
     def __enter__(self) -> Self:
-        """The executor itself."""
+        """Return the executor."""
         return self
 
     def __exit__(
@@ -90,24 +90,24 @@ class RayExecutor(Cutter):
 
     def close(self) -> None:
         """End the actors, and the cluster where this executor started it."""
-        hands, self._hands = self._hands, []
+        actors, self._actors = self._actors, []
         self.forget()
         if the_ray().is_initialized():
-            for hand in hands:
-                the_ray().kill(hand)
+            for actor in actors:
+                the_ray().kill(actor)
             if self._own:
                 leave()
 
     def forget(self) -> None:
-        """Drop what was sent to actors but the networks."""
-        self._orders.clear()
-        self._strips = [None] * len(self._strips)
+        """Drop all that was sent to actors, except the networks."""
+        self._measurements.clear()
+        self._sent = [None] * len(self._sent)
 
-    def sweep(self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None) -> Swept:
-        """The actors' tiles, added in the order of the tiles."""
-        return self._swept(picture, network, wanted, slopes, again=False)
+    def sweep(self, picture: Tensor, network: Network, wanted: Statistics, gradients_of: Gradients | None) -> TilePass:
+        """Add the actors' shares in the order of the tiles."""
+        return self._pass(picture, network, wanted, gradients_of, again=False)
 
-    def pull(
+    def backpropagate(
         self,
         picture: Tensor,
         network: Network,
@@ -115,129 +115,129 @@ class RayExecutor(Cutter):
         gradients: Sequence[Tensor | None],
         kept: list[Tensor],
     ) -> Tensor:
-        """The same tiles again, for the gradient alone."""
-        return self._swept(picture, network, wanted, lambda _: gradients, again=True).pulled
+        """Run the same tiles again, for the gradient alone."""
+        return self._pass(picture, network, wanted, lambda _: gradients, again=True).picture_gradient
 
-    def _swept(
-        self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None, *, again: bool
-    ) -> Swept:
+    def _pass(
+        self, picture: Tensor, network: Network, wanted: Statistics, gradients_of: Gradients | None, *, again: bool
+    ) -> TilePass:
         if network.periodic:
             raise RecipeError("a seamless picture is not spread over a cluster; leave the cluster or seamless out.")
         grid = grid_for(network, wanted, size_of(picture), self.tile)
-        order = self._order(network, wanted, grid, picture)
-        strips = self._laid_out(order, picture)
-        sent = None if slopes is None else the_ray().put(_plain(slopes(self._like(order, strips))))
-        gradient = None if slopes is None else torch.zeros_like(picture)
+        measurement = self._measurement(network, wanted, grid, picture)
+        crops = self._send_crops(measurement, picture)
+        sent = None if gradients_of is None else the_ray().put(_plain(gradients_of(self._like(measurement, crops))))
+        gradient = None if gradients_of is None else torch.zeros_like(picture)
         sums: list[Tensor] = []
         tensors: list[Tensor] = []
-        for place, (found, part) in zip(grid, self._visits(order, strips, sent, again), strict=True):
+        for place, (found, part) in zip(grid, self._visits(measurement, crops, sent, again), strict=True):
             tensors = [torch.tensor(x) for x in found]
             sums = added(sums, tensors)
             if gradient is not None:
                 grid.add(gradient, place, torch.tensor(part))
-        order.like = order.like or [torch.zeros_like(x) for x in tensors]
-        return Swept(tuple(x.to(share.dtype) for x, share in zip(sums, tensors, strict=True)), gradient)
+        measurement.like = measurement.like or [torch.zeros_like(x) for x in tensors]
+        return TilePass(tuple(x.to(share.dtype) for x, share in zip(sums, tensors, strict=True)), gradient)
 
-    def _visits(self, order: _Order, strips: list[Any], gradients: Any, again: bool) -> Iterator[_Visit]:
-        """What each tile gives, in the order of the tiles; what a dead actor owed is asked of its successor."""
+    def _visits(self, measurement: _Measurement, crops: list[Any], gradients: Any, again: bool) -> Iterator[_Visit]:
+        """Yield each tile's results, in the order of the tiles; a dead actor's tiles are given to its successor."""
         died: type[Exception] = the_ray().exceptions.RayActorError
-        owners, ask = order.owners, self._asking(order, strips, gradients, again)
+        owners, ask = measurement.owners, self._asker(measurement, crops, gradients, again)
         owed = {number: ask(number) for number in range(len(owners))}
         for number, owner in enumerate(owners):
             for left in reversed(range(TRIES)):
                 try:
-                    yield _got(owed.pop(number))
+                    yield _result(owed.pop(number))
                     break
                 except died:
                     if not left:
                         raise RuntimeError("actors keep dying at a tile: not enough memory") from None
-                self._hands[owner] = self._hand()
+                self._actors[owner] = self._actor()
                 owed |= {n: ask(n) for n in range(number, len(owners)) if owners[n] == owner}
 
-    def _asking(self, order: _Order, strips: list[Any], gradients: Any, again: bool) -> Callable[[int], Any]:
+    def _asker(self, measurement: _Measurement, crops: list[Any], gradients: Any, again: bool) -> Callable[[int], Any]:
         def ask(number: int) -> Any:
-            owner = order.owners[number]
-            return self._hands[owner].visit.remote(
-                order.network, order.parcels[owner], strips[owner], number, gradients, again
+            owner = measurement.owners[number]
+            return self._actors[owner].visit.remote(
+                measurement.network, measurement.inputs[owner], crops[owner], number, gradients, again
             )
 
         return ask
 
-    def _hand(self) -> Any:
+    def _actor(self) -> Any:
         ray = the_ray()
-        device = "cuda" if self._wishes["num_gpus"] else "cpu"
-        return ray.remote(Hand).options(**self._wishes).remote(self._wishes["num_cpus"], device)
+        device = "cuda" if self._options["num_gpus"] else "cpu"
+        return ray.remote(TileActor).options(**self._options).remote(self._options["num_cpus"], device)
 
-    def _order(self, network: Network, wanted: Statistics, grid: Grid, picture: Tensor) -> _Order:
-        """The measurement as the actors know it; sent once."""
+    def _measurement(self, network: Network, wanted: Statistics, grid: Grid, picture: Tensor) -> _Measurement:
+        """Return the measurement as the actors know it; sent once."""
         key = (network, wanted, grid, picture.shape[0], picture.dtype)
-        if key not in self._orders:
+        if key not in self._measurements:
             if network not in self._networks:
-                self._networks[network] = self._parcel(network)
-            boxes, owners = _stretches(grid, len(self._hands))
-            parcels = [self._parcel((_cut(wanted, box), box.grid)) for box in boxes]
-            self._orders[key] = _Order(self._networks[network], parcels, boxes, owners)
-        self._orders.move_to_end(key)
-        while len(self._orders) > KEPT:
-            self._orders.popitem(last=False)
-        return self._orders[key]
+                self._networks[network] = self._share(network)
+            boxes, owners = _stretches(grid, len(self._actors))
+            inputs = [self._share((_cut(wanted, box), box.grid)) for box in boxes]
+            self._measurements[key] = _Measurement(self._networks[network], inputs, boxes, owners)
+        self._measurements.move_to_end(key)
+        while len(self._measurements) > KEPT:
+            self._measurements.popitem(last=False)
+        return self._measurements[key]
 
-    def _parcel(self, content: object) -> _Parcel:
-        return _Parcel(next(self._numbers), [the_ray().put(content)])
+    def _share(self, content: object) -> _Shared:
+        return _Shared(next(self._numbers), [the_ray().put(content)])
 
-    def _laid_out(self, order: _Order, picture: Tensor) -> list[Any]:
-        """What each actor sees of the picture, sent where it has changed."""
-        for owner, box in enumerate(order.boxes):
+    def _send_crops(self, measurement: _Measurement, picture: Tensor) -> list[Any]:
+        """Send each actor its part of the picture, where it has changed; return references to them."""
+        for owner, box in enumerate(measurement.boxes):
             pixels = np.ascontiguousarray(box.of(picture.detach()).cpu().numpy())
-            before = self._strips[owner]
+            before = self._sent[owner]
             if before is None or before.box != box or not np.array_equal(the_ray().get(before.sent), pixels):
-                self._strips[owner] = _Strip(box, the_ray().put(pixels))
-        return [strip.sent for strip in self._strips[: len(order.boxes)] if strip is not None]
+                self._sent[owner] = _Sent(box, the_ray().put(pixels))
+        return [crop.sent for crop in self._sent[: len(measurement.boxes)] if crop is not None]
 
-    def _like(self, order: _Order, strips: list[Any]) -> list[Tensor]:
-        """Tensors of the shares' shapes; they are asked of the first tile, once."""
-        if not order.like:
-            shares, _ = next(self._visits(replace(order, owners=order.owners[:1]), strips, None, False))
-            order.like = [torch.zeros_like(torch.tensor(x)) for x in shares]
-        return order.like
+    def _like(self, measurement: _Measurement, crops: list[Any]) -> list[Tensor]:
+        """Return tensors of the shares' shapes; they are asked of the first tile, once."""
+        if not measurement.like:
+            shares, _ = next(self._visits(replace(measurement, owners=measurement.owners[:1]), crops, None, False))
+            measurement.like = [torch.zeros_like(torch.tensor(x)) for x in shares]
+        return measurement.like
 
 
-class Hand:
-    """What runs in an actor: the passes over its tiles."""
+class TileActor:
+    """The code that runs in an actor: the passes over its tiles."""
 
     def __init__(self, threads: int, device: str) -> None:
         torch.set_num_threads(threads)
         self.device = device
-        self._networks: _Few[int, Network] = _Few(2)
-        self._orders: _Few[int, tuple[tuple[Piece, ...], Grid, Features]] = _Few(KEPT)
+        self._networks: _Recent[int, Network] = _Recent(2)
+        self._measurements: _Recent[int, tuple[tuple[Piece, ...], Grid, Features]] = _Recent(KEPT)
 
     def visit(
         self,
-        network: _Parcel,
-        order: _Parcel,
-        strip: Any,
+        network: _Shared,
+        measurement: _Shared,
+        pixels: Any,
         number: int,
         gradients: list[Array | None] | None,
         again: bool,
     ) -> _Visit:
-        """A tile's shares, unless it is done again; its pixels' gradient, where the statistics' gradients are given."""
-        mine = self._networks.get(network.number, lambda: network.open().to(self.device))
-        (piece,), grid, features = self._orders.get(order.number, lambda: _opened(mine, order))
+        """Return a tile's shares, unless it is run again, and its pixels' gradient if the statistics' are given."""
+        mine = self._networks.get(network.number, lambda: network.fetch().to(self.device))
+        (piece,), grid, features = self._measurements.get(measurement.number, lambda: _opened(mine, measurement))
         place = next(itertools.islice(grid, number, None))
-        crop = self._tensor(grid.crop(strip, place))
-        beside = partial(self._reference, features, piece, grid, place)
+        crop = self._tensor(grid.crop(pixels, place))
+        reference_of = partial(self._reference, features, piece, grid, place)
         if gradients is None:
-            found, gradient = shares(piece, crop, grid, place, beside)[0], None
+            found, gradient = shares(piece, crop, grid, place, reference_of)[0], None
         else:
             known = dict(zip(piece.wanted, (None if g is None else self._tensor(g) for g in gradients), strict=True))
-            found, gradient = pulled(piece, crop, grid, place, beside, lambda _: known, None)
+            found, gradient = backward(piece, crop, grid, place, reference_of, lambda _: known, None)
         told = [] if again else [x.cpu().numpy() for x in found.values()]
         return told, None if gradient is None else gradient.cpu().numpy()
 
     def _reference(
         self, features: Features, piece: Piece, grid: Grid, place: Place, s: Statistic, window: Window
     ) -> Tensor | None:
-        """The reference's features that a tile owns, computed once and kept."""
+        """Return the reference's features that a tile owns, computed once and kept."""
         if s.reference is None:
             return None
         if (s, window) not in features:
@@ -249,7 +249,7 @@ class Hand:
         return features[s, window]
 
     def _tensor(self, array: Any) -> Tensor:
-        """A tensor of its own, as PyTorch lays it: what lies in the cluster's memory may not be written."""
+        """Copy an array into a tensor of PyTorch's own: the cluster's memory may not be written."""
         return torch.tensor(array, device=self.device)
 
 
@@ -267,52 +267,52 @@ class _Box:
 
 
 @dataclass(frozen=True)
-class _Parcel:
-    """Something that actors fetch once; in a list, or Ray would open it at every call."""
+class _Shared:
+    """An object that actors fetch once; in a list, or Ray would fetch it at every call."""
 
     number: int
     content: list[Any]
 
-    def open(self) -> Any:
+    def fetch(self) -> Any:
         return the_ray().get(self.content[0])
 
 
 @dataclass(frozen=True)
-class _Strip:
-    """The pixels that an actor was sent last."""
+class _Sent:
+    """The pixels that were last sent to an actor."""
 
     box: _Box
     sent: Any
 
 
 @dataclass
-class _Order:
-    """A measurement as the actors know it: parcels and boxes by actor, owners by tile, the shares' shapes."""
+class _Measurement:
+    """A measurement as the actors know it: inputs and boxes by actor, owners by tile, the shares' shapes."""
 
-    network: _Parcel
-    parcels: list[_Parcel]
+    network: _Shared
+    inputs: list[_Shared]
     boxes: list[_Box]
     owners: list[int]
     like: list[Tensor] = field(default_factory=list)
 
 
-class _Few(Generic[K, V]):
-    """The last few things that were made."""
+class _Recent(Generic[K, V]):
+    """A cache of the most recently used values."""
 
     def __init__(self, most: int) -> None:
-        self._most, self._things = most, OrderedDict[K, V]()
+        self._most, self._values = most, OrderedDict[K, V]()
 
     def get(self, key: K, make: Callable[[], V]) -> V:
-        if key not in self._things:
-            while len(self._things) >= self._most:
-                self._things.popitem(last=False)
-            self._things[key] = make()
-        self._things.move_to_end(key)
-        return self._things[key]
+        if key not in self._values:
+            while len(self._values) >= self._most:
+                self._values.popitem(last=False)
+            self._values[key] = make()
+        self._values.move_to_end(key)
+        return self._values[key]
 
 
-def _opened(network: Network, order: _Parcel) -> tuple[tuple[Piece, ...], Grid, Features]:
-    wanted, grid = order.open()
+def _opened(network: Network, measurement: _Shared) -> tuple[tuple[Piece, ...], Grid, Features]:
+    wanted, grid = measurement.fetch()
     return pieces(network, wanted, cut=False), grid, {}
 
 
@@ -347,8 +347,8 @@ def _plain(gradients: Sequence[Tensor | None]) -> list[Array | None]:
     return [None if g is None else g.detach().cpu().contiguous().numpy() for g in gradients]
 
 
-def _got(sent: Any) -> Any:
-    """What a task returned; what it raised is raised here as it was."""
+def _result(sent: Any) -> Any:
+    """Return a task's result; an exception that it raised is raised here unchanged."""
     ray = the_ray()
     try:
         return ray.get(sent)

@@ -1,4 +1,4 @@
-"""How weights are moved: an optimiser, its schedule, an average, and the way back to weights that were good."""
+"""Training of weights: an optimiser, its schedule, an average, and the return to weights that were good."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ _PATIENCE, _RETURNS = 3, 4  # steps in a row that are not finite, and returns, b
 
 @dataclass(frozen=True)
 class Descent:
-    """How weights are moved: by Adam, clipped, scheduled, and averaged.
+    """Settings of the training of weights: Adam with clipping, a schedule, and an average.
 
     Attributes:
         rate: the largest size of a step.
-        warm: steps until it is reached.
-        falls: share of the budget after which it falls, with a square root, to 0.
+        warmup: steps until it is reached.
+        decay_from: share of the budget after which it falls, with a square root, to 0.
         betas: decay of the first and second moment.
-        shrink: decay of the weights themselves (AdamW).
-        clip: length that the gradient of all weights has at most.
-        memory: share of the average that stays at a step;
-        young: (n + 1) / (n + young) after n steps, where that is less.
+        weight_decay: of AdamW.
+        clip: largest norm of the gradient of all weights.
+        ema_decay: share of the moving average of the weights that stays at a step.
+        ema_warmup: after n steps (n + 1) / (n + ema_warmup) of it stay, if that is less.
     """
 
     rate: float = 2e-3
-    warm: int = 60
-    falls: float = 0.6
+    warmup: int = 60
+    decay_from: float = 0.6
     betas: tuple[float, float] = (0.9, 0.99)
-    shrink: float = 0.0
+    weight_decay: float = 0.0
     clip: float = 1.0
-    memory: float = 0.995
-    young: int = 10
+    ema_decay: float = 0.995
+    ema_warmup: int = 10
 
     def rate_at(self, step: int, spent: float) -> float:
-        """The size of a step (from 0), once such a share of the budget is spent.
+        """Return the size of a step (from 0), once this share of the budget is spent.
 
         Example:
             >>> Descent(rate=1e-3).rate_at(500, 0.3), Descent(rate=1e-3).rate_at(900, 1.0)
             (0.001, 0.0)
         """
-        late = max(0.0, spent - self.falls) / max(1 - self.falls, 1e-9)
-        return self.rate * min(1.0, (step + 1) / self.warm) * (1 - math.sqrt(late))
+        late = max(0.0, spent - self.decay_from) / max(1 - self.decay_from, 1e-9)
+        return self.rate * min(1.0, (step + 1) / self.warmup) * (1 - math.sqrt(late))
 
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """What a batch asks of the weights.
+    """Gradients and losses of a batch.
 
     Attributes:
         gradients: of the loss, by weight; those that had no part in it are left out.
@@ -69,20 +69,20 @@ class Update:
     losses: Weights
 
     @property
-    def length(self) -> Tensor:
-        """Of all gradients as one vector: a scalar, not finite where one of them is not."""
+    def norm(self) -> Tensor:
+        """Norm of all gradients as one vector: a scalar, not finite if one of them is not."""
         return torch.stack([g.pow(2).sum() for g in self.gradients.values()]).sum().sqrt()
 
 
-class Course:
-    """Weights on their way: all that changes while they are fitted."""
+class TrainingState:
+    """All that changes while weights are fitted."""
 
     def __init__(self, weights: Weights, carried: Weights, descent: Descent) -> None:
         # plain layout: moments come back from a checkpoint so, and the fused optimiser reads memory as it lies
         self.weights = {key: x.requires_grad_() for key, x in copied(weights).items()}
         self.carried, self.descent = copied(carried), descent
         self.average, self.safe = copied(self.every), copied(self.every)
-        self.adam = self._fresh()
+        self.adam = self._new_optimiser()
         self.step, self.seconds, self.losses = 0, 0.0, dict[str, float]()
         self.share, self.failed, self.returns = 1.0, 0, 0
 
@@ -92,37 +92,37 @@ class Course:
         return {**self.weights, **self.carried}
 
     @torch.no_grad()
-    def take(self, update: Update, spent: float) -> tuple[str, ...]:
-        """Move the weights as an update asks, or leave it out; what is to be said of that.
+    def apply(self, update: Update, spent: float) -> tuple[str, ...]:
+        """Apply an update, or skip it; return notes for the user.
 
         Raises:
-            Diverged: what it asks is not finite again and again.
+            Diverged: updates are not finite again and again.
         """
-        length, descent, step = update.length, self.descent, self.step
+        norm, descent, step = update.norm, self.descent, self.step
         self.step, self.losses = step + 1, {}
-        if not torch.isfinite(length):
-            return self._leave_out()
+        if not torch.isfinite(norm):
+            return self._skip()
         for key, x in self.weights.items():
             g = update.gradients.get(key)
-            x.grad = None if g is None else (g / (length / descent.clip).clamp_min(1.0)).contiguous()
+            x.grad = None if g is None else (g / (norm / descent.clip).clamp_min(1.0)).contiguous()
         for group in self.adam.param_groups:
             group["lr"] = self.share * descent.rate_at(step, spent)
         self.adam.step()
         _write(update.carried, self.carried)
-        self._remember(min(descent.memory, (step + 1) / (step + descent.young)))
+        self._update_average(min(descent.ema_decay, (step + 1) / (step + descent.ema_warmup)))
         self.losses = {name: float(x) for name, x in update.losses.items()}
         return ()
 
-    def _remember(self, memory: float) -> None:
-        """The average moves on; now and then it is good enough to go back to."""
+    def _update_average(self, decay: float) -> None:
+        """Update the average; now and then keep a copy of it to go back to."""
         for mine, its in zip(self.average.values(), self.every.values(), strict=True):
-            mine.copy_(mine.lerp(its, 1 - memory) if mine.is_floating_point() else its)
+            mine.copy_(mine.lerp(its, 1 - decay) if mine.is_floating_point() else its)
         self.failed = 0
         if self.step % _SAFE == 0:
             self.safe = copied(self.average)
 
-    def _leave_out(self) -> tuple[str, ...]:
-        """Count a step that is not finite; after some in a row, go back to good weights at half the rate."""
+    def _skip(self) -> tuple[str, ...]:
+        """Count a step that is not finite; after several in a row, go back to good weights at half the rate."""
         self.failed += 1
         if self.failed < _PATIENCE:
             return ()
@@ -134,15 +134,15 @@ class Course:
             )
         for mine in (self.every, self.average):
             _write(self.safe, mine)
-        self.adam = self._fresh()
+        self.adam = self._new_optimiser()
         return (f"step {self.step} was not finite: back to the last good weights, at half the rate.",)
 
-    def _fresh(self) -> torch.optim.AdamW:
+    def _new_optimiser(self) -> torch.optim.AdamW:
         d = self.descent
-        return torch.optim.AdamW(self.weights.values(), d.rate, d.betas, weight_decay=d.shrink, fused=True)
+        return torch.optim.AdamW(self.weights.values(), d.rate, d.betas, weight_decay=d.weight_decay, fused=True)
 
     def state(self) -> State:
-        """All of it, as it stands."""
+        """Return all of it."""
         return {
             "weights": {key: x.detach() for key, x in self.every.items()},
             "average": self.average,
@@ -154,7 +154,7 @@ class Course:
 
     @torch.no_grad()
     def load(self, state: State) -> None:
-        """Go on from there."""
+        """Restore a state."""
         for mine, its in ((self.every, "weights"), (self.average, "average"), (self.safe, "safe")):
             _write(state[its], mine)
         groups = self.adam.state_dict()["param_groups"]
@@ -164,7 +164,7 @@ class Course:
 
 
 def copied(tensors: Weights) -> dict[str, Tensor]:
-    """Copies, laid out plainly, of which no gradient is asked."""
+    """Copy tensors, contiguous and without gradients."""
     return {key: x.detach().clone(memory_format=torch.contiguous_format) for key, x in tensors.items()}
 
 

@@ -21,7 +21,7 @@ LOOKED_AT = 512  # pixels; the side of the tiles in which references that are la
 
 
 class Evaluation(NamedTuple):
-    """What an objective says of a picture.
+    """Value and gradient of an objective at a picture.
 
     Attributes:
         total: the weighted sum, a scalar.
@@ -114,7 +114,7 @@ def value(
         Diverged: one is not finite.
     """
     wanted = bound.statistics if statistics is None else statistics
-    measured = executor.measure(network, picture, wanted, bound.slopes if bound.linear else None)
+    measured = executor.measure(network, picture, wanted, bound.gradients if bound.linear else None)
     total, terms = bound(dict(zip(bound.statistics, measured, strict=True)))
     if not torch.isfinite(total.detach()):
         bad = next((name for name, v in terms.items() if not torch.isfinite(v)), "total")

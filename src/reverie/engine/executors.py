@@ -16,7 +16,7 @@ from reverie.networks import Network
 from reverie.objectives import PICTURE, Statistic, Window
 
 Statistics = tuple[Statistic, ...]
-Slopes = Callable[[Sequence[Tensor]], Sequence[Tensor | None]]
+Gradients = Callable[[Sequence[Tensor]], Sequence[Tensor | None]]
 
 
 class Executor(ABC):
@@ -24,15 +24,15 @@ class Executor(ABC):
 
     @abstractmethod
     def measure(
-        self, network: Network, picture: Tensor, wanted: Statistics, slopes: Slopes | None = None
+        self, network: Network, picture: Tensor, wanted: Statistics, gradients_of: Gradients | None = None
     ) -> tuple[Tensor, ...]:
-        """The wanted statistics.
+        """Return the wanted statistics.
 
         Args:
             picture: (B, 3, H, W) sRGB in [0, 1].
             wanted: what to measure; the network runs to the deepest layer among them and no further.
-            slopes: gives the gradients that will come back, where they do not depend on the statistics' values
-                (only on their shapes); saves a pass over tiles.
+            gradients_of: gives the statistics' gradients in advance, where they depend on the statistics' shapes only;
+                saves a pass over tiles.
         Returns:
             One tensor (B, ...) each, float32 or better.
         """
@@ -46,7 +46,7 @@ class References(WeakKeyDictionary[Statistic, Any]):
 
 
 class WholeExecutor(Executor):
-    """The whole picture at once: fastest where it fits.
+    """Measures the whole picture at once: fastest where it fits.
 
     Args:
         named: pictures by the names that an objective knows them by, as batches like the pictures to be measured.
@@ -58,7 +58,7 @@ class WholeExecutor(Executor):
         self._maps: dict[tuple[str, str], Tensor] = {}
 
     def measure(
-        self, network: Network, picture: Tensor, wanted: Statistics, slopes: Slopes | None = None
+        self, network: Network, picture: Tensor, wanted: Statistics, gradients_of: Gradients | None = None
     ) -> tuple[Tensor, ...]:
         maps = read(network, picture, layers_of(wanted))
         return tuple(
@@ -82,7 +82,7 @@ class WholeExecutor(Executor):
         return found
 
     def _map(self, network: Network, name: str, layer: str) -> Tensor:
-        """A layer of a named picture, computed once."""
+        """Return a layer of a named picture, computed once."""
         if (name, layer) not in self._maps:
             with torch.no_grad():
                 self._maps[name, layer] = read(network, self._named[name], (layer,))[layer]
@@ -90,18 +90,18 @@ class WholeExecutor(Executor):
 
 
 def _beyond(features: Tensor, statistic: Statistic, network: Network) -> Tensor:
-    """The map with what lies within the statistic's reach beyond it, which a seamless picture has on its other side."""
+    """Pad the map of a seamless picture by the statistic's reach, from its other side."""
     around = (0, statistic.reach, 0, statistic.reach)
     return F.pad(features, around, mode="circular") if network.periodic and statistic.reach else features
 
 
 def layers_of(wanted: Statistics) -> tuple[str, ...]:
-    """The layers these statistics read, each once."""
+    """Return the layers that these statistics read, each once."""
     return tuple(dict.fromkeys(s.layer for s in wanted))
 
 
 def _as_map(layer: str, features: Tensor) -> Tensor:
-    """What a layer gives as a map (B, C, h, w); of the vectors (B, C) after a flattening, one of a single position."""
+    """Return a layer's output as a map (B, C, h, w); vectors (B, C) become a map of a single position."""
     if features.dim() == 2:
         return features[:, :, None, None]
     if features.dim() != 4:
@@ -112,7 +112,7 @@ def _as_map(layer: str, features: Tensor) -> Tensor:
 
 
 def read(network: Network, picture: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
-    """The asked maps of a picture, the picture itself among them where asked."""
+    """Return the asked maps of a picture, the picture itself among them if asked."""
     deep = tuple(layer for layer in layers if layer != PICTURE)
     maps = {name: _as_map(name, x) for name, x in network(picture, deep).items()} if deep else {}
     return {**maps, PICTURE: picture} if PICTURE in layers else maps

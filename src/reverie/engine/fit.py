@@ -1,4 +1,4 @@
-"""Fit weights to batches: step by step, averaged, and taken back where they diverge.
+"""Fitting weights to batches: step by step, averaged, and taken back when they diverge.
 
 Example::
 
@@ -25,13 +25,13 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from reverie.engine.descent import Course, Descent, Update, Weights, copied
+from reverie.engine.descent import Descent, TrainingState, Update, Weights, copied
 from reverie.engine.executors import Executor
 from reverie.engine.iterates import State
 from reverie.engine.memory import allowed_memory, resident
 from reverie.engine.plan import Plan
 from reverie.engine.stages import Size
-from reverie.errors import Diverged
+from reverie.errors import Diverged, RecipeError
 from reverie.networks.used import NetworkUsed
 
 B = TypeVar("B")
@@ -39,27 +39,27 @@ _AHEAD = 3  # batches that are drawn while a step is worked on
 
 
 class Learner(ABC, Generic[B]):
-    """What weights are fitted to: a loss, and whatever of it changes meanwhile."""
+    """The loss that weights are fitted to, and its state, which changes meanwhile."""
 
     @abstractmethod
     def loss(self, weights: Weights, batch: B) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """The loss of a batch, a scalar, and its terms by name; not finite, or `Diverged`, where it fails."""
+        """Return the loss of a batch, a scalar, and its terms by name; not finite, or `Diverged`, if it fails."""
 
     def network(self, weights: Weights) -> Any:
-        """What some weights make: by default themselves."""
+        """Return the network that some weights make: by default the weights themselves."""
         return weights
 
     def begin(self, state: State | None, average: Weights) -> None:
         """Begin anew, or from a state; the average of the weights moves on in place with every step."""
 
     def state(self) -> State:
-        """What it needs to go on from here, beside the weights."""
+        """Return all it needs to go on from here besides the weights."""
         return {}
 
 
 @torch.enable_grad()
 def update(learner: Learner[B], weights: Weights, carried: Weights, batch: B) -> Update:
-    """What a batch asks of the weights, which stay as they are: a pure function, to be worked out anywhere.
+    """Compute a batch's update without changing the weights: a pure function, which may run anywhere.
 
     Args:
         weights: leaf tensors that require a gradient.
@@ -94,46 +94,46 @@ class TrainingStep:
     losses: Mapping[str, float]
     notes: tuple[str, ...]
     learner: Any = field(repr=False)
-    _course: Course = field(repr=False)
+    _state: TrainingState = field(repr=False)
 
     @property
     def last(self) -> bool:
-        """Whether the training ends with this step."""
+        """True if the training ends with this step."""
         return self.done >= 1
 
     @property
     def at(self) -> tuple[int, int]:
-        """The step, of the only stage."""
+        """Number of the step in the only stage."""
         return 1, self.step
 
     @property
     def place(self) -> str:
-        """Which step."""
+        """Number of the step, in words."""
         return f"step {self.step}"
 
     @property
     def average(self) -> dict[str, Tensor]:
         """The average of the weights so far and of what is carried along: a copy."""
-        return copied(self._course.average)
+        return copied(self._state.average)
 
     @property
     def network(self) -> Any:
-        """What the learner makes of the average."""
+        """Return the network that the average of the weights makes."""
         return self.learner.network(self.average)
 
     def preview(self) -> Tensor:
-        """What the network makes now, where the learner can show it: (1, 3, h, w) in [0, 1]."""
+        """Paint a preview with the present network, if the learner can: (1, 3, h, w) in [0, 1]."""
         shown: Tensor = self.learner.preview(self.network)
         return shown
 
     def facts(self) -> dict[str, Any]:
-        """Which step, and its losses."""
+        """Number of the step and its losses."""
         done, seconds = round(self.done, 6), round(self.seconds, 3)
         return {"step": self.step, "done": done, "seconds": seconds, "losses": dict(self.losses)}
 
     def state(self) -> State:
-        """Everything the training needs to go on from here; take it before the next step is asked for."""
-        return {"learner": self.learner.state(), **self._course.state()}
+        """Return all the training needs to go on from here; take it before the next step is asked for."""
+        return {"learner": self.learner.state(), **self._state.state()}
 
 
 def fit(
@@ -165,33 +165,36 @@ def fit(
     Yields:
         A `TrainingStep` a step, for consumers to watch, show and keep; the last again where a state's budget is spent.
     Raises:
+        RecipeError: there is no budget.
         Diverged: it is not finite again and again.
     """
-    course = Course(weights, carried or {}, descent)
+    if not steps and seconds <= 0:
+        raise RecipeError("a training takes so many steps, or so many seconds; got neither.")
+    training = TrainingState(weights, carried or {}, descent)
     if state is not None:
-        course.load(state)
-    learner.begin(state and state["learner"], course.average)
-    begun = time.monotonic() - course.seconds
+        training.load(state)
+    learner.begin(state and state["learner"], training.average)
+    begun = time.monotonic() - training.seconds
 
     def after(notes: tuple[str, ...]) -> TrainingStep:
-        done = min(1.0, course.step / steps if steps else course.seconds / seconds)
-        return TrainingStep(course.step, done, course.seconds, course.losses, notes, learner, course)
+        done = min(1.0, training.step / steps if steps else training.seconds / seconds)
+        return TrainingStep(training.step, done, training.seconds, training.losses, notes, learner, training)
 
     now = after(())
     if now.last:
         yield now
-    with ahead(batches) as batch_of:
+    with prefetched(batches) as batch_of:
         while not now.last:
-            found = update(learner, course.weights, course.carried, batch_of(course.step))
-            notes = course.take(combine(found), now.done)
-            course.seconds = time.monotonic() - begun
+            found = update(learner, training.weights, training.carried, batch_of(training.step))
+            notes = training.apply(combine(found), now.done)
+            training.seconds = time.monotonic() - begun
             now = after(notes)
             yield now
 
 
 @contextmanager
-def ahead(batches: Callable[[int], B]) -> Iterator[Callable[[int], B]]:
-    """The same batches, those of the next steps drawn in another thread while one is worked on."""
+def prefetched(batches: Callable[[int], B]) -> Iterator[Callable[[int], B]]:
+    """Draw the batches of the next steps in another thread while one is worked on."""
     coming: dict[int, Future[B]] = {}
     pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
 
@@ -227,7 +230,7 @@ class Training:
     least: None = None
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
-        """Whole, for as long as it takes."""
+        """Plan the whole training, for as long as it takes."""
         limit = allowed_memory(memory)
         return Plan(self.size, self.size, 0, resident(), limit, step_seconds=0.0, seconds=self.seconds, disk=0)
 

@@ -1,4 +1,4 @@
-"""How a picture, or a map of features, is cut into tiles: what each owns and what it reads."""
+"""Grids that cut a picture, or a feature map, into tiles: what each owns and what it reads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Region = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class Grid:
-    """How a picture is cut.
+    """The cutting of a picture into tiles.
 
     Attributes:
         size: (H, W) of the picture.
@@ -48,7 +48,7 @@ class Grid:
     periodic: bool = False
 
     def spans(self, length: int) -> list[Span]:
-        """The tiles along an axis of this many pixels, of nearly equal lengths, no pixel left out."""
+        """Split an axis of this many pixels into tiles of nearly equal lengths, no pixel left out."""
         count = max(1, -(-length // self.tile))
         even = -(-length // (count * self.step)) * self.step
         owns = [(a, min(a + even, length)) for a in range(0, length, even)]
@@ -71,12 +71,12 @@ class Grid:
 
     @property
     def shapes(self) -> int:
-        """How many different shapes the pixels that tiles read have."""
+        """Number of different shapes of the pixels that tiles read."""
         sides = [{span.seen[1] - span.seen[0] for span in self.spans(length)} for length in self.size]
         return len(sides[0]) * len(sides[1])
 
     def crop(self, pixels: Tensor, place: Place) -> Tensor:
-        """The pixels that a tile reads, out of those at hand: a view, or a copy where it reads round the edges."""
+        """Return the pixels that a tile reads, out of those at hand: a view, or a copy if it reads round the edges."""
         parts = self._parts(place)
         if len(parts) == 1:
             return parts[0][1].of(pixels)
@@ -86,12 +86,12 @@ class Grid:
         return out
 
     def add(self, gradient: Tensor, place: Place, part: Tensor) -> None:
-        """Add what a tile sends back to the pixels that it reads."""
+        """Add a tile's gradient to that of the pixels that it reads."""
         for inside, outside in self._parts(place):
             outside.of(gradient).add_(inside.of(part))
 
     def _parts(self, place: Place) -> list[tuple[_Box, _Box]]:
-        """The rectangles of a tile's pixels that lie together, in the tile and in the pixels at hand."""
+        """Yield the contiguous rectangles of a tile's pixels, in the tile and in the pixels at hand."""
         rows, columns = (
             _runs(span.seen, length, at) for span, length, at in zip(place, self.size, self.origin, strict=True)
         )
@@ -121,7 +121,7 @@ def _runs(seen: tuple[int, int], length: int, at: int) -> list[tuple[slice, slic
 
 
 def grid_for(network: Network, wanted: Statistics, size: Size, tile: int, *, out: str | None = None) -> Grid:
-    """The grid on which these statistics, and the map of the layer `out`, are exact.
+    """Return the grid on which these statistics, and the map of the layer `out`, are exact.
 
     Raises:
         RecipeError: a layer may see the whole picture, so no tile is enough.
@@ -146,7 +146,7 @@ def _halo(network: Network, layer: str) -> int:
 
 
 def owned(network: Network, layer: str, size: Size, place: Place, *, reach: int = 0) -> tuple[Window, Region]:
-    """The window of a layer's whole map that a tile owns, and that window, `reach` beyond too, in the tile's map."""
+    """Return the window of a layer's map that a tile owns, and its place, with `reach` beyond, in the tile's map."""
     stride = _stride(network, layer)
     whole = size if layer == PICTURE else network.extent(layer, size)
     ranges = []
@@ -160,7 +160,7 @@ def owned(network: Network, layer: str, size: Size, place: Place, *, reach: int 
 
 
 def weights_at(opaque: Tensor | None, size: Size) -> Tensor | None:
-    """How much each position of a map of this (h, w) counts: the opaque share of the pixels it stands for.
+    """Weight each position of a map of this (h, w) by the opaque share of the pixels that it stands for.
 
     Args:
         opaque: (1, 1, H, W) in [0, 1], of the picture; None where all of it counts alike.
@@ -170,7 +170,7 @@ def weights_at(opaque: Tensor | None, size: Size) -> Tensor | None:
 
 
 def window_of(pixels: Tensor, place: Place, halo: int) -> Tensor:
-    """A tile of a map with its halo; where the map ends its outermost positions are repeated."""
+    """Cut out a tile of a map with its halo; beyond the map's borders its outermost positions are repeated."""
     rows, columns = place
     seen = pixels[..., slice(*rows.seen), slice(*columns.seen)]
     missing = [

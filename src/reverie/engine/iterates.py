@@ -1,4 +1,4 @@
-"""What a run yields after every step."""
+"""Iterates: a run yields one after every step."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Iterate:
 
     @property
     def image(self) -> Tensor:
-        """The picture as it stands, (B, 3, H, W) in [0, 1], a copy.
+        """Present picture, (B, 3, H, W) in [0, 1], a copy.
 
         Raises:
             RecipeError: the run has gone on since.
@@ -54,7 +54,7 @@ class Iterate:
         return self._draw()
 
     def keep(self) -> Iterate:
-        """This iterate with its picture, for good: `[step.keep() for step in run]`. It has no state to go on from."""
+        """Keep this iterate's picture for good: `[step.keep() for step in run]`. It has no state to go on from."""
         return replace(self, _draw=partial(torch.clone, self.image), _state=_no_state)
 
     def __reduce__(self) -> tuple[Callable[..., Iterate], tuple[Any, ...]]:
@@ -62,7 +62,7 @@ class Iterate:
         return Iterate, tuple(getattr(kept, each) for each in self.__dataclass_fields__)
 
     def _repr_png_(self) -> bytes:
-        """The picture, for notebooks; of several the first."""
+        """Return the picture, for notebooks; of several the first."""
         return png_bytes(self.image[:1])
 
     @property
@@ -76,7 +76,7 @@ class Iterate:
         return {name: float(v) for name, v in self._terms.items()}
 
     def state(self) -> State:
-        """Everything the run needs to go on from here, bit for bit.
+        """Return all the run needs to go on from here, bit for bit.
 
         Raises:
             RecipeError: the run has gone on since.
@@ -85,7 +85,7 @@ class Iterate:
 
     @property
     def last(self) -> bool:
-        """Whether the run ends with this step."""
+        """True if the run ends with this step."""
         return self.stage == self.stages and self.step == self.steps
 
     @property
@@ -95,12 +95,12 @@ class Iterate:
 
     @property
     def place(self) -> str:
-        """Where the run is: ``stage 2/4  384x256  step 7/16``."""
+        """Position of the run in words: ``stage 2/4  384x256  step 7/16``."""
         step = f"{self.step}/{self.steps}"
         return f"stage {self.stage}/{self.stages}  {self.size[1]}x{self.size[0]}  step {step:>7}"
 
     def facts(self) -> dict[str, Any]:
-        """Where the run is and its losses, as plain values for a program."""
+        """Position of the run and its losses, as plain values for a program."""
         return {
             "stage": self.stage,
             "stages": self.stages,
@@ -116,7 +116,7 @@ class Iterate:
 
     def __str__(self) -> str:
         terms = "  ".join(f"{name} {v:.3g}" for name, v in self.losses.items())
-        where = f"stage {self.stage}/{self.stages}  {self.size[0]}x{self.size[1]}  {self.step}/{self.steps}"
+        where = f"stage {self.stage}/{self.stages}  {self.size[1]}x{self.size[0]}  {self.step}/{self.steps}"
         return f"{where}  loss {self.total:.4g}  {terms}"
 
 

@@ -1,4 +1,4 @@
-"""Joining a Ray cluster quietly: its own on this machine, or one that runs already."""
+"""Joining a Ray cluster quietly: a new one on this machine, or one that is running already."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _QUIET = {
 
 
 def the_ray() -> Any:
-    """The module, loaded when it is needed.
+    """Import Ray, when it is needed.
 
     Raises:
         RecipeError: it is not installed.
@@ -67,7 +67,7 @@ def join(address: str, *, cpus: int | None = None) -> bool:
 
 
 def _check_reachable(address: str) -> None:
-    """Refuse at once what Ray would try for minutes."""
+    """Refuse an unreachable address at once: Ray would try for minutes."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=PATIENCE).close()
@@ -79,7 +79,7 @@ def _check_reachable(address: str) -> None:
 
 
 def check_room(workers: int, *, cpus: int, gpus: float = 0) -> None:
-    """Refuse more workers than the cluster joined has room for: they would wait for ever.
+    """Refuse more workers than the cluster has room for: they would wait for ever.
 
     Args:
         workers: how many.

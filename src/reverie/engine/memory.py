@@ -1,4 +1,4 @@
-"""How much memory there is, and giving back what is free."""
+"""Memory: measuring how much there is, and giving back what is free."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def release() -> None:
         trim(0)
 
 
-def be_frugal() -> None:
-    """From now on take every block above 4 MB straight from the system, so that it goes back when it is freed.
+def avoid_fragmentation() -> None:
+    """Have blocks above 4 MB taken straight from the system from now on, so that they go back when freed.
 
     Otherwise glibc keeps maps of many sizes in pieces: a third of a tiled run's memory. It costs some speed.
     """
@@ -38,12 +38,12 @@ def be_frugal() -> None:
 
 
 def _glibc(name: str) -> Any:
-    """A function of the C library's allocator; None where there is none of that name."""
+    """Return a function of the C library's allocator; None if there is none of that name."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
 def free_memory() -> int:
-    """Bytes this process may use: what the control group or the system has free, less a margin, plus what it has."""
+    """Return the bytes this process may use: those free in its control group or system, less a margin, plus its own."""
     free = _system_free()
     for limit, used in (
         ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -59,7 +59,7 @@ def free_memory() -> int:
 
 
 def parse_memory(text: str) -> int:
-    """Bytes from words such as '4GB', '900 MB' or '1.5g'.
+    """Parse an amount of memory such as '4GB', '900 MB' or '1.5g'; return bytes.
 
     Raises:
         RecipeError: it is no amount of memory.
@@ -71,7 +71,7 @@ def parse_memory(text: str) -> int:
 
 
 def resident() -> int:
-    """Bytes of memory this process holds now; a usual amount where the system does not tell."""
+    """Return the bytes of memory this process holds now; a usual amount if the system does not tell."""
     try:
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
             if line.startswith("VmRSS"):
@@ -99,13 +99,13 @@ def _number(path: str) -> int | None:
 
 
 def allowed_memory(amount: str | None) -> int:
-    """Bytes that may be used: as much as was written, as in ``4GB``, or what is free."""
+    """Return the bytes that may be used: the amount given, as in ``4GB``, or what is free."""
     return free_memory() if amount is None else parse_memory(amount)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Tiles that were chosen.
+    """The tiles that were chosen.
 
     Attributes:
         tile: side of the tiles, pixels; 0 for none.
@@ -138,7 +138,7 @@ class Tiling:
     whole: bool = False
 
     def fit(self, memory: str | None, tile: int | None) -> Fit:
-        """The tiles asked for, or the largest that fit, halved until they do.
+        """Choose the tiles asked for, or the largest that fit, halved until they do.
 
         Args:
             memory: the most to use, as in ``4GB``; None allows what is free, and any tiles that are asked for.
@@ -162,9 +162,9 @@ class Tiling:
             return least
         smaller = [f"a smaller {self.dial}"] if held <= allowed else []
         remedies = smaller if fitting is None else [f"--tile {fitting.tile}"]
-        remedies.append("more free memory" if memory is None else f"--memory {enough(least.peak)}")
+        remedies.append("more free memory" if memory is None else f"--memory {sufficient(least.peak)}")
         raise OutOfMemory(
-            f"{self.doing} takes {spoken(least.peak)} {how(least.tile)}, and {spoken(allowed)} may be used;"
+            f"{self.doing} takes {readable(least.peak)} {tiling_text(least.tile)}, and {readable(allowed)} may be used;"
             f" try {' or '.join(remedies)}."
         )
 
@@ -173,7 +173,7 @@ class Tiling:
 
 
 def _halved(largest: int, smallest: int, step: int) -> Iterator[int]:
-    """Sides from the largest to the smallest."""
+    """Yield sides from the largest to the smallest."""
     side = max(largest, smallest)
     while side > smallest:
         yield side
@@ -181,27 +181,27 @@ def _halved(largest: int, smallest: int, step: int) -> Iterator[int]:
     yield side
 
 
-def how(tile: int) -> str:
-    """How a picture is cut, in words."""
+def tiling_text(tile: int) -> str:
+    """Describe the cutting of a picture in words."""
     return f"in tiles of {tile} px" if tile else "as a whole"
 
 
-def enough(amount: float) -> str:
-    """An amount of memory that is surely enough for so many bytes, as ``--memory`` takes it.
+def sufficient(amount: float) -> str:
+    """Return an amount of memory that is surely sufficient for so many bytes, as ``--memory`` takes it.
 
     Example:
-        >>> enough(652_900_000)
+        >>> sufficient(652_900_000)
         '650MB'
     """
     megabytes = 1.03 * amount / 2**20
     return f"{-(-megabytes // 10) * 10:.0f}MB"
 
 
-def spoken(amount: float) -> str:
-    """Bytes in words.
+def readable(amount: float) -> str:
+    """Format a number of bytes for people.
 
     Example:
-        >>> spoken(3 * 2**29)
+        >>> readable(3 * 2**29)
         '1.5 GB'
     """
     return f"{amount / 2**30:.1f} GB" if amount >= 2**30 else f"{amount / 2**20:.0f} MB"

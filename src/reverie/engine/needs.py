@@ -1,4 +1,4 @@
-"""How much memory a run takes at its worst moments: one model, calibrated by `python -m benchmarks.memory`."""
+"""Peak memory of a run: one model of its worst moments, calibrated by `python -m benchmarks.memory`."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Cut:
 
     @cached_property
     def binding(self) -> int:
-        """The largest painting is brought to its size; it, or a larger guide, is looked at."""
+        """Bytes while the largest painting is resized, and it or a larger guide is measured."""
         painting = _largest_painting(self.what, self.size)
         area = max(painting, _largest_guide(self.what))
         most = max(self.pixels, (LOOKED_AT + 2 * max(grid.halo for _, grid in self._parts)) ** 2)
@@ -88,7 +88,7 @@ class Cut:
 
     @cached_property
     def drawing(self) -> int:
-        """The result is drawn from the average, its colours are changed, an encoder takes a copy."""
+        """Bytes while the result is drawn from the average, recoloured, and copied by an encoder."""
         changed = 2 * PIXEL * self.pixels + FINISHING if self.what.canvas.finished else 0
         return int(self._lasts + self.pixels * (PIXEL + WRITTEN) + changed)
 
@@ -133,9 +133,9 @@ def _map_bytes(piece: Piece) -> float:
     read = [s.layer for s in piece.wanted if s.layer != PICTURE]
     copies = sum(network.channels(layer) / network.stride(layer) ** 2 for layer in read)
     maps = sum(sizes.values()) + copies + 2 * max(sizes.values(), default=0)
-    beside = sum(4.0 * s.beside / (1 if s.layer == PICTURE else network.stride(s.layer)) ** 2 for s in piece.wanted)
+    saved = sum(4.0 * s.saved / (1 if s.layer == PICTURE else network.stride(s.layer)) ** 2 for s in piece.wanted)
     rough = 4 * 3 * 5 if any(s.layer == PICTURE for s in piece.wanted) else 0
-    return network.dtype.itemsize * maps + beside + rough + 4 * 3 * 2
+    return network.dtype.itemsize * maps + saved + rough + 4 * 3 * 2
 
 
 def _between(piece: Piece, grid: Grid) -> float:
@@ -156,7 +156,7 @@ def _reference_bytes(what: Synthesis, bound: Bound) -> float:
 
 
 def _convolutions(piece: Piece) -> int:
-    """How many a run of a piece goes through."""
+    """Count the convolutions in a run of a piece."""
     layers = [layer for layer in piece.layers if layer != PICTURE]
     return sum(isinstance(node.op, Conv) for node in piece.network.blueprint.ancestors(layers))
 

@@ -22,12 +22,12 @@ from reverie.networks.ops import Conv, Pool, Relu
 from reverie.objectives import PICTURE, Statistic, Window
 
 CUT_FROM = 8  # the smallest stride at which a network is cut: before it, maps are larger than the picture
-Beside = Callable[[Statistic, Window], Tensor | None]
+Reference = Callable[[Statistic, Window], Tensor | None]
 """The features of a statistic's reference in a window."""
 Known = Callable[[Mapping[Statistic, Tensor]], Mapping[Statistic, Tensor | None]]
 """The gradients of the statistics, where a tile's shares show their shapes."""
-Pulls = dict[str, list[tuple[Region, Tensor]]]
-"""Gradients that statistics send into parts of a tile's maps, by layer."""
+MapGradients = dict[str, list[tuple[Region, Tensor]]]
+"""Gradients of statistics in parts of a tile's maps, by layer."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,18 @@ class Piece:
         wanted: the statistics of its layers.
         out: the layer it ends with and hands on; None at the end.
         unit: pixels of the picture between two positions of the map before it.
-        beside: statistics that others measure, whose tiles it is to have.
+        aligned_with: statistics measured elsewhere, in whose tiles it is computed.
     """
 
     network: Network
     wanted: Statistics
     out: str | None
     unit: int
-    beside: Statistics = ()
+    aligned_with: Statistics = ()
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
-        """The layers to run to."""
+        """Layers to run to."""
         return tuple(dict.fromkeys([*layers_of(self.wanted), *([self.out] if self.out else [])]))
 
     @cached_property
@@ -59,12 +59,12 @@ class Piece:
         return self.network.density([layer for layer in self.layers if layer != PICTURE])
 
     def grid(self, size: Size, tile: int) -> Grid:
-        """How the map before it, of this (h, w), is cut so that tiles own `tile` pixels of the picture each way."""
-        return grid_for(self.network, (*self.wanted, *self.beside), size, max(1, tile // self.unit), out=self.out)
+        """Return the grid on the map before it, of this (h, w), whose tiles own `tile` pixels of the picture a side."""
+        return grid_for(self.network, (*self.wanted, *self.aligned_with), size, max(1, tile // self.unit), out=self.out)
 
 
 def pieces(network: Network, wanted: Statistics, *, cut: bool = True, out: str | None = None) -> tuple[Piece, ...]:
-    """The network cut once at each stride from 8 on, where a map is smallest; whole where it is not to be cut.
+    """Cut the network once at each stride from 8 on, where a map is smallest; leave it whole if it is not to be cut.
 
     Args:
         wanted: statistics to measure.
@@ -81,19 +81,19 @@ def pieces(network: Network, wanted: Statistics, *, cut: bool = True, out: str |
 
 
 def grids(parts: Sequence[Piece], size: Size, tile: int) -> Iterator[tuple[Piece, Grid]]:
-    """Each piece with the grid on the map before it, for a picture of this size."""
+    """Yield each piece with the grid on the map before it, for a picture of this size."""
     for piece in parts:
         yield piece, piece.grid(size, tile)
         size = piece.network.extent(piece.out, size) if piece.out else size
 
 
 def work(parts: Sequence[Piece], size: Size, tile: int) -> float:
-    """How many features a pass over all tiles computes, those in halos included."""
+    """Count the features that a pass over all tiles computes, those in halos included."""
     return sum(sum(piece.density.values()) * grid.seen[1] for piece, grid in grids(parts, size, tile))
 
 
 def _cuts(network: Network, layers: tuple[str, ...]) -> list[str]:
-    """Of the layers where the network may be cut, the narrowest at each stride, where anything follows."""
+    """Choose the layers to cut at: the narrowest at each stride, if anything follows."""
     narrowest: dict[int, str] = {}
     for layer in network.cuts():
         if not network.blueprint.is_local(layer):
@@ -113,9 +113,9 @@ def _width(network: Network, layer: str) -> float:
 
 
 def shares(
-    piece: Piece, crop: Tensor, grid: Grid, place: Place, beside: Beside
+    piece: Piece, crop: Tensor, grid: Grid, place: Place, reference_of: Reference
 ) -> tuple[dict[Statistic, Tensor], Tensor | None]:
-    """One tile's share of each statistic, and what it owns of the map that is handed on.
+    """Return one tile's share of each statistic, and what it owns of the map that is handed on.
 
     What it reads is copied: sums over a part of a larger picture may be rounded otherwise.
     """
@@ -124,16 +124,16 @@ def shares(
         found = {}
         for s in piece.wanted:
             window, region = owned(piece.network, s.layer, grid.size, place, reach=s.reach)
-            found[s] = s.measure(maps[s.layer][(..., *region)], window, beside(s, window))
+            found[s] = s.measure(maps[s.layer][(..., *region)], window, reference_of(s, window))
     if piece.out is None:
         return found, None
     return found, maps[piece.out][(..., *owned(piece.network, piece.out, grid.size, place)[1])]
 
 
-def pulled(
-    piece: Piece, crop: Tensor, grid: Grid, place: Place, beside: Beside, known: Known, above: Tensor | None
+def backward(
+    piece: Piece, crop: Tensor, grid: Grid, place: Place, reference_of: Reference, known: Known, above: Tensor | None
 ) -> tuple[dict[Statistic, Tensor], Tensor]:
-    """One tile's shares, and the gradient in what it reads.
+    """Return one tile's shares, and the gradient in what it reads.
 
     Args:
         known: gradients of the statistics.
@@ -142,61 +142,61 @@ def pulled(
     with torch.enable_grad():
         crop = crop.detach().clone().requires_grad_(True)
         maps = read(piece.network, crop, piece.layers)
-        found, pulls = _statistics(piece, maps, grid, place, beside, known)
+        found, map_gradients = _statistics(piece, maps, grid, place, reference_of, known)
     if piece.out is not None and above is not None:
         window, region = owned(piece.network, piece.out, grid.size, place)
-        pulls.setdefault(piece.out, []).append((region, part(above, window)))
-    return found, _back(piece.network, crop, maps, pulls)
+        map_gradients.setdefault(piece.out, []).append((region, part(above, window)))
+    return found, _back(piece.network, crop, maps, map_gradients)
 
 
 def _statistics(
-    piece: Piece, maps: Mapping[str, Tensor], grid: Grid, place: Place, beside: Beside, known: Known
-) -> tuple[dict[Statistic, Tensor], Pulls]:
-    """A tile's shares, and the gradients that they send into the maps."""
+    piece: Piece, maps: Mapping[str, Tensor], grid: Grid, place: Place, reference_of: Reference, known: Known
+) -> tuple[dict[Statistic, Tensor], MapGradients]:
+    """Return a tile's shares, and their gradients in the maps."""
     leaves, found, regions = {}, {}, {}
     for s in piece.wanted:
         window, regions[s] = owned(piece.network, s.layer, grid.size, place, reach=s.reach)
         leaves[s] = maps[s.layer].detach()[(..., *regions[s])].requires_grad_(True)
-        found[s] = s.measure(leaves[s], window, beside(s, window))
+        found[s] = s.measure(leaves[s], window, reference_of(s, window))
     gradients = known({s: x.detach() for s, x in found.items()})
-    pulls: Pulls = {}
+    map_gradients: MapGradients = {}
     for s, share in found.items():
-        slope = gradients[s]
-        if slope is not None and share.requires_grad:
-            (pull,) = torch.autograd.grad(share, leaves[s], aligned(slope.contiguous()))
-            pulls.setdefault(s.layer, []).append((regions[s], pull))
-    return {s: x.detach() for s, x in found.items()}, pulls
+        gradient = gradients[s]
+        if gradient is not None and share.requires_grad:
+            (g,) = torch.autograd.grad(share, leaves[s], aligned(gradient.contiguous()))
+            map_gradients.setdefault(s.layer, []).append((regions[s], g))
+    return {s: x.detach() for s, x in found.items()}, map_gradients
 
 
-def _back(network: Network, crop: Tensor, maps: Mapping[str, Tensor], pulls: Pulls) -> Tensor:
-    """The gradient in the crop: that of the last layers goes in at once, others' is added on its way down."""
-    deep = [layer for layer in pulls if layer != PICTURE]
+def _back(network: Network, crop: Tensor, maps: Mapping[str, Tensor], map_gradients: MapGradients) -> Tensor:
+    """Back-propagate to the crop: gradients of the last layers enter at once, others are added by hooks."""
+    deep = [layer for layer in map_gradients if layer != PICTURE]
     passed = {node.name for layer in deep for node in network.blueprint.ancestors([layer]) if node.name != layer}
     ends = [layer for layer in deep if layer not in passed]
     for layer in deep:
         if layer in passed:
-            hook = partial(_added, parts=pulls[layer], alone=_alone(network, layer))
+            hook = partial(_added, parts=map_gradients[layer], alone=_alone(network, layer))
             maps[layer].register_hook(hook)  # type: ignore[no-untyped-call]
     gradient = torch.zeros_like(crop)
     if ends:
-        inflow = [_added(torch.zeros_like(maps[layer]), pulls[layer], alone=True) for layer in ends]
-        (gradient,) = torch.autograd.grad([maps[layer] for layer in ends], crop, inflow)
-    return _added(gradient, pulls.get(PICTURE, []), alone=True)
+        entering = [_added(torch.zeros_like(maps[layer]), map_gradients[layer], alone=True) for layer in ends]
+        (gradient,) = torch.autograd.grad([maps[layer] for layer in ends], crop, entering)
+    return _added(gradient, map_gradients.get(PICTURE, []), alone=True)
 
 
 def _added(gradient: Tensor, parts: list[tuple[Region, Tensor]], *, alone: bool) -> Tensor:
     gradient = gradient if alone else gradient.clone()
-    for region, pull in parts:
-        gradient[(..., *region)] += pull
+    for region, g in parts:
+        gradient[(..., *region)] += g
     return gradient
 
 
 def _alone(network: Network, layer: str) -> bool:
-    """Whether the gradient that comes down to a layer is in memory of its own: sums hand theirs to several."""
+    """True if the gradient that comes down to a layer is in memory of its own: sums pass theirs to several layers."""
     readers = (node for node in network.blueprint.nodes if layer in node.inputs)
     return all(isinstance(node.op, Conv | Pool | Relu) for node in readers)
 
 
 def part(whole: Tensor, window: Window) -> Tensor:
-    """The window of a whole map: a view."""
+    """Return the window of a whole map: a view."""
     return whole[..., window.top : window.top + window.height, window.left : window.left + window.width]

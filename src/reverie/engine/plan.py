@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reverie.engine.evaluate import bind, value
 from reverie.engine.executors import Executor, WholeExecutor, layers_of
-from reverie.engine.memory import be_frugal, enough, free_memory, how, release, spoken
+from reverie.engine.memory import avoid_fragmentation, free_memory, readable, release, sufficient, tiling_text
 from reverie.engine.needs import Cut
 from reverie.engine.stages import Size
 from reverie.engine.synthesize import Enlargement, Synthesis
@@ -26,7 +26,7 @@ _TRIED = 128  # pixels of the side on which enlarging is timed
 
 @dataclass(frozen=True)
 class Plan:
-    """How a run will be done.
+    """The plan of a run: its executor, memory and time.
 
     Attributes:
         size: (H, W) it is computed at in the end.
@@ -49,21 +49,21 @@ class Plan:
     disk: int
 
     def executor(self) -> Executor:
-        """What runs it."""
+        """Return the executor of the run."""
         if not self.tile:
             return WholeExecutor()
-        be_frugal()
+        avoid_fragmentation()
         return TiledExecutor(self.tile)
 
     def __str__(self) -> str:
         cut = f"in tiles of {self.tile} px" if self.tile else "whole"
-        cut += "" if self.result == self.size else f", enlarged to {self.result[0]}x{self.result[1]}"
-        disk = f", {spoken(self.disk)} of disk" if self.disk else ""
-        allowed = f" ({spoken(self.limit)} allowed)" if self.limit < BOUNDLESS else ""
-        peak = f"{self.size[0]}x{self.size[1]} {cut}: {spoken(self.peak)} of memory at most{allowed}{disk}"
-        step = [f"{self.step_seconds:.2g} s a step at full size"] if self.step_seconds else []
-        every = [f"about {_clock(self.seconds)} in all"] if self.seconds else []
-        return "; ".join([peak, *([", ".join([*step, *every])] if step or every else [])])
+        cut += "" if self.result == self.size else f", enlarged to {self.result[1]}x{self.result[0]}"
+        disk = f", {readable(self.disk)} of disk" if self.disk else ""
+        allowed = f" ({readable(self.limit)} allowed)" if self.limit < BOUNDLESS else ""
+        pace = f"; {self.step_seconds:.2g} s a step at full size" if self.step_seconds else ""
+        length = f"{',' if pace else ';'} about {_clock(self.seconds)} in all" if self.seconds else ""
+        needs = f"{readable(self.peak)} of memory at most{allowed}{disk}"
+        return f"{self.size[1]}x{self.size[0]} {cut}: {needs}{pace}{length}"
 
 
 def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None, held: int = 0) -> Plan:
@@ -79,7 +79,7 @@ def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None,
     """
     limit = free_memory() if memory is None else memory
     if limit < BOUNDLESS and memory is not None:
-        be_frugal()
+        avoid_fragmentation()
     last = max(what.stages, key=lambda s: s.size[0] * s.size[1])
     bound, pace = _probe(what)
     after = _enlarging_seconds(what.enlarge, last.size)
@@ -102,27 +102,27 @@ def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None,
 
 
 def _refusal(what: Synthesis, bound: Bound, least: Cut, limit: int, *, given: bool, held: int) -> str:
-    """That a run does not fit, and each remedy that would do by itself."""
+    """Return the message that a run does not fit, with each remedy that would do by itself."""
     height, width = least.size
     enlarged = least.enlarging == least.peak
-    cut = "once it is enlarged" if enlarged else how(least.tile)
-    need = f"{width}x{height} px needs {spoken(least.peak)} of memory {cut}; {spoken(limit)} are allowed."
+    cut = "once it is enlarged" if enlarged else tiling_text(least.tile)
+    need = f"{width}x{height} px needs {readable(least.peak)} of memory {cut}; {readable(limit)} are allowed."
     remedies = [_tile_that_fits(what, bound, least, limit, held), _size_that_fits(what, bound, least, limit, held)]
     if enlarged and least.stepping <= limit:
         remedies.insert(0, "a lower --upscale")
-    raised = f"--memory {enough(least.peak)}" if given else "free some memory"
+    raised = f"--memory {sufficient(least.peak)}" if given else "free some memory"
     return f"{need} Try {' or '.join([*filter(None, remedies), raised])}."
 
 
 def _tile_that_fits(what: Synthesis, bound: Bound, least: Cut, limit: int, held: int) -> str:
-    """A smaller tile than the one that was refused."""
+    """Suggest a smaller tile than the one that was refused."""
     smaller = (t for t in _tiles(what, bound) if not least.tile or t < least.tile)
     fitting = (t for t in smaller if Cut(what, bound, least.size, t, held=held).peak <= limit)
     return next((f"--tile {t}" for t in fitting), "")
 
 
 def _size_that_fits(what: Synthesis, bound: Bound, least: Cut, limit: int, held: int) -> str:
-    """A size at which it would, where there is one: what the process holds already stays as it is."""
+    """Suggest a size that fits, if there is one: what the process holds already stays as it is."""
     for share in (0.9, 0.75, 0.6, 0.45, 0.3, 0.2, 0.1):
         height, width = (int(side * share) for side in least.size)
         if min(height, width) < _NARROW:
@@ -134,7 +134,7 @@ def _size_that_fits(what: Synthesis, bound: Bound, least: Cut, limit: int, held:
 
 
 def _probe(what: Synthesis) -> tuple[Bound, float]:
-    """The objective bound at a small size, and the seconds an evaluation takes there per pixel."""
+    """Bind the objective at a small size, and time an evaluation there, in seconds per pixel."""
     big = max(what.stages, key=lambda s: s.size[0] * s.size[1]).size
     scale = min(1.0, 256 / min(big), (2**17 / (big[0] * big[1])) ** 0.5)
     small = (max(1, round(big[0] * scale)), max(1, round(big[1] * scale)))
@@ -156,7 +156,7 @@ def _probed(what: Synthesis, size: Size) -> tuple[Bound, float]:
 
 
 def _tiles(what: Synthesis, bound: Bound) -> tuple[int, ...]:
-    """Sides of tiles that may be tried: none where a layer that is read sees the whole picture."""
+    """Return the sides of tiles to try: none if a layer that is read sees the whole picture."""
     deep = [layer for layer in layers_of(bound.statistics) if layer != PICTURE]
     return TILES if all(map(what.network.blueprint.is_local, deep)) else ()
 
@@ -169,7 +169,7 @@ def _timed(bound: Bound, what: Synthesis, picture: Tensor, executor: Executor) -
 
 
 def _step_once(what: Synthesis, size: Size) -> None:
-    """A step on a small picture, so that what libraries load for one is in memory before memory is counted."""
+    """Take a step on a small picture, so that what libraries load for one is in memory before memory is counted."""
     parameters = (torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)).requires_grad_(True),)
 
     def closure() -> Tensor:
@@ -180,7 +180,7 @@ def _step_once(what: Synthesis, size: Size) -> None:
 
 
 def _enlarging_seconds(enlarge: Enlargement | None, size: Size) -> float:
-    """How long enlarging the last picture will take, by a small one's time."""
+    """Estimate the seconds of enlarging the last picture from those of a small one."""
     if enlarge is None:
         return 0.0
     height, width = (min(side, _TRIED) for side in size)

@@ -1,4 +1,4 @@
-"""Which precision and memory layout this machine runs a network in fastest: measured, never assumed."""
+"""The precision and memory layout in which this machine runs a network fastest: measured, never assumed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from reverie.choices import Precision
-from reverie.engine.memory import enough, resident, spoken
+from reverie.engine.memory import readable, resident, sufficient
 from reverie.errors import FileError, OutOfMemory, RecipeError
 from reverie.files import make_folder, write_bytes
 from reverie.networks import Network
@@ -39,7 +39,7 @@ CANDIDATES = (Candidate(torch.float32, True), Candidate(torch.bfloat16, True))
 
 
 def with_precision(network: Network, precision: Precision = "auto", *, memory: int | None = None) -> Network:
-    """The network in the precision asked for, or in the fastest faithful one on this machine.
+    """Return the network in the precision asked for, or in the fastest faithful one on this machine.
 
     Args:
         network: in float32.
@@ -58,7 +58,7 @@ def with_precision(network: Network, precision: Precision = "auto", *, memory: i
 
 
 def fastest(network: Network, *, memory: int | None = None) -> Candidate:
-    """The fastest faithful candidate, from the cache or by a probe of about a second.
+    """Find the fastest faithful candidate, in the cache or by a probe of about a second.
 
     Args:
         network: in float32.
@@ -81,13 +81,13 @@ def _check_room(network: Network, memory: int | None) -> None:
     needed = resident() + _ROOM + int(_COPIES * maps)
     if memory is not None and needed > memory:
         raise OutOfMemory(
-            f"measuring which precision is fastest here, which is done once, takes {spoken(needed)}, and"
-            f" {spoken(memory)} may be used; try --precision float32 or --memory {enough(needed)}."
+            f"measuring which precision is fastest here, which is done once, takes {readable(needed)}, and"
+            f" {readable(memory)} may be used; try --precision float32 or --memory {sufficient(needed)}."
         )
 
 
 def _probed(network: Network) -> tuple[str, ...]:
-    """The layers that a probe reads."""
+    """Choose the layers that a probe reads."""
     named = dict.fromkeys((*network.style_layers, network.content_layer))
     return tuple(layer for layer in named if layer) or network.layers[-1:]
 
@@ -126,7 +126,7 @@ def _machine(network: Network) -> str:
 
 
 def _read(path: Path) -> dict[str, int]:
-    """What earlier probes found; a damaged or older file is as good as none."""
+    """Read the results of earlier probes; a damaged or older file counts as none."""
     try:
         known = json.loads(path.read_text(encoding="utf8"))
         return {str(k): int(v) for k, v in known.items() if 0 <= int(v) < len(CANDIDATES)}

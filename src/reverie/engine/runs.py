@@ -1,4 +1,4 @@
-"""What a craft can return, and what all of it has in common: a plan, and steps."""
+"""Runs, which crafts return: each has a plan, and steps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Losses = Mapping[str, float]
 
 
 class Step(Protocol):
-    """How far a run is."""
+    """Progress of a run after a step."""
 
     @property
     def done(self) -> float:
@@ -33,7 +33,7 @@ class Step(Protocol):
 
     @property
     def last(self) -> bool:
-        """Whether the run ends with this step."""
+        """True if the run ends with this step."""
 
     @property
     def at(self) -> tuple[int, int]:
@@ -45,7 +45,7 @@ class Step(Protocol):
 
     @property
     def place(self) -> str:
-        """Where the run is, in a few words."""
+        """Position of the run, in a few words."""
 
     def facts(self) -> dict[str, Any]:
         """The same for a program, as plain values."""
@@ -56,33 +56,26 @@ class Step(Protocol):
 
 @runtime_checkable
 class Run(Protocol):
-    """What a craft returns, ready to be planned and run.
-
-    Attributes:
-        networks: those it uses.
-        precision: in which they run; None where there was nothing to choose.
-        least: side of the smallest tiles it can be cut into, pixels; None where it cannot be cut.
-        notes: what the user should know.
-    """
+    """The result of a craft, ready to be planned and run."""
 
     @property
     def networks(self) -> Sequence[NetworkUsed]:
-        """Those it uses."""
+        """Networks that it uses."""
 
     @property
     def precision(self) -> str | None:
-        """In which they run."""
+        """Precision in which they run; None if there was nothing to choose."""
 
     @property
     def least(self) -> int | None:
-        """Side of the smallest tiles, pixels."""
+        """Side of the smallest tiles it can be cut into, pixels; None where it cannot be cut."""
 
     @property
     def notes(self) -> Sequence[str]:
-        """What the user should know."""
+        """Notes for the user."""
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
-        """How it will be done: within so much memory (by default what is free), or in such tiles."""
+        """Plan the run: within so much memory (by default what is free), or in such tiles."""
 
     def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[Any]:
         """The steps, from the beginning or from a state; see `Step`."""
@@ -96,24 +89,24 @@ class Optimisation:
 
     @property
     def networks(self) -> Sequence[NetworkUsed]:
-        """The one whose features are read, and the one that enlarges."""
+        """The network whose features are read, and the one that enlarges."""
         enlarge = self.synthesis.enlarge
         network = self.synthesis.network
         return [NetworkUsed(network.name, network.sha256), *(() if enlarge is None else enlarge.networks)]
 
     @property
     def precision(self) -> str:
-        """Of the network."""
+        """Precision of the network."""
         return str(self.synthesis.network.dtype).removeprefix("torch.")
 
     @property
     def least(self) -> int | None:
-        """A picture that goes on round its edges is not cut."""
+        """Side of the smallest tiles; None for a seamless picture, which is not cut."""
         return None if self.synthesis.network.periodic else SMALLEST
 
     @property
     def notes(self) -> Sequence[str]:
-        """None."""
+        """Empty: there are no notes."""
         return ()
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
@@ -145,7 +138,7 @@ class Part:
 
     @property
     def last(self) -> bool:
-        """Whether it is whole."""
+        """True if the picture is complete."""
         return self.tile == self.tiles
 
     @property
@@ -155,20 +148,20 @@ class Part:
 
     @property
     def losses(self) -> Losses:
-        """None."""
+        """Empty: nothing is minimised."""
         return {}
 
     @property
     def place(self) -> str:
-        """Which tile."""
+        """Number of the tile, in words."""
         return f"tile {self.tile}/{self.tiles}"
 
     def facts(self) -> dict[str, Any]:
-        """Which tile, and the share that is done."""
+        """Number of the tile and the share that is done."""
         return {"tile": self.tile, "tiles": self.tiles, "done": round(self.done, 6)}
 
     def state(self) -> None:
-        """It is made in moments, and begins anew."""
+        """Return None: it takes moments, and starts anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +184,7 @@ class OnePass:
     notes: Sequence[str] = ()
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
-        """In the largest tiles that fit.
+        """Plan the pass in the largest tiles that fit.
 
         Raises:
             OutOfMemory: not even the smallest do.
@@ -201,7 +194,7 @@ class OnePass:
         return Plan(self.size, self.size, cut.tile, cut.peak, limit, step_seconds=0.0, seconds=0.0, disk=0)
 
     def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[Part]:
-        """A part for each tile."""
+        """Yield a part for each tile."""
         return self.draw(plan.tile)
 
 
@@ -215,7 +208,7 @@ class FrameStep:
         iterate: within the frame.
         image: the frame, (1, 3, H, W) in [0, 1], at its last step; None before.
         alpha: of the frame, (1, 1, H, W) in [0, 1]; None where it has none.
-        kept: what the run needs to go on after the last whole frame; None before the first.
+        kept: what the run needs to go on after the frame; None before its last step.
     """
 
     number: int
@@ -232,7 +225,7 @@ class FrameStep:
 
     @property
     def last(self) -> bool:
-        """Whether the sequence is whole."""
+        """True if the sequence is complete."""
         return self.image is not None and self.number + 1 == self.frames
 
     @property
@@ -242,21 +235,21 @@ class FrameStep:
 
     @property
     def losses(self) -> Losses:
-        """The frame's."""
+        """Losses of the frame."""
         return self.iterate.losses
 
     @property
     def place(self) -> str:
-        """Which frame, and where in it."""
+        """Number of the frame, and the position in it."""
         return f"frame {self.number + 1}/{self.frames}  {self.iterate.place}"
 
     def facts(self) -> dict[str, Any]:
-        """The frame's, and its number."""
+        """Facts of the frame, and its number."""
         own = {"frame": self.number + 1, "frames": self.frames, "done": round(self.done, 6)}
         return {**self.iterate.facts(), **own}
 
     def state(self) -> State | None:
-        """What follows the last whole frame begins anew."""
+        """Return the state after a complete frame; an incomplete one starts anew."""
         return self.kept
 
 
@@ -278,31 +271,31 @@ class Frames:
 
     @property
     def networks(self) -> Sequence[NetworkUsed]:
-        """The first frame's."""
+        """See the first frame's run."""
         return Optimisation(self.first).networks
 
     @property
     def precision(self) -> str:
-        """The first frame's."""
+        """See the first frame's run."""
         return Optimisation(self.first).precision
 
     @property
     def least(self) -> int | None:
-        """The first frame's."""
+        """See the first frame's run."""
         return Optimisation(self.first).least
 
     @property
     def notes(self) -> Sequence[str]:
-        """None."""
+        """Empty: there are no notes."""
         return ()
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
-        """As the first frame, so many times."""
+        """Plan the first frame's run, so many times."""
         pixels = max(stage.size[0] * stage.size[1] for stage in self.first.stages)
         return plan(self.first, memory=_limit(memory, tile), tile=tile, held=PIXEL * pixels * self.kept)
 
     def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[FrameStep]:
-        """A step each; the last of a frame has its picture."""
+        """Yield the steps of all frames; a frame's last step has its picture."""
         return self.follow(executor or plan.executor(), state)
 
 
@@ -322,11 +315,11 @@ class Ready:
     place: str = ""
 
     def facts(self) -> dict[str, Any]:
-        """That it is ready."""
+        """Return the share that is done."""
         return {"done": self.done}
 
     def state(self) -> None:
-        """It begins anew."""
+        """Return None: it starts anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -345,16 +338,16 @@ class Task:
     least: None = None
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
-        """Whole."""
+        """Plan the task as a whole."""
         return Plan((0, 0), (0, 0), 0, resident(), allowed_memory(memory), step_seconds=0.0, seconds=0.0, disk=0)
 
     def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[Ready]:
-        """One."""
+        """Yield the one step."""
         return iter([Ready(self.write)])
 
 
 def drawn(image: Tensor) -> OnePass:
-    """A picture that is made already, as a run.
+    """Return a run for a picture that is made already.
 
     Args:
         image: (1, 3, H, W) sRGB in [0, 1].
@@ -363,14 +356,14 @@ def drawn(image: Tensor) -> OnePass:
 
 
 def run_of(made: Any) -> Run:
-    """What a craft's function returned, as a run."""
+    """Turn what a craft's function returned into a run."""
     if isinstance(made, Synthesis):
         return Optimisation(made)
     return drawn(made.detach().float().clamp(0, 1)) if isinstance(made, Tensor) else made
 
 
 def outcome(made: Any, settings: Any) -> Any:
-    """What a craft gives to a program that calls it: a picture where it takes one pass, otherwise the steps."""
+    """Return what a program that calls a craft gets: the picture of a run of one pass, otherwise the steps."""
     if isinstance(made, Tensor):
         return made
     run = run_of(made)

@@ -1,4 +1,4 @@
-"""The machine: a generator that improves a canvas step by step, scale by scale."""
+"""Synthesis: a generator that improves a canvas step by step, scale by scale."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STILL = 3  # steps without any gradient after which a run says so
 
 @dataclass(frozen=True)
 class Enlargement:
-    """How a run's last picture is made larger once everything else is done.
+    """The enlargement of a run's last picture, once everything else is done.
 
     Attributes:
         factor: times as wide and high.
@@ -68,7 +68,7 @@ class Average:
 
     @torch.no_grad()
     def settle(self) -> list[Tensor]:
-        """The values at the end of a scale, in the sums' own memory."""
+        """Return the values at the end of a scale, in the sums' own memory."""
         for s in self.sums:
             s /= self.weight
         self.weight = 1.0
@@ -85,7 +85,7 @@ class Average:
 
 @dataclass(frozen=True)
 class Synthesis:
-    """A run, declared: everything `synthesize` takes but the machine it runs on.
+    """The declaration of a run: everything that `synthesize` takes except the executor.
 
     Attributes:
         objective: what to minimise; bound anew at each size.
@@ -152,7 +152,7 @@ class _Scale:
 
     @differentiating()
     def step(self) -> tuple[Tensor, dict[str, Tensor]]:
-        """One step; the total and the terms at its beginning."""
+        """Take one step; return the total and the terms at its beginning."""
         self.first = None
         self.run.step(self._closure)
         if self.what.optimiser.bounded:
@@ -174,7 +174,7 @@ class _Scale:
         return total.detach()
 
     def _seen(self) -> Tensor:
-        """What the network sees of the picture; held by nobody else, so that a large one goes when it is used."""
+        """Return the picture as the network sees it; not held elsewhere, so that a large one is freed after use."""
         with torch.autocast(self.canvas.parameters[0].device.type, enabled=False):
             picture = self.canvas.picture()
             if (view := self.what.view) is None:
@@ -187,7 +187,7 @@ class _Scale:
         return picture
 
     def _check(self, gradients: Sequence[Tensor]) -> None:
-        """Refuse a gradient that is not finite, and say once where there is none."""
+        """Refuse a gradient that is not finite, and warn once if it stays 0."""
         sums = [g.sum() for g in gradients]
         if not all(torch.isfinite(s) for s in sums):
             raise Diverged("the gradient is not finite though the value is; try a smaller weight or step.")
@@ -197,7 +197,7 @@ class _Scale:
             warnings.warn(NO_GRADIENT, ReverieWarning, stacklevel=2)
 
     def image(self, enlarge: Enlargement | None = None) -> Tensor:
-        """The picture as it stands: the average's, where there is one."""
+        """Return the present picture: the average's, if there is one."""
         picture = self.canvas.drawn(self.mean.values() if self.mean else None)
         return picture if enlarge is None else enlarge.draw(picture)
 
@@ -205,7 +205,7 @@ class _Scale:
         return [p.detach().clone() for p in self.canvas.parameters]
 
     def finish(self) -> Canvas:
-        """The canvas with which the next scale begins."""
+        """Return the canvas with which the next scale begins."""
         for p in self.canvas.parameters:
             p.grad = None
         if self.mean and self.mean.weight:
@@ -269,7 +269,7 @@ NO_GRADIENT = (
 
 
 def _carried(view: View, before: Tensor, x: Tensor) -> Tensor:
-    """Another picture through the draw of a view, by the generator's state before it."""
+    """Show another picture through the same draw of a view, by the generator's state before it."""
     generator = torch.Generator()
     generator.set_state(before)
     return carried(view, x, generator)

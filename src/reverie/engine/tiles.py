@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from reverie.engine.executors import Executor, References, Slopes, Statistics, WholeExecutor
+from reverie.engine.executors import Executor, Gradients, References, Statistics, WholeExecutor
 from reverie.engine.grids import Size, grid_for, owned
-from reverie.engine.pieces import Known, Piece, part, pieces, pulled, shares, work
+from reverie.engine.pieces import Known, Piece, backward, part, pieces, shares, work
 from reverie.errors import OutOfMemory, RecipeError
 from reverie.files import mapped
 from reverie.networks import Network
@@ -34,8 +34,8 @@ T = TypeVar("T")
 
 
 @dataclass
-class Swept:
-    """What a pass over the tiles gives.
+class TilePass:
+    """Result of a pass over the tiles.
 
     Attributes:
         sums: of each statistic's shares, in the order wanted.
@@ -48,15 +48,15 @@ class Swept:
     kept: list[Tensor] = field(default_factory=list)
 
     @property
-    def pulled(self) -> Tensor:
+    def picture_gradient(self) -> Tensor:
         """The gradient, of a pass that was to give it."""
         if self.gradient is None:
             raise RuntimeError("a pass that knew the statistics' gradients gave none of the picture")
         return self.gradient
 
 
-class Cutter(Executor):
-    """An executor that cuts pictures into tiles and adds up what the tiles give; its kinds say who works them off.
+class TilingExecutor(Executor):
+    """An executor that cuts pictures into tiles and adds up their shares; subclasses decide where the tiles are run.
 
     Args:
         tile: side of the pixels a tile owns, rounded down to the network's deepest stride.
@@ -74,21 +74,21 @@ class Cutter(Executor):
         return f"{type(self).__name__}({self.tile})"
 
     def measure(
-        self, network: Network, picture: Tensor, wanted: Statistics, slopes: Slopes | None = None
+        self, network: Network, picture: Tensor, wanted: Statistics, gradients_of: Gradients | None = None
     ) -> tuple[Tensor, ...]:
         if len(grid_for(network, wanted, size_of(picture), self.tile)) == 1:
             return self._whole.measure(network, picture, wanted)
-        return tuple(_Tiled.apply(picture, self, network, wanted, slopes))  # type: ignore[no-untyped-call]
+        return tuple(_Tiled.apply(picture, self, network, wanted, gradients_of))  # type: ignore[no-untyped-call]
 
     @abstractmethod
-    def sweep(self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None) -> Swept:
-        """The sums of all tiles' shares, and where the statistics' gradients are known, the picture's gradient.
+    def sweep(self, picture: Tensor, network: Network, wanted: Statistics, gradients_of: Gradients | None) -> TilePass:
+        """Return the sums of all tiles' shares and, if the statistics' gradients are known, the picture's gradient.
 
         Shares and gradients are added in the order of the tiles, whoever gives them, so that the sums are the same.
         """
 
     @abstractmethod
-    def pull(
+    def backpropagate(
         self,
         picture: Tensor,
         network: Network,
@@ -96,14 +96,14 @@ class Cutter(Executor):
         gradients: Sequence[Tensor | None],
         kept: list[Tensor],
     ) -> Tensor:
-        """The picture's gradient, from those of the statistics and what the sweep kept."""
+        """Return the picture's gradient, from those of the statistics and what the sweep kept."""
 
     @abstractmethod
     def forget(self) -> None:
-        """Drop what is kept of tiles: they are about to become smaller."""
+        """Drop what is kept by tile: tiles are about to become smaller."""
 
     def fitting(self, attempt: Callable[[], T]) -> T:
-        """The attempt's result; where memory runs out, the tile is halved and the attempt made again.
+        """Return the attempt's result; whenever memory runs out, halve the tile and try again.
 
         Raises:
             OutOfMemory: not even the smallest tile fits.
@@ -123,7 +123,7 @@ class Cutter(Executor):
             gc.collect()
 
 
-class TiledExecutor(Cutter):
+class TiledExecutor(TilingExecutor):
     """Statistics of a picture cut into tiles; the same as the whole picture's, in a tile's memory.
 
     Args:
@@ -140,17 +140,17 @@ class TiledExecutor(Cutter):
         self.cut = cut
         self._references = References()
 
-    def sweep(self, picture: Tensor, network: Network, wanted: Statistics, slopes: Slopes | None) -> Swept:
-        """One piece after the other, one tile after the other."""
-        run = _Run(self.pieces(network, wanted, size_of(picture), once=slopes is not None), self.tile, wanted)
-        run.beside = partial(self._reference, network, run)
-        kept = run.forward(picture, all_pieces=slopes is None)
-        if slopes is None:
-            return Swept(run.totals(), kept=kept)
-        gradient = run.backward(picture, kept, _once(wanted, run.sums, slopes), sums_of_last=True)
-        return Swept(run.totals(), gradient)
+    def sweep(self, picture: Tensor, network: Network, wanted: Statistics, gradients_of: Gradients | None) -> TilePass:
+        """Run one piece after the other, one tile after the other."""
+        run = _Run(self.pieces(network, wanted, size_of(picture), once=gradients_of is not None), self.tile, wanted)
+        run.reference_of = partial(self._reference, network, run)
+        kept = run.forward(picture, all_pieces=gradients_of is None)
+        if gradients_of is None:
+            return TilePass(run.totals(), kept=kept)
+        gradient = run.backward(picture, kept, _once(wanted, run.sums, gradients_of), sums_of_last=True)
+        return TilePass(run.totals(), gradient)
 
-    def pull(
+    def backpropagate(
         self,
         picture: Tensor,
         network: Network,
@@ -158,17 +158,17 @@ class TiledExecutor(Cutter):
         gradients: Sequence[Tensor | None],
         kept: list[Tensor],
     ) -> Tensor:
-        """The pieces backwards, each from the map before it."""
+        """Run the pieces backwards, each from the map before it."""
         run = _Run(self.pieces(network, wanted, size_of(picture), once=False), self.tile, wanted)
-        run.beside = partial(self._reference, network, run)
+        run.reference_of = partial(self._reference, network, run)
         known = dict(zip(wanted, gradients, strict=True))
         return run.backward(picture, kept, lambda _: known)
 
     def forget(self) -> None:
-        """Nothing is kept by tile."""
+        """Do nothing: nothing is kept by tile."""
 
     def pieces(self, network: Network, wanted: Statistics, size: Size, *, once: bool) -> tuple[Piece, ...]:
-        """The network cut or, where one pass over wider tiles is less work than two over narrower ones, not."""
+        """Cut the network unless one pass over wider tiles is less work than two over narrower ones."""
         cut = pieces(network, wanted, cut=self.cut)
         if not once or len(cut) == 1:
             return cut
@@ -176,7 +176,7 @@ class TiledExecutor(Cutter):
         return one if work(one, size, self.tile) < TWICE * work(cut, size, self.tile) else cut
 
     def _reference(self, network: Network, run: _Run, statistic: Statistic, window: Window) -> Tensor | None:
-        """The reference's features in a window; those of the whole reference are computed once, and kept."""
+        """Return the reference's features in a window; those of the whole reference are computed once, and kept."""
         if statistic.reference is None:
             return None
         kept, along = self._references.setdefault(statistic, {}), () if self.cut else run.wanted
@@ -188,16 +188,16 @@ class TiledExecutor(Cutter):
 
 
 class _Run:
-    """One measurement at work: the pieces, the tile, and the sums of the shares so far."""
+    """A measurement in progress: the pieces, the tile, and the sums of the shares so far."""
 
     def __init__(self, parts: Sequence[Piece], tile: int, wanted: Statistics) -> None:
         self.parts, self.tile, self.wanted = parts, tile, wanted
         self.sums: dict[Statistic, Tensor] = {}
-        self.beside: Callable[[Statistic, Window], Tensor | None] = lambda _, __: None
+        self.reference_of: Callable[[Statistic, Window], Tensor | None] = lambda _, __: None
         self._kinds: dict[Statistic, torch.dtype] = {}
 
     def forward(self, picture: Tensor, *, all_pieces: bool) -> list[Tensor]:
-        """The maps between the pieces; the last piece is left for later unless its sums are asked for now."""
+        """Return the maps between the pieces; the last piece is left for later unless its sums are asked for now."""
         maps = [picture.detach()]
         for piece in self.parts if all_pieces else self.parts[:-1]:
             handed = self._through(piece, maps[-1])
@@ -206,7 +206,7 @@ class _Run:
         return maps[1:]
 
     def backward(self, picture: Tensor, kept: list[Tensor], known: Known, *, sums_of_last: bool = False) -> Tensor:
-        """The picture's gradient."""
+        """Return the picture's gradient."""
         maps = [picture.detach(), *kept]
         above = self._down(self.parts[-1], maps[-1], known, None, collect=sums_of_last)
         for piece, before in reversed(list(zip(self.parts[:-1], maps[:-1], strict=True))):
@@ -214,15 +214,15 @@ class _Run:
         return above
 
     def totals(self) -> tuple[Tensor, ...]:
-        """The sums in the order wanted."""
+        """Return the sums in the order wanted."""
         return tuple(self.sums[s].to(self._kinds[s]) for s in self.wanted)
 
     def _through(self, piece: Piece, before: Tensor) -> Tensor | None:
-        """A piece's forward pass: its shares are added, its last map is handed on."""
+        """Run a piece forwards: add its shares, and return its last map."""
         grid = piece.grid(size_of(before), self.tile)
         handed: Tensor | None = None
         for place in grid:
-            found, own = shares(piece, grid.crop(before, place), grid, place, self.beside)
+            found, own = shares(piece, grid.crop(before, place), grid, place, self.reference_of)
             self._add(found)
             if own is not None and piece.out is not None:
                 handed = _blank(piece, piece.out, before, own) if handed is None else handed
@@ -230,37 +230,37 @@ class _Run:
         return handed
 
     def _down(self, piece: Piece, before: Tensor, known: Known, above: Tensor | None, *, collect: bool) -> Tensor:
-        """A piece's way back: the gradient in the map before it."""
+        """Run a piece backwards: return the gradient in the map before it."""
         grid = piece.grid(size_of(before), self.tile)
         gradient = torch.zeros_like(before)
         for place in grid:
-            found, own = pulled(piece, grid.crop(before, place), grid, place, self.beside, known, above)
+            found, own = backward(piece, grid.crop(before, place), grid, place, self.reference_of, known, above)
             grid.add(gradient, place, own)
             if collect:
                 self._add(found)
         return gradient
 
     def _add(self, found: Mapping[Statistic, Tensor]) -> None:
-        """Shares into the sums, in float64."""
+        """Add shares to the sums, in float64."""
         for s, share in found.items():
             self._kinds[s] = share.dtype
             self.sums[s] = self.sums[s].add_(share) if s in self.sums else share.double()
 
 
 def features_of(network: Network, picture: Tensor, layer: str, tile: int, *, along: Statistics = ()) -> Tensor:
-    """A layer's whole map, computed in tiles; on disk, mapped into memory, where it is large.
+    """Compute a layer's whole map in tiles; on disk, mapped into memory, if it is large.
 
     Args:
         along: statistics whose tiles it is computed in, by the uncut network: with the bits that a tile finds.
     """
     if layer == PICTURE:
         return picture
-    parts = (Piece(network, (), layer, 1, beside=along),) if along else pieces(network, (), out=layer)
+    parts = (Piece(network, (), layer, 1, aligned_with=along),) if along else pieces(network, (), out=layer)
     return _Run(parts, tile, ()).forward(picture, all_pieces=True)[-1]
 
 
 def _blank(piece: Piece, out: str, before: Tensor, like: Tensor) -> Tensor:
-    """Memory for the map that a piece hands on; in a file without a name where it is large and kept for long."""
+    """Allocate the map that a piece hands on; in a file without a name if it is large and kept for long."""
     height, width = piece.network.extent(out, size_of(before))
     shape = (len(like), height, width, like.shape[1])
     if piece.wanted or math.prod(shape) * like.element_size() <= MAPPED:
@@ -269,14 +269,14 @@ def _blank(piece: Piece, out: str, before: Tensor, like: Tensor) -> Tensor:
     return stored.view(shape).permute(0, 3, 1, 2)
 
 
-def _once(wanted: Statistics, sums: Mapping[Statistic, Tensor], slopes: Slopes) -> Known:
-    """The slopes of a linear objective, asked for once: they depend on the statistics' shapes only."""
+def _once(wanted: Statistics, sums: Mapping[Statistic, Tensor], gradients_of: Gradients) -> Known:
+    """Ask for the gradients of a linear objective once: they depend on the statistics' shapes only."""
     known: dict[Statistic, Tensor | None] = {}
 
     def gradients(found: Mapping[Statistic, Tensor]) -> Mapping[Statistic, Tensor | None]:
         if not known:
             like = [found[s] if s in found else sums[s].to(next(iter(found.values())).dtype) for s in wanted]
-            known.update(zip(wanted, slopes(like), strict=True))
+            known.update(zip(wanted, gradients_of(like), strict=True))
         return known
 
     return gradients
@@ -289,17 +289,17 @@ class _Tiled(torch.autograd.Function):
     def forward(
         ctx: Any,
         picture: Tensor,
-        executor: Cutter,
+        executor: TilingExecutor,
         network: Network,
         wanted: Statistics,
-        slopes: Slopes | None,
+        gradients_of: Gradients | None,
     ) -> tuple[Tensor, ...]:
-        known = slopes if ctx.needs_input_grad[0] else None
-        swept = executor.fitting(lambda: executor.sweep(picture, network, wanted, known))
-        ctx.args, ctx.gradient, ctx.kept = (executor, network, wanted), swept.gradient, swept.kept
-        if swept.gradient is None and ctx.needs_input_grad[0]:
+        known = gradients_of if ctx.needs_input_grad[0] else None
+        found = executor.fitting(lambda: executor.sweep(picture, network, wanted, known))
+        ctx.args, ctx.gradient, ctx.kept = (executor, network, wanted), found.gradient, found.kept
+        if found.gradient is None and ctx.needs_input_grad[0]:
             ctx.save_for_backward(picture)
-        return swept.sums
+        return found.sums
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -307,17 +307,17 @@ class _Tiled(torch.autograd.Function):
         if total is None:
             (picture,) = ctx.saved_tensors
             executor, network, wanted = ctx.args
-            total = executor.fitting(lambda: executor.pull(picture, network, wanted, gradients, ctx.kept))
+            total = executor.fitting(lambda: executor.backpropagate(picture, network, wanted, gradients, ctx.kept))
         return total, None, None, None, None
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether PyTorch says that it could not get memory, on a CPU or an accelerator."""
+    """True if PyTorch reports that it could not get memory, on a CPU or an accelerator."""
     said = str(error)
     return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in said or "not enough memory" in said
 
 
 def added(sums: list[Tensor], shares: Sequence[Tensor]) -> list[Tensor]:
-    """The sums with one more tile's shares, in float64."""
+    """Add one more tile's shares to the sums, in float64."""
     wide = [x.double() for x in shares]
     return [a.add_(b) for a, b in zip(sums, wide, strict=True)] if sums else wide

@@ -1,4 +1,4 @@
-"""The networks as modules that an exporter can follow: whole pictures, no tiles, no checks, nothing remembered."""
+"""Networks as modules that an exporter can trace: whole pictures, no tiles, no checks, no caches."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ from reverie.networks.graph import PICTURE, schedule
 from reverie.networks.network import LUMA
 from reverie.networks.ops import Add, Concat, Conv, Op, Pool, Relu
 
-MANNER = (PICTURE, *LAYERS)
+STYLE_LAYERS = (PICTURE, *LAYERS)
 """What a painting is to the decoder: the statistics of these."""
 
 
 class Enlarge(nn.Module):
-    """A picture enlarged."""
+    """Enlarges a picture."""
 
     def __init__(self, network: Superres, factor: int) -> None:
-        """By this network, so many times."""
+        """Enlarge with this network, by this factor."""
         super().__init__()
         self.network, self.factor = network, factor
 
     def forward(self, picture: Tensor) -> Tensor:
-        """(B, 3, H, W) to (B, 3, factor H, factor W)."""
+        """Map (B, 3, H, W) to (B, 3, factor H, factor W)."""
         around = F.pad(picture, (self.network.halo,) * 4, mode="replicate")
         return self.network.enlarge(around, self.factor).clamp(0, 1)
 
 
-class PaintOwn(nn.Module):
-    """A photo in the one manner that a network has learnt."""
+class PaintCustom(nn.Module):
+    """Paints a photo in the one style that a network has learnt."""
 
     def __init__(self, network: Johnson) -> None:
-        """By this network."""
+        """Paint with this network."""
         super().__init__()
         self.network = network
 
     def forward(self, photo: Tensor) -> Tensor:
-        """(B, 3, H, W) to the same."""
+        """Map (B, 3, H, W) to the same."""
         return self.network(photo).clamp(0, 1)
 
 
 class Maps(nn.Module):
-    """The maps of a picture that a network makes, as ``Network.forward`` does."""
+    """Computes the feature maps of a picture, as ``Network.forward`` does."""
 
     def __init__(self, network: Network, layers: Sequence[str]) -> None:
-        """Of these layers, in this order."""
+        """Compute the maps of these layers, in this order."""
         super().__init__()
         self.network, self.layers = network, tuple(layers)
         self.steps = schedule(network.blueprint, self.layers)
@@ -67,7 +67,7 @@ class Maps(nn.Module):
         self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1))
 
     def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, H, W) to a map (B, C, h, w) for each layer."""
+        """Map (B, 3, H, W) to a map (B, C, h, w) for each layer."""
         mean, std, luma = (cast(Tensor, getattr(self, name)) for name in ("mean", "std", "luma"))
         x = (picture * luma).sum(1, keepdim=True) if mean.shape[1] == 1 else picture
         maps = {PICTURE: (x - mean) / std}
@@ -77,91 +77,93 @@ class Maps(nn.Module):
         return tuple(maps[layer] for layer in self.layers)
 
 
-class Manner(nn.Module):
-    """What a painting is to the decoder: the mean and the root of the covariance of its colours and features."""
+class StyleStatistics(nn.Module):
+    """A painting's statistics: the mean and the root of the covariance of its colours and features."""
 
     def __init__(self, network: Network) -> None:
-        """As this encoder sees it."""
+        """Encode with this network."""
         super().__init__()
         self.maps = Maps(network, LAYERS)
 
     def forward(self, painting: Tensor) -> tuple[Tensor, ...]:
-        """(1, 3, h, w) to a mean (1, C) and a root (1, C, C) for each of ``MANNER``."""
-        seen = dict(zip(MANNER, map(moments, (painting, *self.maps(painting))), strict=True))
-        goal = (target_of(g, COLOUR_RIDGE if layer == PICTURE else RIDGE) for layer, g in seen.items())
-        return tuple(part for target in goal for part in target)
+        """(1, 3, h, w) to a mean (1, C) and a root (1, C, C) for each of ``STYLE_LAYERS``."""
+        seen = dict(zip(STYLE_LAYERS, map(moments, (painting, *self.maps(painting))), strict=True))
+        targets = (target_of(g, COLOUR_RIDGE if layer == PICTURE else RIDGE) for layer, g in seen.items())
+        return tuple(part for target in targets for part in target)
 
 
 class Paint(nn.Module):
-    """A photo in a manner, as ``engine.feedforward`` paints it."""
+    """Paints a photo in a style, as ``engine.feedforward`` does."""
 
     def __init__(self, network: Network, decoder: Instant) -> None:
-        """By this encoder and decoder."""
+        """Paint with this encoder and decoder."""
         super().__init__()
         self.maps, self.decoder = Maps(network, KEPT), decoder
 
-    def forward(self, photo: Tensor, noise: Tensor, manner: Sequence[Tensor]) -> Tensor:
+    def forward(self, photo: Tensor, noise: Tensor, style: Sequence[Tensor]) -> Tensor:
         """Paint.
 
         Args:
             photo: (1, 3, H, W).
             noise: (85 h w,) normal numbers, h and w the sixteenths of H and W, rounded up: for the four stages.
-            manner: what ``Manner`` gives.
+            style: as ``StyleStatistics`` gives it.
         """
         height, width = photo.shape[2], photo.shape[3]
-        goal = goal_in(manner)
+        targets = targets_in(style)
         maps = dict(zip(KEPT, self.maps(_filled_up(photo)), strict=True))
         x = maps[KEPT[0]]
         first, area = 0, x.shape[2] * x.shape[3]
         for number, (layer, halo) in enumerate(zip(LAYERS, HALOS, strict=True)):
             made, x = x, maps.get(layer, x)
-            change = (transported if layer in maps else whitened)(moments(x), goal[layer])
+            change = (transported if layer in maps else whitened)(moments(x), targets[layer])
             x = moved(x, change).relu()
             x = x + made if number and layer in maps else x
             here = torch.arange(area * 4**number) + first  # a slice would have to know how long the noise is
             grain = noise.index_select(0, here).view(1, 1, x.shape[2], x.shape[3])
             first = first + area * 4**number
             x = self.decoder.stage(number, *(F.pad(each, (halo,) * 4, mode="replicate") for each in (x, grain)))
-        painted = moved(x, recoloured(moments(x), goal[PICTURE])).clamp(0, 1)
+        painted = moved(x, recoloured(moments(x), targets[PICTURE])).clamp(0, 1)
         return painted[..., :height, :width]
 
 
 class PaintLike(nn.Module):
-    """A photo in the manner of a painting."""
+    """Paints a photo in the style of a painting."""
 
     def __init__(self, network: Network, decoder: Instant) -> None:
-        """By this encoder and decoder."""
+        """Paint with this encoder and decoder."""
         super().__init__()
-        self.manner, self.paint = Manner(network), Paint(network, decoder)
+        self.manner, self.paint = StyleStatistics(network), Paint(network, decoder)
 
     def forward(self, photo: Tensor, painting: Tensor, noise: Tensor) -> Tensor:
-        """(1, 3, H, W), (1, 3, h, w) and noise to (1, 3, H, W)."""
+        """Map (1, 3, H, W), (1, 3, h, w) and noise to (1, 3, H, W)."""
         return cast(Tensor, self.paint(photo, noise, self.manner(painting)))
 
 
 class PaintBaked(nn.Module):
-    """A photo in the manner of the one painting that is kept inside."""
+    """Paints a photo in the style of one painting that is stored inside."""
 
     def __init__(self, network: Network, decoder: Instant, painting: Tensor) -> None:
-        """By this encoder and decoder; the painting (1, 3, h, w) at the scale its strokes shall have."""
+        """Paint with this encoder and decoder; the painting (1, 3, h, w) is at the scale of the strokes wanted."""
         super().__init__()
         self.paint = Paint(network, decoder)
         with torch.no_grad():
-            self.kept = nn.ParameterList(nn.Parameter(x, requires_grad=False) for x in Manner(network)(painting))
+            self.kept = nn.ParameterList(
+                nn.Parameter(x, requires_grad=False) for x in StyleStatistics(network)(painting)
+            )
 
     def forward(self, photo: Tensor, noise: Tensor) -> Tensor:
-        """(1, 3, H, W) and noise to (1, 3, H, W)."""
+        """Map (1, 3, H, W) and noise to (1, 3, H, W)."""
         return cast(Tensor, self.paint(photo, noise, list(self.kept)))
 
 
-def goal_in(manner: Sequence[Tensor]) -> dict[str, Target]:
-    """What ``Manner`` gives, by layer."""
-    parts = [Target(mean, root) for mean, root in zip(manner[::2], manner[1::2], strict=True)]
-    return dict(zip(MANNER, parts, strict=True))
+def targets_in(style: Sequence[Tensor]) -> dict[str, Target]:
+    """Name the output of ``StyleStatistics`` by layer."""
+    parts = [Target(mean, root) for mean, root in zip(style[::2], style[1::2], strict=True)]
+    return dict(zip(STYLE_LAYERS, parts, strict=True))
 
 
 def _filled_up(photo: Tensor) -> Tensor:
-    """The photo with its last row and column repeated, up to multiples of the stride."""
+    """Pad a photo to multiples of the stride by repeating its last row and column."""
     for axis in (2, 3):
         length = photo.shape[axis]
         places = torch.arange((length + STRIDE - 1) // STRIDE * STRIDE)
@@ -170,7 +172,7 @@ def _filled_up(photo: Tensor) -> Tensor:
 
 
 def _run(op: Op, inputs: list[Tensor], filters: Filters) -> Tensor:
-    """One row of a network's table."""
+    """Apply one operation of a network."""
     match op:
         case Conv():
             return _convolved(inputs[0], filters, op)

@@ -1,4 +1,4 @@
-"""Instant: the small decoder that comes with Reverie and paints a photo's features in any painting's manner at once."""
+"""Instant: the small decoder that comes with Reverie and paints a photo's features in any painting's style at once."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class Instant:
     sha256: str = ""
 
     def with_precision(self, dtype: torch.dtype) -> Instant:
-        """The same decoder, its weights in ``dtype`` and channels last."""
+        """Return the decoder with its weights in ``dtype`` and channels last."""
         return replace(self, tensors={key: _laid_out(value.to(dtype)) for key, value in self.tensors.items()})
 
     def stage(self, number: int, window: Tensor, noise: Tensor) -> Tensor:
-        """One stage on a piece of the map that it is given.
+        """Run one stage on a piece of its input map.
 
         Args:
             number: 0 to 3.
@@ -85,12 +85,12 @@ class Instant:
         return x[..., 1:-1, 1:-1]  # half a position more was read than needed
 
     def _look_around(self, name: str, x: Tensor) -> Tensor:
-        """What is added to a map: each channel by itself over 7x7 positions, then all channels of a position."""
+        """Return the residual of a map: each channel by itself over 7x7 positions, then all channels of a position."""
         x = self._convolve(name, x, groups=x.shape[1])
         return self._convolve(f"{name}_out", self._convolve(f"{name}_in", x).relu_())
 
     def _convolve(self, name: str, x: Tensor, groups: int = 1) -> Tensor:
-        """A convolution where it needs no padding: a 3x3 one leaves one position less on each side."""
+        """Convolve without padding: a 3x3 convolution leaves one position less on each side."""
         weight, bias = self.tensors[f"stages.{name}.weight"], self.tensors[f"stages.{name}.bias"]
         return F.conv2d(x, weight.to(x.dtype), bias.to(x.dtype), groups=groups)
 
@@ -114,7 +114,7 @@ def check_encoder(instant: Instant, sha256: str) -> None:
 
 @cache
 def load_instant() -> Instant:
-    """The decoder in the package, in float32.
+    """Load the decoder in the package, in float32.
 
     Raises:
         WeightsError: its file is missing, damaged, or made for another dreamnet than the package's.
@@ -129,7 +129,7 @@ def load_instant() -> Instant:
 
 
 def read_instant(path: Path) -> Instant:
-    """The decoder in a file, its weights in float32.
+    """Read the decoder in a file, its weights in float32.
 
     Raises:
         WeightsError: the file is missing, damaged or of another network.
@@ -147,10 +147,10 @@ def read_instant(path: Path) -> Instant:
 
 
 def _laid_out(tensor: Tensor) -> Tensor:
-    """Channels last, where there are any: convolutions run faster so."""
+    """Lay out a tensor channels last, where it has channels: convolutions run faster so."""
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
 def _doubled(x: Tensor) -> Tensor:
-    """Twice the sides, each position four times."""
+    """Double the sides: each position becomes four."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")

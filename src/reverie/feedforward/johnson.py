@@ -1,4 +1,4 @@
-"""Johnson's network: paints any photo in the one manner it was trained for, in a single pass."""
+"""Johnson's network: paints any photo in the one style it was trained for, in a single pass."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from reverie.errors import PictureError, WeightsError
 from reverie.files import Placing, replacing
 from reverie.networks.tensorfiles import read_pth, read_safetensors
-from reverie.strangers import contents, json_object, refusing
+from reverie.untrusted import contents, json_object, refusing
 
 LEAST = 16
 """Pixels of the shorter side of a picture, at least: padding mirrors what is there."""
@@ -82,7 +82,7 @@ class Johnson:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        """The layers in their order, read from the tensors' names and shapes."""
+        """Layers in their order, read from the tensors' names and shapes."""
         downs, ups, blocks = (_numbers(self.tensors, kind) for kind in ("down.", "up.", "blocks."))
         first = [Layer(f"down.{i}", self._kernel(f"down.{i}"), stride=2 if i else 1) for i in downs]
         middle = [
@@ -118,7 +118,7 @@ class Johnson:
         return self.tensors["down.0.weight"].dtype
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Pictures painted; not clamped, differentiable in the tensors and in the pictures.
+        """Paint pictures; not clamped, differentiable in the tensors and in the pictures.
 
         Args:
             x: (B, 3, H, W) sRGB in [0, 1], each side 16 pixels or more.
@@ -141,26 +141,26 @@ class Johnson:
         return self.leave(maps[-1])[..., : x.shape[2], : x.shape[3]]
 
     def enter(self, x: Tensor) -> Tensor:
-        """What the first layer is given for pictures in [0, 1]."""
+        """Return the first layer's input for pictures in [0, 1]."""
         return (x - _MID).to(self.dtype, memory_format=torch.channels_last)
 
     def leave(self, x: Tensor) -> Tensor:
-        """The pictures that the last layer's map means, in float32."""
+        """Turn the last layer's map into pictures, in float32."""
         return x.float() + _MID
 
     def convolved(self, layer: Layer, x: Tensor) -> Tensor:
-        """A layer's convolution of a whole map (B, C, h, w), mirrored at its borders."""
+        """Apply a layer's convolution to a whole map (B, C, h, w), mirrored at its borders."""
         x = F.interpolate(x, scale_factor=float(layer.factor), mode="nearest") if layer.factor > 1 else x
         return self.within(layer, F.pad(x, (layer.reach,) * 4, mode="reflect"))
 
     def within(self, layer: Layer, window: Tensor) -> Tensor:
-        """A layer's convolution where it needs no padding, of a window of its map made larger."""
+        """Apply a layer's convolution, without padding, to a window of its enlarged map."""
         window = window.contiguous(memory_format=torch.channels_last)
         bias = self.tensors.get(f"{layer.name}.bias")
         return F.conv2d(window, self.tensors[f"{layer.name}.weight"], bias, layer.stride)
 
     def finished(self, layer: Layer, x: Tensor, before: Tensor) -> Tensor:
-        """What follows a convolution: instance normalisation, rectifier, the map that is added."""
+        """Apply what follows a convolution: instance normalisation, rectifier, the map that is added."""
         if layer.normalised:
             gain, shift = self.tensors[f"{layer.name}.gain"], self.tensors[f"{layer.name}.shift"]
             x = _Normalised.apply(x, gain, shift)  # type: ignore[no-untyped-call]
@@ -168,7 +168,7 @@ class Johnson:
         return x + before if layer.adds else x
 
     def with_precision(self, dtype: torch.dtype) -> Johnson:
-        """The same network, its convolutions in ``dtype`` and channels last; differentiable in the old ones.
+        """Return the network with its convolutions in ``dtype`` and channels last; differentiable in the old ones.
 
         What normalises stays in float32 or better, as its statistics do.
         """
@@ -223,7 +223,7 @@ def check_size(x: Tensor, least: int = LEAST) -> None:
 
 
 def draw_johnson(*, widths: tuple[int, ...] = (16, 32, 64), blocks: int = 5, seed: int = 0) -> Johnson:
-    """A network that has not learned anything yet, its weights after He et al. (2015), in float32.
+    """Draw an untrained network, its weights after He et al. (2015), in float32.
 
     Args:
         widths: channels at full resolution, at half, at a quarter …
@@ -256,7 +256,7 @@ def draw_johnson(*, widths: tuple[int, ...] = (16, 32, 64), blocks: int = 5, see
 
 
 def write_johnson(path: Path, network: Johnson, *, into: Placing = replacing) -> Path:
-    """Write a network with its facts as a float16 .safetensors file, by one of the ways of `files`; where it lies.
+    """Write a network with its facts as a float16 .safetensors file, by one of the ways of `files`; return its path.
 
     Raises:
         PictureError: the file cannot be written.
@@ -269,7 +269,7 @@ def write_johnson(path: Path, network: Johnson, *, into: Placing = replacing) ->
 
 
 def read_johnson(path: Path) -> Johnson:
-    """A network from a file of Reverie's, or of PyTorch's example ``fast_neural_style``; in float32.
+    """Read a network from a file of Reverie's, or of PyTorch's example ``fast_neural_style``; in float32.
 
     Nothing in a file is run: a .pth that holds more than plain tensors is refused.
 
@@ -305,7 +305,7 @@ _FACTS: Mapping[str, tuple[type, ...]] = {
 
 
 def _facts(about: Mapping[str, str], path: Path) -> Mapping[str, Any]:
-    """What a file says of itself."""
+    """Return the facts that a file states about itself."""
     with refusing(WeightsError, f"the facts in '{path.name}' are damaged; copy it again or train it anew."):
         facts = json_object(about.get("facts", "{}"))
         if odd := [name for name, kinds in _FACTS.items() if name in facts and type(facts[name]) not in kinds]:
@@ -325,7 +325,7 @@ _NAMES: Mapping[str, tuple[str, str]] = {
 
 
 def _from_example(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """The example's tensors under our names, for colours in [0, 1] about mid grey instead of 0 to 255.
+    """Convert the example's tensors to our names, for colours in [0, 1] about mid grey instead of 0 to 255.
 
     A bias before a norm says nothing: the norm takes the mean away. Mid grey is one, too.
     """
@@ -346,7 +346,7 @@ def _from_example(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
 
 
 def _numbers(tensors: Mapping[str, Tensor], kind: str) -> list[int]:
-    """0, 1, 2 … as far as there are layers of a kind."""
+    """Count 0, 1, 2 … as far as there are layers of a kind."""
     ending = "_a.weight" if kind == "blocks." else ".weight"
     return [i for i in range(_MOST[kind]) if f"{kind}{i}{ending}" in tensors]
 
@@ -357,7 +357,7 @@ def _check_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     sound = _numbers(tensors, "down.") and _numbers(tensors, "up.") and all(map(_is_sound, tensors.values()))
     if not sound or not _fits(network):
         raise WeightsError(
-            f"'{path.name}' is not a network that paints in one manner; bring one that 'reverie train style' wrote."
+            f"'{path.name}' is not a network that paints in one style; bring one that 'reverie train style' wrote."
         )
 
 
@@ -367,7 +367,7 @@ def _is_sound(x: Tensor) -> bool:
 
 
 def _fits(network: Johnson) -> bool:
-    """Whether each layer takes what the one before it gives, from a picture to one of its size."""
+    """True if each layer takes what the one before it gives, from a picture to one of its size."""
     try:
         layers, channels = network.layers, 3
         for layer in layers:
@@ -384,5 +384,5 @@ def _fits(network: Johnson) -> bool:
 
 
 def _laid_out(tensor: Tensor) -> Tensor:
-    """Channels last, where there are any: convolutions run faster so."""
+    """Lay out a tensor channels last, where it has channels: convolutions run faster so."""
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor

@@ -1,4 +1,4 @@
-"""Affine maps that give features another mean and covariance: what stands for a style in a feed-forward network.
+"""Affine maps that give features another mean and covariance: the style, in a feed-forward network.
 
 All of it sees only means and second moments, which add up over the pieces of a picture.
 """
@@ -26,7 +26,7 @@ class Gaussian(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What features are to become: the mean (B, C) and the symmetric root (B, C, C) of their covariance."""
+    """Target statistics of features: the mean (B, C) and the symmetric root (B, C, C) of their covariance."""
 
     mean: Tensor
     root: Tensor
@@ -41,13 +41,13 @@ class Affine(NamedTuple):
 
 
 def moments(x: Tensor) -> Gaussian:
-    """The mean and covariance of maps (B, C, h, w), in float32."""
+    """Measure the mean and covariance of maps (B, C, h, w), in float32."""
     rows = rows_of(x)
     return gaussian(rows.sum(1), rows.mT @ rows, rows.shape[1])
 
 
 def gaussian(first: Tensor, second: Tensor, positions: float) -> Gaussian:
-    """From sums over positions, or over shares of them: of the features (B, C), and of their products (B, C, C).
+    """Return mean and covariance from sums over positions, of the features (B, C) and of their products (B, C, C).
 
     Example:
         >>> rows = torch.rand(1, 50, 4)
@@ -59,23 +59,23 @@ def gaussian(first: Tensor, second: Tensor, positions: float) -> Gaussian:
 
 
 def blended(parts: Sequence[tuple[Gaussian, float]]) -> Gaussian:
-    """Several, mixed by weights that sum to 1: means and covariances are averaged."""
+    """Mix several by weights that sum to 1: means and covariances are averaged."""
     return Gaussian(sum_of([w * g.mean for g, w in parts]), sum_of([w * g.covariance for g, w in parts]))
 
 
 def sum_of(terms: Sequence[Tensor]) -> Tensor:
-    """Of one tensor or more, of one shape."""
+    """Sum one or more tensors of one shape."""
     return torch.stack(list(terms)).sum(0)
 
 
 def target_of(g: Gaussian, ridge: float = RIDGE) -> Target:
-    """Its mean and the root of its covariance, a share of the mean variance added to all variances."""
+    """Return the mean and the root of the covariance, a share of the mean variance added to all variances."""
     values, vectors = torch.linalg.eigh(_ridged(g.covariance, ridge * _spread(g.covariance) + 1e-9))
     return Target(g.mean, (vectors * values.clamp_min(0).sqrt()[:, None, :]) @ vectors.mT)
 
 
 def transported(source: Gaussian, target: Target) -> Affine:
-    """The optimal transport between two Gaussians of one space of features: it moves them least.
+    """Return the optimal transport between two Gaussians of one space of features: it moves them least.
 
     Of a Gaussian to itself it is the identity, nearly. No gradient flows through it.
 
@@ -92,7 +92,7 @@ def transported(source: Gaussian, target: Target) -> Affine:
 
 
 def whitened(source: Gaussian, target: Target) -> Affine:
-    """To white noise first, then by the target's root: for features of another space than the target's.
+    """Return the map that whitens, then colours by the target's root: for features of another space than the target's.
 
     Differentiable in the source.
 
@@ -104,14 +104,14 @@ def whitened(source: Gaussian, target: Target) -> Affine:
 
 
 def recoloured(source: Gaussian, target: Target) -> Affine:
-    """The optimal transport between the colours of two pictures, differentiable in the source."""
+    """Return the optimal transport between the colours of two pictures, differentiable in the source."""
     noisy = _ridged(source.covariance, torch.full_like(source.mean[:, 0], _NOISE))
     inverse = inverse_root(target.root @ noisy @ target.root, _COLOUR_STEPS)
     return Affine(target.root @ inverse @ target.root, source.mean, target.mean)
 
 
 def inverse_root(m: Tensor, steps: int) -> Tensor:
-    """The inverse square root (B, C, C) of a positive definite matrix by the coupled Newton-Schulz iteration."""
+    """Inverse square root (B, C, C) of a positive definite matrix by the coupled Newton-Schulz iteration."""
     total = m.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None]
     eye = torch.eye(m.shape[-1], dtype=m.dtype, device=m.device).expand_as(m)
     y, z = m / total, eye
@@ -122,14 +122,14 @@ def inverse_root(m: Tensor, steps: int) -> Tensor:
 
 
 def moved(x: Tensor, by: Affine) -> Tensor:
-    """Maps (B, C, h, w) after an affine map, in float32, channels last."""
+    """Apply an affine map to maps (B, C, h, w), in float32, channels last."""
     matrix, centre, shift = (part.float() for part in by)
     rows = torch.baddbmm(shift[:, None], rows_of(x) - centre[:, None], matrix.mT)
     return rows.view(len(x), x.shape[2], x.shape[3], -1).permute(0, 3, 1, 2)
 
 
 def rows_of(x: Tensor) -> Tensor:
-    """Maps (B, C, h, w) as a feature for each position, (B, h w, C), in float32."""
+    """View maps (B, C, h, w) as a feature for each position, (B, h w, C), in float32."""
     return x.permute(0, 2, 3, 1).flatten(1, 2).float()
 
 

@@ -37,10 +37,10 @@ from reverie.objectives import PICTURE
 from reverie.objectives.statistics import Moments
 from reverie.pictures import size_of
 
-Manner = Mapping[str, Gaussian]
-"""What a painting is to the decoder: the statistics of its colours (``PICTURE``) and of ``LAYERS``."""
-Goal = Mapping[str, Target]
-"""What a picture's maps are given, by the same names."""
+StyleStatistics = Mapping[str, Gaussian]
+"""A painting as the decoder knows it: the statistics of its colours (``PICTURE``) and of ``LAYERS``."""
+TargetStatistics = Mapping[str, Target]
+"""Statistics that a picture's colours and maps are to take on, by the same names."""
 _BAND = 256  # rows of a picture recoloured at once
 
 
@@ -48,13 +48,13 @@ class Sums:
     """Sums of features and of their products over the tiles of a map, in float64."""
 
     def __init__(self) -> None:
-        """Nothing summed yet."""
+        """Start with empty sums."""
         self._first: Tensor | float = 0.0
         self._second: Tensor | float = 0.0
         self._count = 0.0
 
     def add(self, x: Tensor, weights: Tensor | None = None) -> None:
-        """What one tile owns, (1, C, h, w), and how much each position counts, (1, 1, h, w): once, without."""
+        """Add what one tile owns, (1, C, h, w), weighted by position, (1, 1, h, w); without weights, all alike."""
         rows = aligned(rows_of(x))
         counted = rows if weights is None else rows * rows_of(weights)
         self._first = self._first + counted.sum(1).double()
@@ -62,7 +62,7 @@ class Sums:
         self._count += rows.shape[1] if weights is None else float(weights.sum(dtype=torch.float64))
 
     def gaussian(self) -> Gaussian:
-        """The statistics of the whole map, in float64: inverse roots multiply their rounding."""
+        """Return the statistics of the whole map, in float64: inverse roots multiply their rounding."""
         return gaussian(torch.as_tensor(self._first), torch.as_tensor(self._second), self._count)
 
 
@@ -84,7 +84,7 @@ def encode(
     keep: Sequence[str] = KEPT,
     opaque: Tensor | None = None,
 ) -> Encoded:
-    """Statistics of a picture's layers, and its maps of the deepest.
+    """Encode a picture: measure the statistics of its layers, and keep its deepest maps.
 
     Args:
         network: dreamnet, as the decoder was trained with it.
@@ -116,21 +116,27 @@ def encode(
     return Encoded(kept, {layer: total.gaussian() for layer, total in sums.items()})
 
 
-def goal_of(manner: Manner) -> Goal:
-    """What a manner gives to a picture's maps."""
-    return {layer: target_of(g, COLOUR_RIDGE if layer == PICTURE else RIDGE) for layer, g in manner.items()}
+def targets_of(style: StyleStatistics) -> TargetStatistics:
+    """Return the target statistics of a style."""
+    return {layer: target_of(g, COLOUR_RIDGE if layer == PICTURE else RIDGE) for layer, g in style.items()}
 
 
 @torch.no_grad()
 def decode(
-    decoder: Instant, found: Encoded, goal: Goal, noises: Sequence[Tensor], tile: int, *, opaque: Tensor | None = None
+    decoder: Instant,
+    found: Encoded,
+    targets: TargetStatistics,
+    noises: Sequence[Tensor],
+    tile: int,
+    *,
+    opaque: Tensor | None = None,
 ) -> Tensor:
-    """The picture that the decoder makes of a photo's deepest maps, in the colours of its goal; clamped.
+    """Decode a photo's deepest maps into a picture, in the colours of the targets; clamped.
 
     Args:
         decoder: in the maps' precision.
         found: the photo's maps of ``KEPT``, of (h, w) and (2 h, 2 w), and their statistics.
-        goal: what the maps and colours are given.
+        targets: statistics that the maps and colours are to take on.
         noises: as `noises_for` makes them for (h, w).
         tile: side of the tiles, in pixels of the picture; 0 takes the maps whole.
         opaque: (1, 1, 16 h, 16 w) in [0, 1], how much each pixel counts; None: all alike.
@@ -138,30 +144,30 @@ def decode(
     made, sums = found.maps[KEPT[0]], Sums()
     for number, layer in enumerate(LAYERS):
         if layer in KEPT:
-            change = transported(found.seen[layer], goal[layer])
+            change = transported(found.seen[layer], targets[layer])
             given = Given(found.maps[layer], change, made if number else None)
         else:
-            given = Given(made, whitened(sums.gaussian(), goal[layer]))
+            given = Given(made, whitened(sums.gaussian(), targets[layer]))
         made, sums = _stage(decoder, number, given, noises[number], tile * 2**number // STRIDE, opaque)
-    return _changed(made, recoloured(sums.gaussian(), goal[PICTURE]))
+    return _changed(made, recoloured(sums.gaussian(), targets[PICTURE]))
 
 
 def noises_for(shape: tuple[int, int], seed: int, amount: float) -> list[Tensor]:
-    """Noise for each stage, of the sides it is given for a deepest map of (h, w), with the deviation ``amount``."""
+    """Draw noise for each stage, of its input's size for a deepest map of (h, w), with the deviation ``amount``."""
     generator = torch.Generator().manual_seed(seed)
     sides = [(shape[0] * 2**k, shape[1] * 2**k) for k in range(len(LAYERS))]
     return [torch.randn(1, 1, *side, generator=generator).mul_(amount) for side in sides]
 
 
 class Given(NamedTuple):
-    """What a stage is given: a map, how it is changed, and what is added to it then."""
+    """The input of a stage: a map, the change applied to it, and what is then added to it."""
 
     map: Tensor
     change: Affine
     added: Tensor | None = None
 
     def window(self, place: Place, halo: int) -> Tensor:
-        """A piece of it, and the positions around."""
+        """Return a piece of the input with the positions around it."""
         x = moved(window_of(self.map, place, halo), self.change).relu_()
         return (x if self.added is None else x.add_(window_of(self.added, place, halo))).to(self.map.dtype)
 
@@ -169,7 +175,7 @@ class Given(NamedTuple):
 def _stage(
     decoder: Instant, number: int, given: Given, noise: Tensor, tile: int, opaque: Tensor | None
 ) -> tuple[Tensor, Sums]:
-    """One stage over a whole map: the map it makes, and its sums."""
+    """Run one stage over a whole map; return the map it makes, and its sums."""
     height, width = size_of(given.map)
     halo, sums, weights = HALOS[number], Sums(), weights_at(opaque, (2 * height, 2 * width))
     out: Tensor | None = None
@@ -184,7 +190,7 @@ def _stage(
 
 
 def _empty(number: int, like: Tensor, size: tuple[int, int]) -> Tensor:
-    """Room for a stage's whole map; the last one's is a picture."""
+    """Allocate a stage's whole map; the last one's is a picture."""
     shape = (1, like.shape[1], *size)
     if number + 1 == len(LAYERS):
         return torch.empty(shape, dtype=torch.float32, device=like.device)
@@ -192,7 +198,7 @@ def _empty(number: int, like: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _changed(picture: Tensor, change: Affine) -> Tensor:
-    """The picture in its last colours, in place, some rows at a time."""
+    """Recolour the picture in place, some rows at a time."""
     for top in range(0, picture.shape[2], _BAND):
         band = picture[:, :, top : top + _BAND]
         band.copy_(moved(band, change).clamp_(0, 1))

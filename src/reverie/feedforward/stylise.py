@@ -27,7 +27,7 @@ Ranges = tuple[Range, Range]
 
 @torch.inference_mode()
 def stylise(network: Johnson, picture: Tensor, tile: int, *, opaque: Tensor | None = None) -> Tensor:
-    """A picture of any size painted by a network.
+    """Paint a picture of any size by a network.
 
     Args:
         network: in any precision.
@@ -57,7 +57,7 @@ def stylise(network: Johnson, picture: Tensor, tile: int, *, opaque: Tensor | No
 
 @dataclass(frozen=True)
 class Reading:
-    """What a layer reads of one axis of its map to give a range of its output.
+    """The range of one axis of its map that a layer reads to give a range of its output.
 
     Attributes:
         seen: positions of the map.
@@ -71,7 +71,7 @@ class Reading:
 
 
 def reading(layer: Layer, own: Range, length: int) -> Reading:
-    """What a layer reads of an axis of so many positions to give the range `own` of its output.
+    """Return what a layer reads of an axis of so many positions to give the range `own` of its output.
 
     Example:
         >>> reading(Layer("up.0", 3, factor=2), (0, 6), 10)
@@ -85,7 +85,7 @@ def reading(layer: Layer, own: Range, length: int) -> Reading:
 
 
 def size_after(layer: Layer, size: Size) -> Size:
-    """The (h, w) of a layer's output for a map of this (h, w)."""
+    """Return the (h, w) of a layer's output for a map of this (h, w)."""
     return -(-size[0] * layer.factor // layer.stride), -(-size[1] * layer.factor // layer.stride)
 
 
@@ -98,7 +98,7 @@ class Change:
     rectified: bool
 
     def of(self, x: Tensor) -> Tensor:
-        """A piece of the map changed, in float32."""
+        """Change a piece of the map, in float32."""
         y = torch.addcmul(self.shift, x.float(), self.scale)
         return y.relu_() if self.rectified else y
 
@@ -118,7 +118,7 @@ class _Sums:
         self._count += x.shape[2] * x.shape[3] if weights is None else float(weights.sum(dtype=torch.float64))
 
     def change(self, network: Johnson, layer: Layer) -> Change:
-        """What the network makes of a map with these sums."""
+        """Return the change that the network applies to a map with these sums."""
         mean, square = torch.as_tensor(self._first) / self._count, torch.as_tensor(self._second) / self._count
         gain, shift = (network.tensors[f"{layer.name}.{part}"].double() for part in ("gain", "shift"))
         scale = gain / ((square - mean.pow(2)).clamp_min(0) + EPSILON).sqrt()
@@ -129,7 +129,7 @@ class _Sums:
 
 
 class _Maps:
-    """How far the network has come: the last map kept whole, and the layers since, whose statistics are known."""
+    """Progress of the network: the last map kept whole, and the layers since, whose statistics are known."""
 
     def __init__(self, network: Johnson, picture: Tensor, tile: int, opaque: Tensor | None) -> None:
         self.network, self.tile, self.opaque = network, tile, opaque
@@ -140,11 +140,11 @@ class _Maps:
 
     @cached_property
     def last(self) -> dict[int, int]:
-        """By the number of a map that is added, that of the last layer that adds it; the picture's is 0."""
+        """Map the number of each added map to that of the last layer that adds it; the picture's is 0."""
         return {i - layer.adds: i for i, layer in enumerate(self.network.layers, 1) if layer.adds}
 
     def is_small(self, layer: Layer) -> bool:
-        """Whether a layer's output has fewer positions than the picture."""
+        """True if a layer's output has fewer positions than the picture."""
         (h, w), (height, width) = size_after(layer, self.size), size_of(self.picture)
         return h * w < height * width
 
@@ -168,7 +168,7 @@ class _Maps:
         self.size = size
 
     def end(self, layer: Layer) -> Tensor:
-        """The last layer's picture."""
+        """Return the last layer's picture."""
         height, width = size_of(self.picture)
         out = torch.empty(1, 3, height, width, dtype=torch.float32)
         for rows, columns in self._places((height, width)):
@@ -177,7 +177,7 @@ class _Maps:
         return out
 
     def _keep(self, number: int, layer: Layer, out: Tensor, change: Change) -> None:
-        """Finish a map in place, and let go of those that nothing needs any more."""
+        """Finish a map in place, and free those that are no longer needed."""
         added = self.added[number - layer.adds] if layer.adds else None
         for rows, columns in self._places(size_of(out)):
             part = (..., slice(*rows), slice(*columns))
@@ -187,11 +187,11 @@ class _Maps:
         self.added = {n: x for n, x in {**self.added, number: out}.items() if self.last.get(n, 0) > number}
 
     def _made(self, layer: Layer, own: Ranges) -> Tensor:
-        """A piece of a layer's convolution, from the base through all layers since."""
+        """Compute a piece of a layer's convolution, from the base through all layers since."""
         return self._from(self.chain, layer, self.size, own)
 
     def _from(self, chain: Sequence[tuple[Layer, Size, Change]], layer: Layer, size: Size, own: Ranges) -> Tensor:
-        """The same, of a layer whose map has this size."""
+        """Do the same for a layer whose map has this size."""
         rows, columns = (reading(layer, span, length) for span, length in zip(own, size, strict=True))
         if chain:
             *earlier, (before, its, change) = chain
@@ -205,7 +205,7 @@ class _Maps:
         return self.network.within(layer, F.pad(window, (*columns.beyond, *rows.beyond), mode="reflect"))
 
     def _places(self, size: Size) -> list[Ranges]:
-        """The tiles of a map of this size."""
+        """Return the tiles of a map of this size."""
         height = size_of(self.picture)[0]
         tile = max(_LEAST, self.tile * size[0] // height)
         return [(rows.own, columns.own) for rows, columns in Grid(size, step=1, halo=0, tile=tile)]

@@ -41,7 +41,7 @@ class Superres:
 
     @property
     def blocks(self) -> int:
-        """Residual blocks, of two convolutions each."""
+        """Number of residual blocks, of two convolutions each."""
         return sum(key.endswith("_a.weight") for key in self.tensors)
 
     @property
@@ -55,7 +55,7 @@ class Superres:
         return int(self.tensors["entry.weight"].shape[0])
 
     def enlarge(self, window: Tensor, factor: int) -> Tensor:
-        """What lies inside the halo of a piece of a picture, enlarged; not clamped.
+        """Enlarge what lies inside the halo of a piece of a picture; not clamped.
 
         Args:
             window: (B, 3, H + 2 halo, W + 2 halo) sRGB in [0, 1].
@@ -81,12 +81,12 @@ class Superres:
         return added + bicubic(_cut(window, self.halo - _REACH), factor)
 
     def _convolve(self, name: str, x: Tensor) -> Tensor:
-        """A 3x3 convolution where it needs no padding: one pixel less on each side."""
+        """Convolve 3x3 without padding: one pixel less on each side."""
         return F.conv2d(x, self.tensors[f"{name}.weight"], self.tensors[f"{name}.bias"])
 
 
 def bicubic(window: Tensor, factor: int) -> Tensor:
-    """What lies two pixels inside a picture, enlarged by Keys' bicubic (a = -1/2); not clamped.
+    """Enlarge what lies two pixels inside a picture by Keys' bicubic (a = -1/2); not clamped.
 
     The same numbers as ``pictures.resize``, but from the very same weights at every place: a
     picture in pieces gives what the whole gives.
@@ -109,7 +109,7 @@ def bicubic(window: Tensor, factor: int) -> Tensor:
 
 @cache
 def load_superres(variant: Variant = "faithful") -> Superres:
-    """The network in the package, in float32.
+    """Load the network in the package, in float32.
 
     Args:
         variant: "faithful", made for the smallest error; "sharp", which also cleans what JPEG left.
@@ -128,7 +128,7 @@ def load_superres(variant: Variant = "faithful") -> Superres:
 
 
 def read_superres(path: Path) -> Superres:
-    """The network in a file, its weights in float32.
+    """Read the network in a file, its weights in float32.
 
     Raises:
         WeightsError: the file is missing, damaged or of another network.
@@ -142,18 +142,18 @@ def read_superres(path: Path) -> Superres:
 
 
 def _laid_out(tensor: Tensor) -> Tensor:
-    """Channels last, where there are any: convolutions run faster so."""
+    """Lay out a tensor channels last, where it has channels: convolutions run faster so."""
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
 def _cut(x: Tensor, margin: int) -> Tensor:
-    """Without so many pixels on each side."""
+    """Cut off this many pixels on each side."""
     return x[..., margin : x.shape[-2] - margin, margin : x.shape[-1] - margin]
 
 
 @cache
 def _taps(factor: int) -> Tensor:
-    """Weights (factor, 5) of the five nearest pixels for each place within one, in float64."""
+    """Return the weights (factor, 5) of the five nearest pixels for each place within one, in float64."""
     places = (torch.arange(factor, dtype=torch.float64) + 0.5) / factor - 0.5
     distance = (places[:, None] - torch.arange(-2, 3, dtype=torch.float64)).abs()
     near = 1.5 * distance**3 - 2.5 * distance**2 + 1

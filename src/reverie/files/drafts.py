@@ -1,4 +1,4 @@
-"""Drafts: files that are written beside their place, and take it whole, in one step."""
+"""Drafts: files written beside their targets, which they replace as a whole, in one step."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Draft:
         return self._is_at(self.target)
 
     def create(self, path: Path | None = None) -> bool:
-        """Put it where nothing lies; whether that could be done, or the very same bytes lie there already.
+        """Put it at a free path; True if that succeeded, or if the very same bytes lie there already.
 
         Args:
             path: another name in the target's folder.
@@ -67,7 +67,7 @@ class Draft:
         return next(path for path in numbered(self.target) if self.create(path))
 
     def _finish(self) -> None:
-        """Push it down to the disk; nothing more is written into it."""
+        """Flush it to the disk; nothing more is written into it."""
         if not self.file.closed:
             self.file.close()
             _flush(self.path)
@@ -83,7 +83,7 @@ Placing = Callable[[AnyPath], AbstractContextManager[Draft]]
 
 @contextmanager
 def drafting(target: Path, *, partial: Path | None = None) -> Iterator[Draft]:
-    """A draft of a file; where it is not placed, or after any exception, it is gone when the block ends.
+    """Open a draft of a file; unless it is placed, or after any exception, it is removed when the block ends.
 
     Args:
         target: where the file belongs; its folder must exist.
@@ -106,7 +106,7 @@ def drafting(target: Path, *, partial: Path | None = None) -> Iterator[Draft]:
 
 @contextmanager
 def replacing(path: AnyPath) -> Iterator[Draft]:
-    """A file that the user named: once the block ends well, it takes the place of what lay there.
+    """Write a file that the user named: once the block succeeds, it replaces what lay there.
 
     It has the permissions of the file it replaces; a link stays a link, to the new file.
 
@@ -125,7 +125,7 @@ def replacing(path: AnyPath) -> Iterator[Draft]:
 
 @contextmanager
 def adding(path: AnyPath) -> Iterator[Draft]:
-    """A file that the user did not name: what lies there stays, and this one gets a number.
+    """Write a file that the user did not name: what lies there stays, and this one gets a number.
 
     Where the very same bytes lie there already, nothing is written. The draft says where it is placed.
 
@@ -139,7 +139,7 @@ def adding(path: AnyPath) -> Iterator[Draft]:
 
 @contextmanager
 def creating(path: AnyPath) -> Iterator[Draft]:
-    """A file that the user did not name, and that can have no other name.
+    """Write a file that the user did not name, and that can have no other name.
 
     Raises:
         FileError: as for `drafting`; something else lies there.
@@ -151,7 +151,7 @@ def creating(path: AnyPath) -> Iterator[Draft]:
 
 
 def write_bytes(path: AnyPath, data: bytes) -> None:
-    """Replace a file which the user named, whole.
+    """Replace a file that the user named, whole.
 
     Raises:
         FileError: as for `replacing`.
@@ -171,7 +171,7 @@ def check_writable(path: AnyPath) -> None:
 
 
 def resolved(path: AnyPath) -> Path:
-    """The real file behind links, where one may be written.
+    """Return the real file behind links, if it may be written.
 
     Raises:
         FileError: as for `replacing`.
@@ -195,7 +195,7 @@ def _check_folder(target: Path) -> None:
 
 
 def _partial(target: Path) -> Path:
-    """A name that nobody has, with the same suffix."""
+    """Return a name that is not taken, with the same suffix."""
     return target.with_name(f".{target.stem[:40]}.{secrets.token_hex(6)}.partial{target.suffix}")
 
 
@@ -210,12 +210,13 @@ def _opened(target: Path, partial: Path) -> Iterator[Draft]:
         try:
             yield draft
         finally:
-            file.close()
+            with contextlib.suppress(OSError):  # what a full disk refused is tried once more, and is told already
+                file.close()
             _discard(partial)
 
 
 def _linked(draft: Path, path: Path) -> bool:
-    """Whether a draft could be put where nothing lay, in one step that nothing can come between."""
+    """Put a draft at a free path in one atomic step; return False if the path is taken."""
     try:
         os.link(draft, path)
     except FileExistsError:
@@ -228,12 +229,12 @@ def _linked(draft: Path, path: Path) -> bool:
 
 
 def _same(draft: Path, path: Path) -> bool:
-    """Whether a plain file holds the same bytes."""
+    """True if a plain file holds the same bytes."""
     return is_plain(path) and filecmp.cmp(draft, path, shallow=False)
 
 
 def _claimed(draft: Path, path: Path) -> bool:
-    """The same where a disk knows no links: the name is taken by an empty file first."""
+    """Do the same on a disk without links: take the name by an empty file first."""
     try:
         path.open("xb").close()
     except FileExistsError:
@@ -245,7 +246,7 @@ def _claimed(draft: Path, path: Path) -> bool:
 
 
 def _flush(path: Path) -> None:
-    """Push a file's bytes down to the disk."""
+    """Flush a file's bytes to the disk."""
     descriptor = os.open(path, os.O_RDWR)
     try:
         os.fsync(descriptor)
@@ -254,7 +255,7 @@ def _flush(path: Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Push a new name down to the disk, where the system can."""
+    """Flush a new name to the disk, where the system can."""
     with contextlib.suppress(OSError):  # some systems cannot open or flush a folder
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -25,7 +25,7 @@ _MARK = "files that Reverie wrote here"
 
 
 class Owned:
-    """A folder at work: locked by this process, and with a journal of what Reverie wrote into it.
+    """A folder in use: locked by this process, and with a journal of what Reverie wrote into it.
 
     Names are relative to it, with ``/`` between folders.
 
@@ -41,15 +41,15 @@ class Owned:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All that was ever written here, whether it is still there or not."""
+        """Names of all that was ever written here, whether it is still there or not."""
         return tuple(self._names)
 
     def has(self, name: str) -> bool:
-        """Whether a file is there that Reverie wrote here."""
+        """True if a file that Reverie wrote here is still there."""
         return name in self._names and _is_within(self.path, name)
 
-    def strangers(self) -> tuple[str, ...]:
-        """What lies here, at the top, and was not written by Reverie."""
+    def foreign(self) -> tuple[str, ...]:
+        """Return the entries at the top of the folder that Reverie did not write."""
         ours = {JOURNAL, _PARTIAL, *(PurePosixPath(name).parts[0] for name in self._names)}
         return tuple(sorted(path.name for path in self.path.iterdir() if path.name not in ours))
 
@@ -63,7 +63,7 @@ class Owned:
             raise FileError(f"'{name}' in '{self.path}' was not written by this, and is not replaced; {_ELSEWHERE}")
 
     def begin(self, *, made: bool) -> None:
-        """Say in an empty journal whose it is, and whether the folder was made for it."""
+        """Note in an empty journal whose it is, and whether the folder was made for it."""
         self._note({"reverie": _MARK, "made": made})
         self._made = made
 
@@ -81,7 +81,7 @@ class Owned:
 
     @contextmanager
     def replacing(self, path: AnyPath) -> Iterator[Draft]:
-        """A file of this folder; what Reverie wrote there before is replaced.
+        """Write a file of this folder; what Reverie wrote there before is replaced.
 
         Args:
             path: of the file, or its name in this folder.
@@ -99,7 +99,7 @@ class Owned:
 
     @contextmanager
     def beside(self, path: AnyPath, fill: Callable[[Draft], object] = Draft.add) -> Iterator[Draft]:
-        """A file outside of this folder that the same run writes: what it wrote there before is replaced.
+        """Write a file outside of this folder for the same run: what the run wrote there before is replaced.
 
         Args:
             path: of the file; what lies there and is not, byte for byte, what the run wrote there last, stays.
@@ -137,8 +137,8 @@ class Owned:
         for folder in {parent for name in names for parent in PurePosixPath(name).parents if parent.parts}:
             _remove_empty_up(self.path, folder)
 
-    def vanish(self) -> tuple[str, ...]:
-        """Remove all that Reverie wrote here, and the folder, if Reverie made it; what is another's stays.
+    def remove_all(self) -> tuple[str, ...]:
+        """Remove all that Reverie wrote here, and the folder, if Reverie made it; other files stay.
 
         Returns:
             The names of what stays.
@@ -158,17 +158,17 @@ class Owned:
         return ()
 
     def _note(self, *lines: Mapping[str, object]) -> None:
-        text = "".join(f"\n{json.dumps(line)}" for line in lines)
+        left = "".join(f"\n{json.dumps(line)}" for line in lines).encode()
         try:
-            self._journal.write(text.encode())
-            self._journal.flush()
+            while left:
+                left = left[self._journal.write(left) :]
         except OSError as error:
             raise unwritable(self.path, error) from error
 
 
 @contextmanager
 def own(path: Path, *, others: Others = "never", beside: str = "name another folder") -> Iterator[Owned]:
-    """A folder of Reverie's, made where it is missing, for this process alone until the block ends.
+    """Own a folder of Reverie's, made if it is missing, for this process alone until the block ends.
 
     Where nothing was written into it, nothing of it is left then.
 
@@ -188,7 +188,7 @@ def own(path: Path, *, others: Others = "never", beside: str = "name another fol
     try:
         if not is_owned(path):
             _check_new(path, beside, others=others)
-        file = (path / JOURNAL).open("a+b")
+        file = (path / JOURNAL).open("a+b", buffering=0)  # what a full disk refused is not tried again
     except OSError as error:
         if made:
             remove_empty(path)
@@ -200,27 +200,27 @@ def own(path: Path, *, others: Others = "never", beside: str = "name another fol
         _remove(path, _PARTIAL)  # a killed process left it half written
         if not is_owned(path):
             folder.begin(made=made)
-        if others == "never" and (strangers := folder.strangers()):
-            raise _strange(path, strangers[0], beside)
+        if others == "never" and (foreign := folder.foreign()):
+            raise _foreign_file(path, foreign[0], beside)
         try:
             yield folder
         finally:
             if not folder.names:
-                folder.vanish()
+                folder.remove_all()
 
 
 def written_in(path: Path) -> frozenset[str]:
-    """The names that a folder's journal says Reverie wrote there; none where there is no journal."""
+    """Return the names that Reverie wrote in a folder, by its journal; none if there is no journal."""
     return frozenset(_written(path))
 
 
 def is_owned(path: Path) -> bool:
-    """Whether a folder has a journal of Reverie's."""
+    """True if a folder has a journal of Reverie's."""
     return any(line.get("reverie") == _MARK for line in _lines(path / JOURNAL))
 
 
 def make_folder(path: Path, *, beside: str = "name another") -> bool:
-    """Make a folder, and those around it; whether it was missing.
+    """Make a folder, and its parents; return whether it was missing.
 
     Raises:
         FileError: it cannot be made.
@@ -234,7 +234,7 @@ def make_folder(path: Path, *, beside: str = "name another") -> bool:
 
 
 def new_folder(path: Path) -> bool:
-    """Make a folder that nobody has, not even one who asks at the same time; whether that could be done.
+    """Make a new folder, atomically; return False if it exists already.
 
     Raises:
         FileError: it cannot be made, for another reason.
@@ -258,7 +258,7 @@ _ELSEWHERE = "move it away, or name another folder"
 
 
 def _lines(path: Path) -> Iterator[dict[str, object]]:
-    """The journal's lines; a damaged one says nothing."""
+    """Yield the journal's lines; damaged ones are skipped."""
     if not is_plain(path):
         return
     for text in path.read_bytes().split(b"\n"):
@@ -278,14 +278,14 @@ def _written(path: Path) -> Iterator[str]:
 
 
 def _is_name(name: object) -> TypeGuard[str]:
-    """Whether a journal's word is a name inside its folder."""
+    """True if a journal's word is a name inside its folder."""
     if not isinstance(name, str) or not name or "\0" in name or (os.name == "nt" and {"\\", ":"} & set(name)):
         return False
     return not name.startswith("/") and not {"", ".", ".."} & set(name.split("/"))
 
 
 def _lies(folder: Path, name: str) -> bool:
-    """Whether anything lies there, or a link or a file where a folder belongs."""
+    """True if anything lies there, or a link or a file where a folder belongs."""
     between = [folder / part for part in PurePosixPath(name).parents if part.parts]
     return os.path.lexists(folder / name) or any(os.path.lexists(p) and not _is_folder(p) for p in between)
 
@@ -295,7 +295,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _is_within(folder: Path, name: str) -> bool:
-    """Whether a plain file lies there, with no link on the way."""
+    """True if a plain file lies there, with no link on the way."""
     path = folder / name
     between = [folder / part for part in PurePosixPath(name).parents if part.parts]
     return is_plain(path) and all(map(_is_folder, between))
@@ -316,18 +316,18 @@ def _check_new(path: Path, beside: str, *, others: Others) -> None:
     """Refuse a folder that has no journal of ours and is not empty, or has something else in its journal's place."""
     names = sorted(each.name for each in path.iterdir())
     if JOURNAL in names and not (is_plain(path / JOURNAL) and not (path / JOURNAL).stat().st_size):
-        raise _strange(path, JOURNAL, beside)
-    strangers = [name for name in names if name != JOURNAL]
-    if strangers and others != "always":
-        raise _strange(path, strangers[0], beside)
+        raise _foreign_file(path, JOURNAL, beside)
+    foreign = [name for name in names if name != JOURNAL]
+    if foreign and others != "always":
+        raise _foreign_file(path, foreign[0], beside)
 
 
 def _is_at(file: IO[bytes], path: Path) -> bool:
-    """Whether an open file is still the one that lies at a path."""
+    """True if an open file is still the one at a path."""
     return is_plain(path) and os.path.samestat(os.fstat(file.fileno()), path.lstat())
 
 
-def _strange(path: Path, name: str, beside: str) -> FileError:
+def _foreign_file(path: Path, name: str, beside: str) -> FileError:
     return FileError(f"this needs a folder that is new or empty; '{path}' holds '{name}'; {beside}.")
 
 

@@ -12,7 +12,7 @@ from typing import IO
 
 @contextmanager
 def one_at_a_time(path: Path) -> Iterator[Iterator[None]]:
-    """One process at a time: exhaust what is given, and it is your turn until the block ends.
+    """Admit one process at a time: exhaust what is given, and it is your turn until the block ends.
 
     Args:
         path: of a file that serves nothing else; made where it is missing.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def numbered(path: Path) -> Iterator[Path]:
-    """The path itself, then ``cat-2.png``, ``cat-3.png``…"""
+    """Yield the path itself, then ``cat-2.png``, ``cat-3.png``…"""
     yield path
     for number in itertools.count(2):
         yield path.with_name(f"{path.stem}-{number}{path.suffix}")

@@ -12,7 +12,7 @@ from reverie.files.reasons import is_plain
 
 @contextmanager
 def append(path: Path, *, anew: bool = False) -> Iterator[BinaryIO]:
-    """A file of our own, to write on at its end.
+    """Open a file of our own to append to it.
 
     Args:
         path: in a place where nobody else writes.

@@ -1,4 +1,4 @@
-"""Why something cannot be written, in words."""
+"""Reasons why something cannot be written, in words."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def unwritable(path: object, error: OSError | ValueError) -> FileError:
-    """The error for a file that the system does not let us write, or whose name it does not take."""
+    """Return the error for a file that the system does not let us write, or whose name it refuses."""
     reason = f"{getattr(error, 'strerror', None) or error}; write elsewhere"
     reason = _UNREACHABLE.get(getattr(error, "errno", None) or 0, reason)
     return FileError(f"cannot write '{path}': {reason}")
@@ -61,7 +61,7 @@ def check_target(path: object, target: Path) -> None:
 
 
 def is_plain(path: Path) -> bool:
-    """Whether a regular file lies there, and no link to one."""
+    """True if a regular file lies there, and not a link to one."""
     try:
         return stat.S_ISREG(path.lstat().st_mode)
     except (OSError, ValueError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,12 +31,12 @@ class Reservation:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The names, in their order."""
+        """Reserved names, in their order."""
         return tuple(self._files)
 
     @contextmanager
     def filling(self, path: AnyPath) -> Iterator[Draft]:
-        """A file for a name that was reserved, by this process or one that was killed; any other is as in `adding`.
+        """Write a file at a name that was reserved, by this process or one that was killed; others as in `adding`.
 
         Raises:
             FileError: as for `drafting`.
@@ -67,7 +69,7 @@ def _alone(base: Path) -> Sequence[Path]:
 
 @contextmanager
 def reserve(bases: Iterable[Path], family: Callable[[Path], Sequence[Path]] = _alone) -> Iterator[Reservation]:
-    """Take the first family of names of which nobody has any, until the block ends.
+    """Reserve the first family of names none of which is taken, until the block ends.
 
     Args:
         bases: names that families are named after, endlessly many; their folder exists.
@@ -88,14 +90,14 @@ def reserve(bases: Iterable[Path], family: Callable[[Path], Sequence[Path]] = _a
 
 
 def is_reserved(path: Path) -> bool:
-    """Whether a name is reserved and nothing was put there yet."""
+    """True if a name is reserved and nothing has been put there yet."""
     if not is_plain(path) or path.stat().st_size != len(MARK):
         return False
     return path.read_bytes() == MARK
 
 
 def _taken(base: Path, family: Sequence[Path]) -> Reservation | None:
-    """All names of a family, or none."""
+    """Take all names of a family, or none."""
     files: dict[Path, IO[bytes]] = {}
     for path in family:
         file = _new(path) or _left_behind(path)
@@ -108,24 +110,26 @@ def _taken(base: Path, family: Sequence[Path]) -> Reservation | None:
 
 def _new(path: Path) -> IO[bytes] | None:
     try:
-        file = path.open("x+b")
+        file = path.open("x+b", buffering=0)
     except FileExistsError:
         return None
     except (OSError, ValueError) as error:
         raise unwritable(path, error) from error
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     try:
         locked(file)
-        file.write(MARK)
-        file.flush()
+        failed = None if file.write(MARK) == len(MARK) else full  # as much is written as there is room for
     except OSError as error:
+        failed = error
+    if failed:
         file.close()
         path.unlink(missing_ok=True)
-        raise unwritable(path, error) from error
+        raise unwritable(path, failed) from failed
     return file
 
 
 def _left_behind(path: Path) -> IO[bytes] | None:
-    """A name that a killed process had reserved: its lock is gone with it."""
+    """Take over a name that a killed process had reserved: its lock is gone with it."""
     with contextlib.suppress(OSError):
         if is_reserved(path):
             file = path.open("r+b")

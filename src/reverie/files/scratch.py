@@ -1,4 +1,4 @@
-"""Scratch: what is gone when it is no longer used, in the folder of temporary files."""
+"""Scratch files: they are gone once unused, and lie in the folder of temporary files."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from reverie.files.reasons import FULL, unwritable
 
 
 def scratch_place() -> Path:
-    """The folder of temporary files."""
+    """Return the folder of temporary files."""
     return Path(tempfile.gettempdir())
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder that is removed, with all that is in it, when the block ends."""
+    """Make a folder that is removed, with all that is in it, when the block ends."""
     with tempfile.TemporaryDirectory(prefix="reverie-") as folder:
         yield Path(folder)
 
 
 def mapped(size: int) -> mmap.mmap:
-    """Writable memory that the system may put on the disk, in a file without a name; all zero.
+    """Map writable memory that the system may put on the disk, in a file without a name; all zero.
 
     It lasts as long as something refers to it.
 
@@ -46,12 +46,12 @@ def mapped(size: int) -> mmap.mmap:
 
 
 def nowhere() -> TextIO:
-    """A text file that takes everything and keeps nothing."""
+    """Return a text file that discards everything."""
     return open(os.devnull, "w", encoding="utf8")  # noqa: PTH123 (its user closes it)
 
 
 def _fill(file: int, size: int) -> None:
-    """Take the room now: a map on a full disk would end the process without a word."""
+    """Allocate the room now: a map on a full disk would kill the process without a message."""
     if hasattr(os, "posix_fallocate"):
         try:
             os.posix_fallocate(file, 0, size)

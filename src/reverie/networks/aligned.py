@@ -1,4 +1,4 @@
-"""Where numbers lie in memory, on which the last bits of a product may depend."""
+"""The alignment of tensors in memory, on which the last bits of a product may depend."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ALIGNMENT = 64
 
 
 def aligned(x: Tensor) -> Tensor:
-    """The tensor at an address like PyTorch's own: a copy where it came from elsewhere and lies otherwise.
+    """Align a tensor as PyTorch's own are: a copy if it came from elsewhere and is aligned otherwise.
 
     Products of matrices and vectors, and float64 convolutions made of them, add in another order where their numbers
     begin at an address that is no multiple of 16 bytes; NumPy, files mapped into memory and slices give such.

@@ -1,4 +1,4 @@
-"""What the rows of a network's table compute, forwards and backwards."""
+"""The arithmetic of the rows of a network's table, forwards and backwards."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Filters(nn.Module):
     """The weight and bias of one convolution."""
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        """Keep them, frozen."""
+        """Store them, frozen."""
         super().__init__()
         self.weight = nn.Parameter(aligned(weight), requires_grad=False)
         self.bias = nn.Parameter(aligned(bias), requires_grad=False)
 
 
 def convolve(x: Tensor, filters: Filters, op: Conv) -> Tensor:
-    """A convolution of a map (B, C, h, w), its border as the row says."""
+    """Convolve a map (B, C, h, w), its border as the row says."""
     window, padding = op.window, op.window.padding
     if window.wraps:
         x, padding = _wrapped(x, window), (0, 0)
@@ -35,7 +35,7 @@ def convolve(x: Tensor, filters: Filters, op: Conv) -> Tensor:
 
 
 def pool(x: Tensor, op: Pool) -> Tensor:
-    """A max or average pool of a map (B, C, h, w)."""
+    """Pool a map (B, C, h, w) by maximum or average."""
     if op.window.wraps:
         x, op = _wrapped(x, op.window), replace(op, window=Window(op.window.kernel, op.window.stride))
     window = op.window
@@ -57,19 +57,19 @@ def pool(x: Tensor, op: Pool) -> Tensor:
 
 
 def _wrapped(x: Tensor, window: Window) -> Tensor:
-    """The map with as much of its other side beyond each edge as whole windows read."""
+    """Pad the map circularly by as much as whole windows read."""
     around = window.around((x.shape[-2], x.shape[-1]))
     return F.pad(x, around, mode="circular") if any(around) else x
 
 
 def _halves(x: Tensor, window: Window) -> bool:
-    """Whether a pool is the plain 2x2 one on an even map."""
+    """True if a pool is the plain 2x2 one on an even map."""
     plain = window.kernel == window.stride == (2, 2) and window.padding == (0, 0)
     return plain and x.shape[-1] % 2 == 0 and x.shape[-2] % 2 == 0
 
 
 def _divisor(op: Pool) -> int | None:
-    """What to divide a window's sum by to average and scale in one pass, where all are full."""
+    """Return the divisor of a window's sum that averages and scales in one pass, if all windows are full."""
     divisor = math.prod(op.window.kernel) / op.scale
     full = op.window.padding == (0, 0) and not op.window.ceil
     return int(divisor) if full and op.scale != 1.0 and divisor.is_integer() else None

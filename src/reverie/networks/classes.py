@@ -1,4 +1,4 @@
-"""Class names, and finding one from what a person types."""
+"""Class names, and finding one by what a person types."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ KINDS: Mapping[str, tuple[tuple[int, int], ...]] = MappingProxyType(
 
 @cache
 def imagenet_classes() -> tuple[str, ...]:
-    """The names of ImageNet's thousand classes, by index."""
+    """Return the names of ImageNet's thousand classes, by index."""
     path = Path(__file__).with_name("imagenet_classes.txt")
     return tuple(path.read_text(encoding="utf-8").splitlines())
 
 
 def find_class(network: Network, text: str) -> int:
-    """The index of the class a person means.
+    """Find the index of the class a person means.
 
     Args:
         network: whose classes are meant.
@@ -79,7 +79,7 @@ def find_class(network: Network, text: str) -> int:
 
 
 def find_classes(network: Network, text: str) -> tuple[int, ...]:
-    """The indices of the classes a person means: one, or a kind of them.
+    """Find the indices of the classes a person means: one, or a kind of them.
 
     Args:
         network: whose classes are meant.

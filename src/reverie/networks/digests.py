@@ -12,7 +12,7 @@ _SETTLED = 2.0  # seconds after a change in which another need not show in a fil
 
 
 def hash_file(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal; read again only where its place, size or times have changed.
+    """Return the sha256 of a file, in hexadecimal; read again only if its path, size or times have changed.
 
     Raises:
         OSError: it cannot be read.

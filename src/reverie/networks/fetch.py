@@ -1,4 +1,4 @@
-"""Downloads that go on where they were cut off, are checked, and happen once at a time."""
+"""Downloads that resume where they were cut off, are checked, and run one at a time."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a download is, in bytes; ``total`` is None when the server does not say."""
+    """Progress of a download in bytes; ``total`` is None if the server does not tell."""
 
     done: int
     total: int | None
 
 
 def fetch(checkpoint: Checkpoint, folder: Path) -> Iterator[Progress]:
-    """Download a published file into a folder, going on where an earlier attempt was cut off.
+    """Download a published file into a folder, resuming an earlier attempt.
 
     The file appears under its name only when it is whole and its sha256 is right.
 
@@ -98,7 +98,7 @@ def _download(checkpoint: Checkpoint, part: Path) -> Generator[Progress, None, N
 
 
 def _receive(checkpoint: Checkpoint, part: Path) -> Generator[Progress, None, int | None]:
-    """One connection's worth of bytes; returns the whole file's size, if the server tells."""
+    """Receive one connection's bytes; return the whole file's size, if the server tells."""
     start = size_so_far(part)
     request = urllib.request.Request(checkpoint.address, headers={"User-Agent": "reverie"})
     if start:
@@ -124,7 +124,7 @@ def _receive(checkpoint: Checkpoint, part: Path) -> Generator[Progress, None, in
 
 
 def _is_transport(error: Exception) -> bool:
-    """Whether an error is the network's, and not the disk's."""
+    """True if an error comes from the network, not from the disk."""
     network = (http.client.HTTPException, urllib.error.URLError, ConnectionError, TimeoutError)
     return isinstance(error, network)
 
@@ -138,11 +138,11 @@ def _unreachable(checkpoint: Checkpoint, reason: object) -> str:
 
 
 def mismatch(path: Path, digest: str, checkpoint: Checkpoint) -> str:
-    """That a file is not the published one, in words."""
+    """Return the message that a file is not the published one."""
     expected = checkpoint.sha256[:8]
     return f"'{path.name}' must have sha256 {expected}...; it has {digest[:8]}..."
 
 
 def size_so_far(path: Path) -> int:
-    """Bytes in a file, 0 where there is none."""
+    """Return the bytes in a file, 0 if there is none."""
     return path.stat().st_size if path.exists() else 0

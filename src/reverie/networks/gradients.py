@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 class Leaky(torch.autograd.Function):
-    """max(0, x), whose backward pass is that of a leaky rectifier: units that are off still learn their way up.
+    """max(0, x) with the backward pass of a leaky rectifier, so that gradients reach units that are off.
 
     Source: the redirected gradients of Olah, Mordvintsev & Schubert (2017), for all steps.
     """

@@ -1,4 +1,4 @@
-"""One way to write a network: a short table of named nodes, and the arithmetic of what they see."""
+"""Networks as short tables of named nodes, and the arithmetic of their receptive fields."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Geometry:
-    """What feature ``i`` of a layer sees: pixels ``i*stride - left`` to ``i*stride + right``.
+    """The receptive field of feature ``i`` of a layer: pixels ``i*stride - left`` to ``i*stride + right``.
 
     Exact through branches and along both axes (the wider one counts). ``left`` may be negative,
     when a network without padding looks only ahead.
@@ -66,12 +66,12 @@ class Geometry:
 
     @property
     def offset(self) -> float:
-        """Where the centre of feature 0's field lies, in px from the centre of pixel 0."""
+        """Position of the centre of feature 0's field, in px from the centre of pixel 0."""
         return (self.right - self.left) / 2
 
     @property
     def halo(self) -> int:
-        """Pixels to keep on each side of owned ones: a multiple of the stride, exact on both sides.
+        """Return the pixels to keep on each side of owned ones: a multiple of the stride, exact on both sides.
 
         Owning pixels [a, b), both multiples of the stride, means owning features [a, b)/stride;
         they are computed from the pixels [a - halo, b + halo) to rounding.
@@ -80,12 +80,12 @@ class Geometry:
         return -(-reach // self.stride) * self.stride
 
     def pixels(self, start: int, stop: int) -> Pair:
-        """The half-open pixel range that features [start, stop) read, borders not clipped."""
+        """Return the half-open pixel range that features [start, stop) read, borders not clipped."""
         return start * self.stride - self.left, (stop - 1) * self.stride + self.right + 1
 
 
 def _rectifies(op: Op, leak: float) -> bool:
-    """Whether an op is a rectifier; a stranger's is exchanged for ours only where it is to leak."""
+    """True if an op is a rectifier; a foreign one is replaced by ours only if it is to leak."""
     return isinstance(op, Relu) or (leak > 0 and isinstance(op, Call) and isinstance(op.function, nn.ReLU))
 
 
@@ -114,7 +114,7 @@ class Blueprint:
         return tuple(node.name for node in self.nodes if not node.hidden)
 
     def node(self, layer: str) -> Node:
-        """The row of a layer.
+        """Return the row of a layer.
 
         Raises:
             LayerNotFound: if there is none of that name.
@@ -127,7 +127,7 @@ class Blueprint:
         raise LayerNotFound(f"layer '{layer}' is not in {self.name};{' did' + hint if hint else ''} {way}")
 
     def ancestors(self, layers: Iterable[str]) -> tuple[Node, ...]:
-        """The rows needed for some layers, those included, in the table's order."""
+        """Return the rows needed for some layers, those included, in the table's order."""
         needed = {self.node(layer).name for layer in layers}
         for node in reversed(self.nodes):
             if node.name in needed:
@@ -135,7 +135,7 @@ class Blueprint:
         return tuple(node for node in self.nodes if node.name in needed)
 
     def channels(self, layer: str) -> int:
-        """How many channels a layer has.
+        """Return the number of channels of a layer.
 
         Raises:
             RecipeError: if that cannot be told without running it.
@@ -148,7 +148,7 @@ class Blueprint:
         return known[layer]
 
     def geometry(self, layer: str) -> Geometry:
-        """What a feature of a layer sees of the picture.
+        """Return the receptive field of a layer's features.
 
         Raises:
             RecipeError: if something before the layer sees the whole picture, or branches disagree.
@@ -161,7 +161,7 @@ class Blueprint:
         return known[layer]
 
     def extent(self, layer: str, size: Pair) -> Pair:
-        """The (h, w) of a layer's map on a picture of ``size`` (H, W)."""
+        """Return the (h, w) of a layer's map on a picture of ``size`` (H, W)."""
         known = {PICTURE: size}
         for node in self.ancestors([layer]):
             window = window_of(node.op)
@@ -173,18 +173,18 @@ class Blueprint:
         return known[layer]
 
     def is_local(self, layer: str) -> bool:
-        """Whether a layer's features see only what lies around them."""
+        """True if each of a layer's features has a bounded receptive field."""
         return all(window_of(node.op) is not None for node in self.ancestors([layer]))
 
     def smallest(self, layer: str) -> int:
-        """The shorter side, in px, a picture needs for a layer to have a feature at all."""
+        """Return the shorter side, in px, that a picture needs for a layer to have a feature at all."""
         side = 1
         while min(self.extent(layer, (side, side))) < 1:
             side += 1
         return side
 
     def cuts(self) -> tuple[str, ...]:
-        """The layers through which everything after them goes: where the table may be run in pieces."""
+        """Return the layers through which everything after them goes: where the table may be run in pieces."""
         last_use = {name: index for index, node in enumerate(self.nodes) for name in node.inputs}
         return tuple(
             node.name
@@ -195,7 +195,7 @@ class Blueprint:
         )
 
     def after(self, layer: str) -> Blueprint:
-        """The table from one of its cuts on: what goes in is that layer's map, as it is."""
+        """Return the table from one of its cuts on: its input is that layer's map, unchanged."""
         index = self.nodes.index(self.node(layer))
         nodes = (
             replace(node, inputs=tuple(PICTURE if name == layer else name for name in node.inputs))
@@ -205,7 +205,7 @@ class Blueprint:
         return replace(self, nodes=tuple(nodes), mean=(0.0,) * channels, std=(1.0,) * channels, of_maps=True)
 
     def with_pooling(self, pooling: Pooling) -> Blueprint:
-        """The same table, with every max pool exchanged for a scaled average when asked."""
+        """Return the table with every max pool replaced by a scaled average, if asked."""
         if pooling == "native":
             return self
         return replace(self, nodes=tuple(_averaged(node) for node in self.nodes))
@@ -223,14 +223,14 @@ class Blueprint:
         return replace(self, nodes=tuple(nodes))
 
     def with_leak(self, leak: float) -> Blueprint:
-        """The same table, whose rectifiers let some of the gradient through where they are off."""
+        """Return the table with rectifiers that let some of the gradient through where they are off."""
         nodes = (replace(node, op=Relu(leak)) if _rectifies(node.op, leak) else node for node in self.nodes)
         return replace(self, nodes=tuple(nodes))
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing a run does: a row, whether it may overwrite its input, and maps to forget."""
+    """One step of a run: a row, whether it may overwrite its input, and maps to free."""
 
     node: Node
     overwrite: bool
@@ -238,7 +238,7 @@ class Step:
 
 
 def schedule(blueprint: Blueprint, layers: Sequence[str]) -> tuple[Step, ...]:
-    """How to run some layers: only their ancestors, in order, forgetting maps early."""
+    """Return the steps that compute some layers: only their ancestors, in order, freeing maps early."""
     nodes = blueprint.ancestors(layers)
     kept = {*layers, PICTURE}
     last_use = {name: index for index, node in enumerate(nodes) for name in node.inputs}
@@ -257,7 +257,7 @@ def schedule(blueprint: Blueprint, layers: Sequence[str]) -> tuple[Step, ...]:
 
 
 def _makes_its_own_map(op: Op) -> bool:
-    """Whether no backward pass and nobody else reads the map this op returns."""
+    """True if no backward pass and no other op reads the map that this op returns."""
     return isinstance(op, Conv | Add)
 
 
@@ -274,13 +274,13 @@ def _wrapping(node: Node) -> Node:
 
 
 def _some(layers: Sequence[str]) -> str:
-    """Layers listed, of many the first and the last."""
+    """List layers, of many the first and the last."""
     shown = layers if len(layers) <= _SHOWN else (*layers[: _SHOWN - 4], f"… ({len(layers)} in all)", *layers[-4:])
     return ", ".join(shown) or "none"
 
 
 def _join(name: str, branches: Sequence[Geometry]) -> Geometry:
-    """The hull of what several branches see."""
+    """Return the hull of several branches' receptive fields."""
     strides = {branch.stride for branch in branches}
     if len(strides) != 1:
         raise RecipeError(f"'{name}' joins maps of strides {sorted(strides)}: no single geometry.")
@@ -292,7 +292,7 @@ def _join(name: str, branches: Sequence[Geometry]) -> Geometry:
 
 
 def _look(node: Node, seen: Geometry, layer: str) -> Geometry:
-    """What a node sees of the picture, when its input has seen ``seen``."""
+    """Return the receptive field of a node whose input has the field ``seen``."""
     window = window_of(node.op)
     if window is None or window.stride[0] != window.stride[1]:
         raise RecipeError(_no_geometry(node.name, layer))
@@ -321,7 +321,7 @@ def conv(
     padding: int | None = None,
     norm: str = "",
 ) -> Node:
-    """A row for a square convolution; ``padding`` keeps the size unless given."""
+    """Return a row for a square convolution; ``padding`` keeps the size unless given."""
     pad = kernel // 2 if padding is None else padding
     window = Window((kernel, kernel), (stride, stride), (pad, pad))
     return Node(name, Conv(channels, window, source=source, norm=norm), (inputs,))
@@ -337,7 +337,7 @@ def rectified(
     stride: int = 1,
     norm: str = "",
 ) -> list[Node]:
-    """Rows for a convolution ``name_pre_relu`` and, named after the branch, its rectifier."""
+    """Return rows for a convolution ``name_pre_relu`` and, named after the branch, its rectifier."""
     before = f"{name}_pre_relu"
     return [
         conv(before, source, channels, kernel, inputs, stride=stride, norm=norm),
@@ -346,7 +346,7 @@ def rectified(
 
 
 def relu(name: str, inputs: str) -> Node:
-    """A row for a rectifier."""
+    """Return a row for a rectifier."""
     return Node(name, Relu(), (inputs,))
 
 
@@ -360,13 +360,13 @@ def pool(
     padding: int = 0,
     ceil: bool = False,
 ) -> Node:
-    """A row for a square pool."""
+    """Return a row for a square pool."""
     window = Window((kernel, kernel), (stride, stride), (padding, padding), ceil=ceil)
     return Node(name, Pool(kind, window), (inputs,))
 
 
 def weight_shapes(blueprint: Blueprint) -> dict[str, tuple[int, int, int, int]]:
-    """The shape of every convolution's weight: (out, in / groups, kernel h, kernel w)."""
+    """Return the shape of every convolution's weight: (out, in / groups, kernel h, kernel w)."""
     channels = {PICTURE: len(blueprint.mean)}
     shapes = {}
     for node in blueprint.nodes:

@@ -77,7 +77,7 @@ class Network(nn.Module):
 
     @property
     def name(self) -> str:
-        """What ``load`` calls this network."""
+        """Name under which ``load`` knows this network."""
         return self.blueprint.name
 
     @property
@@ -112,19 +112,19 @@ class Network(nn.Module):
 
     @property
     def periodic(self) -> bool:
-        """Whether pictures go on round their edges, as those of a seamless tile do."""
+        """True if pictures wrap round their edges, as those of a seamless tile do."""
         return any(isinstance(node.op, Conv | Pool) and node.op.window.wraps for node in self.blueprint.nodes)
 
     def channels(self, layer: str) -> int:
-        """How many channels a layer has."""
+        """Return the number of channels of a layer."""
         return self.blueprint.channels(layer)
 
     def stride(self, layer: str) -> int:
-        """How many pixels apart a layer's features lie."""
+        """Return the distance between a layer's features in pixels."""
         return self.geometry(layer).stride
 
     def geometry(self, layer: str) -> Geometry:
-        """What a feature of a layer sees of the picture.
+        """Return the receptive field of a layer's features.
 
         Raises:
             LayerNotFound: if there is no such layer.
@@ -133,7 +133,7 @@ class Network(nn.Module):
         return self.blueprint.geometry(layer)
 
     def extent(self, layer: str, size: tuple[int, int]) -> tuple[int, int]:
-        """The (h, w) of a layer's map on a picture of ``size`` (H, W); where arithmetic cannot tell, it is run once."""
+        """Return the (h, w) of a layer's map on a picture of ``size`` (H, W); if need be, run it once."""
         if self.blueprint.is_local(layer):
             return self.blueprint.extent(layer, size)
         if (layer, size) not in self._extents:
@@ -144,21 +144,21 @@ class Network(nn.Module):
         return self._extents[layer, size]
 
     def smallest(self, layer: str) -> int:
-        """The shorter side, in px, that a picture needs for a layer to have a feature at all."""
+        """Return the shorter side, in px, that a picture needs for a layer to have a feature at all."""
         return self.blueprint.smallest(layer)
 
     def density(self, layers: Iterable[str]) -> dict[str, float]:
-        """Floats per pixel of the picture in each map that a run to these layers makes."""
+        """Return the floats per pixel of the picture in each map that a run to these layers makes."""
         steps = self._plan(tuple(dict.fromkeys(layers)))
         made = [step.node.name for step in steps if not step.overwrite]
         return {name: self.channels(name) / self.stride(name) ** 2 for name in made}
 
     def cuts(self) -> tuple[str, ...]:
-        """The layers through which everything after them goes: where the network may be run in pieces."""
+        """Return the layers through which everything after them goes: where the network may be run in pieces."""
         return self.blueprint.cuts()
 
     def after(self, layer: str) -> Network:
-        """What follows one of the cuts, as a network whose picture is that layer's map; the weights are shared."""
+        """Return the rest of the network after a cut; its input is that layer's map, its weights are shared."""
         if layer not in self._pieces:
             piece = copy.copy(self)
             piece.blueprint = self.blueprint.after(layer)
@@ -167,7 +167,7 @@ class Network(nn.Module):
         return self._pieces[layer]
 
     def with_leak(self, leak: float) -> Network:
-        """The same network, whose rectifiers let this share of the gradient through while they are off.
+        """Return the network with rectifiers that let this share of the gradient through while they are off.
 
         Raises:
             RecipeError: a leak outside [0, 1].
@@ -180,7 +180,7 @@ class Network(nn.Module):
         return twin
 
     def with_precision(self, dtype: torch.dtype, channels_last: bool = False) -> Network:
-        """The same network computing in ``dtype``, its maps kept channels-last or not.
+        """Return the network computing in ``dtype``, its maps kept channels-last or not.
 
         Channels-last is what makes bfloat16 fast on a CPU. The original is left as it was.
         """
@@ -195,7 +195,7 @@ class Network(nn.Module):
         return twin
 
     def forward(self, x: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """The maps of some layers, computing only what they need.
+        """Compute the maps of some layers, and only what they need.
 
         Args:
             x: pictures, (B, 3, H, W), sRGB in [0, 1], any floating dtype.
@@ -220,10 +220,10 @@ class Network(nn.Module):
     if TYPE_CHECKING:
 
         def __call__(self, x: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-            """As ``forward``."""
+            """Compute maps as ``forward`` does."""
 
     def _maps(self, x: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
-        """The maps of some layers of a normalised picture."""
+        """Compute the maps of some layers of a normalised picture."""
         maps = {PICTURE: x}
         for step in self._plan(layers):
             maps[step.node.name] = self._run(step, [maps[name] for name in step.node.inputs])
@@ -250,14 +250,14 @@ class Network(nn.Module):
         for layer in layers:
             if self.blueprint.is_local(layer) and min(self.extent(layer, size)) < 1:
                 raise PictureError(
-                    f"a picture of {size[0]}x{size[1]} px is too small for '{layer}' of"
+                    f"a picture of {size[1]}x{size[0]} px is too small for '{layer}' of"
                     f" {self.name}; make its shorter side at least"
                     f" {self.blueprint.smallest(layer)} px."
                 )
         self._fitting.add((layers, size))
 
     def _normalise(self, x: Tensor) -> Tensor:
-        """(x - mean) / std in float32 or better, cast once at the end."""
+        """Compute (x - mean) / std in float32 or better, cast once at the end."""
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         if self.blueprint.of_maps:
             return x.to(dtype=self.dtype, memory_format=layout)
@@ -271,7 +271,7 @@ class Network(nn.Module):
         return torch.addcmul(shift, x, scale).to(dtype=self.dtype, memory_format=layout)
 
     def _scale(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """1 / std and -mean / std as (1, C, 1, 1), made once per device and dtype."""
+        """Return 1 / std and -mean / std as (1, C, 1, 1), made once per device and dtype."""
         key = (x.device, x.dtype)
         if key not in self._scales:
             mean, std = (
@@ -301,7 +301,7 @@ class Network(nn.Module):
 
 
 def fingerprint(module: nn.Module) -> str:
-    """The sha256 of a module's weights and buffers, names included."""
+    """Return the sha256 of a module's weights and buffers, names included."""
     digest = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
         digest.update(name.encode())

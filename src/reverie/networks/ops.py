@@ -1,4 +1,4 @@
-"""What a row of a network's table can do, and what one of its features reads."""
+"""The operations of a network's table, and the window of its input that each feature reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Padding = Literal["zeros", "replicate", "circular"]
 
 @dataclass(frozen=True)
 class Window:
-    """What one feature reads of its input map, along (rows, columns).
+    """The window of the input map that one feature reads, along (rows, columns).
 
     Where it ``wraps``, the map goes on beyond its right edge with its left one, and so downwards.
     """
@@ -29,20 +29,20 @@ class Window:
     wraps: bool = False
 
     def before(self) -> int:
-        """How far a feature looks back from ``index * stride``, in input positions."""
+        """Return the input positions read before ``index * stride``."""
         return max(self.padding)
 
     def after(self) -> int:
-        """How far a feature looks ahead of ``index * stride``, in input positions."""
+        """Return the input positions read after ``index * stride``."""
         spans = zip(self.kernel, self.dilation, self.padding, strict=True)
         return max((k - 1) * d - p for k, d, p in spans)
 
     def extent(self, size: Pair) -> Pair:
-        """The (h, w) of the map made from a map of ``size``."""
+        """Return the (h, w) of the map made from a map of ``size``."""
         return self._extent(size[0], 0), self._extent(size[1], 1)
 
     def around(self, size: Pair) -> tuple[int, int, int, int]:
-        """How many positions (left, right, top, bottom) a map of ``size`` needs around it for whole windows."""
+        """Return the padding (left, right, top, bottom) that a map of ``size`` needs for whole windows."""
         rows, columns = (self._around(size[axis], axis) for axis in (0, 1))
         return *columns, *rows
 
@@ -103,7 +103,7 @@ class Add:
 
 @dataclass(frozen=True)
 class Call:
-    """Someone's own function of maps; ``window`` is None when it sees the whole picture."""
+    """A custom function of maps; ``window`` is None when it sees the whole picture."""
 
     function: Callable[..., Tensor] = field(compare=False)
     window: Window | None
@@ -114,7 +114,7 @@ Op = Conv | Relu | Pool | Concat | Add | Call
 
 
 def channels_of(op: Op, inputs: Sequence[int]) -> int:
-    """How many channels come out of an op; 0 when that is not known."""
+    """Return the number of output channels of an op; 0 if it is not known."""
     if isinstance(op, Conv):
         return op.channels
     if isinstance(op, Concat):
@@ -125,5 +125,5 @@ def channels_of(op: Op, inputs: Sequence[int]) -> int:
 
 
 def window_of(op: Op) -> Window | None:
-    """What a feature of an op's output reads of its input; None for perhaps everything."""
+    """Return the window of its input that a feature of an op reads; None if it may read everything."""
     return op.window if isinstance(op, Conv | Pool | Call) else Window()

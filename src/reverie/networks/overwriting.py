@@ -1,4 +1,4 @@
-"""Which steps of a followed forward pass overwrite the map that they read, and who reads it afterwards."""
+"""In-place steps of a traced forward pass, and the steps that read the overwritten maps afterwards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SUMS_IN_PLACE = (operator.iadd, operator.isub, operator.imul, operator.itruediv
 
 
 def without_overwriting(module: nn.Module, graph: fx.Graph) -> bool:
-    """Make whoever reads a map after a step has overwritten it read that step's result; False where that is not all.
+    """Let all that read a map after a step has overwritten it read that step's result; False if that is not possible.
 
     It is not all where parts of a map are overwritten, or a map through a view of it.
     """
@@ -39,7 +39,7 @@ def without_overwriting(module: nn.Module, graph: fx.Graph) -> bool:
 
 
 def _seen_through(node: fx.Node) -> list[fx.Node]:
-    """The maps of which a map may be a view."""
+    """Return the maps of which a map may be a view."""
     found: list[fx.Node] = []
     while named(node) in VIEWS and node.args and isinstance(node.args[0], fx.Node):
         node = node.args[0]
@@ -48,7 +48,7 @@ def _seen_through(node: fx.Node) -> list[fx.Node]:
 
 
 def _overwrites(module: nn.Module, step: fx.Node) -> bool:
-    """Whether a step writes its result over the map that it reads."""
+    """True if a step works in place, on the map that it reads."""
     if step.op == "call_module":
         return getattr(module.get_submodule(str(step.target)), "inplace", False) is True
     if step.op not in ("call_function", "call_method"):
@@ -60,7 +60,7 @@ def _overwrites(module: nn.Module, step: fx.Node) -> bool:
 
 
 def arguments_of(step: fx.Node) -> Mapping[str, Any]:
-    """The arguments of a function by name, as far as it tells them."""
+    """Return the arguments of a function by name, as far as it tells them."""
     try:
         return inspect.signature(cast(Callable[..., Any], step.target)).bind(*step.args, **step.kwargs).arguments
     except (TypeError, ValueError):  # a method, or written in C
@@ -68,5 +68,5 @@ def arguments_of(step: fx.Node) -> Mapping[str, Any]:
 
 
 def named(step: fx.Node) -> str:
-    """The name of the function or method that a step calls."""
+    """Return the name of the function or method that a step calls."""
     return step.target if isinstance(step.target, str) else getattr(step.target, "__name__", "")

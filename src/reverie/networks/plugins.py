@@ -20,7 +20,7 @@ PLUGINS = "reverie.networks"
 
 @cache
 def entries(taken: Collection[str] = ()) -> Mapping[str, metadata.EntryPoint]:
-    """The networks of installed packages by name; none is loaded.
+    """Return the networks of installed packages by name; none is loaded.
 
     Args:
         taken: names that a package cannot add; doing so costs a warning.
@@ -37,7 +37,7 @@ def entries(taken: Collection[str] = ()) -> Mapping[str, metadata.EntryPoint]:
 def load_plugin(
     entry: metadata.EntryPoint, *, pooling: Pooling = "native", padding: Padding = "zeros", leak: float = 0.0
 ) -> Network:
-    """The network of an installed package, under its entry's name.
+    """Load the network of an installed package, under its entry's name.
 
     Args:
         entry: names the function.
@@ -53,7 +53,7 @@ def load_plugin(
         network = make(**known)
     except ReverieError:
         raise
-    except Exception as error:  # a stranger's code
+    except (Exception, SystemExit) as error:  # third-party code
         words = f"{type(error).__name__}: {reason_of(error)}"
         raise RecipeError(f"the plugin of the network '{entry.name}' cannot be loaded: {words}.") from error
     if not isinstance(network, Network):
@@ -68,12 +68,12 @@ def load_plugin(
 
 
 def package_of(entry: metadata.EntryPoint) -> tuple[str, str]:
-    """Name and licence of the package that brings a network; the licence is empty where it does not say."""
+    """Return name and licence of the package that brings a network; the licence is empty if it states none."""
     about: Mapping[str, object] = {} if entry.dist is None else entry.dist.metadata.json
     licence = about.get("license_expression") or about.get("license") or ""
     return str(about.get("name") or entry.module), str(licence).partition("\n")[0]
 
 
 def warn(name: str, reason: object) -> None:
-    """Say that a network is left out, and why."""
+    """Warn that a network is left out, and why."""
     warnings.warn(f"the network '{name}' is left out: {reason}", PluginWarning, stacklevel=3)

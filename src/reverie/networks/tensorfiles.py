@@ -1,4 +1,4 @@
-"""Files of tensors that others wrote: read without running anything in them, and no larger than they are."""
+"""Untrusted files of tensors: read without running anything in them, and no larger than they are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from reverie.errors import WeightsError
 from reverie.networks.aligned import aligned
-from reverie.strangers import TEXT, contents, json_object, refusing
+from reverie.untrusted import TEXT, contents, json_object, refusing
 
 MOST = 10_000
 """Tensors of a file, at most."""
@@ -37,7 +37,7 @@ _NEEDED = {
 
 @dataclass(frozen=True)
 class TensorFile:
-    """What a file holds.
+    """The contents of a file of tensors.
 
     Attributes:
         tensors: by name.
@@ -51,7 +51,7 @@ class TensorFile:
 
 
 def read_safetensors(path: Path, sha256: str | None = None) -> TensorFile:
-    """The tensors and texts in a .safetensors file.
+    """Read the tensors and texts in a .safetensors file.
 
     Args:
         path: of the file.
@@ -72,7 +72,7 @@ def read_safetensors(path: Path, sha256: str | None = None) -> TensorFile:
 
 
 def read_pth(path: Path) -> Mapping[str, Tensor]:
-    """The tensors of a state_dict that PyTorch saved, in the new form or the old.
+    """Read the tensors of a state_dict that PyTorch saved, in the new form or the old.
 
     Nothing in it is run, and nothing is allocated beyond the file's own length.
 

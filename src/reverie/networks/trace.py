@@ -1,4 +1,4 @@
-"""Following a stranger's forward pass, and writing it down as our rows."""
+"""Tracing a third-party forward pass, and writing it down as rows of our table."""
 
 from __future__ import annotations
 
@@ -12,14 +12,10 @@ import torch
 from torch import Tensor, fx, nn
 
 from reverie.networks.graph import PICTURE, Node
-from reverie.networks.ops import Add, Call, Concat, Op, Pair, Window
+from reverie.networks.ops import Add, Call, Concat, Op, Window
 from reverie.networks.overwriting import arguments_of, named, without_overwriting
+from reverie.networks.windows import module_channels, module_window, pair
 
-POINTWISE_MODULES: tuple[type[nn.Module], ...] = (
-    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU),
-    *(nn.Mish, nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Sigmoid, nn.Tanh, nn.Softplus),
-    *(nn.Dropout, nn.Dropout2d, nn.AlphaDropout, nn.Identity, nn.BatchNorm2d, nn.LocalResponseNorm),
-)
 POINTWISE_FUNCTIONS = """
     relu relu6 leaky_relu elu celu selu gelu silu mish hardswish hardsigmoid hardtanh sigmoid tanh
     softplus dropout dropout2d clamp abs neg exp log sqrt square pow add sub mul truediv div
@@ -39,7 +35,7 @@ NEVER_IN_PLACE: Mapping[Any, Callable[..., Any]] = {
 
 @dataclass(frozen=True)
 class Traced:
-    """A followed forward pass: its graph, and the step that ends each submodule."""
+    """A traced forward pass: its graph, and the step that ends each submodule."""
 
     module: nn.Module
     graph: fx.Graph
@@ -47,18 +43,18 @@ class Traced:
 
     @property
     def result(self) -> object:
-        """What the forward pass returns: a step of the graph, or a structure of them."""
+        """Result of the forward pass: a step of the graph, or a structure of them."""
         return next(node for node in self.graph.nodes if node.op == "output").args[0]
 
 
 def follow(module: nn.Module) -> Traced | None:
-    """What a module's forward pass does; None where it depends on numbers, not on structure."""
+    """Trace a module's forward pass; return None if its control flow depends on values."""
     tracer = _Tracer()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             graph = tracer.trace(module)
-    except Exception:  # whatever a stranger's forward does when it is given no numbers
+    except Exception:  # whatever third-party code does when it is given no numbers
         return None
     if sum(node.op == "placeholder" for node in graph.nodes) != 1 or not without_overwriting(module, graph):
         return None
@@ -69,7 +65,7 @@ def follow(module: nn.Module) -> Traced | None:
 
 
 class _Proxy(fx.Proxy):
-    """Stands for a map, and tells ``y += x`` from ``y = y + x``: the first changes what others know as well."""
+    """A proxy of a map that tells ``y += x`` from ``y = y + x``: the first changes what other steps read."""
 
     def __iadd__(self, other: Any) -> Any:
         return self.tracer.create_proxy("call_function", operator.iadd, (self, other), {})
@@ -85,10 +81,10 @@ class _Proxy(fx.Proxy):
 
 
 class _Tracer(fx.Tracer):
-    """Follows a forward pass, remembering what each submodule gave."""
+    """Traces a forward pass, remembering the result of each submodule."""
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
-        """What stands for a step's result."""
+        """Return the proxy of a step's result."""
         return _Proxy(node, self)
 
     def __init__(self) -> None:
@@ -102,7 +98,7 @@ class _Tracer(fx.Tracer):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        """As ever, and the path's last result is noted."""
+        """Call the module as usual, and note the path's last result."""
         result = super().call_module(m, forward, args, kwargs)
         if isinstance(result, fx.Proxy):
             self.outputs[self.path_of_module(m)] = result.node
@@ -110,7 +106,7 @@ class _Tracer(fx.Tracer):
 
 
 class Table:
-    """Our rows for a followed forward pass.
+    """The rows of a traced forward pass.
 
     Attributes:
         nodes: one row per step, and one more per submodule that ends in an inner one's step.
@@ -145,7 +141,7 @@ class Table:
         return [row, *(Node(path, Call(same, Window()), (name,)) for path in outer)]
 
     def _sort(self, node: fx.Node) -> None:
-        """Note whether a step gives a constant, or numbers such as a map's size."""
+        """Classify a step: whether it gives a constant, or numbers such as a map's size."""
         sources = node.all_input_nodes
         asked = node.args[1] if node.target is getattr else node.target
         if node.op != "call_module" and isinstance(asked, str) and asked in NUMBERS_OF_A_MAP:
@@ -156,7 +152,7 @@ class Table:
             self._numbers.add(node)
 
     def _name(self, node: fx.Node) -> str:
-        """The path of the innermost submodule that ends here, or the step's own name inside one."""
+        """Return the path of the innermost submodule that ends here, or the step's own name inside one."""
         taken = set(self.names.values())
         paths = [path for path in self._paths.get(node, []) if path not in taken]
         if paths:
@@ -195,20 +191,20 @@ class Table:
 
 
 def _computed(op: Op, values: Sequence[Any]) -> Any:
-    """What a step makes of constants alone; None where it cannot be told yet."""
+    """Evaluate a step that reads constants alone; return None if that is not possible yet."""
     try:
         return op.function(*values) if isinstance(op, Call) else None
-    except Exception:  # a stranger's code
+    except Exception:  # third-party code
         return None
 
 
 def _lies_at_places(constant: Any) -> bool:
-    """Whether a constant differs from one place of a map to another, as the embedding of a position does."""
+    """True if a constant varies over the positions of a map, as a positional embedding does."""
     return not isinstance(constant, Tensor) or any(side > 1 for side in constant.shape[-2:])
 
 
 def same(x: Tensor) -> Tensor:
-    """x itself."""
+    """Return x itself."""
     return x
 
 
@@ -219,13 +215,13 @@ class Method:
     name: str
 
     def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
-        """The method's result."""
+        """Return the method's result."""
         return getattr(x, self.name)(*args, **kwargs)
 
 
 @dataclass(frozen=True)
 class _Slot:
-    """Stands in a step's arguments where the map of that number goes."""
+    """A placeholder in a step's arguments for the map of that number."""
 
     index: int
 
@@ -246,7 +242,7 @@ class Applied(nn.Module):
         self.kwargs = fx.node.map_arg(kwargs, slots.__getitem__)
 
     def forward(self, *maps: Any) -> Any:
-        """The step's result."""
+        """Return the step's result."""
         args, kwargs = _fill(self.args, maps), _fill(self.kwargs, maps)
         return self.function(*args, **kwargs)
 
@@ -255,17 +251,17 @@ class Constant(nn.Module):
     """A tensor of the module's own, used in its forward pass."""
 
     def __init__(self, value: Tensor) -> None:
-        """Keep it where ``to`` finds it."""
+        """Store it where ``to`` finds it."""
         super().__init__()
         self.register_buffer("value", value.detach())
 
     def forward(self) -> Tensor:
-        """The tensor."""
+        """Return the tensor."""
         return cast(Tensor, self.value)
 
 
 def _fill(template: Any, maps: Sequence[Any]) -> Any:
-    """A template of arguments with its slots filled."""
+    """Fill the slots of a template of arguments."""
     if isinstance(template, _Slot):
         return maps[template.index]
     if isinstance(template, slice):
@@ -285,7 +281,7 @@ def _attribute(module: nn.Module, path: str) -> Tensor:
 
 
 def _function(node: fx.Node) -> Callable[..., Any]:
-    """What a step calls, never in place."""
+    """Return the function that a step calls, never in place."""
     if node.op == "call_method":
         name = str(node.target)
         plain = name.removesuffix("_")
@@ -310,7 +306,7 @@ def _function_window(node: fx.Node) -> Window | None:
 
 
 def _pool_call_window(name: str, node: fx.Node) -> Window | None:
-    """The window of ``F.max_pool2d(x, 2)`` and its kind, however the arguments are given."""
+    """Return the window of ``F.max_pool2d(x, 2)`` and its kind, however the arguments are given."""
     order = ["input", "kernel_size", "stride", "padding"]
     order += ["dilation", "ceil_mode"] if name == "max_pool2d" else ["ceil_mode"]
     given: dict[str, Any] = {**dict(zip(order, node.args, strict=False)), **node.kwargs}
@@ -318,59 +314,9 @@ def _pool_call_window(name: str, node: fx.Node) -> Window | None:
     if kernel is None or given.get("return_indices"):
         return None
     return Window(
-        _pair(kernel),
-        _pair(stride or kernel),
-        _pair(given.get("padding", 0)),
-        _pair(given.get("dilation", 1)),
+        pair(kernel),
+        pair(stride or kernel),
+        pair(given.get("padding", 0)),
+        pair(given.get("dilation", 1)),
         bool(given.get("ceil_mode", False)),
     )
-
-
-def module_window(part: nn.Module) -> Window | None:
-    """What a feature of a module's output reads of its input; None when that is not known."""
-    if isinstance(part, nn.BatchNorm2d) and part.running_mean is None:
-        return None  # it normalises by the whole picture
-    if isinstance(part, POINTWISE_MODULES):
-        return Window()
-    if isinstance(part, nn.Conv2d):
-        return _conv_window(part)
-    if isinstance(part, nn.AvgPool2d) or (isinstance(part, nn.MaxPool2d) and not part.return_indices):
-        stride = _pair(part.stride or part.kernel_size)
-        dilation = _pair(getattr(part, "dilation", 1))
-        return Window(_pair(part.kernel_size), stride, _pair(part.padding), dilation, part.ceil_mode)
-    return None
-
-
-def _conv_window(part: nn.Conv2d) -> Window | None:
-    kernel, dilation = _pair(part.kernel_size), _pair(part.dilation)
-    reach = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
-    if part.padding == "same":
-        padding: Pair = (reach[0] // 2, reach[1] // 2)
-        if any(r % 2 for r in reach):
-            return None
-    else:
-        padding = (0, 0) if part.padding == "valid" else _pair(part.padding)
-    mirrors_too_far = any(2 * p > r for p, r in zip(padding, reach, strict=True))
-    if part.padding_mode == "circular" or (part.padding_mode == "reflect" and mirrors_too_far):
-        return None
-    return Window(kernel, _pair(part.stride), padding, dilation)
-
-
-def module_channels(part: nn.Module) -> int | None:
-    """How many channels a module gives; None where only its run tells."""
-    if isinstance(part, nn.Sequential):
-        ends = (inner for inner in reversed(list(part)) if module_channels(inner) or not _keeps_channels(inner))
-        return next((module_channels(inner) for inner in ends), None)
-    for attribute in ("out_channels", "out_features", "num_features", "num_channels"):
-        if isinstance(found := getattr(part, attribute, None), int):
-            return found
-    return None
-
-
-def _keeps_channels(part: nn.Module) -> bool:
-    pools = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Upsample)
-    return isinstance(part, (*POINTWISE_MODULES, *pools))
-
-
-def _pair(value: Any) -> Pair:
-    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[-1]))

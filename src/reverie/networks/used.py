@@ -1,4 +1,4 @@
-"""Which network a run used: its name, and what identifies its weights."""
+"""The network that a run used: its name, and what identifies its weights."""
 
 from __future__ import annotations
 

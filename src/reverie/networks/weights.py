@@ -1,4 +1,4 @@
-"""Published weights: fetched once, checked, trimmed to what is used, and kept in half precision."""
+"""Published weights: downloaded once, checked, trimmed to what is used, and kept in half precision."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from reverie.networks.fetch import (
 from reverie.networks.graph import Blueprint, weight_shapes
 from reverie.networks.ops import Conv
 from reverie.networks.tensorfiles import read_pth, read_safetensors
-from reverie.strangers import contents
+from reverie.untrusted import contents
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Weights:
 
 @cache
 def checkpoints() -> Mapping[str, Checkpoint]:
-    """Every published file we know, by network."""
+    """Return every published file that Reverie knows, by network."""
     text = Path(__file__).with_name("weights.toml").read_text(encoding="utf-8")
     return {
         name: Checkpoint(name=name, **{**row, "keep": tuple(row["keep"])}) for name, row in tomllib.loads(text).items()
@@ -49,7 +49,7 @@ def checkpoints() -> Mapping[str, Checkpoint]:
 
 
 def cache_folder() -> Path:
-    """Where fetched weights are kept: ``$REVERIE_HOME/weights``, or the platform's cache folder."""
+    """Return the folder of fetched weights: ``$REVERIE_HOME/weights``, or the platform's cache folder."""
     if home := os.environ.get("REVERIE_HOME"):
         return Path(home).expanduser() / "weights"
     if sys.platform == "win32":
@@ -92,12 +92,12 @@ def obtain(checkpoint: Checkpoint, blueprint: Blueprint) -> Iterator[Progress]:
 
 
 def is_cached(checkpoint: Checkpoint) -> bool:
-    """Whether a network's converted weights are in the cache."""
+    """True if a network's converted weights are in the cache."""
     return _is_kept(_cached_file(checkpoint))
 
 
 def find(checkpoint: Checkpoint, blueprint: Blueprint) -> Weights:
-    """A network's weights: from ``$REVERIE_WEIGHTS``, from the cache, or fetched now.
+    """Find a network's weights: in ``$REVERIE_WEIGHTS``, in the cache, or by fetching them now.
 
     Raises:
         WeightsError: if they cannot be had.
@@ -110,7 +110,7 @@ def find(checkpoint: Checkpoint, blueprint: Blueprint) -> Weights:
 
 
 def from_file(path: Path, blueprint: Blueprint, checkpoint: Checkpoint) -> Weights:
-    """Weights from a .pth or .safetensors file with the published key names, converted once.
+    """Load weights from a .pth or .safetensors file with the published key names, converted once.
 
     A file that bears the published name must hold the published bytes; any other is believed.
 
@@ -130,7 +130,7 @@ def from_file(path: Path, blueprint: Blueprint, checkpoint: Checkpoint) -> Weigh
 
 
 def read_cached(path: Path) -> Weights:
-    """A converted file of the cache, checked against what was recorded when it was written.
+    """Read a converted file of the cache, checked against what was recorded when it was written.
 
     Raises:
         ChecksumMismatch: if it has changed since; it is removed, so that asking again repairs it.
@@ -164,7 +164,7 @@ def convert(path: Path, blueprint: Blueprint, target: Path, keep: tuple[str, ...
 
 
 def fold(blueprint: Blueprint, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A published checkpoint's tensors under the table's names, batch norms folded, in float64.
+    """Fold a published checkpoint's batch norms; return its tensors under the table's names, in float64.
 
     A fully connected layer becomes a 1x1 convolution. Folding: w' = w g / s and b' = (b - m) g / s
     + beta, with s = sqrt(var + epsilon).
@@ -196,7 +196,7 @@ def _folded(
 
 
 def _taken(tensors: Mapping[str, Tensor], network: str, key: str, shape: tuple[int, ...]) -> Tensor:
-    """A tensor of a file in float64, of the shape that the network wants; a linear layer's as a 1x1 convolution's."""
+    """Return a file's tensor in float64, in the network's shape; a linear layer's as a 1x1 convolution's."""
     remedy = "bring the file torchvision publishes"
     if key not in tensors:
         raise WeightsError(f"these weights are not of {network}: they lack '{key}'; {remedy}.")
@@ -211,7 +211,7 @@ def _taken(tensors: Mapping[str, Tensor], network: str, key: str, shape: tuple[i
 
 
 def _local_file(checkpoint: Checkpoint) -> Path | None:
-    """The network's file in the folder ``$REVERIE_WEIGHTS`` names, if it is there."""
+    """Find the network's file in the folder that ``$REVERIE_WEIGHTS`` names, if it is there."""
     folder = os.environ.get("REVERIE_WEIGHTS")
     if not folder:
         return None
@@ -225,7 +225,7 @@ def _cached_file(checkpoint: Checkpoint) -> Path:
 
 
 def _is_kept(path: Path) -> bool:
-    """Whether a converted file is there with its record."""
+    """True if a converted file is there with its record."""
     return path.is_file() and _record(path).is_file()
 
 
@@ -237,13 +237,8 @@ def _digest(path: Path) -> str:
 
 
 def _record(path: Path) -> Path:
-    """Where a converted file's sha256 is recorded; written last, so that it proves the file."""
+    """Return the path of the record of a converted file's sha256; it is written last, so that it proves the file."""
     return path.with_name(f"{path.name}.sha256")
-
-
-def _is_there(path: Path) -> bool:
-    """Whether a converted file is in the cache, and what was recorded of it."""
-    return path.is_file() and _record(path).is_file()
 
 
 def _forget(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Anyone's own network, made to speak as ours do."""
+"""Custom networks, wrapped so that they have the interface of `Network`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from reverie.errors import RecipeError, reason_of
 from reverie.networks.graph import PICTURE, Blueprint, Node
 from reverie.networks.network import Network, fingerprint
 from reverie.networks.ops import Call, Conv, Window
-from reverie.networks.trace import Table, Traced, follow, module_channels, same
+from reverie.networks.trace import Table, Traced, follow, same
+from reverie.networks.windows import module_channels
 
 CLASSES = "classes"
 _TRIED = 64  # pixels of the picture on which channels are counted
@@ -32,7 +33,7 @@ def wrap(
     classes: Sequence[str] | None = None,
     to_map: Callable[[Tensor], Tensor] | None = None,
 ) -> Network:
-    """Any network of pictures, with its submodules' paths as layer names.
+    """Wrap any network of pictures, with its submodules' paths as layer names.
 
     The module is copied, and the copy frozen and set to evaluation; yours is left as it is. Where
     ``torch.fx`` can follow its forward pass, only what the asked layers need is run, and geometry
@@ -76,7 +77,7 @@ def wrap(
 
 
 class Wrapped(Network):
-    """Somebody's own network; whatever its layers give becomes maps."""
+    """A custom network; whatever its layers give becomes maps."""
 
     def __init__(
         self,
@@ -86,12 +87,12 @@ class Wrapped(Network):
         classes: Sequence[str] | None = None,
         to_map: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        """As ``Network``; ``to_map`` as for ``wrap``."""
+        """Set up as ``Network`` does; ``to_map`` as for ``wrap``."""
         super().__init__(blueprint, weights, classes=classes)
         self.to_map = to_map
 
     def channels(self, layer: str) -> int:
-        """How many channels a layer has; where its module does not say, it is run once.
+        """Return the number of channels of a layer; if its module does not tell, it is run once.
 
         Raises:
             RecipeError: it cannot be run on a small picture.
@@ -103,7 +104,7 @@ class Wrapped(Network):
                 return int(self(torch.zeros(1, 3, *self._size_known()), (layer,))[layer].shape[1])
 
     def stride(self, layer: str) -> int:
-        """How many pixels apart a layer's features lie; where arithmetic cannot tell, on a picture of the last size."""
+        """Return the distance between a layer's features in pixels; if need be, measured at the last picture's size."""
         if self.blueprint.is_local(layer):
             return super().stride(layer)
         size = self._size_known()
@@ -111,7 +112,7 @@ class Wrapped(Network):
         return max(1, round(math.sqrt(size[0] * size[1] / (height * width))))
 
     def density(self, layers: Iterable[str]) -> dict[str, float]:
-        """Floats per pixel of the picture in each map that a run to these layers makes; counted in one, if need be."""
+        """Return the floats per pixel in each map that a run to these layers makes; counted in a run, if need be."""
         asked = tuple(layers)
         if all(map(self.blueprint.is_local, asked)) and not any(n.hidden for n in self.blueprint.ancestors(asked)):
             return super().density(asked)
@@ -123,22 +124,22 @@ class Wrapped(Network):
                 made.append(output.numel())
 
         parts = (part for part in self.modules() if not list(part.children()))
-        ears = [part.register_forward_hook(count) for part in parts]
+        hooks = [part.register_forward_hook(count) for part in parts]
         size = self._size_known()
         try:
             with torch.no_grad():
                 self(torch.zeros(1, 3, *size), asked)
         finally:
-            for ear in ears:
-                ear.remove()
+            for hook in hooks:
+                hook.remove()
         return {str(number): amount / (size[0] * size[1]) for number, amount in enumerate(made)}
 
     def _size_known(self) -> tuple[int, int]:
-        """The (H, W) of a picture on which the network has been run, if any."""
+        """Return the (H, W) of a picture on which the network has been run, if any."""
         return next((size for _, size in reversed(self._extents)), (_TRIED, _TRIED))
 
     def forward(self, x: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """As ``Network.forward``.
+        """Compute maps as ``Network.forward`` does.
 
         Raises:
             RecipeError: a layer gives no map, and nothing says how to make one.
@@ -150,7 +151,7 @@ class Wrapped(Network):
 
     @contextmanager
     def _wanting_its_size(self, layers: Sequence[str], x: Tensor) -> Iterator[None]:
-        """Where a layer sees the whole picture, a picture of another size than it was made for can break the module."""
+        """Explain a module's failure: a layer that sees the whole picture may accept only the size it was made for."""
         try:
             yield
         except RuntimeError as error:
@@ -176,7 +177,7 @@ class Wrapped(Network):
 
 
 class Hooked(Wrapped):
-    """A network whose forward pass cannot be followed: listened to while it runs, and stopped."""
+    """A network whose forward pass cannot be traced: hooks read its layers, and stop it early."""
 
     def __init__(
         self,
@@ -190,7 +191,7 @@ class Hooked(Wrapped):
         """Offer every submodule as a layer.
 
         Args:
-            module: ours to run and listen to.
+            module: ours to run and to hook.
             blueprint: its name and normalisation; the rows are made here.
             layers, classes, to_map: as for ``wrap``.
         """
@@ -206,57 +207,57 @@ class Hooked(Wrapped):
         self.sha256 = fingerprint(module)
 
     def _maps(self, x: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
-        """Run the module until it has given all the layers, listening only meanwhile."""
+        """Run the module until it has given all the layers; the hooks are there only meanwhile."""
         for layer in layers:
             self.blueprint.node(layer)
-        heard: dict[str, Tensor] = {}
-        mine = threading.get_ident()  # a module's hooks hear whoever runs it
-        ears = [self._part(layer).register_forward_hook(_ear(layer, heard, len(layers), mine))
+        found: dict[str, Tensor] = {}
+        mine = threading.get_ident()  # a module's hooks are called in every thread that runs it
+        hooks = [self._part(layer).register_forward_hook(_keep_first(layer, found, len(layers), mine))
                 for layer in layers]  # fmt: skip
         try:
             self.module(x.clone())  # which it may overwrite
-        except _Enough:
+        except _AllFound:
             pass
         finally:
-            for ear in ears:
-                ear.remove()
-        if silent := [layer for layer in layers if layer not in heard]:
-            raise RecipeError(f"layer '{silent[0]}' of {self.name} is not used in its forward pass; ask another.")
-        return {layer: heard[layer] for layer in layers}
+            for hook in hooks:
+                hook.remove()
+        if missing := [layer for layer in layers if layer not in found]:
+            raise RecipeError(f"layer '{missing[0]}' of {self.name} is not used in its forward pass; ask another.")
+        return {layer: found[layer] for layer in layers}
 
     def _part(self, layer: str) -> nn.Module:
         return self.module if layer == self.class_layer else self.module.get_submodule(layer)
 
 
-class _Enough(Exception):
-    """Every asked layer has been heard."""
+class _AllFound(Exception):
+    """All the asked layers have been found."""
 
 
-def _ear(layer: str, heard: dict[str, Tensor], wanted: int, thread: int) -> Callable[..., None]:
-    """A hook that keeps a submodule's first map, and ends the run when none is missing."""
+def _keep_first(layer: str, found: dict[str, Tensor], wanted: int, thread: int) -> Callable[..., None]:
+    """Return a hook that keeps a submodule's first map, and ends the run when none is missing."""
 
-    def listen(_part: nn.Module, _inputs: object, output: object) -> None:
+    def hook(_part: nn.Module, _inputs: object, output: object) -> None:
         if threading.get_ident() != thread:
             return
         if not isinstance(output, Tensor):
             raise RecipeError(f"layer '{layer}' gives no single map; ask one of its submodules.")
-        if layer not in heard:
-            heard[layer] = output.clone()
-        if len(heard) == wanted:
-            raise _Enough
+        if layer not in found:
+            found[layer] = output.clone()
+        if len(found) == wanted:
+            raise _AllFound
 
-    return listen
+    return hook
 
 
 def as_scores(output: Tensor) -> Tensor:
-    """A network's (B, K) output as the scores (B, K, 1, 1) of a single position."""
+    """Return a network's (B, K) output as the scores (B, K, 1, 1) of a single position."""
     return output[:, :, None, None] if output.ndim == 2 else output
 
 
 def _normalisation(
     module: nn.Module, traced: Traced | None, mean: float | Sequence[float], std: float | Sequence[float]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and std, one per input channel."""
+    """Check mean and std: one per input channel."""
     given = max((len(v) for v in (mean, std) if isinstance(v, Sequence)), default=3)
     channels = _channels_in(module, traced) or given
     means, stds = (tuple(map(float, v)) if isinstance(v, Sequence) else (float(v),) * channels for v in (mean, std))
@@ -269,7 +270,7 @@ def _normalisation(
 
 
 def _channels_in(module: nn.Module, traced: Traced | None) -> int | None:
-    """Channels of the picture that a network takes: those of the first convolution that it does, where that is known.
+    """Return the channels of the pictures that a network takes: those of its first convolution, if that is known.
 
     Of a network that could not be followed, the first one registered that takes 3 or 1.
     """
@@ -286,7 +287,7 @@ def _channels_in(module: nn.Module, traced: Traced | None) -> int | None:
 def _with_classes(
     blueprint: Blueprint, traced: Traced, table: Table, classes: Sequence[str]
 ) -> tuple[Blueprint, Mapping[str, Tensor]]:
-    """The table with a layer of class scores, per position where the network allows it."""
+    """Add a layer of class scores to the table, per position if the network allows it."""
     if not isinstance(traced.result, fx.Node):
         raise RecipeError(f"{blueprint.name} returns no single tensor: leave 'classes' out.")
     free = f"{CLASSES}_" if any(row.name == CLASSES for row in blueprint.nodes) else ""
@@ -307,13 +308,13 @@ def _with_classes(
 
 
 def _renamed(row: Node, free: str) -> Node:
-    """A row in a table where the name 'classes' must be given up."""
+    """Rename a row in a table where the name 'classes' must be given up."""
     inputs = tuple(free if name == CLASSES else name for name in row.inputs)
     return replace(row, name=free if row.name == CLASSES else row.name, inputs=inputs)
 
 
 def _as_convolution(linear: nn.Linear) -> dict[str, Tensor]:
-    """A linear layer's weights as those of a 1x1 convolution."""
+    """Return a linear layer's weights as those of a 1x1 convolution."""
     bias = linear.bias if linear.bias is not None else linear.weight.new_zeros(linear.out_features)
     return {
         f"{CLASSES}.weight": linear.weight.detach()[:, :, None, None].clone(),
@@ -322,7 +323,7 @@ def _as_convolution(linear: nn.Linear) -> dict[str, Tensor]:
 
 
 def _before_average(traced: Traced) -> tuple[fx.Node | None, nn.Linear | None]:
-    """The map a network averages for its last linear layer, and that layer; None where it does not.
+    """Find the map that a network averages for its last linear layer, and that layer; None if it does not.
 
     Averaging commutes with a linear layer, so the layer can be asked of every position first.
     """
@@ -363,7 +364,7 @@ def _only_reshapes(node: fx.Node, part: nn.Module | None) -> bool:
 
 
 def _offering(blueprint: Blueprint, layers: Sequence[str] | None) -> Blueprint:
-    """The table that lists some layers only, which are then what crafts use."""
+    """Restrict the table to some layers, which are then what crafts use."""
     if layers is None:
         chosen = _last_of_each_stride(blueprint)
     else:
@@ -380,7 +381,7 @@ def _offering(blueprint: Blueprint, layers: Sequence[str] | None) -> Blueprint:
 
 
 def _last_of_each_stride(blueprint: Blueprint) -> tuple[str, ...]:
-    """The deepest layer of every resolution, from fine to coarse."""
+    """Return the deepest layer of every resolution, from fine to coarse."""
     deepest: dict[int, str] = {}
     for layer in blueprint.layers:
         if layer != blueprint.class_layer and blueprint.is_local(layer):

@@ -28,7 +28,7 @@ from reverie.networks.resnet import resnet50
 from reverie.networks.squeezenet import squeezenet1_1
 from reverie.networks.tensorfiles import read_safetensors
 from reverie.networks.vgg import vgg16, vgg19
-from reverie.strangers import refusing
+from reverie.untrusted import refusing
 
 EMBEDDED = "dreamnet"
 _PACKAGED = Path(__file__).with_name("dreamnet.safetensors")
@@ -36,12 +36,12 @@ _PACKAGED = Path(__file__).with_name("dreamnet.safetensors")
 
 @cache
 def embedded() -> store.Weights:
-    """Dreamnet's weights, from the package."""
+    """Return dreamnet's weights, from the package."""
     return read_dreamnet(_PACKAGED)
 
 
 def read_dreamnet(path: Path) -> store.Weights:
-    """The weights in a file of dreamnet's kind.
+    """Read the weights in a file of dreamnet's kind.
 
     Raises:
         WeightsError: it is missing, damaged, or of another network.
@@ -83,7 +83,7 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class Description:
-    """What can be said about a network without its weights.
+    """Description of a network without its weights.
 
     Attributes:
         name: what ``load`` takes.
@@ -109,12 +109,12 @@ class Description:
 
 
 def names() -> tuple[str, ...]:
-    """The networks ``load`` knows: Reverie's own, and those of installed packages."""
+    """Return the networks ``load`` knows: Reverie's own, and those of installed packages."""
     return (*_TABLES, *_added())
 
 
 def descriptions() -> Mapping[str, Description]:
-    """Every network described, by name; a broken plugin costs a warning."""
+    """Describe every network, by name; a broken plugin costs a warning."""
     found = {name: describe(name) for name in _TABLES}
     for name in _added():
         try:
@@ -125,7 +125,7 @@ def descriptions() -> Mapping[str, Description]:
 
 
 def describe(name: str) -> Description:
-    """What a network is and has, without fetching it; one that a package brings is loaded.
+    """Describe a network without fetching it; one from an installed package is loaded.
 
     Raises:
         RecipeError: if there is no network of that name, or its plugin cannot be loaded.
@@ -175,7 +175,7 @@ def load(
     leak: float = 0.0,
     seed: int = 0,
 ) -> Network:
-    """A frozen network by name, on the CPU, in float32.
+    """Load a frozen network by name, on the CPU, in float32.
 
     Args:
         name: one of ``names()``. ``"dreamnet"`` comes with Reverie; the others are fetched once, or come with an
@@ -217,7 +217,7 @@ def load(
 
 
 def random_weights(blueprint: Blueprint, *, seed: int) -> dict[str, Tensor]:
-    """Weights of the right shapes drawn after He et al. (2015): activations keep their size."""
+    """Draw weights of the right shapes after He et al. (2015): activations keep their size."""
     generator = torch.Generator().manual_seed(seed)
     drawn = {}
     for name, shape in weight_shapes(blueprint).items():
@@ -239,7 +239,7 @@ def _weights(table: Blueprint, wanted: str | Path | None, seed: int) -> store.We
 
 
 def table_of(name: str) -> Blueprint:
-    """The table of one of Reverie's own networks, by name.
+    """Return the table of one of Reverie's own networks, by name.
 
     Raises:
         RecipeError: if there is no network of that name.
@@ -252,7 +252,7 @@ def table_of(name: str) -> Blueprint:
 
 
 def _added() -> Mapping[str, EntryPoint]:
-    """The networks that installed packages bring."""
+    """Return the networks that installed packages bring."""
     return plugins.entries(tuple(_TABLES))
 
 
@@ -269,7 +269,7 @@ def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def _brought(entry: EntryPoint) -> Description:
-    """What can be said about the network of an installed package."""
+    """Describe the network of an installed package."""
     network = plugins.load_plugin(entry)
     package, licence = plugins.package_of(entry)
     return Description(
@@ -299,7 +299,7 @@ def _summary(network: Blueprint | Network, layer: str) -> LayerSummary:
 
 
 def _channels(network: Blueprint | Network, layer: str) -> int | None:
-    """The channels of a layer's maps; None where a stranger's layer gives none."""
+    """Return the channels of a layer's maps; None if a third-party layer gives none."""
     try:
         return network.channels(layer)
     except ReverieError:
@@ -307,5 +307,5 @@ def _channels(network: Blueprint | Network, layer: str) -> int | None:
 
 
 def _kind(op: Op) -> str:
-    """What an op is, in one word: a stranger's by its module's name."""
+    """Return the kind of an op in one word: a foreign op's is its module's name."""
     return type(op.function if isinstance(op, Call) and isinstance(op.function, Module) else op).__name__.lower()

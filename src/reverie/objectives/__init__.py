@@ -1,4 +1,4 @@
-"""What a picture is asked to be: an algebra of terms over additive statistics."""
+"""Objectives: an algebra of terms over additive statistics."""
 
 from reverie.objectives.algebra import ZERO, Binding, Bound, Objective, Term
 from reverie.objectives.distances import mse, relative, wasserstein2

@@ -65,7 +65,7 @@ class Objective(ABC):
         return self * (1 / divisor)
 
     def __init_subclass__(cls) -> None:
-        """Declarations are shown as they are written, not as the tensors in them; dataclasses keep what they find."""
+        """Show declarations as they are written, not as the tensors in them; dataclasses keep what they find."""
         super().__init_subclass__()
         if "__repr__" not in vars(cls):
             cls.__repr__ = Objective.__repr__  # type: ignore[method-assign]
@@ -136,7 +136,7 @@ class Term(Objective):
 
     @abstractmethod
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
-        """The statistics this term needs, and its value as a function of them."""
+        """Return the statistics this term needs, and its value as a function of them."""
 
     def __str__(self) -> str:
         return f"{self.name.replace(' ', '_')}()"
@@ -159,7 +159,7 @@ class Bound:
     size: Size | None = None
 
     def __call__(self, measured: Mapping[Statistic, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted total and each term's natural value, scalars averaged over the batch.
+        """Return the weighted total and each term's natural value, scalars averaged over the batch.
 
         Raises:
             RecipeError: a term's value is not one number.
@@ -168,21 +168,21 @@ class Bound:
         total = sum((w * values[name] for name, w, _ in self.values), start=_zero(measured))
         return total, values
 
-    def slopes(self, like: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
-        """The gradient of a linear objective in statistics of these shapes: the same at every value.
+    def gradients(self, like: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+        """Return the gradient of a linear objective in statistics of these shapes: the same at every value.
 
         Raises:
-            RecipeError: it is not: a term says that it is linear, and is none.
+            RecipeError: a term that declares itself linear is not.
         """
         there = [torch.arange(1, 1 + x.numel(), dtype=x.dtype, device=x.device).view_as(x).sqrt() for x in like]
-        found, other = self._gradients([torch.zeros_like(x) for x in like]), self._gradients(there)
+        found, other = self._gradients_at([torch.zeros_like(x) for x in like]), self._gradients_at(there)
         if not all(_alike(a, b) for a, b in zip(found, other, strict=True)):
             names = ", ".join(name for name, *_ in self.values)
             raise RecipeError(f"a term is not linear in its statistics though it says so, of {names}: linear=False.")
         return found
 
-    def _gradients(self, values: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
-        """The total's gradient where the statistics have these values."""
+    def _gradients_at(self, values: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+        """Return the total's gradient at these values of the statistics."""
         with torch.enable_grad():
             at = [x.requires_grad_(True) for x in values]
             total, _ = self(dict(zip(self.statistics, at, strict=True)))

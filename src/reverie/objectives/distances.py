@@ -57,7 +57,7 @@ def wasserstein2(target: Tensor) -> FromTarget:
 
 
 def relative(distance: Distance) -> Distance:
-    """A distance divided by the target's own distance from nothing: 1 means that none of it is there.
+    """Divide a distance by the target's own distance from zero: 1 means that nothing of the target is there.
 
     Makes layers, networks, sizes and paintings comparable.
     """
@@ -80,7 +80,7 @@ def _mean_and_covariance(moments: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _wide(moments: Tensor) -> Tensor:
-    """In float64 on a CPU: eigenvalues of a product of covariances span more than float32 holds."""
+    """Convert to float64 on a CPU: eigenvalues of a product of covariances span more than float32 holds."""
     return moments.double() if moments.device.type == "cpu" else moments
 
 

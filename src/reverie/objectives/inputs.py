@@ -1,4 +1,4 @@
-"""What the user may pass to a term: pictures, masks and weights, checked where they come in."""
+"""The inputs of terms: pictures, masks and weights, checked where they come in."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def picture(x: Tensor) -> Tensor:
-    """A reference picture, apart from the caller's graph."""
+    """Check a reference picture, and detach it from the caller's graph."""
     check_picture(x)
     return aligned(x.detach().contiguous())
 
 
 def pictures(many: Tensor | Sequence[Tensor], what: str) -> tuple[Tensor, ...]:
-    """One or several reference pictures."""
+    """Check one or several reference pictures."""
     found = tuple(many) if isinstance(many, list | tuple) else (many,)
     if not found:
         raise RecipeError(f"{what} needs at least one picture; got none.")
@@ -44,7 +44,7 @@ class Mask:
 
 
 def mask(x: Tensor | None) -> Mask | None:
-    """A soft mask, apart from the caller's graph."""
+    """Check a soft mask, and detach it from the caller's graph."""
     if x is None:
         return None
     if x.dim() != 4 or x.shape[:2] != (1, 1) or 0 in x.shape or not x.is_floating_point():
@@ -58,7 +58,7 @@ def mask(x: Tensor | None) -> Mask | None:
 
 
 def region(where: Mask | None, network: Network, layer: str, size: Size) -> Region | None:
-    """A mask as a region of a layer's map, of pictures of a size.
+    """Turn a mask into a region of a layer's map, of pictures of a size.
 
     Raises:
         PictureError: the mask's shape is not the picture's.
@@ -81,11 +81,11 @@ def check_shape(where: Mask | None, size: Size, *, slack: int = 1) -> None:
         return
     (h, w), (height, width) = size_of(where.weights), size
     if abs(h * width - w * height) > slack * max(h, w, height, width):
-        raise PictureError(f"a mask has the shape of its picture, {height}x{width} or alike; got {h}x{w}.")
+        raise PictureError(f"a mask has the shape of its picture, {width}x{height} or alike; got {w}x{h}.")
 
 
 def laid_on(where: Mask | None, network: Network, layer: str, size: Size) -> Region | None:
-    """A mask as a region of a layer's map; by areas, so that no weight is lost."""
+    """Turn a mask into a region of a layer's map; by areas, so that no weight is lost."""
     if where is None:
         return None
     extent = map_of(network, layer, size)
@@ -94,14 +94,14 @@ def laid_on(where: Mask | None, network: Network, layer: str, size: Size) -> Reg
 
 
 def weighted(layers: str | Sequence[str] | Mapping[str, float], what: str) -> tuple[tuple[str, float], ...]:
-    """Layers with weights that sum to 1."""
+    """Return layers with weights that sum to 1."""
     layers = (layers,) if isinstance(layers, str) else layers
     weights = dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1.0)
     return tuple(zip(weights, shares(list(weights.values()), f"{what} layer"), strict=True))
 
 
 def shares(weights: list[float], what: str) -> list[float]:
-    """Weights made to sum to 1."""
+    """Normalise weights to sum to 1."""
     if not weights:
         raise RecipeError(f"a term needs at least one {what}; got none.")
     total = sum(weights)
@@ -111,7 +111,7 @@ def shares(weights: list[float], what: str) -> list[float]:
 
 
 def channel_of(network: Network, layer: str, index: int) -> int:
-    """The index of a channel that the layer has."""
+    """Check the index of a channel of the layer."""
     channels = network.channels(layer)
     if not 0 <= index < channels:
         raise LayerNotFound(f"{layer} of {network.name} has channels 0 to {channels - 1}; got {index}.")

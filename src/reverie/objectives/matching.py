@@ -77,12 +77,12 @@ class NearestCosines(Statistic):
 
 
 def nearest(rows: Tensor, vectors: Tensor) -> Tensor:
-    """Which of the vectors (N, C) has the greatest dot product with each row: (B, n, C) -> (B, n)."""
+    """Index of the vector (N, C) with the greatest dot product with each row: (B, n, C) -> (B, n)."""
     with torch.no_grad():
         parts = torch.split(rows, BLOCK, dim=1)
         return torch.cat([(part @ vectors.T).max(-1).indices for part in parts], 1)
 
 
 def _map_of(values: Tensor, window: Window) -> Tensor:
-    """(B, n) laid out as (B, 1, h, w)."""
+    """Lay out (B, n) as (B, 1, h, w)."""
     return values.view(len(values), 1, window.height, window.width)

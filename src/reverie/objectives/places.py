@@ -22,7 +22,7 @@ PICTURE = "picture"
 
 @dataclass(frozen=True)
 class Window:
-    """Where a piece of a feature map lies in the whole map, in positions of that map."""
+    """The window of the whole feature map that a piece covers, in positions of that map."""
 
     top: int
     left: int
@@ -32,19 +32,19 @@ class Window:
 
     @staticmethod
     def whole(features: Tensor) -> Window:
-        """The window that is the map itself."""
+        """Return the window that covers the whole map."""
         h, w = features.shape[-2:]
         return Window(0, 0, h, w, (h, w))
 
     @property
     def positions(self) -> int:
-        """Positions of the whole map."""
+        """Number of positions of the whole map."""
         return self.of[0] * self.of[1]
 
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """Where a statistic looks: a weight of each position of the whole map, 1 on average.
+    """The region of a statistic: a weight for each position of the whole map, 1 on average.
 
     A mean over positions times these weights is the mean over the region, and still adds up window by window.
 
@@ -59,7 +59,7 @@ class Region:
 
     @staticmethod
     def of(mask: Tensor) -> Region:
-        """The region of a mask (1, 1, h, w) of weights 0 or more.
+        """Return the region of a mask (1, 1, h, w) of weights 0 or more.
 
         Raises:
             RecipeError: the mask is empty.
@@ -70,13 +70,13 @@ class Region:
         return Region(mask / mean)
 
     def at(self, window: Window, like: Tensor) -> Tensor:
-        """The weights in a window, (1, 1, height, width), in float32 or better, where `like` lies."""
+        """Return the weights in a window, (1, 1, height, width), in float32 or better, on the device of `like`."""
         rows, columns = slice(window.top, window.top + window.height), slice(window.left, window.left + window.width)
         return self.weights[..., rows, columns].to(like.device, wide(like.dtype))
 
 
 def map_of(network: Network, layer: str, size: Size) -> Size:
-    """The (h, w) of a layer's map; the picture is a layer too. Where arithmetic cannot tell, the network is run."""
+    """Return the (h, w) of a layer's map; the picture is a layer too. If need be, the network is run."""
     if layer == PICTURE:
         return size
     try:
@@ -89,5 +89,5 @@ def map_of(network: Network, layer: str, size: Size) -> Size:
 
 
 def wide(dtype: torch.dtype) -> torch.dtype:
-    """The precision in which sums are taken."""
+    """Return the precision in which sums are taken."""
     return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype

@@ -1,4 +1,4 @@
-"""How much of some classes there is in a picture, wherever it is: what a dream can be told to avoid."""
+"""Presence of some classes anywhere in a picture: what a dream can be told to avoid."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def presence(names: str | int | Sequence[str | int], *, where: Tensor | None = None) -> Term:
-    """How much of some classes a picture shows: minus the log probability that a position shows none, averaged.
+    """Presence of some classes in a picture: minus the log probability that a position shows none, averaged.
 
     Unlike a logit it is near 0 where nothing of the kind is to be seen, and so is its gradient: `+ presence("dogs")`
     takes dogs away where they begin to show, and `-presence("dogs")` makes more of them there; the rest is left alone.

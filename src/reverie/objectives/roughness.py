@@ -1,4 +1,4 @@
-"""How rough a picture is: the statistic and its term, total variation."""
+"""Roughness of a picture: the statistic and its term, total variation."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class _Differences(torch.autograd.Function):
 
 
 def _neighbours(x: Tensor, h: int, w: int) -> list[tuple[Tensor, Tensor]]:
-    """Views of each position and of its right, lower, lower right and lower left neighbour, where both exist."""
+    """Yield views of each position and of its right, lower, lower right and lower left neighbour, where both exist."""
     inner = min(w, x.shape[-1] - 1)
     top = x[..., : min(h, x.shape[-2] - 1), :]
     low = x[..., 1 : h + 1, :]

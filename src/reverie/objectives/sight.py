@@ -1,4 +1,4 @@
-"""What a view does to a picture, done to all that has a place in it: masks, reference pictures and positions."""
+"""A view applied to everything that has a place in a picture: masks, reference pictures and positions."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ class Sight:
 
     @torch.no_grad()
     def picture(self, reference: Tensor) -> Tensor:
-        """A reference picture as the view shows it."""
+        """Show a reference picture through the view."""
         return self.carry(reference)
 
     @torch.no_grad()
     def region(self, region: Region, layer: str) -> Region:
-        """A region where the view has put it; without any weight where the view leaves it out."""
+        """Move a region as the view does; its weights are 0 if the view leaves it out."""
         weights = F.interpolate(region.weights, self.size, mode="nearest").expand(1, 3, *self.size)
         moved = self.carry(weights)[:, :1].clamp_min(0)
         laid = F.interpolate(moved, map_of(self.network, layer, self.seen), mode="area")
         return Region(laid / laid.mean().clamp_min(1e-12))
 
     def place(self, layer: str, row: int, column: int) -> Region:
-        """Where one position of a layer's map has gone."""
+        """Return the region that one position of a layer's map is moved to."""
         weights = torch.zeros(1, 1, *map_of(self.network, layer, self.size), dtype=torch.float32)
         weights[..., row, column] = 1
         return self.region(Region(weights), layer)

@@ -1,4 +1,4 @@
-"""Additive statistics: what an objective may know of a picture.
+"""Additive statistics: all that an objective may know of a picture.
 
 Each is a mean over positions, measured as a sum over the positions in a window divided by the number of positions
 of the whole map. So the shares of disjoint windows add up to the statistic of the whole: tiles, regions and several
@@ -28,24 +28,24 @@ class Statistic(ABC):
 
     Attributes:
         layer: the network's layer, or PICTURE.
-        reference: a picture of the same size whose features at that layer the executor lays beside, or None.
+        reference: a picture of the same size whose features at that layer the executor supplies, or None.
         named: the name of such a picture, or of a batch of them, that the executor knows; it stands for a reference.
         reach: how many positions to the right and below a window the statistic looks at.
-        beside: float32 numbers for each position that it keeps for the way back, besides the features.
+        saved: float32 numbers for each position that it keeps for the backward pass, besides the features.
     """
 
     layer: str
     reference: Tensor | None = None
     named: str = ""
     reach: int = 0
-    beside: int = 0
+    saved: int = 0
 
     @abstractmethod
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
-        """This window's share of the statistic, (B, ...), in float32 or better."""
+        """Return this window's share of the statistic, (B, ...), in float32 or better."""
 
     def seen(self, sight: Sight) -> Statistic:
-        """The same statistic of the picture seen through a view: its region and its reference go with the picture.
+        """Return the statistic of the picture seen through a view: its region and its reference go with the picture.
 
         Raises:
             RecipeError: it cannot follow a view.
@@ -64,7 +64,7 @@ class Statistic(ABC):
         return replace(self, **moved)
 
     def __init_subclass__(cls) -> None:
-        """Statistics are shown by their layer, not by the tensors in them."""
+        """Show statistics by their layer, not by the tensors in them."""
         super().__init_subclass__()
         if "__repr__" not in vars(cls):
             cls.__repr__ = Statistic.__repr__  # type: ignore[method-assign]
@@ -183,7 +183,7 @@ class Samples(Statistic):
 
 
 def _found(reference: Tensor | None, statistic: Statistic) -> Tensor:
-    """A reference's features, refused where nobody knows the picture."""
+    """Return a reference's features; refuse if the reference picture is not known."""
     if reference is None:
         raise RecipeError(
             f"the picture '{statistic.named}' is compared with and not known here: names stand for pictures where a"
@@ -193,7 +193,7 @@ def _found(reference: Tensor | None, statistic: Statistic) -> Tensor:
 
 
 def spread(extent: tuple[int, int], count: int, region: Region | None = None) -> tuple[Tensor, Tensor]:
-    """Rows and columns of at most `count` positions spread evenly over a map, or over the core of a region.
+    """Return rows and columns of at most `count` positions spread evenly over a map, or over the core of a region.
 
     Every position where there are no more; else the golden section's steps through them in reading order, which no
     period of the picture can follow.
@@ -213,18 +213,18 @@ def spread(extent: tuple[int, int], count: int, region: Region | None = None) ->
 
 
 def share(values: Tensor, window: Window, region: Region | None) -> Tensor:
-    """The window's share of the mean over positions, or over a region: (B, C, h, w) -> (B, C)."""
+    """Return the window's share of the mean over positions, or over a region: (B, C, h, w) -> (B, C)."""
     weighted = values if region is None else values * region.at(window, values)
     return weighted.sum((2, 3)) / window.positions
 
 
 def full(x: Tensor) -> Tensor:
-    """The tensor in float32 or better."""
+    """Return the tensor in float32 or better."""
     return x.to(wide(x.dtype))
 
 
 def rows_of(features: Tensor) -> Tensor:
-    """(B, C, h, w) as (B, h*w, C): a view where the features are channels_last and lie as PyTorch lays them."""
+    """View (B, C, h, w) as (B, h*w, C): a copy unless the features are channels_last and lie as PyTorch lays them."""
     return aligned(features.permute(0, 2, 3, 1).flatten(1, 2))
 
 
@@ -279,7 +279,7 @@ class _Moments(torch.autograd.Function):
 
 
 def _products(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
-    """Sum over positions of the outer products of (B, n, C) and (B, n, D): (B, C, D).
+    """Sum the outer products of (B, n, C) and (B, n, D) over positions: (B, C, D).
 
     Low precision in blocks of positions that are added in float32.
     """

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def content(layer: str, *, like: Tensor | str, where: Tensor | None = None) -> Term:
-    """How far the features of one layer are from those of a picture, place by place.
+    """Distance of the features of one layer from those of a picture, position by position.
 
     Mean squared difference over the mean square of the picture's own features: 0 is the same, 1 is nothing in common.
 
@@ -46,7 +46,7 @@ def content(layer: str, *, like: Tensor | str, where: Tensor | None = None) -> T
 
 
 def self_similarity(layer: str, *, like: Tensor, samples: int = 256, where: Tensor | None = None) -> Term:
-    """How differently the places of a picture resemble each other: keeps the layout, leaves the look free.
+    """Distance between the self-similarities of two pictures: keeps the layout, leaves the look free.
 
     Cosine distances between the features at some fixed positions, each row divided by its sum; half the sum of
     absolute differences of two rows, averaged: 0 is the same, 1 is nothing in common.
@@ -87,7 +87,7 @@ class Content(Term):
         return (statistic,), lambda m: (m[statistic] / scale).mean()
 
     def _relative(self, error: SquaredError, within: Region | None, name: str) -> Binding:
-        """The same where the picture is only known once the statistics are measured."""
+        """Do the same if the picture is only known once the statistics are measured."""
         size = ReferenceSquares(self.layer, name, within)
         return (error, size), lambda m: (m[error] / m[size].mean(1).clamp_min(1e-12)).mean()
 

@@ -59,7 +59,7 @@ def neuron(layer: str, index: int, *, at: tuple[int, int] | tuple[float, float] 
 
 
 def direction(layer: str, vector: Tensor, *, power: float = 2.0, where: Tensor | None = None) -> Term:
-    """How much of a direction (C,) the layer holds: dot product times cosine^power, averaged over positions.
+    """Activation along a direction (C,) of the layer: dot product times cosine^power, averaged over positions.
 
     Args:
         vector: (C,), of any length but 0.
@@ -107,7 +107,7 @@ def likeness(
     power: float = 2.0,
     where: Tensor | None = None,
 ) -> Term:
-    """How much of what some pictures share a picture has: 1 is as much as they have themselves.
+    """Likeness to what some pictures share: 1 is as much as they have themselves.
 
     Minus it dreams of them; plus it avoids them.
 
@@ -133,7 +133,7 @@ def likeness(
 def shared_features(
     network: Network, layer: str, *, like: Tensor | Sequence[Tensor], unlike: Tensor | Sequence[Tensor] = ()
 ) -> Tensor:
-    """The direction of a layer's features that some pictures share: (C,), for `direction`.
+    """Return the direction of a layer's features that some pictures share: (C,), for `direction`.
 
     Their mean features, less what lies along the mean features of the pictures it should not be like.
 
@@ -161,7 +161,7 @@ def shared_features(
 
 
 def _mean_features(network: Network, layer: str, pictures: Sequence[Tensor]) -> Tensor:
-    """The mean feature of each picture, and the mean of those: (C,)."""
+    """Average the mean features of pictures: (C,)."""
     with torch.no_grad():
         maps = [network(_small(x), (layer,))[layer] for x in pictures]
     return torch.stack([full(x).mean((0, 2, 3)) for x in maps]).mean(0)

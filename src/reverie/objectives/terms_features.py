@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def caricature(layer: str, *, like: Tensor, power: float = 2.0, where: Tensor | None = None) -> Term:
-    """How much of a picture's own features there is at each place: minus it exaggerates what a layer sees in it.
+    """Agreement with a picture's own features at each position: minus it exaggerates what a layer sees in it.
 
     Dot product times cosine^power with the picture's features at the same position, over their mean square: 1 is as
     much as the picture has itself.
@@ -39,7 +39,7 @@ def caricature(layer: str, *, like: Tensor, power: float = 2.0, where: Tensor | 
 
 
 def diversity(layer: str) -> Term:
-    """How differently the pictures of a batch look to a layer: 1 less the mean cosine of their Gram matrices.
+    """Diversity of the pictures of a batch as a layer sees them: 1 less the mean cosine of their Gram matrices.
 
     0 is all alike. Subtract it, and a batch shows several things that please the rest of the objective.
 

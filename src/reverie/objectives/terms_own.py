@@ -1,4 +1,4 @@
-"""A term of one's own, written in place: what to measure at each position, and what its mean is worth."""
+"""Custom terms, written in place: what to measure at each position, and what its mean is worth."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def term(
     reach: int = 0,
     where: Tensor | None = None,
 ) -> Term:
-    """A term from two functions: what is measured at each position of a layer, and what the mean of that is worth.
+    """Make a term from two functions: what is measured at each position of a layer, and what its mean is worth.
 
     Means over positions add up, so the term is the same in tiles as in the whole picture.
 

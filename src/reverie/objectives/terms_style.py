@@ -1,4 +1,4 @@
-"""The terms of style: what features occur in a painting, wherever they are, by one statistic or another."""
+"""The terms of style: which features occur in a painting, wherever they are, by one statistic or another."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reverie.objectives.inputs import Mask, check_shape, laid_on, mask, picture,
 from reverie.objectives.matching import NearestCosines
 from reverie.objectives.places import Region, Size, map_of
 from reverie.objectives.statistics import Measure, Moments, Samples, Statistic, spread
-from reverie.objectives.transport import Histograms, Ruler, transport
+from reverie.objectives.transport import Binning, Histograms, transport
 from reverie.pictures import painting_size, resize, size_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def style(
     where: Tensor | None = None,
     of: Parts = None,
 ) -> Term:
-    """How far the statistics of some layers are from those of a painting, wherever things are.
+    """Distance of the statistics of some layers from those of a painting, wherever things are.
 
     Several regions are a sum: `sum([float(m.mean()) * style(layers, like=p, where=m) for m, p in regions], ZERO)`.
 
@@ -78,7 +78,7 @@ def sliced_wasserstein(
     where: Tensor | None = None,
     of: Parts = None,
 ) -> Term:
-    """How far the whole distribution of some layers' features is from a painting's, not its moments alone.
+    """Distance of the whole distribution of some layers' features from a painting's, not of its moments alone.
 
     Squared Wasserstein-2 distance along some directions, relative to the painting's own distance from nothing.
 
@@ -107,7 +107,7 @@ def histograms(
     where: Tensor | None = None,
     of: Parts = None,
 ) -> Term:
-    """How far the histogram of each channel is from a painting's; PICTURE is a layer too, its channels the colours.
+    """Distance of each channel's histogram from a painting's; PICTURE is a layer too, its channels the colours.
 
     Args:
         layers, like, stroke, where, of: as `style` takes them.
@@ -128,7 +128,7 @@ def nearest_neighbours(
     where: Tensor | None = None,
     of: Parts = None,
 ) -> Term:
-    """How far each place is from the most similar place of a painting: mean cosine distance, 0 to 2.
+    """Distance of each position from the most similar one of a painting: mean cosine distance, 0 to 2.
 
     Cost grows with positions times vectors: choose layers from a stride of 4 on.
 
@@ -156,15 +156,15 @@ class Painting:
     part: Mask | None
 
     def at(self, size: Size, stroke: float) -> Painting:
-        """The painting at a picture's scale (same area), times the stroke, never enlarged."""
+        """Return the painting at a picture's scale (same area), times the stroke, never enlarged."""
         return replace(self, pixels=resize(self.pixels, self.size_at(size, stroke)).clamp(0, 1))
 
     def size_at(self, size: Size, stroke: float) -> Size:
-        """The (H, W) it has there."""
+        """Return the (H, W) it has at that scale."""
         return painting_size(size_of(self.pixels), size[0] * size[1], stroke)
 
     def region(self, network: Network, layer: str) -> Region | None:
-        """The part as a region of a layer's map."""
+        """Return the part as a region of a layer's map."""
         return laid_on(self.part, network, layer, size_of(self.pixels))
 
 
@@ -190,16 +190,16 @@ class Source:
         return Source(paintings, stroke, mask(where))
 
     def scaled(self, size: Size) -> list[Painting]:
-        """The paintings as a picture of this size sees them."""
+        """Return the paintings at the scale of a picture of this size."""
         return [painting.at(size, self.stroke) for painting in self.paintings]
 
     def largest(self, size: Size) -> int:
-        """Pixels of the largest painting at a picture's scale."""
+        """Count the pixels of the largest painting at a picture's scale."""
         return max(math.prod(each.size_at(size, self.stroke)) for each in self.paintings)
 
 
 def _parts(parts: Parts, count: int) -> Sequence[Tensor | None]:
-    """A mask, or None, for each painting."""
+    """Return a mask, or None, for each painting."""
     if isinstance(parts, Tensor) and count > 1:
         raise RecipeError(f"a part of a painting is of one painting; got {count}: give a list of parts.")
     each = [parts] * count if parts is None or isinstance(parts, Tensor) else list(parts)
@@ -229,15 +229,15 @@ class FromPaintings(Term):
     def targets(
         self, network: Network, size: Size, measure: Measure
     ) -> tuple[tuple[Statistic, ...], Sequence[FromTarget]]:
-        """The statistic of each layer, and the distance from it to the paintings'."""
+        """Return the statistic of each layer, and its distance to the paintings'."""
 
     def wanted(self, network: Network, size: Size, kinds: Sequence[Kind]) -> tuple[Statistic, ...]:
-        """The picture's statistics, one of a kind for each layer, in the region to paint."""
+        """Return the picture's statistics, one of a kind for each layer, in the region to paint."""
         regions = [region(self.source.where, network, layer, size) for layer, _ in self.layers]
         return self._each(kinds, regions)
 
     def mixed(self, network: Network, size: Size, measure: Measure, kinds: Sequence[Kind]) -> list[Tensor]:
-        """The paintings' statistics, one of a kind for each layer, mixed by their shares."""
+        """Measure the paintings' statistics, one of a kind for each layer, mixed by their shares."""
         totals: list[Tensor] = []
         for painting in self.source.scaled(size):
             regions = [painting.region(network, layer) for layer, _ in self.layers]
@@ -246,7 +246,7 @@ class FromPaintings(Term):
         return totals
 
     def samples(self, network: Network, size: Size, measure: Measure, count: int) -> list[Tensor]:
-        """Features of the paintings, by layer: (P, C), each painting's share of `count` positions, spread evenly."""
+        """Sample the paintings' features by layer, (P, C): each its share of `count` positions, spread evenly."""
         found: list[list[Tensor]] = [[] for _ in self.layers]
         for painting in self.source.scaled(size):
             most, extent = max(1, round(painting.share * count)), size_of(painting.pixels)
@@ -304,16 +304,16 @@ class Distributions(FromPaintings):
     ) -> tuple[tuple[Statistic, ...], Sequence[FromTarget]]:
         generator = torch.Generator().manual_seed(self.seed)
         samples = self.samples(network, size, measure, RANGED)
-        rulers = [self._ruler(x, generator) for x in samples]
-        kinds = [_along(ruler) for ruler in rulers]
+        binnings = [self._binning(x, generator) for x in samples]
+        kinds = [_along(binning) for binning in binnings]
         targets = self.mixed(network, size, measure, kinds)
-        distances = [transport(ruler)(target) for ruler, target in zip(rulers, targets, strict=True)]
+        distances = [transport(binning)(target) for binning, target in zip(binnings, targets, strict=True)]
         return self.wanted(network, size, kinds), distances
 
-    def _ruler(self, samples: Tensor, generator: torch.Generator) -> Ruler:
+    def _binning(self, samples: Tensor, generator: torch.Generator) -> Binning:
         if self.directions is None:
-            return Ruler.over(samples, None)
-        return Ruler.over(samples, _directions(samples, self.directions, generator))
+            return Binning.over(samples, None)
+        return Binning.over(samples, _directions(samples, self.directions, generator))
 
 
 @dataclass(frozen=True, eq=False)
@@ -330,8 +330,8 @@ class Neighbours(FromPaintings):
         return self.wanted(network, size, kinds), [lambda x: x] * len(kinds)
 
 
-def _along(ruler: Ruler) -> Kind:
-    return lambda layer, region: Histograms(layer, ruler, region)
+def _along(binning: Binning) -> Kind:
+    return lambda layer, region: Histograms(layer, binning, region)
 
 
 def _nearest(samples: Tensor) -> Kind:
@@ -341,7 +341,7 @@ def _nearest(samples: Tensor) -> Kind:
 
 
 def _directions(samples: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """Random directions (C, D) at right angles, the first half leaning to where the features (P, C) vary most.
+    """Draw orthogonal directions (C, D), the first half leaning to where the features (P, C) vary most.
 
     Of many channels random directions alone see little but averages.
     Source: the randomised range finder of Halko, Martinsson & Tropp (2011).

@@ -1,4 +1,4 @@
-"""Distributions of features along directions: histograms that add up, and how far one must be carried to be another."""
+"""Distributions of features along directions: histograms that add up, and the optimal transport between them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ BLOCK = 8192  # positions counted at once: what stays in a processor's cache
 
 
 @dataclass(frozen=True, eq=False)
-class Ruler:
-    """What features are measured along: D directions, and equally spaced knots on each.
+class Binning:
+    """The bins of histograms along D directions: equally spaced knots on each.
 
     Attributes:
         directions: (C, D) of length 1, or None for the channels themselves.
@@ -34,34 +34,32 @@ class Ruler:
     width: Tensor
 
     @staticmethod
-    def over(samples: Tensor, directions: Tensor | None) -> Ruler:
-        """The ruler that reaches over some features (P, C), with a margin at both ends."""
+    def over(samples: Tensor, directions: Tensor | None) -> Binning:
+        """Return the bins that cover some features (P, C), with a margin at both ends."""
         directions = None if directions is None else directions.to(samples)
         along = samples if directions is None else samples @ directions
         low, high = along.aminmax(dim=0)
         least = 1e-3 * along.pow(2).mean().sqrt() + 1e-6  # a painting of one colour has no range at all
         spare = (least - (high - low)).clamp_min(0) / 2
         reach = high - low + 2 * spare
-        return Ruler(directions, low - spare - MARGIN * reach, (1 + 2 * MARGIN) * reach / (COUNT - 1))
+        return Binning(directions, low - spare - MARGIN * reach, (1 + 2 * MARGIN) * reach / (COUNT - 1))
 
-    def lay(self, rows: Tensor) -> Tensor:
-        """Where features (n, C) lie on it, in knots: (n, D)."""
+    def coordinates(self, rows: Tensor) -> Tensor:
+        """Project features (n, C) onto the directions, in knots: (n, D)."""
         low, width = self.low.to(rows), self.width.to(rows)
         if self.directions is None:
             return (rows - low) / width
         return torch.addmm(-low / width, rows, self.directions.to(rows) / width)
 
-    def back(self, slopes: Tensor, dtype: torch.dtype) -> Tensor:
-        """The gradient of features, from that of where they lie: (n, D) to (n, C)."""
-        slopes = slopes / self.width.to(slopes)
-        return (
-            slopes.to(dtype) if self.directions is None else slopes.to(dtype) @ self.directions.to(slopes).to(dtype).T
-        )
+    def gradient(self, g: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return the gradient of features from that of their coordinates: (n, D) to (n, C)."""
+        g = g / self.width.to(g)
+        return g.to(dtype) if self.directions is None else g.to(dtype) @ self.directions.to(g).to(dtype).T
 
 
 @dataclass(frozen=True, eq=False)
 class Histograms(Statistic):
-    """Distributions of the features along a ruler's directions: (B, D, COUNT + 1).
+    """Distributions of the features along the directions of a binning: (B, D, COUNT + 1).
 
     A feature between two knots is shared between them by its distance to each. One beyond the ends counts as the end
     knot, and the last column tells how much farther all such must be carried to the reference's nearest: the mean of
@@ -69,20 +67,20 @@ class Histograms(Statistic):
     """
 
     layer: str
-    ruler: Ruler
+    binning: Binning
     region: Region | None = None
 
     @property
-    def beside(self) -> int:  # type: ignore[override]
-        """Where each position lies along the directions."""
-        return len(self.ruler.low)
+    def saved(self) -> int:  # type: ignore[override]
+        """Cells kept for the backward pass, one for each direction."""
+        return len(self.binning.low)
 
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
         weights = None if self.region is None else self.region.at(window, features).flatten()
-        return _Histograms.apply(features, weights, self.ruler, 1 / window.positions)  # type: ignore[no-any-return, no-untyped-call]
+        return _Histograms.apply(features, weights, self.binning, 1 / window.positions)  # type: ignore[no-any-return, no-untyped-call]
 
 
-def transport(ruler: Ruler) -> Distance:
+def transport(binning: Binning) -> Distance:
     """Squared 2-Wasserstein distance along each direction, summed, over the target's own mean square.
 
     The features are atoms at the knots, the target is spread evenly around each knot; then the distance is a sum over
@@ -91,7 +89,7 @@ def transport(ruler: Ruler) -> Distance:
     2 (x - T(x)), T the optimal transport.
 
     Args:
-        ruler: along which the histograms were taken.
+        binning: along which the histograms were taken.
     Returns:
         A function of the target's histograms (1, D, COUNT + 1), giving a function (B, D, COUNT + 1) -> (B,).
     Source: Bonneel et al. (2015), "Sliced and Radon Wasserstein barycenters"; for style, Heitz et al. (2021). We
@@ -101,7 +99,7 @@ def transport(ruler: Ruler) -> Distance:
     def from_target(target: Tensor) -> FromTarget:
         dtype = torch.float32 if target.device.type == "mps" else torch.float64
         masses = target[0, :, :-1].to(dtype)
-        low, width = (x.to(masses)[:, None] for x in (ruler.low, ruler.width))
+        low, width = (x.to(masses)[:, None] for x in (binning.low, binning.width))
         places = low + width * torch.arange(COUNT, dtype=dtype, device=target.device)
         scale = width[:, 0].pow(2) / (masses * places.pow(2)).sum().clamp_min(1e-12)
         quantiles = _Quantiles.of(masses)
@@ -140,7 +138,7 @@ class _Quantiles:
         return _Quantiles(masses.cumsum(1), (masses * knots).cumsum(1), inverse, (first, last))
 
     def integral(self, levels: Tensor) -> Tensor:
-        """The integral of each quantile function from 0 to some levels, (B, D, L)."""
+        """Integrate each quantile function from 0 to some levels, (B, D, L)."""
         shape = (len(levels), *self.below.shape)
         place = torch.searchsorted(self.below.expand(shape).contiguous(), levels.detach().contiguous())
         place = torch.minimum(torch.maximum(place, self.ends[0]), self.ends[1])
@@ -152,7 +150,7 @@ class _Quantiles:
 
 
 def _shifted(x: Tensor) -> Tensor:
-    """What was reached before each column."""
+    """Return the columns shifted by one: what was reached before each."""
     return torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
 
 
@@ -160,27 +158,27 @@ class _Histograms(torch.autograd.Function):
     """Counts without a graph; the gradient of a position is looked up: the slope between its two knots."""
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, weights: Tensor | None, ruler: Ruler, scale: float) -> Tensor:
+    def forward(ctx: Any, features: Tensor, weights: Tensor | None, binning: Binning, scale: float) -> Tensor:
         rows = rows_of(features)
-        depth, d = len(rows), len(ruler.low)
+        depth, d = len(rows), len(binning.low)
         cells = torch.empty(depth, rows.shape[1], d, dtype=torch.int32, device=rows.device)
         dtype = full(rows[:, :0]).dtype
         sums = torch.zeros(depth, d, COUNT + 1, dtype=dtype, device=rows.device)
         outside = []
         for b, part in _blocks(depth, rows.shape[1], rows.device):
-            places = ruler.lay(full(rows[b, part]))
+            places = binning.coordinates(full(rows[b, part]))
             by = None if weights is None else weights[part]
             outside.append(_beyond(places))
             _count(places.clamp_(0, COUNT - 1), by, cells[b, part], sums[b, :, :-1])
             _add_beyond(sums[b, :, -1], outside[-1], by)
         ctx.save_for_backward(cells, weights)
-        ctx.args = (features.shape, features.dtype, ruler, scale, outside)
+        ctx.args = (features.shape, features.dtype, binning, scale, outside)
         return sums * scale
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         cells, weights = ctx.saved_tensors
-        (depth, c, h, w), dtype, ruler, scale, outside = ctx.args
+        (depth, c, h, w), dtype, binning, scale, outside = ctx.args
         g = gradients[0] * scale
         slopes = torch.zeros_like(g[..., :-1])
         slopes[..., :-1] = g[..., 1:-1] - g[..., :-2]
@@ -190,7 +188,7 @@ class _Histograms(torch.autograd.Function):
             for (row, column), far in beyond:
                 here[row, column] = g[b, column, -1] * 2 * (far + OUTSIDE * far.sign())
             here = here if weights is None else here * weights[part, None]
-            out[b, part] = ruler.back(here, dtype)
+            out[b, part] = binning.gradient(here, dtype)
         return out.view(depth, h, w, c).permute(0, 3, 1, 2), None, None, None
 
 
@@ -198,7 +196,7 @@ _Beyond = list[tuple[tuple[Tensor, ...], Tensor]]  # at most one: (rows, columns
 
 
 def _blocks(depth: int, n: int, device: torch.device) -> Iterator[tuple[int, slice]]:
-    """The rows, some at a time; accelerators take more at once."""
+    """Yield blocks of rows; accelerators take more at once."""
     step = BLOCK if device.type == "cpu" else 64 * BLOCK
     return ((b, slice(a, min(a + step, n))) for b in range(depth) for a in range(0, n, step))
 
@@ -219,7 +217,7 @@ def _count(places: Tensor, weights: Tensor | None, cells: Tensor, sums: Tensor) 
 
 
 def _beyond(places: Tensor) -> _Beyond:
-    """Which places (n, D) lie beyond the ends, and by how much."""
+    """Find the places (n, D) beyond the ends, and their distance."""
     if not places.numel():
         return []
     least, most = places.aminmax()

@@ -50,7 +50,7 @@ class Adam(Optimiser):
         return run
 
     def _at(self, moment: Tensor, like: Tensor, second: bool) -> Tensor:
-        """A moment at another size; the second has no sign."""
+        """Resize a moment; the second has no sign."""
         mode: Filter = "bilinear" if second else "bicubic"
         if self.periodic:
             moment = resize_seamless(moment, size_of(like), filter=mode)

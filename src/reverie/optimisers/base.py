@@ -17,15 +17,15 @@ class Run(ABC):
 
     @abstractmethod
     def step(self, closure: Closure) -> None:
-        """One step down; the closure may be called more than once."""
+        """Take one step down; the closure may be called more than once."""
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on, as tensors and numbers."""
+        """Return all that is needed to go on, as tensors and numbers."""
 
     @abstractmethod
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore a state."""
 
 
 class Optimiser(ABC):

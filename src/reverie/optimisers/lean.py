@@ -1,4 +1,4 @@
-"""Adam with its moments in bfloat16: a picture of memory less."""
+"""Adam with its moments in bfloat16: it saves the memory of one picture."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class LeanRun(Run):
         p.addcdiv_(m, v.div_(1 - b2**t).sqrt_().add_(1e-8), value=-self.rate / (1 - b1**t))
 
     def carried(self, parameters: Parameters, rate: float, resized: Carried) -> LeanRun:
-        """The run on the next scale's parameters, warm."""
+        """Continue the run on the next scale's parameters, with its moments."""
         pictures = all(p.dim() == 4 for p in parameters)
         if not pictures or [p.shape[:2] for p in parameters] != [p.shape[:2] for p in self.parameters]:
             return LeanRun(parameters, rate, self.betas)
@@ -74,6 +74,6 @@ class LeanRun(Run):
 
 
 def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The same stretches of tensors of one shape, as views."""
+    """Yield the same stretches of tensors of one shape, as views."""
     flat = [x.view(-1) for x in tensors]
     return zip(*(torch.split(x, _ROWS) for x in flat), strict=True)

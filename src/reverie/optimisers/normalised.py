@@ -1,4 +1,4 @@
-"""Steps of a set length along a frequency-balanced gradient: the DeepDream's way of moving."""
+"""Steps of a set length along a frequency-balanced gradient, as in DeepDream."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class _NormalisedRun(Run):
 
 
 def balanced(gradient: Tensor, *, bands: int, periodic: bool = False) -> Tensor:
-    """The gradient with its Laplacian bands, each divided by its rms, added up; rms about 1.
+    """Divide each Laplacian band of the gradient by its rms, and add them up; rms about 1.
 
     Args:
         gradient: (B, C, H, W).
@@ -80,7 +80,7 @@ def balanced(gradient: Tensor, *, bands: int, periodic: bool = False) -> Tensor:
 
 
 def _balanced(gradient: Tensor, bands: int, *, periodic: bool) -> Tensor:
-    """The same in the gradient's own memory: at most one more tensor of its size lives beside it."""
+    """Do the same in the gradient's own memory, with at most one more tensor of its size."""
     if gradient.dim() != 4:
         return gradient.div_(_rms(gradient))
     low = gradient

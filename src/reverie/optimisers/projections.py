@@ -15,12 +15,12 @@ Projection = Callable[[Tensor], Tensor]
 
 
 def box(low: float = 0.0, high: float = 1.0) -> Projection:
-    """Every value within [low, high]."""
+    """Project every value into [low, high]."""
     return _Box(low, high)
 
 
 def linf(centre: Tensor, radius: float) -> Projection:
-    """No value further than `radius` from the centre's; at another size from the resized centre's.
+    """Project every value to within `radius` of the centre's; at another size, of the resized centre's.
 
     Source: Madry et al. (2018).
     """
@@ -28,7 +28,7 @@ def linf(centre: Tensor, radius: float) -> Projection:
 
 
 def l2(centre: Tensor, radius: float) -> Projection:
-    """The Euclidean distance from the centre at most `radius`, picture by picture.
+    """Project each picture to within a Euclidean distance of `radius` from the centre.
 
     At another size the centre is resized, and the radius goes with the square root of the number of pixels.
     """
@@ -79,7 +79,7 @@ class _L2:
 
 @torch.no_grad()
 def _centre_for(x: Tensor, centre: Tensor) -> Tensor:
-    """The centre where and as large as the picture."""
+    """Return the centre in the picture's size, on its device."""
     if size_of(x) != size_of(centre):
         centre = resize(centre, size_of(x)).clamp(0, 1)
     return centre.to(x)

@@ -16,7 +16,7 @@ SIGNATURE = b"\x93NUMPY"
 
 
 def open_numpy(path: Path, *, max_pixels: int) -> Source:
-    """An array of (H, W, 3), (3, H, W) or (1, 3, H, W).
+    """Open an array of (H, W, 3), (3, H, W) or (1, 3, H, W).
 
     Raises:
         PictureError: another shape or type, or more than ``max_pixels`` pixels.
@@ -30,13 +30,13 @@ def open_numpy(path: Path, *, max_pixels: int) -> Source:
 
 
 def _strips(path: Path, height: int, width: int) -> Iterator[Strip]:
-    """Bands, each mapped for itself: pages of the file that were read would count as memory held."""
+    """Yield bands, each mapped separately: pages of the file that were read would count as memory held."""
     for rows in bands(height, width):
         yield Strip(rows, slice(0, width), np.array(_mapped(path)[rows]))
 
 
 def _mapped(path: Path) -> Array:
-    """The array as (H, W, 3), on the disk."""
+    """Map the array as (H, W, 3), on the disk."""
     mapped: Array = np.load(path, mmap_mode="r", allow_pickle=False)
     values = mapped.reshape(mapped.shape[1:]) if mapped.ndim == 4 and mapped.shape[0] == 1 else mapped
     if values.ndim == 3 and values.shape[2] != 3 and values.shape[0] == 3:

@@ -11,7 +11,7 @@ _BAND = 1 << 16  # pixels: a few megabytes for each array that a step makes on t
 
 
 def bands(height: int, width: int) -> Iterator[slice]:
-    """Slices of whole rows, from the top, of about a quarter of a million pixels each.
+    """Yield slices of whole rows, from the top, of about a quarter of a million pixels each.
 
     Example:
         >>> list(bands(1000, 1 << 9))
@@ -22,12 +22,12 @@ def bands(height: int, width: int) -> Iterator[slice]:
 
 
 def band_pixels(width: int) -> int:
-    """Pixels of a band at the most: whole rows, at least one."""
+    """Return the pixels of a band at most: whole rows, at least one."""
     return max(1, _BAND // width) * width
 
 
 def banded(change: Callable[..., Tensor], *pictures: Tensor) -> Tensor:
-    """What ``change`` makes of pictures of one size, computed band by band; no graph is kept.
+    """Apply ``change`` to pictures of one size, band by band; no graph is kept.
 
     Args:
         change: takes a band (B, C, rows, W) of each picture and gives a band (B, 3, rows, W).

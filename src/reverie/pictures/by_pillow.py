@@ -1,4 +1,4 @@
-"""Pictures that Pillow decodes at once: JPEG, WebP, GIF, BMP, and what TIFF it is left."""
+"""Pictures that Pillow decodes at once: JPEG, WebP, GIF, BMP, and the TIFFs left to it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Convert = Callable[[Image.Image], Image.Image | Array]
 
 
 def open_by_pillow(file: BinaryIO, *, max_pixels: int) -> Source:
-    """A JPEG, WebP, GIF or BMP.
+    """Open a JPEG, WebP, GIF or BMP.
 
     Raises:
         PictureError: too short for the size its head claims, or more than ``max_pixels`` pixels.
@@ -41,7 +41,7 @@ def open_by_pillow(file: BinaryIO, *, max_pixels: int) -> Source:
 def source_of(
     image: ImageFile.ImageFile, *, frame: jpeg.Frame | None = None, scale: int = 1, beside: int = 0
 ) -> Source:
-    """An open picture of Pillow's, of 8 bits or less and any mode; ``beside``: bytes that its decoder holds more."""
+    """Wrap an open picture of Pillow's, of 8 bits or less and any mode; ``beside``: further bytes its decoder holds."""
     orientation = 1 if image.format == "TIFF" else orientation_of(image)  # Pillow turns TIFFs
     profile: bytes | None = image.info.get("icc_profile")
     grey, ours = image.mode in ("1", "L", "LA"), image.mode in ("CMYK", "LAB")
@@ -62,14 +62,14 @@ def source_of(
 
 
 def _drafted(image: ImageFile.ImageFile, frame: jpeg.Frame | None, size: tuple[int, int]) -> Source:
-    """A JPEG decoded at a half, a quarter or an eighth: its low frequencies alone, which costs that much less."""
+    """Decode a JPEG at a half, a quarter or an eighth: its low frequencies alone, which costs that much less."""
     width = image.width
     drafted = image.draft(image.mode, (size[1], size[0]))
     return source_of(image, frame=frame, scale=round(width / drafted[1][2]) if drafted else 1)
 
 
 def _converted(image: Image.Image, profile: bytes | None) -> Convert:
-    """What makes bands of a mode grey, RGB or RGBA."""
+    """Return the function that converts bands of a mode to grey, RGB or RGBA."""
     if image.mode == "CMYK":
         return lambda band: cmyk_to_rgb(band, profile)
     if image.mode == "LAB":
@@ -81,7 +81,7 @@ def _converted(image: Image.Image, profile: bytes | None) -> Convert:
 
 
 def _strips(image: ImageFile.ImageFile, convert: Convert) -> Iterator[Strip]:
-    """Bands of a decoded picture; of a whole one ``np.asarray`` makes two copies, and each conversion one more."""
+    """Yield bands of a decoded picture: of a whole one ``np.asarray`` makes two copies, each conversion one more."""
     grey = image.mode in ("1", "L", "LA")
     image.load()
     for rows in bands(image.height, image.width):

@@ -33,7 +33,7 @@ _HALVINGS = 12  # of a line to the edge of the gamut: a few thousandths of a ste
 
 
 def srgb_to_linear(x: Tensor) -> Tensor:
-    """sRGB values to linear light; the straight part goes on below 0, the curve above 1.
+    """Convert sRGB values to linear light; the straight part goes on below 0, the curve above 1.
 
     Args:
         x: any shape, sRGB [0, 1].
@@ -45,7 +45,7 @@ def srgb_to_linear(x: Tensor) -> Tensor:
 
 
 def linear_to_srgb(x: Tensor) -> Tensor:
-    """Linear light to sRGB values; the straight part goes on below 0, the curve above 1.
+    """Convert linear light to sRGB values; the straight part goes on below 0, the curve above 1.
 
     Args:
         x: any shape, linear light [0, 1].
@@ -57,7 +57,7 @@ def linear_to_srgb(x: Tensor) -> Tensor:
 
 
 def srgb_to_oklab(x: Tensor) -> Tensor:
-    """sRGB to OKLab: lightness L in [0, 1], then a (green to red) and b (blue to yellow).
+    """Convert sRGB to OKLab: lightness L in [0, 1], then a (green to red) and b (blue to yellow).
 
     Args:
         x: (B, 3, H, W) sRGB [0, 1].
@@ -77,7 +77,7 @@ def srgb_to_oklab(x: Tensor) -> Tensor:
 
 
 def oklab_to_srgb(lab: Tensor) -> Tensor:
-    """OKLab to sRGB, the exact inverse of ``srgb_to_oklab``; not clipped.
+    """Convert OKLab to sRGB, the exact inverse of ``srgb_to_oklab``; not clipped.
 
     Args:
         lab: (B, 3, H, W) as ``srgb_to_oklab`` gives it.
@@ -89,7 +89,7 @@ def oklab_to_srgb(lab: Tensor) -> Tensor:
 
 
 def in_gamut(lab: Tensor) -> Tensor:
-    """Where OKLab colours can be shown in sRGB, (B, 1, H, W) of booleans; a rounding outside counts as inside.
+    """Mark the OKLab colours that sRGB can show, (B, 1, H, W) of booleans; a rounding error outside counts as inside.
 
     Args:
         lab: (B, 3, H, W) OKLab.
@@ -99,7 +99,7 @@ def in_gamut(lab: Tensor) -> Tensor:
 
 
 def nearest_in_gamut(anchor: Tensor, wanted: Tensor) -> Tensor:
-    """The colours nearest ``wanted`` that sRGB can show, on straight lines from colours it can show.
+    """Find the colours nearest ``wanted`` that sRGB can show, on straight lines from colours it can show.
 
     Args:
         anchor: (B, 3, H, W) OKLab, inside the gamut.
@@ -123,7 +123,7 @@ def nearest_in_gamut(anchor: Tensor, wanted: Tensor) -> Tensor:
 
 
 def into_gamut(lab: Tensor) -> Tensor:
-    """Colours that sRGB cannot show, paled at their own lightness and hue until it can.
+    """Reduce the chroma of colours that sRGB cannot show, at their own lightness and hue, until it can.
 
     Args:
         lab: (B, 3, H, W) OKLab.

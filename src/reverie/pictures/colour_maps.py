@@ -33,7 +33,7 @@ _LEARNT = 1 << 14  # colours that centres are learnt from
 
 
 def sample(pictures: Sequence[Tensor]) -> Colours:
-    """Colours of some pictures as (N, 3) OKLab in float64; all of them where they are few enough.
+    """Sample colours of some pictures as (N, 3) OKLab in float64; all of them if they are few enough.
 
     Args:
         pictures: (1, 3, h, w) sRGB [0, 1], of any sizes; each has the same say.
@@ -55,7 +55,7 @@ def _sample_one(picture: Tensor, most: int) -> Colours:
 
 
 def gaussian_map(source: Colours, target: Colours) -> ColourMap:
-    """The symmetric linear map that gives colours the mean and covariance of others, moving them least.
+    """Return the symmetric linear map that gives colours the mean and covariance of others, moving them least.
 
     Directions in which the source hardly varies (a grey photo's hues) are not stretched as if
     they did: their noise would become colours.
@@ -90,7 +90,7 @@ def _turned(matrix: Colours, lab: Tensor) -> Tensor:
 
 
 def histogram_map(source: Colours, target: Colours) -> ColourMap:
-    """Moves the whole distribution of colours, axis by axis in a fixed sequence of rotations.
+    """Return a map of the whole distribution of colours, axis by axis in a fixed sequence of rotations.
 
     Source: Pitié, Kokaram, Dahyot, "Automated colour grading using colour distribution transfer", 2007.
     We differ: what the sample's colours are moved by is smoothed over neighbouring colours, so
@@ -105,14 +105,14 @@ def histogram_map(source: Colours, target: Colours) -> ColourMap:
 
 
 def _rotations() -> list[Colours]:
-    """The axes themselves, then fixed random turns, each between two of its like."""
+    """Return the identity, then fixed random rotations, each between two others."""
     generator = torch.Generator().manual_seed(0)
     square = torch.randn(_ROTATIONS - 1, 3, 3, generator=generator, dtype=torch.float64)
     return [np.eye(3), *torch.linalg.qr(square).Q.numpy()]
 
 
 def _axis_shift(source: Colours, target: Colours) -> Colours:
-    """How far each value moves so that one distribution of values becomes the other."""
+    """Return the shift of each value that turns one distribution of values into the other."""
     low, high = min(source.min(), target.min()) - _BLUR, max(source.max(), target.max()) + _BLUR
     edges = np.linspace(low, high, _BINS + 1)
     moved = np.interp(_cumulated(source, edges), _cumulated(target, edges), edges)
@@ -120,7 +120,7 @@ def _axis_shift(source: Colours, target: Colours) -> Colours:
 
 
 def _cumulated(values: Colours, edges: Colours) -> Colours:
-    """The share of values below each edge, slightly blurred, strictly increasing from 0 to 1."""
+    """Return the share of values below each edge, slightly blurred, strictly increasing from 0 to 1."""
     counts = np.histogram(values, edges)[0] / len(values)
     step = edges[1] - edges[0]
     reach = int(np.ceil(4 * _BLUR / step))
@@ -131,7 +131,7 @@ def _cumulated(values: Colours, edges: Colours) -> Colours:
 
 
 def _tabulated(colours: Colours, moves: Colours) -> ColourMap:
-    """Moves known at many colours as a smooth table, looked up between its entries."""
+    """Tabulate moves known at many colours smoothly, to be interpolated between entries."""
     low = colours.min(axis=0) - _ENTRY
     shape = [int(n) + 3 for n in (colours.max(axis=0) - low) / _ENTRY]
     place = np.ravel_multi_index(tuple(((colours - low) / _ENTRY + 0.5).astype(np.int64).T), shape)
@@ -143,7 +143,7 @@ def _tabulated(colours: Colours, moves: Colours) -> ColourMap:
 
 
 def _blurred(sums: Tensor) -> Tensor:
-    """(4, A, B, C) sums blurred, and where there are none nearby, faintly by ever wider blurs."""
+    """Blur (4, A, B, C) sums, and where there are none nearby, faintly by ever wider blurs."""
     near = sums
     total = torch.zeros_like(sums) + 1e-30 * sums.sum(dim=(1, 2, 3), keepdim=True)
     for share, times in ((1.0, 1), (1e-3, 8), (1e-6, 64)):
@@ -155,14 +155,14 @@ def _blurred(sums: Tensor) -> Tensor:
 
 
 def _binomial(x: Tensor, axis: int) -> Tensor:
-    """Each entry mixed with its neighbours along an axis, 1 : 2 : 1."""
+    """Mix each entry with its neighbours along an axis, 1 : 2 : 1."""
     before = torch.cat([x.narrow(axis, 0, 1), x.narrow(axis, 0, x.shape[axis] - 1)], dim=axis)
     after = torch.cat([x.narrow(axis, 1, x.shape[axis] - 1), x.narrow(axis, x.shape[axis] - 1, 1)], dim=axis)
     return (before + 2 * x + after) / 4
 
 
 def _looked_up(table: Tensor, low: Colours, lab: Tensor) -> Tensor:
-    """(B, 3, H, W) moves of OKLab colours; beyond the table, those at its rim."""
+    """Look up (B, 3, H, W) moves of OKLab colours; beyond the table, those at its border."""
     most = torch.tensor(table.shape[1:]).to(lab) - 1
     place = (lab.movedim(1, -1) - torch.as_tensor(low).to(lab)) / _ENTRY
     grid = (2 * place / most - 1).flip(-1)[:, None]
@@ -174,7 +174,7 @@ def _looked_up(table: Tensor, low: Colours, lab: Tensor) -> Tensor:
 
 
 def palette_of(colours: Colours, count: int = _CENTRES) -> tuple[Colours, Colours]:
-    """The main colours by k-means, most frequent first, and the share of each; fewer where there are fewer.
+    """Find the main colours by k-means, most frequent first, and the share of each; fewer if there are fewer.
 
     Source: Lloyd, "Least squares quantization in PCM", 1982; begun from frequent colours as in
     Chang et al., "Palette-based photo recoloring", 2015, section 3.2.
@@ -192,7 +192,7 @@ def palette_of(colours: Colours, count: int = _CENTRES) -> tuple[Colours, Colour
 
 
 def _kept_apart(centres: Colours) -> Colours:
-    """Centres without those nearly like one before them: parting two such would tear smooth areas."""
+    """Drop centres nearly equal to an earlier one: separating two such would tear smooth areas."""
     kept = centres[:1]
     for centre in centres[1:]:
         if _distances(kept, centre[None]).min() > _APART**2:
@@ -201,7 +201,7 @@ def _kept_apart(centres: Colours) -> Colours:
 
 
 def _far_apart(colours: Colours, count: int) -> Colours:
-    """Frequent colours, each time the most frequent among those not near one chosen already, while there are such."""
+    """Choose frequent colours, each the most frequent of those not near one chosen already, while there are any."""
     cells, counts = _cells(colours)
     chosen: list[Colours] = []
     weights = counts.astype(np.float64)
@@ -212,7 +212,7 @@ def _far_apart(colours: Colours, count: int) -> Colours:
 
 
 def _cells(colours: Colours) -> tuple[Colours, Array]:
-    """Mean colours of a coarse grid's occupied cells, and how many lie in each."""
+    """Return the mean colours of a coarse grid's occupied cells, and the count in each."""
     keys = np.floor(colours / _CELL).astype(np.int64)
     _, place, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
     return _means(colours, place.reshape(-1), counts), counts
@@ -230,7 +230,7 @@ def _distances(colours: Colours, centres: Colours) -> Colours:
 
 
 def palette_map(source: Colours, target: Colours) -> ColourMap:
-    """Moves each main colour of one picture onto one of the other's, and all between them softly along.
+    """Return a map that moves each main colour of one picture onto one of the other's, and those between smoothly.
 
     Source: Chang et al., "Palette-based photo recoloring", 2015.
     We differ: both palettes are found, and paired so that colours move least in all.
@@ -246,7 +246,7 @@ def palette_map(source: Colours, target: Colours) -> ColourMap:
 
 
 def _partners(mine: Colours, shares: Colours, theirs: Colours) -> list[int]:
-    """Which of their colours each of mine becomes: all different where there are enough."""
+    """Pair each source colour with a target colour: all different if there are enough."""
     cost = shares[:, None] * _distances(mine, theirs)
     if len(theirs) < len(mine):
         return [int(j) for j in cost.argmin(axis=1)]
@@ -256,7 +256,7 @@ def _partners(mine: Colours, shares: Colours, theirs: Colours) -> list[int]:
 
 
 def _moved_softly(lab: Tensor, centres: Colours, moves: Colours, width: float) -> Tensor:
-    """Each colour moved as the centres near it are."""
+    """Move each colour as the centres near it are."""
     points = torch.as_tensor(centres).to(lab)
     distances = torch.stack([((lab - point[None, :, None, None]) ** 2).sum(dim=1) for point in points], dim=1)
     near = torch.softmax(-distances / width, dim=1)

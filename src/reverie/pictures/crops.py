@@ -1,4 +1,4 @@
-"""Pieces of many photos, drawn at random: what networks are trained on."""
+"""Random crops of many photos: the training data of networks."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Crops:
         self.left_out: dict[Path, str] = {}
 
     def batch(self, count: int, generator: torch.Generator) -> Tensor:
-        """So many pieces, (count, 3, side, side) in [0, 1]: what they are depends on the generator alone.
+        """Draw a batch of crops, (count, 3, side, side) in [0, 1], which depends on the generator alone.
 
         Raises:
             PictureError: one photo after another cannot be read.
@@ -60,14 +60,14 @@ class Crops:
         return torch.cat([self._piece(generator) for _ in range(count)])
 
     def whole(self, number: int, longer: int) -> Tensor:
-        """The photo of a number, or the next that can be read, its longer side so many pixels: (1, 3, H, W)."""
+        """Read the photo of a number, or the next that can be read, scaled to a longer side in pixels: (1, 3, H, W)."""
         photo = self._readable(number)
         scale = longer / max(photo.size)
         size = max(16, round(photo.width * scale)), max(16, round(photo.height * scale))
         return _tensor(photo.resize(size, Image.Resampling.LANCZOS))
 
     def _piece(self, generator: torch.Generator) -> Tensor:
-        """One piece; all that is random is drawn before a file is opened."""
+        """Cut out one crop; all that is random is drawn before a file is opened."""
         number = int(torch.randint(len(self.paths), (), generator=generator))
         size, left, top, turned = torch.rand(4, generator=generator).tolist()
         photo = self._readable(number)
@@ -81,7 +81,7 @@ class Crops:
         return piece.flip(-1) if turned < 0.5 else piece
 
     def _readable(self, number: int) -> Image.Image:
-        """The photo of a number, or the next one that can be read."""
+        """Read the photo of a number, or the next one that can be read."""
         for tried in range(min(_TRIES, len(self.paths))):
             path = self.paths[(number + tried) % len(self.paths)]
             if path in self.left_out:
@@ -97,12 +97,12 @@ class Crops:
 
 
 def generator_of(seed: int, step: int) -> torch.Generator:
-    """All that is random in a step of a training: the same however often it was stopped before."""
+    """Return the generator of a training step: the same however often the training was stopped before."""
     return torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
 
 
 def _photo(path: Path, longer: int, memory: int | None) -> Image.Image:
-    """A photo, upright, in RGB of 8 bits; a JPEG no larger than needed, which is read several times as fast."""
+    """Read a photo, upright, in RGB of 8 bits; a JPEG no larger than needed, which is several times as fast."""
     with open_picture(path) as file, quiet_pillow():
         source = source_in(file, path, max_pixels=_MOST)
         if source.smaller is not None:
@@ -115,7 +115,7 @@ def _photo(path: Path, longer: int, memory: int | None) -> Image.Image:
 
 
 def _eight_bits(source: Source) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """The pixels of a photo as stored, (H, W, 3)."""
+    """Return the pixels of a photo as stored, (H, W, 3)."""
     values = np.empty((*source.size, 3), np.uint8)
     convert = converter(source.profile, source.channels)
     for strip in source.strips():

@@ -14,7 +14,7 @@ from reverie.pictures.formats import AnyPath
 
 @contextmanager
 def open_picture(path: AnyPath) -> Iterator[BinaryIO]:
-    """A picture file open for reading, or one line saying why not.
+    """Open a picture file for reading, or say in one line why that fails.
 
     Raises:
         PictureError: missing, empty, a folder, not a plain file, or not readable.

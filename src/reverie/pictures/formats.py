@@ -11,7 +11,7 @@ from reverie.files import AnyPath as AnyPath
 
 @dataclass(frozen=True)
 class Format:
-    """What one file format can hold.
+    """A file format and what it can hold.
 
     Args:
         name: the format's common name.
@@ -46,28 +46,28 @@ FORMATS = (
 
 
 def suffixes() -> tuple[str, ...]:
-    """Every suffix that can be written, dots included."""
+    """Return every suffix that can be written, dots included."""
     return tuple(suffix for format_ in FORMATS if format_.written for suffix in format_.suffixes)
 
 
 def readable() -> tuple[str, ...]:
-    """Every suffix that can be read, dots included."""
+    """Return every suffix that can be read, dots included."""
     return tuple(suffix for format_ in FORMATS for suffix in format_.suffixes)
 
 
 def keeps_recipe() -> tuple[str, ...]:
-    """Every suffix of a format that keeps a recipe, dots included."""
+    """Return every suffix of a format that keeps a recipe, dots included."""
     return tuple(suffix for format_ in FORMATS if format_.recipe for suffix in format_.suffixes)
 
 
 def is_lossless(path: AnyPath) -> bool:
-    """Whether the pixels in a file of that suffix come back as they were, and are read as 8 or 16 bits."""
+    """True if the pixels in a file of that suffix come back unchanged and are read as 8 or 16 bits."""
     suffix = Path(path).suffix.lower()
     return any(suffix in format_.suffixes and format_.lossless and format_.recipe for format_ in FORMATS)
 
 
 def format_of(path: AnyPath) -> Format:
-    """The format that a path's suffix asks for.
+    """Return the format that a path's suffix asks for.
 
     Raises:
         PictureError: no format has that suffix.

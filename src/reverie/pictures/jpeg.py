@@ -1,4 +1,4 @@
-"""What the head of a JPEG claims, before anything is decoded.
+"""The header of a JPEG, read before anything is decoded.
 
 Source: ITU-T T.81, "Digital compression and coding of continuous-tone still images", 1992, annexes B, F and G.
 """
@@ -42,7 +42,7 @@ class Frame:
 
 
 def read_frame(file: BinaryIO) -> Frame | None:
-    """The first frame header; None where there is none to be found, and a decoder has the word.
+    """Read the first frame header; return None if there is none, and leave the verdict to a decoder.
 
     Raises:
         PictureError: the file is too short for its size, or has scans to keep a decoder busy for hours.
@@ -63,7 +63,7 @@ def read_frame(file: BinaryIO) -> Frame | None:
 
 
 def _frame(file: BinaryIO) -> tuple[int, bytes] | None:
-    """Kind and data of the frame header: the segments before it are stepped over."""
+    """Return kind and data of the frame header, skipping the segments before it."""
     file.seek(2)
     while len(head := file.read(2)) == 2:
         if head[0] != 0xFF:
@@ -85,7 +85,7 @@ def _frame(file: BinaryIO) -> tuple[int, bytes] | None:
 
 
 def _scans(file: BinaryIO) -> int:
-    """How often a scan begins, in the whole file."""
+    """Count the scans in the whole file."""
     file.seek(0)
     count, last = 0, b""
     while piece := file.read(_PIECE):

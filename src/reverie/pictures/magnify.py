@@ -13,7 +13,7 @@ _REACH = 3  # pixels that the kernel reads on each side
 
 
 def magnified(x: Tensor, factor: float, *, at: tuple[float, float] = (0.5, 0.5)) -> Tensor:
-    """A picture magnified about a point that stays where it is; the size stays too, what leaves it is lost.
+    """Magnify a picture about a point that stays where it is; the size stays too, what leaves it is lost.
 
     Positions are never rounded, so that magnifying n times by f is magnifying once by f**n, but for sharpness.
 
@@ -40,7 +40,7 @@ def magnified(x: Tensor, factor: float, *, at: tuple[float, float] = (0.5, 0.5))
 
 
 def _along(x: Tensor, axis: int, factor: float, share: float) -> Tensor:
-    """The same along one axis: each row is a weighted sum of a few."""
+    """Magnify along one axis: each row is a weighted sum of a few."""
     places, weights = _taps(x.shape[axis], factor, share)
     shape = [1, 1, 1, 1]
     shape[axis] = -1
@@ -51,7 +51,7 @@ def _along(x: Tensor, axis: int, factor: float, share: float) -> Tensor:
 
 
 def _taps(length: int, factor: float, share: float) -> tuple[Tensor, Tensor]:
-    """Where each new row reads, (length, taps), and the weights, which sum to 1; computed in float64."""
+    """Return the rows that each new row reads, (length, taps), and their weights, of sum 1; computed in float64."""
     centre = share * length
     source = centre + (torch.arange(length, dtype=torch.float64) + 0.5 - centre) / factor - 0.5
     stretch = max(1.0, 1 / factor)
@@ -62,7 +62,7 @@ def _taps(length: int, factor: float, share: float) -> tuple[Tensor, Tensor]:
 
 
 def _kernel(d: Tensor) -> Tensor:
-    """Keys's kernel of fourth order at these distances."""
+    """Evaluate Keys's kernel of fourth order at these distances."""
     near = 4 / 3 * d**3 - 7 / 3 * d**2 + 1
     middle = -7 / 12 * d**3 + 3 * d**2 - 59 / 12 * d + 5 / 2
     far = 1 / 12 * d**3 - 2 / 3 * d**2 + 7 / 4 * d - 3 / 2

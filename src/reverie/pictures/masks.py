@@ -141,7 +141,7 @@ def read_regions(
     max_pixels: int = MAX_PIXELS,
     memory: int | None = None,
 ) -> Regions:
-    """A map of regions: every flat colour on more than 0.5 % of the pixels is one.
+    """Read a map of regions: every flat colour on more than 0.5 % of the pixels is one.
 
     Pixels between two regions (smoothed edges) belong to both in part.
 
@@ -167,7 +167,7 @@ def read_regions(
 
 
 def regions_of(pixels: Tensor, *, size: tuple[int, int] | None = None, name: str = "the map") -> Regions:
-    """A picture (1, 3, H, W) in flat colours taken as a map of regions; as ``read_regions``."""
+    """Take a picture (1, 3, H, W) in flat colours as a map of regions, as ``read_regions`` does."""
     colours = _flat_colours(pixels, name)
     whole = (int(pixels.shape[2]), int(pixels.shape[3]))
     small = fit(whole, longer=min(_LONGEST, max(whole)))
@@ -178,7 +178,7 @@ def regions_of(pixels: Tensor, *, size: tuple[int, int] | None = None, name: str
 
 
 def paired(photo: Regions, painting: Regions) -> Regions:
-    """The painting's regions in the order of the photo's, each with the nearest of its colours.
+    """Pair the painting's regions with the photo's, each with the nearest of its colours.
 
     Args:
         photo, painting: as ``read_regions`` gives them; several parts of the photo may share one of the painting.
@@ -201,7 +201,7 @@ def paired(photo: Regions, painting: Regions) -> Regions:
 
 
 def _luma(pixels: Tensor, name: str) -> Tensor:
-    """The (1, 1, H, W) of a picture or of a mask.
+    """Return the luma (1, 1, H, W) of a picture or of a mask.
 
     Raises:
         PictureError: it is neither.
@@ -218,7 +218,7 @@ def _luma(pixels: Tensor, name: str) -> Tensor:
 
 
 def _flat_colours(pixels: Tensor, name: str) -> Tensor:
-    """The colours of a map, the most frequent first, those that mean the same taken together."""
+    """Return the colours of a map, most frequent first; those that mean the same are merged."""
     steps = (pixels[0] * 255).round_().to(torch.int32)
     keys = ((steps[0] << 16) | (steps[1] << 8) | steps[2]).numpy()
     values, counts = np.unique(keys, return_counts=True)
@@ -252,7 +252,7 @@ def _check_flat(pixels: Tensor, colours: Tensor, name: str) -> None:
 
 
 def _memberships(pixels: Tensor, colours: Tensor) -> Tensor:
-    """How much each pixel belongs to each region, (K, 1, H, W).
+    """Return each pixel's degree of membership in each region, (K, 1, H, W).
 
     A pixel of a smoothed edge may look like a third region (red and blue mix to purple), so only
     regions that lie within a few pixels of it count.
@@ -272,7 +272,7 @@ def _memberships(pixels: Tensor, colours: Tensor) -> Tensor:
 
 
 def _distance(pixels: Tensor, colour: Tensor) -> Tensor:
-    """Of each pixel's colour from one, (H, W)."""
+    """Distance of each pixel's colour from one colour, (H, W)."""
     return (pixels[0] - colour[:, None, None]).square().sum(dim=0).sqrt()
 
 

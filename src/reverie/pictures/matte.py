@@ -15,7 +15,7 @@ _HALF = 0.5  # of alpha, from which a place counts as opaque
 
 
 def filled(pixels: Tensor, alpha: Tensor | None) -> Tensor:
-    """A picture over a smooth extension of its own opaque colours.
+    """Lay a picture over a smooth extension of its own opaque colours.
 
     Colours are averaged into a pyramid, and the holes of each level are filled from the coarser
     one. Half-transparent places are mixed. Write the result with the same ``alpha``.
@@ -50,7 +50,7 @@ def filled(pixels: Tensor, alpha: Tensor | None) -> Tensor:
 
 
 def opaque_colours(pixels: Tensor, alpha: Tensor | None) -> Tensor:
-    """The colours of a picture's opaque places, for statistics of colours: transparent ones have none.
+    """Return the colours of a picture's opaque places, for statistics of colours: transparent ones have none.
 
     Args:
         pixels: (1, 3, H, W) sRGB [0, 1].
@@ -71,7 +71,7 @@ def opaque_colours(pixels: Tensor, alpha: Tensor | None) -> Tensor:
 
 
 def _pulled(weighted: Tensor, share: Tensor) -> Tensor:
-    """A level of the pyramid without holes; ``weighted``, used up, is its colours times their share."""
+    """Fill the holes of a level of the pyramid; ``weighted``, overwritten, is its colours times their share."""
     height, width = share.shape[2:]
     if height == width == 1:
         colours = weighted / share.clamp(min=_EMPTY)

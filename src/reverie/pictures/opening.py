@@ -1,4 +1,4 @@
-"""The one way in: a file, its format told from its content, open as a source; whatever fails is one line."""
+"""Opening pictures: the format is told from the content, and whatever fails is one line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _READABLE = "PNG, JPEG, WebP, TIFF, GIF, BMP or .npy"
 
 @contextmanager
 def opened(path: AnyPath, *, max_pixels: int) -> Iterator[Source]:
-    """A picture file open to be decoded, its head read and checked.
+    """Open a picture file to be decoded, its header read and checked.
 
     Raises:
         PictureError: missing, empty, not a plain file, not a picture, too large; and, from the block as well,
@@ -43,7 +43,7 @@ def opened(path: AnyPath, *, max_pixels: int) -> Iterator[Source]:
 
 
 def why(error: Exception) -> str:
-    """Why a file cannot be read, and what to do, in one line without its name."""
+    """State why a file cannot be read, and what to do, in one line without its name."""
     if isinstance(error, UnidentifiedImageError):
         return f"it is not a whole picture of a known kind; use {_READABLE}"
     if isinstance(error, ReverieError):
@@ -52,7 +52,7 @@ def why(error: Exception) -> str:
 
 
 def source_in(file: BinaryIO, path: Path, *, max_pixels: int) -> Source:
-    """An open file as a source, its format told from its content; whatever a decoder raises is passed on."""
+    """Make a source of an open file, its format told from its content; whatever a decoder raises is passed on."""
     start = file.read(8)
     file.seek(0)
     if start.startswith(arrays.SIGNATURE):

@@ -1,4 +1,4 @@
-"""Whose colours a result has: the painting's, the photo's, or something between; for every craft and size.
+"""Palettes: results in the painting's colours, the photo's, or something between; for every craft and size.
 
 Everything works on (1, 3, H, W) pictures, mixes in OKLab, keeps no graph, and takes a large
 picture a band of rows at a time. Statistics come from a bounded sample.
@@ -32,7 +32,7 @@ _STRONGEST = 1.5
 
 
 def keep_colours(result: Tensor, photo: Tensor, *, amount: float = 1.0) -> Tensor:
-    """The photo's colours (OKLab hue and chroma) with the result's lightness.
+    """Combine the photo's colours (OKLab hue and chroma) with the result's lightness.
 
     Where sRGB has no such colour, the lightness goes only as far from the photo's as it can.
 
@@ -67,7 +67,7 @@ def match_colours(
     method: Method = "mean-covariance",
     amount: float = 1.0,
 ) -> Tensor:
-    """A picture recoloured so that its colours are spread as those of another.
+    """Recolour a picture so that its colours are distributed as those of another.
 
     Args:
         picture: (1, 3, H, W) sRGB [0, 1].
@@ -108,7 +108,7 @@ def coloured(
     mode: ColourMode = "painting",
     amount: float = 1.0,
 ) -> Tensor:
-    """A finished result in the colours asked for; the last step of every craft.
+    """Give a finished result the colours asked for; the last step of every craft.
 
     Args:
         result: (1, 3, H, W) sRGB [0, 1].
@@ -161,7 +161,7 @@ def remix(
     paintings: Sequence[Tensor] = (),
     amount: float = 1.0,
 ) -> Tensor:
-    """A saved result mixed anew with its photo, weaker or stronger, without computing it again.
+    """Mix a saved result anew with its photo, weaker or stronger, without computing it again.
 
     Args:
         original: (1, 3, h, w) sRGB [0, 1], the photo; it is resized to the result.

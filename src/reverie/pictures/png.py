@@ -38,7 +38,7 @@ class Header:
 
 
 def read_header(file: BinaryIO) -> Header:
-    """What the first chunk of a PNG says.
+    """Read the first chunk of a PNG.
 
     Raises:
         PictureError: the file ends before it, or it says what no PNG does.
@@ -55,7 +55,7 @@ def read_header(file: BinaryIO) -> Header:
 
 
 def read_recipe_text(file: BinaryIO) -> str | None:
-    """The recipe of a PNG, from its uncompressed iTXt chunk named ``reverie``."""
+    """Read the recipe of a PNG, from its uncompressed iTXt chunk named ``reverie``."""
     for name, length in _chunks(file):
         if name == b"iTXt" and file.read(8) == _RECIPE_KEYWORD + b"\0":
             body = file.read(length - 8)
@@ -99,7 +99,7 @@ def write_png(
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Name and length of each chunk up to the end, the file standing at the chunk's data."""
+    """Yield name and length of each chunk up to the end, the file positioned at the chunk's data."""
     position = len(SIGNATURE)
     while True:
         file.seek(position)
@@ -115,7 +115,7 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 
 def check_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """Name, place and length of the data of each chunk of a PNG.
+    """Yield name, position and length of the data of each chunk of a PNG.
 
     Raises:
         PictureError: it lacks its end, or a chunk with a part in its pixels does not have its check sum.
@@ -132,7 +132,7 @@ def check_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _filtered(strips: Iterable[Array]) -> Iterator[Array]:
-    """Filtered rows, each led by its filter's number, a strip at a time."""
+    """Yield filtered rows, each led by its filter's number, a strip at a time."""
     above: Array | None = None
     for strip in strips:
         big_endian = np.ascontiguousarray(strip).astype(strip.dtype.newbyteorder(">"), copy=False)
@@ -143,7 +143,7 @@ def _filtered(strips: Iterable[Array]) -> Iterator[Array]:
 
 
 def _best_filters(raw: Array, above: Array, step: int) -> Array:
-    """Each row by the filter (left, above, Paeth) of smallest sum. Source: section 12.7."""
+    """Filter each row by the filter (left, above, Paeth) of smallest sum. Source: section 12.7."""
     left, corner = np.zeros_like(raw), np.zeros_like(raw)
     left[:, step:], corner[:, step:] = raw[:, :-step], above[:, :-step]
     candidates = np.stack([raw - left, raw - above, raw - _paeth(left, above, corner)])
@@ -154,7 +154,7 @@ def _best_filters(raw: Array, above: Array, step: int) -> Array:
 
 
 def _paeth(left: Array, above: Array, corner: Array) -> Array:
-    """Whichever neighbour is nearest to left + above - corner. Source: section 9.4."""
+    """Return the neighbour nearest to left + above - corner. Source: section 9.4."""
     a, b, c = (part.astype(np.int16) for part in (left, above, corner))
     to_a, to_b, to_c = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
     nearest = np.where(to_b <= to_c, above, corner)

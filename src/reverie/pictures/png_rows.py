@@ -1,4 +1,4 @@
-"""The pixels of a PNG a few rows at a time, at every depth and in seven passes, too.
+"""Decoding a PNG a few rows at a time, at every depth, and in seven passes, too.
 
 Python inflates as much as a band takes, and Pillow's C code undoes the filters of these rows: they are handed over as a
 small PNG stream of their own, led by the row before, which they build on.
@@ -33,7 +33,7 @@ _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2),
 
 @dataclass(frozen=True)
 class _Chunks:
-    """What a PNG says beside its head.
+    """The chunks of a PNG other than its header.
 
     Args:
         pieces: place and length of each part of the pixels.
@@ -45,7 +45,7 @@ class _Chunks:
 
 
 def open_png(file: BinaryIO, *, max_pixels: int) -> Source:
-    """A PNG of any kind.
+    """Open a PNG of any kind.
 
     Raises:
         PictureError: damaged, cut short, shorter than its size can be, or more than ``max_pixels`` pixels.
@@ -85,7 +85,7 @@ def _chunks_of(file: BinaryIO, header: Header) -> _Chunks:
 
 
 def _told(file: BinaryIO, chunks: _Chunks) -> tuple[bytes | None, int]:
-    """Profile and orientation, as Pillow reads them from the chunks before the pixels; and from eXIf anywhere."""
+    """Return profile and orientation, as Pillow reads them from chunks before the pixels; and from eXIf anywhere."""
     file.seek(0)
     image = Image.open(file, formats=["PNG"])
     if b"eXIf" in chunks.few:
@@ -96,7 +96,7 @@ def _told(file: BinaryIO, chunks: _Chunks) -> tuple[bytes | None, int]:
 
 
 def _passes(header: Header) -> Iterator[tuple[range, range]]:
-    """Rows and columns of each pass that has any; the whole picture where it comes in one."""
+    """Return rows and columns of each pass that has any; the whole picture if it comes in one."""
     for top, left, down, across in _PASSES if header.interlaced else ((0, 0, 1, 1),):
         rows, columns = range(top, header.height, down), range(left, header.width, across)
         if rows and columns:
@@ -104,7 +104,7 @@ def _passes(header: Header) -> Iterator[tuple[range, range]]:
 
 
 def _row_bytes(header: Header, width: int) -> int:
-    """Bytes of a row of pixels, and the one of its filter."""
+    """Return the bytes of a row of pixels, including the one of its filter."""
     return 1 + (width * _SAMPLES[header.colours] * header.depth + 7) // 8
 
 
@@ -124,14 +124,14 @@ def _strips(file: BinaryIO, header: Header, chunks: _Chunks) -> Iterator[Strip]:
 
 
 class _Inflater:
-    """The inflated data of a PNG, as much at once as is asked for."""
+    """Reads the inflated data of a PNG, as much at once as is asked for."""
 
     def __init__(self, file: BinaryIO, pieces: tuple[tuple[int, int], ...]) -> None:
         self._file, self._pieces, self._engine = file, iter(pieces), zlib.decompressobj()
         self._place, self._left = 0, 0
 
     def read(self, count: int) -> bytearray:
-        """So many bytes.
+        """Read this many bytes.
 
         Raises:
             PictureError: there are fewer.
@@ -145,7 +145,7 @@ class _Inflater:
         return result
 
     def _packed(self) -> bytes:
-        """Some more bytes of the file; none at the end."""
+        """Read some more bytes of the file; none at the end."""
         while not self._left:
             piece = next(self._pieces, None)
             if piece is None:
@@ -158,7 +158,7 @@ class _Inflater:
 
 
 def _unfiltered(rows: Array, above: Array, step: int) -> Array:
-    """The plain bytes of filtered rows, by way of Pillow.
+    """Return the plain bytes of filtered rows, by way of Pillow.
 
     Args:
         rows: (n, 1 + length) of uint8, the filter's number first.
@@ -180,7 +180,7 @@ def _unfiltered(rows: Array, above: Array, step: int) -> Array:
 
 
 def _samples(plain: Array, header: Header, width: int) -> Array:
-    """(rows, width, samples) of uint8 or uint16 from the bytes of rows."""
+    """Return (rows, width, samples) of uint8 or uint16 from the bytes of rows."""
     if header.depth == 16:
         plain = plain.view(">u2") if plain.flags.c_contiguous else np.ascontiguousarray(plain).view(">u2")
     elif header.depth < 8:
@@ -190,7 +190,7 @@ def _samples(plain: Array, header: Header, width: int) -> Array:
 
 
 def _coloured(samples: Array, header: Header, few: dict[bytes, bytes]) -> tuple[Array, Array | None]:
-    """Grey or RGB, and alpha, from samples."""
+    """Split samples into grey or RGB, and alpha."""
     if header.colours == _PALETTE:
         table = _palette(few)
         return table[samples[..., 0], :3], table[samples[..., 0], 3] if b"tRNS" in few else None
@@ -201,7 +201,7 @@ def _coloured(samples: Array, header: Header, few: dict[bytes, bytes]) -> tuple[
 
 
 def _palette(few: dict[bytes, bytes]) -> Array:
-    """(256, 4) of RGBA; black where a file names fewer."""
+    """Return (256, 4) of RGBA; black where a file names fewer."""
     table = np.zeros((256, 4), np.uint8)
     table[:, 3] = 255
     colours = np.frombuffer(few[b"PLTE"][: len(few[b"PLTE"]) // 3 * 3], np.uint8).reshape(-1, 3)[:256]
@@ -212,7 +212,7 @@ def _palette(few: dict[bytes, bytes]) -> Array:
 
 
 def _key(samples: Array, key: bytes) -> Array:
-    """The alpha of a picture that has one colour declared to be transparent."""
+    """Return the alpha of a picture that has one colour declared to be transparent."""
     if len(key) < 2 * samples.shape[2]:
         raise PictureError("its transparent colour is damaged; export it again")
     different: Array = (samples != np.frombuffer(key, ">u2", samples.shape[2])).any(axis=2)

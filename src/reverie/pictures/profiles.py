@@ -1,4 +1,4 @@
-"""Embedded ICC profiles to sRGB.
+"""Converting pixels of embedded ICC profiles to sRGB.
 
 RGB and grey profiles made of curves and a matrix (Display P3, Adobe RGB, ProPhoto, sRGB itself)
 are computed here in floating point, so that 16-bit pictures keep their depth. All others (CMYK,
@@ -39,14 +39,14 @@ class MatrixProfile:
 
 @functools.cache
 def srgb_profile() -> bytes:
-    """The sRGB profile embedded in everything written; the same bytes every day."""
+    """Return the sRGB profile embedded in everything written; the same bytes every day."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     date = struct.pack(">6H", 2020, 1, 1, 0, 0, 0)
     return profile[:24] + date + profile[36:]
 
 
 def converter(profile: bytes | None, channels: int) -> Callable[[Array], Array]:
-    """What turns pixels of an embedded profile into sRGB; a damaged or unfitting profile is passed over.
+    """Return the function that converts pixels from an embedded profile to sRGB; an unusable profile is ignored.
 
     Args:
         profile: ICC bytes, or None for sRGB.
@@ -75,7 +75,7 @@ def _in_three(values: Array) -> Array:
 
 
 def cmyk_to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """A CMYK picture as sRGB: by its profile, or else as (1 - ink)(1 - black)."""
+    """Convert a CMYK picture to sRGB: by its profile, or else as (1 - ink)(1 - black)."""
     if profile:
         try:
             return _convert(image, profile)
@@ -86,13 +86,13 @@ def cmyk_to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def lab_to_rgb(image: Image.Image) -> Image.Image:
-    """A CIE Lab picture (TIFF) as sRGB."""
+    """Convert a CIE Lab picture (TIFF) to sRGB."""
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     return _convert(image, lab)
 
 
 def parse(profile: bytes) -> MatrixProfile | None:
-    """The curves and matrix of an RGB or grey profile; None where it has none, or has tables."""
+    """Parse the curves and matrix of an RGB or grey profile; return None if it has none, or has tables."""
     try:
         tags = _tags(profile)
         if profile[20:24] != b"XYZ " or any(tag.startswith(b"A2B") for tag in tags):
@@ -117,12 +117,12 @@ def _tags(profile: bytes) -> dict[bytes, bytes]:
 
 
 def _fixed(data: bytes) -> Array:
-    """ICC s15Fixed16 numbers."""
+    """Parse ICC s15Fixed16 numbers."""
     return np.frombuffer(data, ">i4").astype(np.float64) / 65536
 
 
 def _curve(tag: bytes) -> Curve:
-    """One tone curve tag as a function of values in [0, 1]. Source: ICC.1:2022, 10.6 and 10.18."""
+    """Parse one tone curve tag into a function of values in [0, 1]. Source: ICC.1:2022, 10.6 and 10.18."""
     if tag[:4] == b"para":
         return _parametric(struct.unpack_from(">H", tag, 8)[0], _fixed(tag[12 : 12 + 28]))
     if tag[:4] != b"curv":
@@ -151,7 +151,7 @@ def _parametric(kind: int, numbers: Array) -> Curve:
 
 @functools.lru_cache(maxsize=32)
 def _is_srgb(profile: bytes) -> bool:
-    """Whether a profile means sRGB itself, so that its values can be kept exactly."""
+    """True if a profile describes sRGB itself, so that its values can be kept exactly."""
     parsed = parse(profile)
     if parsed is None:
         return False
@@ -179,7 +179,7 @@ def _through_matrix(profile: MatrixProfile, values: Array) -> Array:
 
 
 def _apply(curve: Curve, channel: Array) -> Array:
-    """A curve over one channel; through a table where the values are 8- or 16-bit integers."""
+    """Apply a curve to one channel; through a table if the values are 8- or 16-bit integers."""
     if channel.dtype in (np.uint8, np.uint16):
         return _table(curve, np.iinfo(channel.dtype).max)[channel]
     return _drawn(curve, unit(channel).astype(np.float64)).astype(np.float32)
@@ -187,12 +187,12 @@ def _apply(curve: Curve, channel: Array) -> Array:
 
 @functools.lru_cache(maxsize=16)
 def _table(curve: Curve, most: int) -> Array:
-    """A curve at every integer up to ``most``; kept, as pictures come in bands."""
+    """Tabulate a curve at every integer up to ``most``; cached, as pictures come in bands."""
     return _drawn(curve, np.linspace(0, 1, most + 1)).astype(np.float32)
 
 
 def _drawn(curve: Curve, x: Array) -> Array:
-    """A curve's values in [0, 1], whatever a damaged profile makes of them."""
+    """Return a curve's values in [0, 1], whatever a damaged profile makes of them."""
     with np.errstate(all="ignore"):
         return np.nan_to_num(curve(x), posinf=1.0).clip(0, 1)
 
@@ -214,7 +214,7 @@ def _convert(image: Image.Image, profile: bytes) -> Image.Image:
 
 @functools.lru_cache(maxsize=4)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
-    """LittleCMS's tables to sRGB; kept, as pictures come in bands."""
+    """Build LittleCMS's transform to sRGB; cached, as pictures come in bands."""
     return ImageCms.buildTransform(
         ImageCms.ImageCmsProfile(io.BytesIO(profile)),
         ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile())),

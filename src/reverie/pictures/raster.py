@@ -1,4 +1,4 @@
-"""The numbers of a file, before colour and turning, and what every decoder checks and is given."""
+"""Samples of a file, before colour and orientation, and the checks that all decoders share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def unit(values: Array) -> Array:
-    """Numbers as float32 in [0, 1]; integers are divided by the largest of their type."""
+    """Convert numbers to float32 in [0, 1]; integers are divided by the largest of their type."""
     if values.dtype.kind in "ui":
         return (values / np.float32(np.iinfo(values.dtype).max)).astype(np.float32, copy=False)
     return values.astype(np.float32).clip(0, 1)
@@ -60,7 +60,7 @@ def check_size(height: int, width: int, *, max_pixels: int) -> None:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """The EXIF orientation of an open picture; 1 where it is missing or damaged."""
+    """Return the EXIF orientation of an open picture; 1 if it is missing or damaged."""
     try:
         value = image.getexif().get(0x0112, 1)
     except Exception:  # damaged metadata must not lose the picture
@@ -69,7 +69,7 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def turned(values: Array, orientation: int, *, back: bool = False) -> Array:
-    """A view of (H, W, …) numbers, turned the way their EXIF orientation asks for; or back from there."""
+    """View (H, W, …) numbers, turned the way their EXIF orientation asks for; or back from there."""
     swap, flip_rows, flip_columns = orientation >= 5, orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
     if swap and not back:
         values = values.swapaxes(0, 1)
@@ -81,7 +81,7 @@ def turned(values: Array, orientation: int, *, back: bool = False) -> Array:
 
 
 class _Quiet:
-    """Pillow without its own pixel limit, its warnings, and its leave to guess missing pixels.
+    """A state of Pillow without its pixel limit, its warnings, and its permission to guess missing pixels.
 
     These are settings of the whole process, so they are counted rather than set by each reader.
     """

@@ -51,7 +51,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Head:
-    """What a picture file says of itself before any of its pixels are decoded.
+    """The header of a picture file, read before any of its pixels are decoded.
 
     Args:
         size: (H, W) in which it is read, upright.
@@ -124,7 +124,7 @@ def read_picture(
 
 
 def read_image(path: AnyPath, *, max_pixels: int = MAX_PIXELS) -> Tensor:
-    """The pixels of a picture file, (1, 3, H, W) float32 sRGB in [0, 1]; see ``read_picture``.
+    """Read the pixels of a picture file, (1, 3, H, W) float32 sRGB in [0, 1]; see ``read_picture``.
 
     Transparent places show whatever colour the file keeps there.
 
@@ -135,7 +135,7 @@ def read_image(path: AnyPath, *, max_pixels: int = MAX_PIXELS) -> Tensor:
 
 
 def _at(source: Source, longer: int | None) -> tuple[Source, tuple[int, int]]:
-    """A source as it is decoded for a longer side, and the (H, W) to read of it, before turning."""
+    """Return a source as it is decoded for a longer side, and the (H, W) to read of it, before turning."""
     size = upright(_wanted(upright(source.size, source.orientation), longer), source.orientation)
     if size != source.size and source.smaller is not None:
         return source.smaller(size), size
@@ -143,7 +143,7 @@ def _at(source: Source, longer: int | None) -> tuple[Source, tuple[int, int]]:
 
 
 def _wanted(size: tuple[int, int], longer: int | None) -> tuple[int, int]:
-    """The (H, W) to read of a picture of a size, both upright."""
+    """Return the (H, W) to read of a picture of a size, both upright."""
     if longer is None or size[0] * size[1] <= LARGE:
         return size
     height, width = (_SPARE * side for side in fit(size, longer=longer))
@@ -151,7 +151,7 @@ def _wanted(size: tuple[int, int], longer: int | None) -> tuple[int, int]:
 
 
 def _decoded(source: Source, full: tuple[int, int], size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
-    """Pixels and alpha of a picture, upright, as its strips come.
+    """Decode pixels and alpha of a picture, upright, as its strips come.
 
     Args:
         source: the picture.

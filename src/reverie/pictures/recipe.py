@@ -1,4 +1,4 @@
-"""The recipe that a picture keeps inside: the JSON text that makes it again."""
+"""Recipes: the JSON text inside a picture that makes it again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_IN_JPEG = 65_000  # bytes; one JPEG segment holds 65533 in all
 
 
 def read_recipe(path: AnyPath) -> str | None:
-    """The recipe that ``write_image`` put into a picture, or None where there is none.
+    """Read the recipe that ``write_image`` put into a picture; return None if there is none.
 
     Args:
         path: any picture file.
@@ -68,7 +68,7 @@ def check_recipe(recipe: str, format_: Format) -> None:
 
 
 def exif_with(recipe: str) -> bytes:
-    """EXIF data with a recipe as its user comment."""
+    """Return EXIF data with a recipe as its user comment."""
     exif = Image.Exif()
     exif[_SOFTWARE] = "Reverie"
     exif.get_ifd(_EXIF_IFD)[_USER_COMMENT] = _comment(recipe)

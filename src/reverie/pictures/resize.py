@@ -55,7 +55,7 @@ def resize(x: Tensor, size: tuple[int, int], *, filter: Filter = "bicubic") -> T
 
 
 def size_of(x: Tensor) -> tuple[int, int]:
-    """The (H, W) of a picture."""
+    """Return the (H, W) of a picture."""
     return int(x.shape[-2]), int(x.shape[-1])
 
 
@@ -80,7 +80,7 @@ def check_picture(x: object) -> None:
 
 
 def fit(size: tuple[int, int], *, longer: int) -> tuple[int, int]:
-    """The (H, W) of the same shape whose longer side is ``longer`` pixels; at least one each.
+    """Return the (H, W) of the same shape whose longer side is ``longer`` pixels; at least one each.
 
     Raises:
         PictureError: a side below one pixel.
@@ -97,12 +97,12 @@ def fit(size: tuple[int, int], *, longer: int) -> tuple[int, int]:
 
 
 def scaled(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """A picture at a size (H, W), within [0, 1]; itself where it has that size, so large ones lie in memory once."""
+    """Resize a picture to (H, W), within [0, 1]; itself if it has that size, so large ones are in memory once."""
     return x if size_of(x) == size else resize(x, size).clamp_(0, 1)
 
 
 def fit_area(size: tuple[int, int], *, pixels: int) -> tuple[int, int]:
-    """The (H, W) of the same shape with about ``pixels`` pixels in all; at least one each side.
+    """Return the (H, W) of the same shape with about ``pixels`` pixels in all; at least one each side.
 
     Raises:
         PictureError: a side or area below one pixel.
@@ -119,7 +119,7 @@ def fit_area(size: tuple[int, int], *, pixels: int) -> tuple[int, int]:
 
 
 def painting_size(size: tuple[int, int], area: int, stroke: float = 1.0) -> tuple[int, int]:
-    """The (H, W) a painting is looked at in: the photo's area times the stroke's square, never enlarged.
+    """Return the (H, W) a painting is measured at: the photo's area times the stroke's square, never enlarged.
 
     Args:
         size: (H, W) of the painting.

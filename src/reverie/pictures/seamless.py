@@ -1,4 +1,4 @@
-"""Pictures that go on round their edges: resizing them, and making one of any picture."""
+"""Seamless pictures, which wrap round their edges: resizing them, and making one of any picture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REACH = 4  # pixels of the coarser picture that a resampling kernel reads on ea
 
 
 def resize_seamless(x: Tensor, size: tuple[int, int], *, filter: Filter = "bicubic") -> Tensor:
-    """Resample a picture whose right edge goes on at its left and whose lower edge at its upper; differentiable.
+    """Resample a picture that wraps round its edges; differentiable.
 
     Rolling the picture by whole pixels that are whole pixels at the new size too rolls the result.
 
@@ -37,7 +37,7 @@ def resize_seamless(x: Tensor, size: tuple[int, int], *, filter: Filter = "bicub
 
 
 def periodic_part(x: Tensor) -> Tensor:
-    """A picture made seamless: without the smooth part that its edges' jumps ask for.
+    """Make a picture seamless: remove the smooth part that accounts for the jumps at its edges.
 
     The edges meet, what lies within is changed as little and as smoothly as can be.
 
@@ -65,7 +65,7 @@ def periodic_part(x: Tensor) -> Tensor:
 
 
 def _margins(old: int, new: int) -> tuple[int, int]:
-    """How many pixels to lay round an axis before resampling, and to cut off again: both whole, in the same ratio."""
+    """Return the pixels to pad an axis with before resampling, and to crop after it: both whole, in the same ratio."""
     common = math.gcd(old, new)
     unit = old // common
     reach = _REACH * max(1, -(-old // new))

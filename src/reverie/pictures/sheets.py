@@ -1,4 +1,4 @@
-"""Several pictures on one: rows to compare, sheets to look through, captions underneath."""
+"""Several pictures in one: rows to compare, contact sheets, captions underneath."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def side_by_side(
     captions: Sequence[str] | None = None,
     ground: Ground = "dark",
 ) -> Tensor:
-    """Pictures in one row, all of one height, with captions underneath.
+    """Arrange pictures in one row, all of one height, with captions underneath.
 
     Args:
         pictures: each (B, 3, H, W) sRGB [0, 1], of any size; a batch counts as B pictures.
@@ -73,7 +73,7 @@ def contact_sheet(
     width: int = 1200,
     ground: Ground = "dark",
 ) -> Tensor:
-    """Pictures in a grid of equal columns, with captions underneath.
+    """Arrange pictures in a grid of equal columns, with captions underneath.
 
     Args:
         pictures: each (B, 3, H, W) sRGB [0, 1], of any size; a batch counts as B pictures.
@@ -110,7 +110,7 @@ def contact_sheet(
 
 
 def tile_preview(x: Tensor, *, repeats: int = 2) -> Tensor:
-    """A picture beside and below itself, as wallpaper has it: seams of a tileable texture would show.
+    """Repeat a picture as wallpaper does: seams of a tileable texture would show.
 
     Args:
         x: (B, 3, H, W).
@@ -150,7 +150,7 @@ def _lines(captions: Sequence[str] | None, count: int) -> list[str]:
 
 
 def _plain(caption: str) -> str:
-    """A caption in the letters that the built-in font has: accents dropped, one line."""
+    """Reduce a caption to the letters that the built-in font has: accents dropped, one line."""
     bare = unicodedata.normalize("NFKD", caption.replace("ß", "ss"))
     kept = "".join(letter for letter in bare if not unicodedata.combining(letter))
     return " ".join(kept.encode("ascii", "replace").decode("ascii").split())
@@ -170,7 +170,7 @@ def _page(
     text: int,
     ground: Ground,
 ) -> Tensor:
-    """Rows of (3, h, w) pictures on a ground, each with its line underneath."""
+    """Lay out rows of (3, h, w) pictures on a background, each with its line underneath."""
     if ground not in _PAPER:
         raise PictureError(f"a ground is {' or '.join(_PAPER)}, and '{ground}' came; choose one")
     under = math.ceil(1.7 * text) if lines else 0
@@ -197,7 +197,7 @@ def _paper(size: tuple[int, int], ground: Ground) -> Tensor:
 
 
 def _widened(sheet: Tensor, width: int, ground: Ground) -> Tensor:
-    """A sheet centred on one a few pixels wider, where columns do not divide the width."""
+    """Centre a sheet on one a few pixels wider, if columns do not divide the width."""
     page = _paper((sheet.shape[2], width), ground)
     left = (width - sheet.shape[3]) // 2
     page[:, :, left : left + sheet.shape[3]] = sheet[0]
@@ -216,7 +216,7 @@ def _write_line(box: Tensor, line: str, *, text: int, ground: Ground) -> None:
 
 
 def _shortened(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """A line cut to a width in pixels, with dots where it was cut."""
+    """Cut a line to a width in pixels, with dots where it was cut."""
     if font.getlength(line) <= width:
         return line
     kept = line

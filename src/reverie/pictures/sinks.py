@@ -1,4 +1,4 @@
-"""Where decoded strips go: straight to their places, or summed over boxes into a smaller picture."""
+"""Sinks for decoded strips: copied straight to their places, or summed over boxes into a smaller picture."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Sink(ABC):
 
     @abstractmethod
     def result(self) -> Tensor:
-        """The picture upright, (1, C, H, W)."""
+        """Return the picture upright, (1, C, H, W)."""
 
 
 @final
@@ -46,7 +46,7 @@ class Whole(Sink):
         self._stored[rows, columns] = values
 
     def result(self) -> Tensor:
-        """The picture upright, (1, C, H, W)."""
+        """Return the picture upright, (1, C, H, W)."""
         return self._pixels
 
 
@@ -81,7 +81,7 @@ class Reduced(Sink):
                 self._sums[tall][:, found] += part
 
     def _sums_of_rows(self, rows: slice, values: Array) -> tuple[slice, Array]:
-        """The rows of the result that some stored ones lie in, and their sums, (rows, columns, C)."""
+        """Return the rows of the result that some stored ones lie in, and their sums, (rows, columns, C)."""
         shares = list(self._rows.shares(_places(rows)))
         tall = slice(int(shares[0][0][0]), int(shares[1][0][-1]) + 1)
         down = np.zeros((tall.stop - tall.start, *values.shape[1:]), np.float32)
@@ -91,7 +91,7 @@ class Reduced(Sink):
         return tall, down
 
     def result(self) -> Tensor:
-        """The picture upright, (1, C, H, W)."""
+        """Return the picture upright, (1, C, H, W)."""
         values = turned(self._sums.clip(0, 1), self._orientation).transpose(2, 0, 1)
         return torch.from_numpy(np.ascontiguousarray(values))[None]
 
@@ -111,7 +111,7 @@ class _Boxes:
     scale: int
 
     def shares(self, places: Array) -> Iterator[tuple[Array, Array]]:
-        """For each pixel the number of its box and the share it has there; then the same for the next box."""
+        """Return each pixel's box and its share there; then the same for the next box."""
         start, end = places * self.scale, np.minimum((places + 1) * self.scale, self.length)
         box = start * self.count // self.length
         over = np.maximum(end * self.count - (box + 1) * self.length, 0)
@@ -120,7 +120,7 @@ class _Boxes:
 
 
 def upright(size: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """The (H, W) of a stored picture once turned, or back."""
+    """Return the (H, W) of a stored picture once turned, or back."""
     return (size[1], size[0]) if orientation >= 5 else size
 
 

@@ -1,4 +1,4 @@
-"""A picture whose head is read and whose pixels are not: what it claims, and its strips as they are decoded."""
+"""Sources: pictures whose header has been read, and whose strips are decoded on demand."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Source:
     smaller: Callable[[tuple[int, int]], Source] | None = None
 
     def peak(self, size: tuple[int, int]) -> int:
-        """Bytes that reading it at a size (H, W) takes at the most, the result included."""
+        """Return the bytes that reading it at a size (H, W) takes at most, the result included."""
         return self.held + 4 * (3 + self.alpha) * size[0] * size[1] + _WORKING * band_pixels(self.size[1])
 
     def check_memory(self, size: tuple[int, int], *, memory: int | None) -> None:
@@ -71,14 +71,14 @@ class Source:
         if memory is None or peak <= memory:
             return
         height, width = self.size
-        ways = [f"allow {_spoken(peak)} (--memory)"]
+        ways = [f"allow {_megabytes(peak)} (--memory)"]
         if peak - self.held > memory // 2:
             ways.append("ask for fewer pixels (--size)")
         if self.held > memory // 2:
             ways.append("save it as a plain PNG, which is read a few rows at a time")
         raise OutOfMemory(
-            f"reading {width}x{height} pixels at {size[1]}x{size[0]} takes {_spoken(peak)} of memory, and "
-            f"{_spoken(memory)} are allowed; {', or '.join(ways)}"
+            f"reading {width}x{height} pixels at {size[1]}x{size[0]} takes {_megabytes(peak)} of memory, and "
+            f"{_megabytes(memory)} are allowed; {', or '.join(ways)}"
         )
 
 
@@ -100,6 +100,6 @@ def check_claim(size: tuple[int, int], *, length: int, most: int) -> None:
         )
 
 
-def _spoken(count: int) -> str:
-    """Bytes as people say them, rounded up."""
+def _megabytes(count: int) -> str:
+    """Format a number of bytes in MB, rounded up."""
     return f"{-(-count // 10**6)} MB"

@@ -57,14 +57,14 @@ def write_tiff(
 
 
 def _packed(strip: Array) -> bytes:
-    """A strip deflated, each sample less its left neighbour. Source: TIFF 6.0, section 14."""
+    """Deflate a strip, each sample less its left neighbour. Source: TIFF 6.0, section 14."""
     differences = strip.copy()
     differences[:, 1:] -= strip[:, :-1]
     return zlib.compress(differences.astype(strip.dtype.newbyteorder("<"), copy=False).tobytes())
 
 
 def read_recipe_text(file: BinaryIO) -> str | None:
-    """The recipe of a TIFF, where Reverie wrote it."""
+    """Read the recipe of a TIFF, if Reverie wrote it."""
     with tifffile.TiffFile(file) as tiff:
         tags = tiff.pages.first.tags
         text = tags.valueof(_DESCRIPTION)

@@ -1,4 +1,4 @@
-"""The pixels of a TIFF a strip or tile at a time; by tifffile where it can, at once by Pillow's libtiff where not.
+"""Decoding a TIFF a strip or tile at a time; by tifffile where it can, at once by Pillow's libtiff where not.
 
 Source: Adobe, "TIFF Revision 6.0", 1992.
 """
@@ -33,7 +33,7 @@ _HIGH, _LOW = ("16L", "16B") if sys.byteorder == "little" else ("16B", "16L")
 
 
 def open_tiff(file: BinaryIO, *, max_pixels: int) -> Source:
-    """The first picture of a TIFF.
+    """Open the first picture of a TIFF.
 
     Raises:
         PictureError: damaged, cut short, shorter than its size can be, more than one plane deep, or too many pixels.
@@ -55,7 +55,7 @@ def open_tiff(file: BinaryIO, *, max_pixels: int) -> Source:
 
 
 def _at_once(file: BinaryIO, page: Any, length: int) -> Source:
-    """By Pillow, which has the packed data in memory, too, and makes a copy when it turns a picture."""
+    """Decode by Pillow, which has the packed data in memory, too, and makes a copy when it turns a picture."""
     image = _open(file)
     copy = 4 * image.height * image.width if _orientation(page) > 1 else 0
     return source_of(image, beside=length + copy)
@@ -99,23 +99,23 @@ def _check_segments(file: BinaryIO, page: Any) -> int:
 
 
 def _length(page: Any) -> int:
-    """Bytes of all strips or tiles, packed."""
+    """Return the bytes of all strips or tiles, packed."""
     return int(sum(page.databytecounts))
 
 
 def _count(page: Any) -> int:
-    """How many strips or tiles a picture of its size has."""
+    """Return the number of strips or tiles that a picture of its size has."""
     height, width = _segment(page)
     return int(-(-page.imagelength // height) * -(-page.imagewidth // width) * _planes(page))
 
 
 def _planes(page: Any) -> int:
-    """In how many planes, each with strips of its own, the samples of a pixel lie."""
+    """Count the planes, each with strips of its own, that the samples of a pixel lie in."""
     return int(page.samplesperpixel) if page.planarconfig == _SEPARATE else 1
 
 
 def _segment(page: Any) -> tuple[int, int]:
-    """(H, W) of a tile or a whole strip."""
+    """Return the (H, W) of a tile or a whole strip."""
     if page.is_tiled:
         height, width = page.tilelength, page.tilewidth
     else:
@@ -126,7 +126,7 @@ def _segment(page: Any) -> tuple[int, int]:
 
 
 def _segment_bytes(page: Any) -> int:
-    """Bytes that the strips or tiles held at once take, packed and not."""
+    """Return the bytes of the strips or tiles held at once, packed and not."""
     if _is_bare(page):
         return 0
     height, width = _segment(page)
@@ -134,7 +134,7 @@ def _segment_bytes(page: Any) -> int:
 
 
 def _is_bare(page: Any) -> bool:
-    """Whether numbers lie in the file as they are, so that rows can be read from within a strip."""
+    """True if samples are stored uncompressed, so that rows can be read from within a strip."""
     return page.compression == _RAW and page.predictor == 1 and not page.is_tiled and page.fillorder == 1
 
 
@@ -153,7 +153,7 @@ def _strips(file: BinaryIO, page: Any) -> Iterator[Strip]:
 
 
 def _segment_values(file: BinaryIO, page: Any, number: int, size: tuple[int, int]) -> Iterator[tuple[slice, Array]]:
-    """Rows within a strip or tile, and their (rows, W, samples), all planes together."""
+    """Yield rows within a strip or tile, and their (rows, W, samples), all planes together."""
     count, planes = _count(page), _planes(page)
     numbers = range(number, count, count // planes)
     if _is_bare(page):
@@ -170,7 +170,7 @@ def _segment_values(file: BinaryIO, page: Any, number: int, size: tuple[int, int
 
 
 def _bare(file: BinaryIO, page: Any, number: int, rows: slice, width: int) -> Array:
-    """Some rows of a strip that is not compressed."""
+    """Read some rows of a strip that is not compressed."""
     samples = 1 if page.planarconfig == _SEPARATE else page.samplesperpixel
     length = width * samples * page.dtype.itemsize
     if rows.stop * length > page.databytecounts[number]:
@@ -183,7 +183,7 @@ def _bare(file: BinaryIO, page: Any, number: int, rows: slice, width: int) -> Ar
 
 
 def _unpacked(file: BinaryIO, page: Any, number: int) -> Array:
-    """A strip or tile, (H, W, samples)."""
+    """Decode a strip or tile, (H, W, samples)."""
     file.seek(page.dataoffsets[number])
     data = file.read(page.databytecounts[number])
     if page.compression in _DEFLATE:
@@ -194,14 +194,14 @@ def _unpacked(file: BinaryIO, page: Any, number: int) -> Array:
 
 
 def _inflated(data: bytes, page: Any) -> bytes:
-    """A deflated strip or tile, of no more bytes than its size has, as a stream that is packed no longer."""
+    """Inflate a strip or tile to no more bytes than its size has, as a stream that is no longer packed."""
     height, width = _segment(page)
     most = height * width * page.samplesperpixel * page.dtype.itemsize
     return zlib.compress(zlib.decompressobj().decompress(data, most + 1), 0)
 
 
 def _without_alpha(values: Array, page: Any) -> tuple[Array, Array | None]:
-    """Colours apart from alpha, and no longer multiplied by it."""
+    """Separate colours from alpha, no longer multiplied by it."""
     count = _colours(page)
     if values.shape[2] < count:
         raise PictureError(f"a pixel has {count} samples at least, and {values.shape[2]} came; export it again")
@@ -213,7 +213,7 @@ def _without_alpha(values: Array, page: Any) -> tuple[Array, Array | None]:
 
 
 def _straight(colours: Array, alpha: Array) -> Array:
-    """Colours divided by their alpha."""
+    """Divide colours by their alpha."""
     integer = colours.dtype.kind in "ui"
     most = np.iinfo(colours.dtype).max if integer else 1.0
     straight: Array = np.minimum(colours / np.maximum(alpha[..., None] / most, 1e-9), most)
@@ -227,7 +227,7 @@ def _open(file: BinaryIO) -> ImageFile.ImageFile:
 
 
 def _by_libtiff(file: BinaryIO, page: Any) -> Source:
-    """16 bits through Pillow, for compressions that tifffile leaves to another package (LZW).
+    """Decode 16 bits by Pillow, for compressions that tifffile leaves to another package (LZW).
 
     Pillow keeps one byte of each sample; asked twice, with another unpacker, it gives both.
     """

@@ -1,4 +1,4 @@
-"""Writing pictures: sRGB profile inside, recipe inside, never half a file."""
+"""Writing pictures: with an sRGB profile and the recipe inside, and never half a file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ROWS = 64  # converted at once for encoders that take no strips
 
 @dataclass(frozen=True, eq=False)
 class _Page:
-    """What is written, as the numbers of the file's type, made a few rows at a time.
+    """The samples to write, in the file's type, made a few rows at a time.
 
     Args:
         colours: (1, 3, H, W) floating, on any device.
@@ -47,12 +47,12 @@ class _Page:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(H, W, 3 or 4) of the file's numbers."""
+        """Shape (H, W, 3 or 4) of the file's numbers."""
         height, width = self.colours.shape[2:]
         return height, width, 3 if self.alpha is None or not self.keeps_alpha else 4
 
     def strips(self, rows: int) -> Iterator[Array]:
-        """The numbers from the top, (up to ``rows``, W, 3 or 4) at a time."""
+        """Yield the numbers from the top, (up to ``rows``, W, 3 or 4) at a time."""
         for start in range(0, self.shape[0], rows):
             yield self._numbers(slice(start, start + rows))
 
@@ -118,7 +118,7 @@ def write_image(
 
 
 def to_pil(x: Tensor) -> Image.Image:
-    """A picture (1, 3, H, W) or (3, H, W) in [0, 1] as a Pillow picture of 8 bits; values beyond are clipped.
+    """Convert a picture (1, 3, H, W) or (3, H, W) in [0, 1] to a Pillow picture of 8 bits; values beyond are clipped.
 
     Raises:
         PictureError: another shape.
@@ -129,7 +129,7 @@ def to_pil(x: Tensor) -> Image.Image:
 
 
 def png_bytes(x: Tensor) -> bytes:
-    """A picture (1, 3, H, W) in [0, 1] as the bytes of a PNG file of 8 bits."""
+    """Encode a picture (1, 3, H, W) in [0, 1] as a PNG file of 8 bits."""
     memory = io.BytesIO()
     to_pil(x).save(memory, format="PNG")
     return memory.getvalue()
@@ -194,7 +194,7 @@ def _check_alpha(alpha: Tensor, pixels: Tensor) -> None:
 
 
 def _plain(x: Tensor, rows: slice) -> Array:
-    """Some rows of a (1, C, H, W) tensor as a (rows, W, C) float32 array."""
+    """Return some rows of a (1, C, H, W) tensor as a (rows, W, C) float32 array."""
     band: Array = x.detach()[0, :, rows].to(device="cpu", dtype=torch.float32).permute(1, 2, 0).numpy()
     return band
 
@@ -217,7 +217,7 @@ def _encode(draft: Draft, page: _Page, format_: Format) -> None:
 
 
 def _write_numpy(file: BinaryIO, page: _Page) -> None:
-    """As ``np.save``, whose own errors do not say that the disk is full."""
+    """Write as ``np.save`` does, whose own errors do not say that the disk is full."""
     header = {"descr": np.dtype(page.dtype).str, "fortran_order": False, "shape": page.shape}
     np.lib.format.write_array_header_1_0(file, header)
     for strip in page.strips(_ROWS):
@@ -225,7 +225,7 @@ def _write_numpy(file: BinaryIO, page: _Page) -> None:
 
 
 def _by_pillow(page: _Page, format_: Format) -> bytes:
-    """A JPEG or WebP, made in memory so that a full disk is told apart from a failed encoder."""
+    """Write a JPEG or WebP, encoded in memory so that a full disk is told apart from a failed encoder."""
     options: dict[str, Any] = {"quality": page.quality, "icc_profile": srgb_profile()}
     if page.recipe is not None:
         options["exif"] = exif_with(page.recipe)
@@ -242,7 +242,7 @@ def _by_pillow(page: _Page, format_: Format) -> bytes:
 
 
 def _pasted(page: _Page) -> Image.Image:
-    """A Pillow picture filled strip by strip: these encoders want the whole, once, in bytes."""
+    """Fill a Pillow picture strip by strip: these encoders want the whole, once, in bytes."""
     height, width, channels = page.shape
     image = Image.new("RGB" if channels == 3 else "RGBA", (width, height))
     for number, strip in enumerate(page.strips(_ROWS)):

@@ -12,7 +12,7 @@ _ROOM = Path(__file__).parent
 
 
 def names() -> tuple[str, ...]:
-    """The names of the sample styles, in alphabetical order.
+    """Return the names of the sample styles, in alphabetical order.
 
     Example:
         >>> "stained-glass" in names()
@@ -22,7 +22,7 @@ def names() -> tuple[str, ...]:
 
 
 def path(name: str) -> Path:
-    """The JPEG file of a sample style.
+    """Return the JPEG file of a sample style.
 
     Args:
         name: one of :func:`names`, such as ``"night-strokes"``.

@@ -22,7 +22,7 @@ __all__ = ["View", "carried", "compose", "crop", "jitter", "rotate", "scale", "s
 
 
 def compose(*views: View) -> View:
-    """One view after the other; `compose()` shows the picture as it is."""
+    """Chain views; `compose()` shows the picture as it is."""
     return _Composed(views)
 
 
@@ -49,19 +49,19 @@ def rotate(degrees: float) -> View:
 
 
 def crop(fraction: float) -> View:
-    """A window of `fraction` of each side, anywhere."""
+    """Crop a window of `fraction` of each side, anywhere."""
     if not 0 < fraction <= 1:
         raise RecipeError(f"a crop is a fraction in (0, 1]; got {fraction}.")
     return _Crop(fraction)
 
 
 def standard() -> View:
-    """Jitter, scale, rotate, jitter: the set of feature visualisation. Source: Olah et al. (2017)."""
+    """Jitter, scale, rotate, jitter: the views of feature visualisation. Source: Olah et al. (2017)."""
     return compose(jitter(8), scale(0.9, 1.1), rotate(10), jitter(4))
 
 
 def carried(view: View, x: Tensor, generator: torch.Generator) -> Tensor:
-    """A mask or another picture through a view, drawn as it was for the picture.
+    """Show a mask or another picture through a view, drawn as it was for the picture.
 
     A view that changes values instead of moving pixels (noise, say) has a method `carry(x, generator)` of its own,
     which draws as many numbers and leaves the places as they are.

@@ -1,4 +1,4 @@
-"""Style networks of one's own: the folder they are kept in, and how they are found by name."""
+"""Custom style networks: the folder they are kept in, and finding them by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SUFFIX = ".safetensors"
 
 
 def styles_folder() -> Path:
-    """Where one's own style networks are kept: ``$REVERIE_HOME/styles``, or the platform's folder for data.
+    """Return the folder of custom style networks: ``$REVERIE_HOME/styles``, or the platform's folder for data.
 
     Not the cache folder: what took twenty minutes to train must survive a clean-up.
     """
@@ -27,8 +27,8 @@ def styles_folder() -> Path:
     return base / "reverie" / "styles"
 
 
-def own_styles() -> dict[str, Path]:
-    """The networks in that folder, by name."""
+def custom_styles() -> dict[str, Path]:
+    """Return the networks in that folder, by name."""
     try:
         files = sorted(path for path in styles_folder().iterdir() if path.suffix == SUFFIX)
     except OSError:  # there is none yet
@@ -36,17 +36,17 @@ def own_styles() -> dict[str, Path]:
     return {path.stem: path for path in files if not path.name.startswith(".")}
 
 
-def own_style(word: str) -> Path:
-    """The file of a network that a word means: a path, or the name of one in the folder; a file here wins.
+def find_custom_style(word: str) -> Path:
+    """Find the file of a custom style network by its path, or by its name in the folder; a path comes first.
 
     Raises:
         WeightsError: neither exists.
 
     Example:
-        >>> own_style("mine.safetensors").name
+        >>> find_custom_style("mine.safetensors").name
         'mine.safetensors'
     """
-    path, known = Path(word).expanduser(), own_styles()
+    path, known = Path(word).expanduser(), custom_styles()
     if os.path.isfile(path):  # noqa: PTH113 (a name of any length)
         return path
     if word in known:

@@ -1,4 +1,4 @@
-"""Whatever breaks while a stranger's file is parsed is that file's fault, and what broke stays to be seen."""
+"""Whatever fails while an untrusted file is parsed is that file's fault, and the cause stays to be seen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reverie.errors import PictureError, RecipeError, WeightsError
-from reverie.strangers import contents, json_object, refusing
+from reverie.untrusted import contents, json_object, refusing
 
 BREAKS = (
     *(KeyError, TypeError, AttributeError, RecursionError, OverflowError, IndexError, ValueError, MemoryError),

@@ -1,4 +1,4 @@
-"""Files that others wrote: the one boundary where whatever is wrong with them becomes a refusal of one line."""
+"""Untrusted files: the one boundary where whatever is wrong with them becomes a refusal of one line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXT = 16 * 2**20
 
 @contextmanager
 def refusing(kind: type[ReverieError], message: str) -> Iterator[None]:
-    """Within the block a stranger's file is parsed: whatever fails there is the file's fault.
+    """Parse an untrusted file within the block: whatever fails there is the file's fault.
 
     A damaged file can make a parser fail in any way: recursion, overflow, a missing key, memory it claims. So only
     parsing belongs in the block; a fault of ours inside it would be called the file's.
@@ -27,11 +27,11 @@ def refusing(kind: type[ReverieError], message: str) -> Iterator[None]:
         message: one line, that names the file and says what to do.
 
     Raises:
-        ReverieError: of that kind, the parser's own words as its cause; one raised inside passes as it is.
+        ReverieError: of that kind, with the parser's error as its cause; one raised inside passes unchanged.
 
     Example:
-        >>> with refusing(RecipeError, f"'{path}' is damaged; copy it again."):
-        ...     data = json.loads(path.read_bytes())
+        >>> with refusing(RecipeError, "the recipe is damaged: it is not whole JSON."):
+        ...     data = json.loads("{}")
     """
     try:
         yield
@@ -42,7 +42,7 @@ def refusing(kind: type[ReverieError], message: str) -> Iterator[None]:
 
 
 def contents(path: Path, kind: type[ReverieError], *, most: int | None = None) -> bytes:
-    """The bytes of a plain file.
+    """Return the bytes of a plain file.
 
     Args:
         path: of a file; a pipe, which might never end, is refused.
@@ -66,7 +66,7 @@ def contents(path: Path, kind: type[ReverieError], *, most: int | None = None) -
 
 
 def json_object(text: str | bytes) -> dict[str, Any]:
-    """The object in a JSON text of UTF-8.
+    """Return the object in a JSON text in UTF-8.
 
     Raises:
         ValueError: it is another value, or no JSON. A text that is nested deeply fails in other ways.
