@@ -2,8 +2,8 @@
 
 Each run is first asked for in too little. It is refused before any work, and the message names an amount that would do;
 with that amount the run has to end well within it. `python -m benchmarks.memory` makes the whole table;
-`python -m benchmarks.promises RESULTS.json PAGE.md --crafts zoom --sides 384 640` makes some of its rows anew and leaves
-the others.
+`python -m benchmarks.promises RESULTS.json PAGE.md --crafts zoom --sides 384 640` makes some of its rows anew and
+leaves the others.
 """
 
 from __future__ import annotations
