@@ -37,7 +37,7 @@ class Grid:
         halo: pixels read beyond the owned ones on each side, a multiple of step.
         tile: owned pixels each way, a multiple of step.
         origin: (row, column) where the pixels at hand begin; not (0, 0) where they are a part of the picture.
-        periodic: whether the picture goes on round its edges; tiles then read there too.
+        periodic: whether the picture wraps round its edges; tiles then read there too.
     """
 
     size: Size

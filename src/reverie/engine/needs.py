@@ -34,7 +34,7 @@ class Cut:
         what, bound: the run, and its objective bound at some size.
         size: (H, W) of the largest picture.
         tile: side of the tiles; 0 for none.
-        held: bytes that whoever runs it comes to hold besides.
+        held: further bytes that the caller comes to hold.
 
     Attributes:
         whole: whether it is not cut at all.

@@ -311,7 +311,7 @@ def _facts(about: Mapping[str, str], path: Path) -> Mapping[str, Any]:
         if odd := [name for name, kinds in _FACTS.items() if name in facts and type(facts[name]) not in kinds]:
             raise ValueError(f"{odd[0]} is of another kind")
         if not all(0 <= facts.get(name, 0) <= _LONGEST for name in ("steps", "seconds")):
-            raise ValueError("nobody trains so long")
+            raise ValueError("nobody trains that long")
         return facts
 
 
