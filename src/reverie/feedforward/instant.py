@@ -142,7 +142,7 @@ def read_instant(path: Path) -> Instant:
         if key not in tensors
     ]
     if missing:
-        raise WeightsError(f"'{path.name}' is not a decoder that paints: it lacks {missing[0]}; bring another.")
+        raise WeightsError(f"'{path.name}' is not a decoder that paints: it lacks {missing[0]}; use another.")
     return Instant(tensors, found.about.get("encoder", ""), found.sha256)
 
 

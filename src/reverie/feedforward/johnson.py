@@ -339,7 +339,7 @@ def _from_example(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
         tensors["up.2.bias"] = state["deconv3.conv2d.bias"].double() / 255 - _MID
     except KeyError as missing:
         raise WeightsError(
-            f"'{path.name}' is not of PyTorch's fast_neural_style: it lacks {missing}; bring a checkpoint of its"
+            f"'{path.name}' is not of PyTorch's fast_neural_style: it lacks {missing}; use a checkpoint of its"
             " TransformerNet, or a .safetensors that 'reverie train style' wrote."
         ) from None
     return tensors
@@ -357,7 +357,7 @@ def _check_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     sound = _numbers(tensors, "down.") and _numbers(tensors, "up.") and all(map(_is_sound, tensors.values()))
     if not sound or not _fits(network):
         raise WeightsError(
-            f"'{path.name}' is not a network that paints in one style; bring one that 'reverie train style' wrote."
+            f"'{path.name}' is not a network that paints in one style; use one that 'reverie train style' wrote."
         )
 
 

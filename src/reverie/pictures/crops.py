@@ -47,7 +47,7 @@ class Crops:
         self, paths: Sequence[Path], side: int, scale: tuple[float, float], *, memory: int | None = None
     ) -> None:
         if not paths:
-            raise PictureError("a network learns from photos, and none came; name a folder with --photos.")
+            raise PictureError("a network learns from photos; got none; name a folder with --photos.")
         self.paths, self.side, self.scale, self.memory = tuple(paths), side, scale, memory
         self.left_out: dict[Path, str] = {}
 
