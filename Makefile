@@ -37,7 +37,7 @@ bench: $(READY)  ## ratios measured side by side, and peaks of memory, into benc
 	$(BIN)/python -m benchmarks.terms benchmarks/terms.json docs/controls.md
 	$(BIN)/python -m benchmarks.instant benchmarks/instant.json
 	$(BIN)/python -m benchmarks.starts benchmarks/starts.json
-	$(BIN)/python -m benchmarks.own_style benchmarks/own_style.json
+	$(BIN)/python -m benchmarks.custom_style benchmarks/custom_style.json
 	$(BIN)/python -m benchmarks.memory benchmarks/memory.json docs/memory.md
 
 docs: $(READY)  ## the pictures of the README, made anew, and the drawing of the rooms

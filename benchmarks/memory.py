@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import reverie as rv
-from benchmarks.promises import CRAFTS, SIDES, figures, runs, table
+from benchmarks.promises import FEW, SIDES, every_run, figures, table
 from benchmarks.speed import machine, photo, tiles_ratio
 from reverie import styles
 from reverie.cli import main as reverie
@@ -128,8 +128,8 @@ def main() -> None:
     about = {"machine": machine(), "scale": given.scale, "all_steps": not given.quick}
     large = measured(given.scale, quick=given.quick)
     with tempfile.TemporaryDirectory() as folder:
-        sides = [max(64, round(side * given.scale)) for side in SIDES]
-        rows = list(runs(Path(folder), list(CRAFTS), sides))
+        sides, few = ([max(64, round(side * given.scale)) for side in some] for some in (SIDES, FEW))
+        rows = list(every_run(Path(folder), sides, few))
     text = json.dumps({**about, **large, "promises": figures(rows)}, indent=1)
     print(text)
     for path, content in ((given.results, text + "\n"), (given.page, table(rows))):

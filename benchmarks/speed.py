@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import skimage.data
@@ -21,6 +23,7 @@ import reverie as rv
 from reverie import styles
 from reverie.engine.precision import with_precision
 from reverie.networks import Network
+from reverie.networks.arithmetic import Filters
 from reverie.pictures import resize
 
 
@@ -48,7 +51,7 @@ def plain_maps(network: Network, x: Tensor) -> dict[str, Tensor]:
     x, maps = (x - mean) / std, {}
     for name in network.layers:
         if name.startswith("conv"):
-            f = network.filters[name]
+            f = cast(Filters, network.filters[name])
             x = F.conv2d(x, f.weight, f.bias, padding=1)
         elif name.startswith("relu"):
             x = maps[name] = F.relu(x)
@@ -109,9 +112,7 @@ def tiles_ratio(size: tuple[int, int] = (896, 1152), tile: int = 512) -> dict[st
     out = {}
     for name, executor in (("whole", rv.WholeExecutor()), ("tiled", rv.TiledExecutor(tile))):
         bound = rv.engine.bind(objective, network, size, executor)
-        out[name + "_s"] = round(
-            seconds(lambda e=executor, b=bound: rv.evaluate(b, network, picture, executor=e), 5), 3
-        )
+        out[name + "_s"] = round(seconds(partial(rv.evaluate, bound, network, picture, executor=executor), 5), 3)
     return out | {"ratio": round(out["tiled_s"] / out["whole_s"], 2)}
 
 

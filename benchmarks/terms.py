@@ -28,15 +28,15 @@ ROUNDS = 9
 
 
 LOSSES = (
-    "What `reverie style --loss` chooses from:",
+    "The choices of `reverie style --loss`:",
     "",
     "- `wasserstein`: means and covariances of each layer, by the distance of two Gaussians. The default.",
     "- `gram`: second moments alone, as in 2016: flatter, quicker.",
     "- `sliced`: the whole distribution along some directions: truer contrast, bolder strokes.",
     "- `histogram`: `wasserstein`, and the distribution of each colour and of each channel of two layers.",
-    "- `neighbours`: `wasserstein`, and each place drawn to the painting's most similar one.",
+    "- `neighbours`: `wasserstein`, and each place is drawn towards the most similar one in the painting.",
     "",
-    "`--structure` keeps what is like what in the photo instead of the features themselves.",
+    "`--structure` keeps which places of the photo resemble each other, instead of the features themselves.",
 )
 
 

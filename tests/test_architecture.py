@@ -328,7 +328,7 @@ def test_what_writes_is_recognised(text: str, wanted: bool) -> None:
 
 
 def test_all_is_sorted_and_importable() -> None:
-    names = list(reverie.__all__)
+    names: list[str] = vars(reverie)["__all__"]
     shouting = [n for n in names if n.isupper()]
     classes = [n for n in names if n[0].isupper() and not n.isupper()]
     rest = [n for n in names if not n[0].isupper()]

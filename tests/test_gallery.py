@@ -18,7 +18,7 @@ from reverie.crafts.registry import find
 from reverie.jobs import read_record
 from reverie.networks import find_classes, load
 from reverie.pictures import read_recipe
-from reverie.recipes.dream import Beside, DreamSettings, subjects_of
+from reverie.recipes.dream import DreamInputs, DreamSettings, subjects_of
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "gallery"
@@ -76,8 +76,8 @@ def test_a_command_is_one_that_reverie_takes(command: str) -> None:
     assert all((FOLDER / word).exists() for word in shlex.split(command) if word.startswith(("photos/", "maps/")))
     assert set(given.get("painting") or ()) <= set(styles.names())
     if isinstance(settings, DreamSettings):
-        network, wishes = load("dreamnet"), subjects_of(settings, Beside())[0]
-        assert all(find_classes(network, wish.name) for wish in (*wishes.classes, *wishes.avoid))
+        network, subjects = load("dreamnet"), subjects_of(settings, DreamInputs())[0]
+        assert all(find_classes(network, wish.name) for wish in (*subjects.classes, *subjects.avoid))
 
 
 @pytest.mark.parametrize("folder", ["gallery", "presets"])

@@ -10,24 +10,27 @@ import torch
 from torch import Tensor
 
 import reverie as rv
+from tests.conftest import MakePicture
 
+NAMES: list[str] = vars(rv)["__all__"]  # made of the stub, which therefore cannot list it
 STUB = Path(rv.__file__).with_suffix(".pyi").read_text(encoding="utf8")
 
 
 def test_dir_shows_public_names_only() -> None:
-    assert {name for name in dir(rv) if not name.startswith("_")} == set(rv.__all__)
+    assert {name for name in dir(rv) if not name.startswith("_")} == set(NAMES)
 
 
 def test_every_name_is_listed_once() -> None:
     lines = [line for line in STUB.splitlines() if line.startswith("from ")]
     named = [line.split()[-1] for line in lines]
-    assert sorted(named) == sorted({*rv.__all__, "__version__"})
+    assert sorted(named) == sorted({*NAMES, "__version__"})
     assert all(line.split()[3] == line.split()[5] for line in lines)
 
 
-def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'dreams'"):
-        _ = rv.dreams
+@pytest.mark.parametrize("name", ["dreams", "_dream"])
+def test_an_unknown_name_is_refused(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"no attribute '{name}'"):
+        getattr(rv, name)
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def double() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
-def test_pictures_are_float32(double: None, tmp_path: Path, make_picture) -> None:
+def test_pictures_are_float32(double: None, tmp_path: Path, make_picture: MakePicture) -> None:
     rv.write_image(tmp_path / "a.png", make_picture(0, 8, 9))
     picture = rv.read_image(tmp_path / "a.png")
     assert picture.dtype == torch.float32

@@ -50,7 +50,7 @@ from reverie.feedforward.matching import (
 )
 from reverie.networks import Network, load
 from reverie.objectives.distances import RIDGE, roots
-from reverie.recipes.parts.artefacts import weave
+from reverie.recipes.parts.artefacts import grid_power
 
 WIDTHS = {"1_a": (256, 256), "1_b": (256, 128), "1_c": (128, 128), "1_d": (128, 128)}
 WIDTHS |= {"2_a": (128, 64), "2_c": (64, 64), "2_d": (64, 64)}
@@ -317,7 +317,7 @@ def losses(
         "tv": roughness(shown),
         "back": back,
         "beyond": (result - shown).pow(2).mean(),
-        "weave": weave(shown, 8),
+        "weave": grid_power(shown, 8),
     } | distances
 
 

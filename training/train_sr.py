@@ -41,7 +41,7 @@ from torch.func import functional_call
 from reverie.engine import Descent, Learner, TrainingStep, fit
 from reverie.networks import load
 from reverie.pictures import resize
-from reverie.recipes.parts.artefacts import weave
+from reverie.recipes.parts.artefacts import grid_power
 
 FACTORS, SHARES = (2, 3, 4), (0.4, 0.25, 0.35)  # how often each factor is drawn
 LUMA = torch.tensor(((0.299, 0.587, 0.114), (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.0813)))  # BT.601, full range
@@ -197,7 +197,7 @@ class Enlarging(Learner[tuple[int, int, Tensor, Tensor]]):
         loss = y + 0.25 * sum(colours)
         if self.a.sharp:
             faults = self.a.perceived * perceptual(result, truth, step)
-            loss = loss + faults + self.a.woven * weave(result - truth, factor, cells=3)
+            loss = loss + faults + self.a.woven * grid_power(result - truth, factor, cells=3)
         return loss, {"loss": loss}
 
     def network(self, weights: Mapping[str, Tensor]) -> Network:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import QUICK, Run
 from PIL import Image
 
 from reverie.pictures import read_image, read_picture
+from tests.cli.conftest import QUICK, Run
 
 
 def refused(reverie: Run, *words: object) -> str:

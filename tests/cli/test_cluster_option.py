@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import QUICK, Run
 
 import reverie as rv
 from reverie.engine import Plan, Synthesis
@@ -22,7 +21,9 @@ from reverie.jobs.machines import Machines, _for_each
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
 from reverie.recipes import StyleSettings
-from reverie.recipes.style import painting_of
+from reverie.recipes.style import style_synthesis
+from tests.cli.conftest import QUICK, Run
+from tests.conftest import MakePicture
 
 Start = Callable[..., subprocess.Popen[str]]
 CLUSTER = ("--cluster", "local", "--workers", "2")
@@ -35,14 +36,14 @@ def tiles_of(plan: Plan) -> int:
 
 
 @pytest.fixture
-def style(make_picture) -> Synthesis:
+def style(make_picture: MakePicture) -> Synthesis:
     """A small style transfer, not run."""
     settings = StyleSettings(size=400, steps=2, precision="float32")
-    return painting_of(make_picture(0, 300, 400), [make_picture(1, 64, 64)], settings)
+    return style_synthesis(make_picture(0, 300, 400), [make_picture(1, 64, 64)], settings)
 
 
 def planned(what: Synthesis, *, workers: int, **given: object) -> Plan:
-    settings = StyleSettings(size=400, steps=2, precision="float32", **given)  # type: ignore[arg-type]
+    settings = StyleSettings(size=400, steps=2, precision="float32", **given)
     pytest.importorskip("ray")
     return Machines("local", workers).plan(run_of(what), settings)
 
@@ -84,7 +85,7 @@ def test_without_ray_one_line_says_what_to_install(reverie: Run, monkeypatch: py
 
 def test_a_plan_starts_no_cluster(reverie: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray")
-    monkeypatch.setattr(machines, "share_out", lambda *a, **k: pytest.fail("it was joined"))
+    monkeypatch.setattr(machines, "join_workers", lambda *a, **k: pytest.fail("it was joined"))
     ended = reverie("dream", "photo.png", "--size", 600, "--cluster", "local", "--workers", 4, "--dry-run", "--json")
     plan = json.loads(ended.out)
     assert ended.code == 0 and plan["tile"] in (256, 384)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import QUICK, Run
 
 import reverie as rv
 from reverie.jobs import Checkpoints, disk, flatten
 from reverie.jobs.perform import perform
 from reverie.optimisers import Optimiser
+from tests.cli.conftest import QUICK, Run
 
 Usage = namedtuple("Usage", "total used free")
 MB = 2**20

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import QUICK, Run
 
 from reverie import cli
 from reverie.cli import commands
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
+from tests.cli.conftest import QUICK, Run
 
 Start = Callable[..., subprocess.Popen[str]]
 LONG = ("--size", "64", "--steps", "9999", "--precision", "float32")

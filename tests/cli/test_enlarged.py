@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import QUICK, Run
 from rich.console import Console
 
 from reverie.cli.progress import Screen
@@ -18,8 +17,10 @@ from reverie.jobs import items, presets
 from reverie.jobs.events import Enlarging
 from reverie.jobs.presets import Preset
 from reverie.jobs.record import read_record
+from reverie.jobs.weights import weights_now
 from reverie.pictures import read_image, read_picture, write_image
 from reverie.recipes import UpscaleSettings, upscale
+from tests.cli.conftest import QUICK, Run
 
 DREAM, STYLE = ("dream", "photo.png", *QUICK), ("style", "photo.png", "night.jpg", *QUICK)
 TEXTURE = ("texture", "night.jpg", "--seamless", *QUICK)
@@ -103,7 +104,7 @@ def test_a_plan_counts_it(reverie: Run) -> None:
     plan = json.loads(reverie(*DREAM, "--upscale", 4, "--dry-run", "--json", "-o", "o.png").out)
     assert (plan["size"], plan["result"], plan["disk"]) == ([48, 64], [192, 256], 3 * 192 * 256)
     said = reverie(*DREAM, "--upscale", 4, "--dry-run").out
-    assert said.startswith("48x64 whole, enlarged to 192x256: ")
+    assert said.startswith("64x48 whole, enlarged to 256x192: ")
     large = ("dream", "noise", "--size", 1024, "--steps", 1, "--octaves", 1, "--dry-run", "--json")
     peaks = [json.loads(reverie(*large, *more).out)["peak"] for more in ((), ("--upscale", 4))]
     assert peaks[1] > 4096**2 * 20 and peaks[1] > peaks[0]
@@ -122,8 +123,7 @@ def test_a_grid_may_carry_it(reverie: Run, monkeypatch: pytest.MonkeyPatch) -> N
     assert reverie(*words).code == 0
     assert [read_image(f"made/photo-upscale{n}.png").shape[3] for n in (1, 3)] == [64, 192]
     assert "2 there already" in reverie(*words).out
-    known = items.weights_now
-    monkeypatch.setattr(items, "weights_now", lambda used: "1" * 64 if "superres" in used.name else known(used))
+    monkeypatch.setattr(items, "weights_now", lambda used: "1" * 64 if "superres" in used.name else weights_now(used))
     assert "1 made, 1 there already" in reverie(*words).out, "other weights enlarge it anew, and only it"
 
 

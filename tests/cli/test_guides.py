@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import QUICK, Run
 from PIL import Image
-from test_bad_inputs import refused
 
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture
+from tests.cli.conftest import QUICK, Run
+from tests.cli.test_bad_inputs import refused
 
 TWO = ("style", "photo.png", "night.jpg", "wave.jpg", *QUICK)
 ONE = ("style", "photo.png", "night.jpg", *QUICK)

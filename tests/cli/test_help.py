@@ -5,7 +5,6 @@ import sys
 from typing import Any
 
 import pytest
-from conftest import Run
 
 from reverie import networks, styles
 from reverie.cli.options import flags, settings_given, settings_parameters
@@ -13,6 +12,7 @@ from reverie.crafts.craft import Craft
 from reverie.crafts.registry import crafts, find, listings
 from reverie.crafts.settings import DIAL, MACHINE, Panel
 from reverie.recipes import DreamSettings, StyleSettings
+from tests.cli.conftest import Run
 
 
 def test_the_first_page_tells_what_the_crafts_say(reverie: Run) -> None:
@@ -65,7 +65,7 @@ def panels(craft: Craft[..., Any]) -> list[str]:
 def test_headings_stand_in_one_order(reverie: Run, name: str) -> None:
     """Arguments and dials first, then the pictures beside, the craft's own, and at last machine and files."""
     craft, out = find(name), reverie(*name.split(), "--help").out
-    places = [out.find(f"─ {heading} ─") for heading in ("Arguments", "Dials", "Pictures beside", *panels(craft),
+    places = [out.find(f"─ {heading} ─") for heading in ("Arguments", "Dials", "More pictures", *panels(craft),
                                                          "Finer", "Machine", "Writing")]  # fmt: skip
     shown = [place for place in places if place >= 0]
     assert shown == sorted(shown) and places[0] >= 0 and places[1] >= 0 and places[-1] >= 0

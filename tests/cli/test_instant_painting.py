@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Run
 
 from reverie.jobs.record import read_record
 from reverie.pictures import filled, read_image, read_picture, write_image
 from reverie.recipes import InstantSettings
 from reverie.recipes.instant import painter
+from tests.cli.conftest import Run
 
 
 def test_a_photo_painted(reverie: Run) -> None:

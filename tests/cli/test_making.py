@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import QUICK, Run
 from PIL import Image
 
 from reverie import styles
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture
+from tests.cli.conftest import QUICK, Run
 
 
 def test_dream_takes_a_fresh_name_and_says_so_in_one_line(reverie: Run) -> None:

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from PIL import Image
 
-from benchmarks.promises import CRAFTS, SIDES, TILES, Kept, kept, lay_out, runs, table
+from benchmarks.promises import CRAFTS, SIDES, VARIANTS, Kept, kept, lay_out, runs, table
+from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
 
@@ -22,15 +23,15 @@ def test_the_least_that_is_named_is_enough_and_kept(tmp_path: Path, craft: str, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("craft", CRAFTS)
+@pytest.mark.parametrize("craft", [*CRAFTS, *VARIANTS])
 @pytest.mark.parametrize("side", SIDES)
 def test_every_craft_keeps_to_its_memory(tmp_path: Path, craft: str, side: int) -> None:
-    broken = [run for run in runs(tmp_path, [craft], [side], TILES) if not run.ok]
+    broken = [run for run in runs(tmp_path, [craft], [side]) if not run.ok]
     assert not broken, table(broken)
 
 
 def test_a_broken_promise_is_seen() -> None:
-    assert Kept("dream", 256, "", 400, 400).ok and not Kept("dream", 256, "", 400, 401).ok
+    assert Kept("dream", 256, "", 400, 390, 400).ok and not Kept("dream", 256, "", 400, 390, 401).ok
 
 
 @pytest.mark.parametrize(
@@ -65,3 +66,21 @@ def _held() -> int:
     """MB that this process holds now."""
     text = Path("/proc/self/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) // 2**10 for line in text.splitlines() if line.startswith("VmRSS"))
+
+
+def test_a_picture_is_refused_before_it_is_read(reverie: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reverie.jobs.inputs.read_picture", None)
+    Image.new("RGBA", (2000, 2000), (90, 120, 200, 100)).save("large.png")
+    ended = reverie("dream", "large.png", "--size", 64, "--memory", f"{_held() + 100}MB")
+    assert (ended.code, ended.err.count("\n")) == (2, 1) and "filling the transparent parts" in ended.err
+    assert "--size" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("instant", "photo.png", "night.jpg", "--precision", "float32"), ("upscale", "photo.png")],
+)
+def test_a_plan_of_one_pass_says_what_it_takes(reverie: Run, words: tuple[str, ...]) -> None:
+    said = reverie(*words, "--dry-run").out
+    planned = re.search(r": (\d+) MB of memory at most", said)
+    assert planned and int(planned[1]) > _held() and "step" not in said and "0 s" not in said, said

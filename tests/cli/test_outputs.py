@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import QUICK, Run
 
 from reverie.pictures import read_image
+from tests.cli.conftest import QUICK, Run
 
 
 def test_named_output_is_replaced_whole(reverie: Run) -> None:

@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Run
 
 from reverie.jobs.presets import presets
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
+from tests.cli.conftest import Run
 
 SMALL = ("--size", 64, "--precision", "float32")
 

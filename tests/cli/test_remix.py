@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import QUICK, Run, write_pictures
 from PIL import Image
 
 import reverie as rv
@@ -13,6 +12,7 @@ from reverie.cli import main
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture, remix, scaled, srgb_to_oklab, write_image
 from reverie.recipes.remix import RemixSettings
+from tests.cli.conftest import QUICK, Run, write_pictures
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import QUICK, Run
 from PIL import Image
 
 from reverie import styles
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_recipe, write_image
+from tests.cli.conftest import QUICK, Run
 
 WORDS = {
     "photo": ("dream", "photo.png"),

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Run
 from PIL import Image
 
 from reverie.feedforward.custom import styles_folder
-from reverie.feedforward.johnson import draw_johnson, read_johnson, write_johnson
+from reverie.feedforward.johnson import Johnson, draw_johnson, read_johnson, write_johnson
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
+from tests.cli.conftest import Run
 
 TINY = (
     "--crop", "64", "--size", "80", "--batch", "2", "--width", "4", "--blocks", "1", "--precision", "float32",
@@ -39,7 +39,7 @@ def own_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_johnson(Path("mine.safetensors"), draw_with(facts))
 
 
-def draw_with(facts: dict[str, object]):
+def draw_with(facts: dict[str, object]) -> Johnson:
     from dataclasses import replace
 
     return replace(draw_johnson(widths=(4, 6), blocks=1, seed=2), facts=facts)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Run
 
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture, write_image
+from tests.cli.conftest import Run
 
 
 def test_a_photo_enlarged(reverie: Run) -> None:

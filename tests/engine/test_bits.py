@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save
-from test_tiles import TERMS
 from torch import Tensor, nn
 
 import reverie as rv
@@ -19,12 +18,14 @@ from reverie.feedforward.instant import KEPT, LAYERS
 from reverie.feedforward.johnson import draw_johnson
 from reverie.feedforward.painting import decode, encode, noises_for, targets_of
 from reverie.feedforward.stylise import stylise
-from reverie.networks import Network, weights
+from reverie.networks import Network
 from reverie.networks.aligned import ALIGNMENT, aligned
+from reverie.networks.tensorfiles import read_safetensors
 from reverie.objectives import PICTURE, Statistic, Window
 from reverie.objectives.matching import BestMatches, NearestCosines, Projections
 from reverie.objectives.statistics import Means, MeanSquares, Moments
 from reverie.objectives.transport import Binning, Histograms, transport
+from tests.engine.test_tiles import TERMS
 
 pytestmark = pytest.mark.bits
 Make = Callable[..., Tensor]
@@ -132,9 +133,10 @@ def test_photos_painted_in_one_manner_from_anywhere(make_picture: Make, offset: 
     assert torch.equal(stylise(network, photo, tile), stylise(network, lying(photo, offset), tile))
 
 
-def test_weights_are_laid_as_pytorch_lays_them() -> None:
+def test_weights_are_laid_as_pytorch_lays_them(tmp_path: Path) -> None:
     kept = {"a": torch.arange(3.0), "b": torch.arange(5.0), "c": torch.ones(1, dtype=torch.float16)}
-    found = weights.parse(save(kept), Path("some.safetensors"))
+    (path := tmp_path / "some.safetensors").write_bytes(save(kept))
+    found = read_safetensors(path).tensors
     assert all(torch.equal(found[key], kept[key]) and found[key].data_ptr() % ALIGNMENT == 0 for key in kept)
     inside = torch.arange(9.0)[1:]
     assert aligned(kept["a"]) is kept["a"]

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -73,7 +73,9 @@ def test_a_cluster_is_whole_and_has_the_bits_of_tiles(
 
 @pytest.mark.bits
 @pytest.mark.parametrize("kind", [Means, MeanSquares, Moments])
-def test_statistics_of_the_pixels_themselves(two: RayExecutor, tiny: Network, make_picture, kind) -> None:
+def test_statistics_of_the_pixels_themselves(
+    two: RayExecutor, tiny: Network, make_picture: MakePicture, kind: Callable[[str], Statistic]
+) -> None:
     """They are read where they lie, and lie otherwise in a part of a picture than in one that was sent."""
     x, wanted = make_picture(0, 61, 83), (kind(PICTURE),)
     (here,) = TiledExecutor(TILE, cut=False).measure(tiny, x, wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import warnings
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -15,6 +16,8 @@ import reverie as rv
 from reverie.errors import RecipeError
 from reverie.networks import Network
 from reverie.optimisers import l2, linf
+from reverie.optimisers.projections import Projection
+from tests.conftest import MakePicture
 
 SIZE = (20, 24)
 STAGES = [rv.Stage((14, 17), 2), rv.Stage(SIZE, 2)]
@@ -27,7 +30,7 @@ def run(tiny: Network, start: Tensor, **choices):  # type: ignore[no-untyped-def
 
 
 @pytest.fixture
-def start(make_picture) -> Tensor:
+def start(make_picture: MakePicture) -> Tensor:
     return make_picture(0, *SIZE)
 
 
@@ -116,7 +119,11 @@ THEIRS = {
         schedule=lambda o: torch.optim.lr_scheduler.LambdaLR(o, lambda step: 0.8**step),
     ),
 }
-CANVASES = {"pixels": rv.PixelCanvas, "fourier": rv.FourierCanvas.of, "pyramid": rv.PyramidCanvas}
+CANVASES: dict[str, Callable[[Tensor], rv.Canvas]] = {
+    "pixels": rv.PixelCanvas,
+    "fourier": rv.FourierCanvas.of,
+    "pyramid": rv.PyramidCanvas,
+}
 
 
 @pytest.mark.parametrize("name", THEIRS)
@@ -154,7 +161,9 @@ def test_a_schedule_moves_the_rate(tiny: Network, start: Tensor) -> None:
 
 
 @pytest.mark.parametrize("ball", [linf, l2])
-def test_balls_go_through_stages(tiny: Network, make_picture, start: Tensor, ball) -> None:
+def test_balls_go_through_stages(
+    tiny: Network, make_picture: MakePicture, start: Tensor, ball: Callable[[Tensor, float], Projection]
+) -> None:
     radius = 0.03 if ball is linf else 0.5
     *_, last = run(
         tiny, start, projection=pickle.loads(pickle.dumps(ball(start, radius))), optimiser=rv.Adam(rate=0.05)

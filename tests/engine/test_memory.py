@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 import reverie as rv
-from reverie.engine import Enlargement
+from reverie.engine import Enlargement, WholeExecutor
 from reverie.engine.memory import LOADED, Tiling, parse_memory, resident, sufficient
-from reverie.engine.needs import Cut
+from reverie.engine.needs import SCRAPS, Cut
 from reverie.engine.plan import BOUNDLESS
 from reverie.errors import OutOfMemory
 from reverie.networks import Network
@@ -28,7 +30,7 @@ def tile(megabytes: float | None, *, asked: int | None = None, whole: bool = Fal
 
 
 def test_the_largest_tile_that_fits_is_chosen() -> None:
-    assert [tile(410), tile(200), tile(10)] == [1024, 512, 64]
+    assert [tile(410), tile(200), tile(4)] == [1024, 512, 64]
     assert (tile(6500, whole=True), tile(6300, whole=True)) == (0, 1024)
 
 
@@ -98,3 +100,30 @@ def test_the_model_counts_what_lies_beside_the_run(what: rv.Synthesis) -> None:
     amounts = [cut.stepping - cut.floor for cut in (Cut(kind, bound, (2000, 2000), 128) for kind in kinds)]
     picture = 4 * 3 * 2000**2
     assert [round((a - amounts[0]) / picture) for a in amounts] == [0, 4, 1, 44]
+
+
+def test_a_larger_guide_is_looked_at_in_tiles(tiny: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own size, which may be any, is no matter of the picture's memory."""
+    noise = torch.Generator().manual_seed(0)
+    like, picture = torch.rand(1, 3, 200, 160, generator=noise), torch.rand(1, 3, 48, 48, generator=noise)
+    term = -rv.guide("relu2", like=like)
+    whole = rv.evaluate(term, tiny, picture)
+    monkeypatch.setattr(importlib.import_module("reverie.engine.evaluate"), "LOOKED_AT", 64)
+    seen: list[int] = []
+    looked = WholeExecutor.measure
+
+    def measured(self: WholeExecutor, network: Network, x: Tensor, *rest: object) -> object:
+        seen.append(x.shape[2] * x.shape[3])
+        return looked(self, network, x, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(WholeExecutor, "measure", measured)
+    cut = rv.evaluate(term, tiny, picture)
+    assert max(seen) == 48 * 48, "only the picture is seen whole"
+    torch.testing.assert_close(cut.gradient, whole.gradient)
+
+
+def test_a_guide_is_counted(tiny: Network, what: rv.Synthesis) -> None:
+    guided = replace(what, objective=-rv.guide("relu2", like=torch.rand(1, 3, 1500, 1500)))
+    small = rv.octaves((64, 64), count=1, steps=1)
+    cuts = [rv.plan(replace(each, stages=small), memory=BOUNDLESS, tile=0).peak for each in (what, guided)]
+    assert cuts[1] - cuts[0] > SCRAPS

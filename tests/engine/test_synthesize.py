@@ -189,7 +189,7 @@ def test_a_plan_counts_the_seconds_of_enlarging(tiny: Network, start: Tensor) ->
 def test_an_iterate_says_where_it_is(tiny: Network, start: Tensor) -> None:
     step = next(rv.synthesize(OBJECTIVE, tiny, canvas=rv.PixelCanvas(start), stages=STAGES))
     text = str(step)
-    assert text.startswith("stage 1/3  12x14  1/2  loss ")
+    assert text.startswith("stage 1/3  14x12  1/2  loss ")
     assert "energy" in text
     assert "total variation" in text
     assert "\n" not in text

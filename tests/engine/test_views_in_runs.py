@@ -10,6 +10,7 @@ import reverie as rv
 from reverie.errors import RecipeError
 from reverie.networks import Network
 from reverie.views import View, compose, crop, jitter, rotate, scale, standard
+from tests.conftest import MakePicture
 
 SIZE = (32, 48)
 
@@ -40,7 +41,7 @@ def moved(objective: rv.Objective, network: Network, start: Tensor, view: View |
 
 
 @pytest.fixture
-def start(make_picture) -> Tensor:
+def start(make_picture: MakePicture) -> Tensor:
     return make_picture(0, *SIZE)
 
 
@@ -55,7 +56,7 @@ TERMS = {
 
 
 @pytest.mark.parametrize("name", TERMS)
-def test_masks_go_with_the_picture(tiny: Network, make_picture, start: Tensor, name: str) -> None:
+def test_masks_go_with_the_picture(tiny: Network, make_picture: MakePicture, start: Tensor, name: str) -> None:
     objective = TERMS[name](left(), make_picture(1, *SIZE))
     away = moved(objective, tiny, start, roll)
     inside, outside = away[:, 4:20].mean(), away[:, 32:40].mean()
@@ -63,7 +64,7 @@ def test_masks_go_with_the_picture(tiny: Network, make_picture, start: Tensor, n
     assert float(outside) == 0
 
 
-def test_a_roll_by_whole_strides_changes_nothing_else(tiny: Network, make_picture, start: Tensor) -> None:
+def test_a_roll_by_whole_strides_changes_nothing_else(tiny: Network, make_picture: MakePicture, start: Tensor) -> None:
     """A periodic network cannot tell a rolled picture with all that has a place in it from the plain one."""
     network = rv.networks.load("dreamnet", padding="circular", pooling="average")
     big = make_picture(0, 64, 96)
@@ -94,7 +95,9 @@ def test_a_neuron_goes_with_the_picture(tiny: Network, start: Tensor) -> None:
 
 @pytest.mark.parametrize("view", [scale(0.7, 1.3), crop(0.6), rotate(20), standard(), compose(jitter(5), crop(0.8))])
 @pytest.mark.parametrize("executor", [None, rv.TiledExecutor(16)], ids=["whole", "tiled"])
-def test_content_through_any_view(tiny: Network, make_picture, start: Tensor, view: View, executor) -> None:
+def test_content_through_any_view(
+    tiny: Network, make_picture: MakePicture, start: Tensor, view: View, executor: rv.Executor | None
+) -> None:
     """The reference is seen through the same draw: what is like it already stays as it is."""
     objective = rv.content("relu2", like=start) + 0.5 * rv.caricature("relu2", like=start, power=0)
     run = rv.synthesize(
@@ -128,7 +131,7 @@ def test_a_view_that_changes_values_leaves_masks_alone(tiny: Network, start: Ten
     assert float(away[:, 4:20].mean()) > 0.005
 
 
-def test_places_that_cannot_follow_say_so(tiny: Network, make_picture, start: Tensor) -> None:
+def test_places_that_cannot_follow_say_so(tiny: Network, make_picture: MakePicture, start: Tensor) -> None:
     with pytest.raises(RecipeError, match="cannot follow a view"):
         moved(rv.self_similarity("relu2", like=start), tiny, start, jitter(4))
 

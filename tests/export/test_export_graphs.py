@@ -12,7 +12,7 @@ from torch import Tensor
 from reverie.errors import LayerNotFound, RecipeError, WeightsError
 from reverie.export.graphs import Maps, PaintLike
 from reverie.export.roots import moments, moved, roots, scales, target_of, transport_map
-from reverie.export.subjects import grain_for, instant_baked, instant_halves, instant_like, sample, subject_of
+from reverie.export.specs import grain_for, instant_baked, instant_halves, instant_like, sample, spec_of
 from reverie.feedforward import load_instant, matching
 from reverie.feedforward.matching import Gaussian
 from reverie.networks import Network, load
@@ -136,7 +136,7 @@ def _same_maps(network: Network, layers: tuple[str, ...], picture: Tensor) -> No
 def test_enlarging_is_upscale(factor: int, make_picture: Make) -> None:
     picture = make_picture(0, 13, 21, batch=2)
     with torch.no_grad():
-        made = subject_of("superres-sharp", factor=factor).module(picture)
+        made = spec_of("superres-sharp", factor=factor).module(picture)
     assert torch.allclose(made, upscale(picture, UpscaleSettings(factor=factor, variant="sharp")), atol=1e-5)
 
 
@@ -163,5 +163,5 @@ def test_made_up_pictures_are_pictures() -> None:
 )  # fmt: skip
 def test_what_cannot_be_exported(words: dict[str, object], kind: type[Exception], says: str) -> None:
     with pytest.raises(kind, match=says) as refused:
-        subject_of(**words)  # type: ignore[arg-type]
+        spec_of(**words)  # type: ignore[arg-type]
     assert "\n" not in str(refused.value)

@@ -19,11 +19,11 @@ from torch import Tensor
 
 from reverie import __version__, styles
 from reverie.errors import PictureError, RecipeError
-from reverie.export import Exported, export_onnx, subject_of
+from reverie.export import Exported, export_onnx, spec_of
 from reverie.export.onnxfile import write_onnx
 from reverie.export.quantise import calibration, wide_convolutions
 from reverie.export.sessions import session_for
-from reverie.export.subjects import grain_for
+from reverie.export.specs import grain_for
 from reverie.feedforward.johnson import draw_johnson, read_johnson, write_johnson
 from reverie.pictures import read_image
 from reverie.recipes.instant import instant
@@ -49,8 +49,8 @@ def test_what_is_told_is_so(enlarging: Exported) -> None:
     assert all(0 < p.mean < p.most < 0.01 for p in enlarging.parity)
     model = onnx.load(str(enlarging.path))
     about = {entry.key: entry.value for entry in model.metadata_props}
-    subject = subject_of("superres")
-    assert about["name"] == "superres-x2" and about["sha256"] == subject.sha256 and about["factor"] == "2"
+    spec = spec_of("superres")
+    assert about["name"] == "superres-x2" and about["sha256"] == spec.sha256 and about["factor"] == "2"
     assert about["reverie"] == __version__
     assert not any(x.data_location for x in model.graph.initializer), "weights lie in the one file"
     assert [f.name for f in enlarging.path.parent.iterdir()] == ["superres.onnx"]
@@ -61,12 +61,12 @@ def test_a_file_that_differs_is_not_kept(enlarging: Exported, tmp_path: Path, mo
         def save(self, path: str, external_data: bool) -> None:
             Path(path).write_bytes(enlarging.path.read_bytes())
 
-    monkeypatch.setattr("reverie.export.onnxfile._follow", lambda subject: Program())
+    monkeypatch.setattr("reverie.export.onnxfile._trace", lambda spec: Program())
     (tmp_path / "m.onnx").write_bytes(b"an older file")
-    honest = subject_of("superres")
-    subject = replace(honest, expected=lambda x: (honest.expected(x)[0] + 3 / 255,))
+    honest = spec_of("superres")
+    spec = replace(honest, expected=lambda x: (honest.expected(x)[0] + 3 / 255,))
     with pytest.raises(RecipeError, match=r"differs from Python's by 3.* no file is kept") as refused:
-        write_onnx(subject, tmp_path / "m.onnx")
+        write_onnx(spec, tmp_path / "m.onnx")
     assert "\n" not in str(refused.value)
     assert [(f.name, f.read_bytes()) for f in tmp_path.iterdir()] == [("m.onnx", b"an older file")]
 
@@ -91,7 +91,7 @@ def test_which_convolutions_go_into_8_bits(enlarging: Exported) -> None:
     shapes = {x.name: tuple(x.dims) for x in model.graph.initializer}
     nodes = {n.name: shapes[n.input[1]] for n in model.graph.node if n.op_type == "Conv"}
     chosen = wide_convolutions(model)
-    assert len(chosen) == 2 * subject_of("superres").module.network.blocks == len(nodes) - 3  # type: ignore[union-attr,operator]
+    assert len(chosen) == 2 * spec_of("superres").module.network.blocks == len(nodes) - 3  # type: ignore[union-attr,operator]
     assert all(min(nodes[name][:2]) >= 16 for name in chosen)
 
 

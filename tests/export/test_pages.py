@@ -49,7 +49,7 @@ def stand_in(tmp_path: Path) -> Path:
 def copying(enlarging: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
     """No export for each page: the file that is there."""
 
-    def written(subject: object, path: Path, **_: object) -> Exported:
+    def written(spec: object, path: Path, **_: object) -> Exported:
         shutil.copy(enlarging.path, path)
         return Exported(path, "superres-x2", enlarging.bytes, {}, (), (), True)
 

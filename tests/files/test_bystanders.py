@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from bystanders import lost, put_bystanders, put_photo, seen
 
 from reverie.cli import main, work
 from reverie.files import drafts
 from reverie.jobs import Event, perform
 from reverie.jobs.events import Stepped
+from tests.files.bystanders import lost, put_bystanders, put_photo, seen
 
 QUICK = ("--size", "64", "--octaves", "1", "--steps", "2")
 TINY = ("--steps", "2", "--size", "64", "--crop", "64", "--batch", "1", "--width", "4", "--blocks", "1",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reverie.errors import PictureError
+from reverie.errors import FileError, PictureError
 from reverie.files import replacing, write_bytes
 
 
@@ -40,6 +40,24 @@ def test_a_full_disk_is_one_line(tmp_path: Path, code: int) -> None:
     with pytest.raises(PictureError, match=one_line), replacing(tmp_path / "out.png"):
         raise OSError(code, os.strerror(code))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no such limit there")
+def test_what_a_full_disk_refused_is_not_tried_again(tmp_path: Path) -> None:
+    """Bytes that still wait in a buffer when the disk is full cost no second error, and leave nothing behind."""
+    import resource
+
+    path, before = tmp_path / "a.bin", resource.getrlimit(resource.RLIMIT_FSIZE)
+    path.write_bytes(b"old")
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        with pytest.raises(FileError, match="grew past the allowed size"), replacing(path) as draft:
+            draft.file.write(bytes(600))
+            draft.file.write(bytes(600))
+            draft.file.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
@@ -98,7 +116,7 @@ def test_many_writers_of_one_file(tmp_path: Path) -> None:
 
 LIMITED = """
 import resource, sys, torch
-from reverie.errors import PictureError
+from reverie.errors import FileError, PictureError
 from reverie.pictures import write_image
 torch.set_num_threads(1)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -127,7 +128,9 @@ def test_what_a_run_wrote_beside_its_folder_is_replaced_and_nothing_else(tmp_pat
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mine=st.sets(NAMES, max_size=4), ours=st.sets(NAMES, max_size=4), rng=st.randoms(use_true_random=False))
-def test_any_names(tmp_path_factory: pytest.TempPathFactory, mine: set[str], ours: set[str], rng) -> None:
+def test_any_names(
+    tmp_path_factory: pytest.TempPathFactory, mine: set[str], ours: set[str], rng: random.Random
+) -> None:
     place = tmp_path_factory.mktemp("any")
     mine = {name for name in mine if len(name.encode()) < 256}
     for name in mine:

@@ -22,12 +22,12 @@ from reverie.cli import main
 from reverie.crafts.registry import find
 from reverie.errors import FileError, PictureError, RecipeError
 from reverie.jobs import batch
-from reverie.jobs.crew import Crew, ItemEnded, ItemProgress, ItemStepped, Processes, death, telling
 from reverie.jobs.gather import gather
 from reverie.jobs.items import Item, is_made, items_of, parse_grid
 from reverie.jobs.manifest import Row
+from reverie.jobs.pool import ItemEnded, ItemProgress, ItemStepped, ProcessPool, WorkerPool, describe_death, make_item
+from reverie.jobs.ray_pool import RayPool
 from reverie.jobs.record import read_record
-from reverie.jobs.spread import Spread
 from reverie.pictures import read_image
 from reverie.recipes.dream import DreamSettings
 from reverie.recipes.style import StyleSettings
@@ -66,13 +66,13 @@ def dreams() -> Make:
 
 def make(item: Item) -> list[float]:
     """Make an item in this process; the shares that were told."""
-    *told, error = telling(item, 1.0)
+    *told, error = make_item(item, 1.0)
     if error:
         raise PictureError(str(error))
     return [each.done for each in told if isinstance(each, ItemProgress)]
 
 
-class Here(Crew):
+class Here(WorkerPool):
     """One worker, in this process."""
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ def rows_of(course: Iterator[batch.Progress]) -> dict[str, Row]:
     return {p.row.item.name: p.row for p in course if p.row is not None}
 
 
-def nobody(most: int) -> Crew:
+def nobody(most: int) -> WorkerPool:
     raise AssertionError("nothing was to be made")
 
 
@@ -120,7 +120,7 @@ def test_every_photo_with_every_painting_and_value() -> None:
     assert len(items) == 3 * 2 * 2
     assert items[0].output == Path("out/ape-mosaic-strength0.5-layers-relu1_2+relu2_2.png")
     settings = find("style").checked(items[0].job.settings)
-    assert settings == StyleSettings(strength=0.5, layers=("relu1_2", "relu2_2"), **QUICK)  # type: ignore[arg-type]
+    assert settings == StyleSettings(strength=0.5, layers=("relu1_2", "relu2_2"), **QUICK)
     assert list(items[0].job.inputs) == ["photo", "painting"]
     assert len({item.name.casefold() for item in items}) == len(items)
 
@@ -267,9 +267,47 @@ def test_more_photos_change_no_name(dreams: Make) -> None:
     assert [alone[name] for name in names[:5]] == names[:5]
 
 
+def planned(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    """The names that a batch of dreams into `out` would give."""
+    capsys.readouterr()
+    assert main(["batch", "dream", *words, "-o", "out", "--dry-run"]) == 0
+    return [Path(line).stem for line in capsys.readouterr().out.splitlines()]
+
+
+def test_another_photo_of_one_stem_renames_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """What an earlier batch into the folder named, keeps its name; the others are told apart from it."""
+    for place in ("a/cat.jpg", "a/cat.png", "b/cat.png"):
+        Path(place).parent.mkdir(exist_ok=True)
+        shutil.copy("photos/cat.png", place)
+    both, seeds = ("a/cat.jpg", "b/cat.png"), ("--grid", "seed=1,2")
+    assert planned(capsys, *both) == ["cat-jpg", "cat-png"]
+    assert main(["batch", "dream", "a/cat.jpg", "-o", "out", "--octaves", "1", *WORDS]) == 0
+    before = Path("out/cat.png").stat()
+    assert planned(capsys, *both) == ["cat", "cat-png"] and planned(capsys, *both[::-1]) == ["cat-png", "cat"]
+    assert planned(capsys, "a") == ["cat", "cat-png"]
+    assert planned(capsys, str(Path("a/cat.jpg").absolute()), both[1]) == ["cat", "cat-png"]
+    assert planned(capsys, *both, *seeds) == ["cat-jpg-seed1", "cat-png-seed1", "cat-jpg-seed2", "cat-png-seed2"]
+
+    assert main(["batch", "dream", *both, "-o", "out", "--octaves", "1", *WORDS]) == 0
+    assert "1 made, 1 there already" in capsys.readouterr().out
+    assert os.path.samestat(before, Path("out/cat.png").stat())
+    assert planned(capsys, "b/cat.png") == ["cat-png"], "nor does one renamed that is alone now"
+    assert planned(capsys, *both, "a/cat.png") == ["cat", "cat-png", "a-cat"]
+
+
+OUTSIDE = '{"item": "../x", "inputs": {"photo": "photos/cat.png"}, "settings": {"craft": "dream"}}'
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"item": 1}', OUTSIDE, OUTSIDE.replace("photos", r"\u0000")])
+def test_names_of_a_damaged_manifest_count_for_nothing(capsys: pytest.CaptureFixture[str], damage: str) -> None:
+    Path("out").mkdir()
+    Path("out/manifest.jsonl").write_text(damage)
+    assert planned(capsys, "photos/cat.png") == ["cat"]
+
+
 def test_how_workers_die() -> None:
-    assert "SIGKILL" in death(-9) and "memory" in death(-9)
-    assert "exit code 3" in death(3)
+    assert "SIGKILL" in describe_death(-9) and "memory" in describe_death(-9)
+    assert "exit code 3" in describe_death(3)
 
 
 # --- workers -------------------------------------------------------------------------------------
@@ -277,12 +315,12 @@ def test_how_workers_die() -> None:
 
 def test_a_killed_worker_costs_nothing_but_time(dreams: Make) -> None:
     items = dreams("photos/ape.png", "photos/cat.png", steps=200)
-    crew = Processes(1, threads=1)
+    pool = ProcessPool(1, threads=1)
     killed: list[str] = []
     rows: dict[str, Row] = {}
-    for progress in batch.run(items, Path("out"), lambda most: crew):
+    for progress in batch.run(items, Path("out"), lambda most: pool):
         if not killed and progress.item is not None and 0 < progress.done < 0.5:
-            process = crew._workers[0]._process
+            process = pool._workers[0]._process
             assert process is not None and process.pid is not None
             os.kill(process.pid, signal.SIGKILL)
             killed.append(progress.item.name)
@@ -303,10 +341,10 @@ def test_a_killed_worker_costs_nothing_but_time(dreams: Make) -> None:
 
 def test_killed_for_want_of_memory_it_is_made_in_smaller_tiles(dreams: Make) -> None:
     items = dreams("photos/ape.png", size=160, steps=6)
-    crew, said = Processes(1, threads=1), list[str]()
-    for progress in batch.run(items, Path("out"), lambda most: crew):
+    pool, said = ProcessPool(1, threads=1), list[str]()
+    for progress in batch.run(items, Path("out"), lambda most: pool):
         if progress.item is not None and progress.row is None and progress.retry is None and len(said) < 2:
-            process = crew._workers[0]._process
+            process = pool._workers[0]._process
             assert process is not None and process.pid is not None
             os.kill(process.pid, signal.SIGKILL)
         said += [progress.retry] if progress.retry else []
@@ -323,16 +361,16 @@ def test_killed_for_want_of_memory_it_is_made_in_smaller_tiles(dreams: Make) -> 
 @pytest.mark.xdist_group("ray")
 def test_a_killed_actor_costs_nothing_but_time(dreams: Make) -> None:
     ray = pytest.importorskip("ray")
-    items, crews = dreams("photos/ape.png", steps=200), []
+    items, pools = dreams("photos/ape.png", steps=200), []
     events: list[str] = []
 
-    def crew(most: int) -> Crew:
-        crews.append(Spread("local", most=most, count=1))
-        return crews[0]
+    def pool(most: int) -> WorkerPool:
+        pools.append(RayPool("local", most=most, count=1))
+        return pools[0]
 
-    for progress in batch.run(items, Path("out"), crew):
+    for progress in batch.run(items, Path("out"), pool):
         if not events and progress.done > 0:
-            ray.kill(crews[0]._actors[0])
+            ray.kill(pools[0]._actors[0])
             events.append("killed")
         if progress.retry is not None:
             events.append(progress.retry)

@@ -19,8 +19,11 @@ from safetensors.torch import load_file
 import reverie as rv
 from reverie.errors import FileError, RecipeError
 from reverie.files import JOURNAL, Owned, own
-from reverie.jobs import Checkpoints, Pace, flatten, read_state, unflatten, write_state
+from reverie.jobs import Checkpoints, CheckpointSchedule, flatten, read_state, unflatten, write_state
 from reverie.jobs import checkpoints as module
+from reverie.networks import Network
+from reverie.optimisers import Optimiser
+from tests.conftest import MakePicture
 
 STATE: dict[str, Any] = {
     "stage": 2,
@@ -175,7 +178,9 @@ def test_what_another_put_there_is_no_checkpoint(owned: Owned) -> None:
 
 @pytest.mark.bits
 @pytest.mark.parametrize("optimiser", [rv.Adam(), rv.Normalised(), rv.LBFGS()], ids=["adam", "normalised", "lbfgs"])
-def test_a_run_goes_on_from_a_file_bit_for_bit(tmp_path: Path, tiny, make_picture, optimiser) -> None:
+def test_a_run_goes_on_from_a_file_bit_for_bit(
+    tmp_path: Path, tiny: Network, make_picture: MakePicture, optimiser: Optimiser
+) -> None:
     stages = [rv.Stage((20, 24), 4), rv.Stage((28, 32), 3)]
     average = None if isinstance(optimiser, rv.LBFGS) else 0.9
     what = rv.Synthesis(
@@ -190,7 +195,7 @@ def test_a_run_goes_on_from_a_file_bit_for_bit(tmp_path: Path, tiny, make_pictur
         assert torch.equal(last.image, images[-1])
 
 
-def test_the_state_read_is_not_kept_beside_the_run(tiny, make_picture) -> None:
+def test_the_state_read_is_not_kept_beside_the_run(tiny: Network, make_picture: MakePicture) -> None:
     """A large run that goes on needs no more memory than one that began."""
     what = rv.Synthesis(
         -rv.energy("relu3"), tiny, rv.PixelCanvas(make_picture(0, 20, 24)), [rv.Stage((20, 24), 4)], rv.Normalised()
@@ -210,17 +215,17 @@ def test_the_state_read_is_not_kept_beside_the_run(tiny, make_picture) -> None:
 
 def test_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("reverie.jobs.pace.time.monotonic", lambda: now[0])
-    pace, always = Pace(30), Pace(0)
-    assert always.due() and not pace.due()
+    monkeypatch.setattr("reverie.jobs.schedule.time.monotonic", lambda: now[0])
+    schedule, always = CheckpointSchedule(30), CheckpointSchedule(0)
+    assert always.due() and not schedule.due()
     now[0] += 30
-    assert pace.due()
-    with pace.taking():
+    assert schedule.due()
+    with schedule.timing():
         now[0] += 4  # a checkpoint so slow is taken less often
     now[0] += 79
-    assert not pace.due()
+    assert not schedule.due()
     now[0] += 1
-    assert pace.due() and always.due()
+    assert schedule.due() and always.due()
     for wrong in (-1.0, math.nan):
         with pytest.raises(RecipeError, match="0 or more"):
-            Pace(wrong)
+            CheckpointSchedule(wrong)

@@ -11,14 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from kept_runs import prepared, uninterrupted
 
 from reverie.cli import main, work
 from reverie.errors import FileError
-from reverie.jobs import Job, Kept, Source, begin, checkpoints, perform, read_state, reopen, resume, write_state
+from reverie.jobs import Job, KeptRun, Source, begin, checkpoints, perform, read_state, reopen, resume, write_state
 from reverie.jobs.events import Event, Stepped
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
+from tests.jobs.kept_runs import prepared, uninterrupted
 
 QUICK = ("dream", "photo.png", "--size", "48", "--octaves", "2", "--steps", "4", "--precision", "float32")
 Told = pytest.CaptureFixture[str]
@@ -144,7 +144,7 @@ def test_a_checkpoint_of_another_run(
 
 
 def test_a_checkpoint_of_another_version(stopped: bytes, capsys: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, job = max(Path("ck").glob("*.safetensors")), Kept.from_json(Path("ck/job.json").read_text())
+    path, job = max(Path("ck").glob("*.safetensors")), KeptRun.from_json(Path("ck/job.json").read_text())
     state = read_state(path, run=job.run)
     with monkeypatch.context() as newer:
         newer.setattr(checkpoints, "FORMAT", 2)
@@ -163,7 +163,9 @@ def test_a_checkpoint_of_another_version(stopped: bytes, capsys: Told, monkeypat
         (lambda t: "null", "is damaged"),
     ],
 )
-def test_a_job_that_is_not_as_it_was_written(stopped: bytes, capsys: Told, change, line: str) -> None:
+def test_a_job_that_is_not_as_it_was_written(
+    stopped: bytes, capsys: Told, change: Callable[[str], str], line: str
+) -> None:
     text = Path("ck/job.json").read_text()
     Path("ck/job.json").write_text(change(text))
     assert line in refused(capsys, "resume", "ck")
@@ -275,7 +277,7 @@ def test_a_dream_from_noise_is_kept(folder: Path, stop_after: Callable[[int], No
 
 
 def test_the_network_has_changed(stopped: bytes, capsys: Told) -> None:
-    kept = Kept.from_json(Path("ck/job.json").read_text())
+    kept = KeptRun.from_json(Path("ck/job.json").read_text())
     network = replace(kept.record.networks[0], sha256="0" * 64)
     record = kept.record.model_copy(update={"networks": (network,)})
     Path("ck/job.json").write_text(kept.model_copy(update={"record": record}).to_json())
@@ -287,12 +289,12 @@ def test_a_folder_left_without_a_job_disappears(folder: Path) -> None:
     record = read_record(Path("whole.png")) if uninterrupted(QUICK) else None
     assert record is not None
     source = Source(role="photo", name="photo.png", origin="photo.png")
-    kept = Kept(job=Job(craft="dream"), record=record, output="o.png", sources=(source,), passing=True)
+    kept = KeptRun(job=Job(craft="dream"), record=record, output="o.png", sources=(source,), passing=True)
     with pytest.raises(FileError, match="cannot write to"), begin(Path("a/b"), kept, [Path("nothing")]):
         pass
     assert not Path("a/b").exists()
     with begin(Path("a/b"), kept, [Path("photo.png")]) as begun:
-        begun.retire()
+        begun.clean_up()
     assert not Path("a/b").exists()
     with pytest.raises(KeyError), begin(Path("a/b"), kept, [Path("photo.png")]):
         raise KeyError

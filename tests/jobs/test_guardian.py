@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kept_runs import after_steps, prepared, start, uninterrupted
 from PIL import Image
 
 from reverie.cli import guardian, main
@@ -22,8 +21,9 @@ from reverie.files import is_reserved
 from reverie.jobs.record import read_record
 from reverie.jobs.smaller import smaller
 from reverie.pictures import read_image
+from tests.jobs.kept_runs import after_steps, prepared, start, uninterrupted
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills for want of memory")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills for lack of memory")
 RUN = ("dream", "photo.png", "--size", "160", "--octaves", "1", "--precision", "float32")
 KEPT = ("-o", "o.png", "--checkpoint", "ck", "--checkpoint-every", "0", "--json")
 Process = subprocess.Popen[str]
@@ -64,9 +64,10 @@ def test_killed_for_want_of_memory_it_goes_on_in_tiles(folder: Path) -> None:
     events, err = rest_of(process)
     assert (process.returncode, err) == (0, "")
     killed, gone_on = notes(events)
-    assert killed.endswith("for want of memory; going on in tiles of 128 px.")
+    assert killed.endswith("for lack of memory; going on in tiles of 128 px.")
     assert gone_on.startswith("going on after stage 1, step ")
-    assert next(e for e in events if e["event"] == "step")["step"] >= 3, "not from the beginning"
+    first = next(e for e in events if e["event"] == "step")["step"]
+    assert isinstance(first, int) and first >= 3, "not from the beginning"
     uninterrupted(words)
     assert (read_image("o.png") - read_image("whole.png")).abs().mean() < 1e-3, "to rounding"
     assert read_record(Path("o.png")).settings["tile"] == 128
@@ -112,7 +113,7 @@ def test_what_takes_moments_begins_anew_in_smaller_tiles(folder: Path, words: tu
     os.kill(worker_of(process), signal.SIGKILL)
     events, err = rest_of(process)
     assert (process.returncode, err) == (0, "")
-    assert notes(events) == ["the system ended this run by SIGKILL, most likely for want of memory; once more in"
+    assert notes(events) == ["the system ended this run by SIGKILL, most likely for lack of memory; once more in"
                              " tiles of 400 px."]  # fmt: skip
     (made,) = (p for p in Path().glob("photo-*.png"))
     assert read_record(made).settings["tile"] == 400
@@ -234,6 +235,6 @@ def test_without_a_guardian_nothing_is_left_to_it(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(guardian, "_pipe", 1)
     guardian.on_killed(guardian.RestartPlan("x", ("resume", "é")))
     guardian.on_killed(None)
-    guardian.on_killed(guardian.again_in(64))
+    guardian.on_killed(guardian.restart_in_tiles(64))
     left = [json.loads(line) for line in told]
     assert left[:2] == [["x", ["resume", "é"], []], None] and left[2][1:] == [[], ["--tile", "64"]]

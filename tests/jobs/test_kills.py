@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kept_runs import RUNS, after_steps, kill_after, prepared, start, uninterrupted
 
 from reverie.cli import main
+from tests.jobs.kept_runs import RUNS, after_steps, kill_after, prepared, start, uninterrupted
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are other ones there")
 KEPT = ("-o", "o.png", "--checkpoint", "ck", "--precision", "float32", "--json")
@@ -140,10 +140,13 @@ def small_disk(folder: Path) -> Iterator[Callable[[str], None]]:
     def mount(*options: str) -> int:
         return subprocess.run(["mount", *options], capture_output=True, check=False).returncode
 
+    def resize(size: str) -> None:
+        mount("-o", f"remount,size={size}", "disk")
+
     Path("disk").mkdir()
     if not hasattr(os, "geteuid") or os.geteuid() != 0 or mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", "disk"):
         pytest.skip("making a small disk needs root and the right to mount")
-    yield lambda size: mount("-o", f"remount,size={size}", "disk") and None
+    yield resize
     subprocess.run(["umount", folder / "disk"], check=True)
 
 

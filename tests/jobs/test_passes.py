@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from kept_runs import PROGRAM, prepared
 from PIL import Image
 
 from reverie.cli import main
 from reverie.crafts.registry import find, listings
 from reverie.feedforward.johnson import draw_johnson, write_johnson
 from reverie.jobs import batch
-from reverie.jobs.crew import Processes, telling
 from reverie.jobs.gather import gather
 from reverie.jobs.items import Item, is_made, items_of, parse_grid
+from reverie.jobs.pool import ItemProgress, ProcessPool, make_item
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture, write_image
+from tests.jobs.kept_runs import PROGRAM, prepared
 
 WORDS = {
     "upscale": ("batch", "upscale", "photos", "--workers", "1"),
@@ -60,9 +60,9 @@ def item(name: str, photo: str = "photos/cat.png", **given: object) -> Item:
     return only
 
 
-def make(mine: Item) -> list[object]:
+def make(mine: Item) -> list[ItemProgress | str]:
     """Make an item in this process; what was told."""
-    *told, error = telling(mine, 1.0)
+    *told, error = make_item(mine, 1.0)
     assert error == ""
     return told
 
@@ -188,11 +188,11 @@ def test_custom_style_networks(capsys: pytest.CaptureFixture[str]) -> None:
 def test_killed_for_want_of_memory_it_is_made_in_smaller_tiles(name: str) -> None:
     """The worker is killed while it is at the item, then makes it in half the tile."""
     Image.open("photos/cat.png").resize((1200, 40)).save("photos/cat.png")
-    mine, crew, said, killed = item(name), Processes(1, threads=1), list[str](), False
-    with closing(batch.run([mine], Path("out"), lambda most: crew)) as course:
+    mine, pool, said, killed = item(name), ProcessPool(1, threads=1), list[str](), False
+    with closing(batch.run([mine], Path("out"), lambda most: pool)) as course:
         for progress in course:
             if progress.item is not None and not killed:
-                killed, process = True, crew._workers[0]._process
+                killed, process = True, pool._workers[0]._process
                 assert process is not None and process.pid is not None
                 os.kill(process.pid, signal.SIGKILL)
             said += [progress.retry] if progress.retry else []

@@ -12,7 +12,7 @@ import torch
 from reverie.crafts.registry import find
 from reverie.errors import PictureError, RecipeError
 from reverie.files import own
-from reverie.jobs import Checkpoints, Job, Kept, Record, Source, read_state, reopen, write_state
+from reverie.jobs import Checkpoints, Job, KeptRun, Record, Source, read_state, reopen, write_state
 from reverie.jobs.gather import gather
 from reverie.jobs.manifest import LINES, Manifest
 from reverie.jobs.presets import Preset
@@ -28,9 +28,9 @@ def record() -> Record:
     return Record(reverie="1", torch="2", threads=1, craft="dream", settings=settings, inputs=(), networks=(used,))
 
 
-@pytest.mark.parametrize("kind", [Job, Kept, Preset, Record])
+@pytest.mark.parametrize("kind", [Job, KeptRun, Preset, Record])
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
-def test_what_is_no_such_text_is_one_refusal(kind: type[Job | Kept | Preset | Record], text: str | bytes) -> None:
+def test_what_is_no_such_text_is_one_refusal(kind: type[Job | KeptRun | Preset | Record], text: str | bytes) -> None:
     with pytest.raises(RecipeError) as caught:
         kind.from_json(text)
     assert len(str(caught.value).splitlines()) == 1
@@ -52,10 +52,10 @@ def test_presets_are_refused_in_our_words(change: dict[str, object], said: str) 
 
 @pytest.mark.parametrize("field", ["output", "base"])
 def test_paths_that_no_system_takes_are_refused(field: str) -> None:
-    said = json.loads(Kept(job=Job(craft="dream"), record=record(), output="/out/o.png").to_json())
-    assert Kept.from_json(json.dumps(said)).output == "/out/o.png"
+    said = json.loads(KeptRun(job=Job(craft="dream"), record=record(), output="/out/o.png").to_json())
+    assert KeptRun.from_json(json.dumps(said)).output == "/out/o.png"
     with pytest.raises(RecipeError, match="the job is damaged"):
-        Kept.from_json(json.dumps({**said, field: "a\0b"}))
+        KeptRun.from_json(json.dumps({**said, field: "a\0b"}))
     for source in ({"name": "a\0b", "origin": "x"}, {"name": "a", "origin": "x\0"}):
         with pytest.raises(ValueError, match=r"is not a (file name|path)"):
             Source(role="photo", **source)

@@ -106,7 +106,7 @@ def with_header(header: object, data: bytes = b"\0" * 64) -> bytes:
     return len(text).to_bytes(8, "little") + text + data
 
 
-HEADERS = {
+HEADERS: dict[str, object] = {
     "list": [],
     "deep": None,
     "huge": {"a": {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 1 << 42]}},

@@ -369,7 +369,12 @@ def test_a_damaged_record_of_the_cache_is_repaired(
 def test_a_file_is_hashed_again_only_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (path := tmp_path / "a").write_bytes(b"one")
     read: list[Path] = []
-    monkeypatch.setattr(digests, "_hashed", lambda path: read.append(path) or hashlib.sha256(b"").hexdigest())
+
+    def hashed(path: Path) -> str:
+        read.append(path)
+        return hashlib.sha256(b"").hexdigest()
+
+    monkeypatch.setattr(digests, "_hashed", hashed)
     digests.hash_file(path)
     digests.hash_file(path)
     assert len(read) == 2, "so soon after a change another might not show"

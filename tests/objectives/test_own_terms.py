@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,6 +16,7 @@ import reverie as rv
 from reverie.errors import PictureError, RecipeError
 from reverie.networks import Network
 from reverie.objectives import PICTURE, ZERO, Binding, Means, Measure, Statistic, Term, Window, share
+from tests.conftest import MakePicture
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,13 @@ def error(a: Tensor, b: Tensor) -> float:
     return float((a - b).norm() / b.norm().clamp_min(1e-300))
 
 
-def test_a_nonlinear_term_without_a_flag_is_exact_in_tiles(tiny64: Network, make_picture) -> None:
+def test_a_nonlinear_term_without_a_flag_is_exact_in_tiles(tiny64: Network, make_picture: MakePicture) -> None:
     x = make_picture(0, 48, 52, dtype=torch.float64)
     whole, tiled = (rv.evaluate(Palette(), tiny64, x, executor=e) for e in (None, rv.TiledExecutor(16)))
     assert error(tiled.gradient, whole.gradient) < 1e-12
 
 
-def test_a_false_claim_of_being_linear_is_found(tiny: Network, make_picture) -> None:
+def test_a_false_claim_of_being_linear_is_found(tiny: Network, make_picture: MakePicture) -> None:
     with pytest.raises(RecipeError, match="not linear"):
         rv.evaluate(Claiming(), tiny, make_picture(0, 48, 52), executor=rv.TiledExecutor(16))
 
@@ -79,7 +81,9 @@ def test_a_false_claim_of_being_linear_is_found(tiny: Network, make_picture) -> 
 @pytest.mark.parametrize("layer", [PICTURE, "relu1", "relu2", "relu3"])
 @pytest.mark.parametrize("reach", [1, 2, 3])
 @pytest.mark.parametrize("tile", [8, 16, 32])
-def test_reach_counts_positions_of_its_layer(tiny64: Network, make_picture, layer: str, reach: int, tile: int) -> None:
+def test_reach_counts_positions_of_its_layer(
+    tiny64: Network, make_picture: MakePicture, layer: str, reach: int, tile: int
+) -> None:
     """Under the halo, whole = tiled, to rounding: Steps reads `reach * stride` pixels beyond it."""
     x = make_picture(1, 64, 72, dtype=torch.float64)
     whole = rv.evaluate(Rough(layer, reach), tiny64, x)
@@ -89,7 +93,7 @@ def test_reach_counts_positions_of_its_layer(tiny64: Network, make_picture, laye
 
 
 @pytest.mark.parametrize("cut", [True, False])
-def test_reach_in_a_network_in_pieces(cut: bool, make_picture) -> None:
+def test_reach_in_a_network_in_pieces(cut: bool, make_picture: MakePicture) -> None:
     network = rv.networks.load("dreamnet", pooling="average").with_precision(torch.float64)
     x = make_picture(2, 96, 128, dtype=torch.float64)
     objective = Rough("relu4_1", 2) + Rough("relu3_1", 3)
@@ -104,7 +108,9 @@ def test_a_term_has_a_name_to_be_shown_by() -> None:
 
 
 @pytest.mark.parametrize("value", [lambda m: m, lambda m: 0.5, lambda m: m.mean(1)[:, None]], ids=["BC", "float", "B1"])
-def test_a_value_of_another_shape_is_refused(tiny: Network, make_picture, value: Callable[[Tensor], Tensor]) -> None:
+def test_a_value_of_another_shape_is_refused(
+    tiny: Network, make_picture: MakePicture, value: Callable[[Tensor], Tensor]
+) -> None:
     @dataclass(frozen=True)
     class Odd(Term):
         name: str = field(default="odd", init=False)
@@ -117,7 +123,7 @@ def test_a_value_of_another_shape_is_refused(tiny: Network, make_picture, value:
         rv.evaluate(Odd(), tiny, make_picture(0, 20, 20, batch=2))
 
 
-def test_a_sum_may_begin_with_nothing(tiny: Network, make_picture) -> None:
+def test_a_sum_may_begin_with_nothing(tiny: Network, make_picture: MakePicture) -> None:
     terms = [rv.energy("relu2"), rv.total_variation()]
     assert str(sum(terms, start=ZERO)) == str(sum(terms)) == "energy(relu2) + total_variation()"
 
@@ -125,7 +131,7 @@ def test_a_sum_may_begin_with_nothing(tiny: Network, make_picture) -> None:
 # --- rv.term -------------------------------------------------------------------------------------
 
 
-def test_a_term_in_one_line(tiny: Network, make_picture) -> None:
+def test_a_term_in_one_line(tiny: Network, make_picture: MakePicture) -> None:
     x, colour = make_picture(0, 20, 24), torch.tensor([0.8, 0.2, 0.1])
     term = rv.term("redness", PICTURE, lambda x: x, lambda mean: (mean - colour).pow(2).sum(1))
     expected = (x.mean((2, 3)) - colour).pow(2).sum()
@@ -141,7 +147,7 @@ def test_its_reach_repeats_the_edge(tiny: Network) -> None:
 
 
 @pytest.mark.parametrize("layer", [PICTURE, "relu2", "relu3"])
-def test_its_reach_is_exact_in_tiles(tiny64: Network, make_picture, layer: str) -> None:
+def test_its_reach_is_exact_in_tiles(tiny64: Network, make_picture: MakePicture, layer: str) -> None:
     x = make_picture(3, 45, 62, dtype=torch.float64)
     term = rv.term("rough", layer, lambda f: (f[..., 2:, :-2] - f[..., :-2, 2:]).pow(2), lambda m: m.norm(), reach=2)
     whole, tiled = (rv.evaluate(term, tiny64, x, executor=e) for e in (None, rv.TiledExecutor(8)))
@@ -149,7 +155,7 @@ def test_its_reach_is_exact_in_tiles(tiny64: Network, make_picture, layer: str) 
     assert error(tiled.gradient, whole.gradient) < 1e-10
 
 
-def test_too_few_numbers_are_refused(tiny: Network, make_picture) -> None:
+def test_too_few_numbers_are_refused(tiny: Network, make_picture: MakePicture) -> None:
     term = rv.term("small", PICTURE, lambda x: x[..., 1:, 1:], lambda m: m.mean())
     with pytest.raises(RecipeError, match="one for each position"):
         rv.evaluate(term, tiny, make_picture(0, 20, 20))
@@ -160,7 +166,7 @@ def test_too_few_numbers_are_refused(tiny: Network, make_picture) -> None:
 # --- caricature and diversity --------------------------------------------------------------------
 
 
-def test_a_picture_is_its_own_caricature(tiny: Network, make_picture) -> None:
+def test_a_picture_is_its_own_caricature(tiny: Network, make_picture: MakePicture) -> None:
     x = make_picture(0, 24, 28)
     for power in (0.0, 2.0):
         term = rv.caricature("relu2", like=x, power=power)
@@ -168,7 +174,7 @@ def test_a_picture_is_its_own_caricature(tiny: Network, make_picture) -> None:
     assert float(rv.evaluate(term, tiny, make_picture(9, 24, 28)).total) != pytest.approx(1, rel=1e-2)
 
 
-def test_diversity_of_a_batch(tiny64: Network, make_picture) -> None:
+def test_diversity_of_a_batch(tiny64: Network, make_picture: MakePicture) -> None:
     x = make_picture(0, 24, 28, batch=3, dtype=torch.float64)
     features = tiny64(x, ("relu2",))["relu2"].flatten(2)
     grams = torch.nn.functional.normalize((features @ features.mT).flatten(1), dim=1)
@@ -211,18 +217,20 @@ def test_diversity_of_a_batch(tiny64: Network, make_picture) -> None:
     ],
     ids=["content", "style", "styles", "likeness", "guide", "pixels", "pyramid", "fourier"],
 )
-def test_what_is_no_picture_is_refused_in_one_line(make_picture, wrong, said: str, taken) -> None:
+def test_what_is_no_picture_is_refused_in_one_line(
+    make_picture: MakePicture, wrong: Callable[[Tensor], object], said: str, taken: Callable[[object], object]
+) -> None:
     with pytest.raises(PictureError, match=said) as caught:
         taken(wrong(make_picture(0, 12, 14)))
     assert "\n" not in str(caught.value)
 
 
-def test_an_evaluation_of_bytes_is_refused(tiny: Network, make_picture) -> None:
+def test_an_evaluation_of_bytes_is_refused(tiny: Network, make_picture: MakePicture) -> None:
     with pytest.raises(PictureError, match="255"):
         rv.evaluate(rv.energy("relu2"), tiny, 255 * make_picture(0, 12, 14))
 
 
-def test_several_paintings_need_no_weights(tiny: Network, make_picture) -> None:
+def test_several_paintings_need_no_weights(tiny: Network, make_picture: MakePicture) -> None:
     x, a, b = (make_picture(seed, 24, 28) for seed in range(3))
     plain, weighted = (rv.style("relu2", like=many) for many in ([a, b], [(a, 1.0), (b, 1.0)]))
     assert torch.equal(rv.evaluate(plain, tiny, x).gradient, rv.evaluate(weighted, tiny, x).gradient)
@@ -231,7 +239,7 @@ def test_several_paintings_need_no_weights(tiny: Network, make_picture) -> None:
 # --- shown and sent ------------------------------------------------------------------------------
 
 
-def test_declarations_are_short_and_can_be_sent(tiny: Network, make_picture) -> None:
+def test_declarations_are_short_and_can_be_sent(tiny: Network, make_picture: MakePicture) -> None:
     x, other, where = make_picture(0, 20, 24), make_picture(1, 20, 24), torch.ones(1, 1, 20, 24)
     objective = (
         rv.content("relu2", like=other, where=where)
@@ -254,7 +262,7 @@ def test_declarations_are_short_and_can_be_sent(tiny: Network, make_picture) -> 
 
 
 @pytest.mark.parametrize("make", [rv.WholeExecutor, partial(rv.TiledExecutor, 8)])
-def test_executors_can_be_sent(tiny: Network, make_picture, make) -> None:
+def test_executors_can_be_sent(tiny: Network, make_picture: MakePicture, make: Callable[[], rv.Executor]) -> None:
     executor, x, objective = make(), make_picture(0, 20, 24), rv.content("relu2", like=make_picture(1, 20, 24))
     before = rv.evaluate(objective, tiny, x, executor=executor)
     again = rv.evaluate(objective, tiny, x, executor=pickle.loads(pickle.dumps(executor)))
@@ -268,7 +276,10 @@ def test_executors_can_be_sent(tiny: Network, make_picture, make) -> None:
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode], ids=["no_grad", "inference"])
 @pytest.mark.parametrize("optimiser", [rv.Adam(), rv.Normalised()], ids=["adam", "steps"])
 def test_the_callers_mode_does_not_matter(
-    tiny: Network, make_picture, mode, optimiser: rv.optimisers.Optimiser
+    tiny: Network,
+    make_picture: MakePicture,
+    mode: Callable[[], AbstractContextManager[object]],
+    optimiser: rv.optimisers.Optimiser,
 ) -> None:
     x, objective = make_picture(0, 20, 24), rv.style("relu2", like=make_picture(1, 20, 24)) - rv.energy("relu3")
     plain = rv.evaluate(objective, tiny, x)
@@ -291,7 +302,7 @@ def test_autocast_leaves_canvas_and_views_alone(tiny: Network) -> None:
         assert torch.isfinite([*run][-1].image).all()
 
 
-def test_an_objective_bound_for_another_size_says_so(tiny: Network, make_picture) -> None:
+def test_an_objective_bound_for_another_size_says_so(tiny: Network, make_picture: MakePicture) -> None:
     bound = rv.engine.bind(rv.content("relu2", like=make_picture(0, 20, 24)), tiny, (20, 24), rv.WholeExecutor())
     with pytest.raises(RecipeError, match="bind it anew"):
         rv.evaluate(bound, tiny, make_picture(1, 24, 20))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -105,16 +106,15 @@ def with_head(kind: str) -> bytes:
     if kind == "tif":
         memory = io.BytesIO()
         tifffile.imwrite(memory, np.zeros((claim // 100, claim, 3), np.uint8), photometric="rgb", compression="zlib")
-        data = bytearray(memory.getvalue())
-        for number in range(struct.unpack_from("<H", data, 8)[0]):
-            tag = struct.unpack_from("<H", data, 10 + 12 * number)[0]
+        tiff = bytearray(memory.getvalue())
+        for number in range(struct.unpack_from("<H", tiff, 8)[0]):
+            tag = struct.unpack_from("<H", tiff, 10 + 12 * number)[0]
             if tag in (257, 278):
-                struct.pack_into("<I", data, 10 + 12 * number + 8, claim)
-        return bytes(data)
-    data = bytearray(saved("JPEG", progressive=kind == "progressive"))
-    place = data.index(b"\xff\xc2" if kind == "progressive" else b"\xff\xc0")
-    data[place + 5 : place + 9] = struct.pack(">HH", claim, claim)
-    return bytes(data)
+                struct.pack_into("<I", tiff, 10 + 12 * number + 8, claim)
+        return bytes(tiff)
+    data = saved("JPEG", progressive=kind == "progressive")
+    place = data.index(b"\xff\xc2" if kind == "progressive" else b"\xff\xc0") + 5
+    return data[:place] + struct.pack(">HH", claim, claim) + data[place + 4 :]
 
 
 @pytest.mark.parametrize("kind", ["png", "gif", "bmp", "tif", "jpeg", "progressive"])
@@ -149,9 +149,13 @@ def write_kind(path: Path, kind: str, values: np.ndarray) -> None:
         np.save(path.with_suffix(".npy"), values)
         path.with_suffix(".npy").rename(path)
     elif kind in ("strips", "tiles", "planes"):
-        options = {"strips": {"rowsperstrip": 7}, "tiles": {"tile": (16, 32)}, "planes": {"planarconfig": "separate"}}
-        planes = np.moveaxis(values, 2, 0) if kind == "planes" else values
-        tifffile.imwrite(path, planes, photometric="rgb", compression="zlib", **options[kind])
+        write = partial(tifffile.imwrite, path, photometric="rgb", compression="zlib")
+        if kind == "strips":
+            write(values, rowsperstrip=7)
+        elif kind == "tiles":
+            write(values, tile=(16, 32))
+        else:
+            write(np.moveaxis(values, 2, 0), planarconfig="separate")
     else:
         Image.fromarray(values).save(path, kind, **({"quality": 95} if kind == "JPEG" else {"lossless": True}))
 
@@ -172,7 +176,7 @@ def test_a_reduced_picture_is_the_mean_over_areas(tmp_path: Path, any_size: None
     assert float((both[0] - both[1]).abs().mean()) < (0.006 if kind == "JPEG" else 0.003)
 
 
-def _areas(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _areas(values: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """(C, H, W) averaged over exact areas, by products with the shares that each pixel has in each box."""
     for axis, n in ((1, size[0]), (2, size[1])):
         length = values.shape[axis]

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from reverie import styles
 from reverie.pictures import read_image
-from reverie.recipes.parts.artefacts import SIDE, artefacts, smooth_pictures, weave
+from reverie.recipes.parts.artefacts import SIDE, artefacts, grid_power, smooth_pictures
 
 
 def dotted(x: Tensor) -> Tensor:
@@ -40,33 +40,33 @@ def painting() -> Tensor:
 @pytest.mark.parametrize("paint", [lambda x: x, painted, lambda x: 1 - x])
 def test_good_networks_are_left_alone(paint: Callable[[Tensor], Tensor]) -> None:
     smooth = F.avg_pool2d(painting(), 9, 1, 4)
-    assert artefacts(paint, smooth).words == ""
+    assert artefacts(paint, smooth).message == ""
 
 
 def test_dots_are_found() -> None:
     found = artefacts(dotted, F.avg_pool2d(painting(), 9, 1, 4))
     assert 0.003 < found.dots < 0.007 and found.own_dots == 0
-    assert "writes dots into calm places" in found.words
+    assert "writes dots into calm places" in found.message
 
 
 @pytest.mark.parametrize("period", [2, 4, 8])
 def test_a_grid_is_found(period: int) -> None:
     smooth = F.avg_pool2d(painting(), 9, 1, 4)
     found = artefacts(lambda x: gridded(x, period), smooth)
-    assert found.peak > 25 and "writes a grid" in found.words
+    assert found.peak > 25 and "writes a grid" in found.message
 
 
 def test_what_the_painting_has_itself_is_no_fault() -> None:
     spotted = dotted(F.avg_pool2d(painting(), 9, 1, 4))
-    assert artefacts(dotted, spotted).words == ""
+    assert artefacts(dotted, spotted).message == ""
     woven = gridded(F.avg_pool2d(painting(), 9, 1, 4))
-    assert artefacts(gridded, woven).words == ""
+    assert artefacts(gridded, woven).message == ""
 
 
 def test_a_grid_that_nobody_sees_is_none() -> None:
     smooth = F.avg_pool2d(painting(), 9, 1, 4)
-    columns = (torch.arange(SIDE) % 4 == 0).float()
-    assert artefacts(lambda x: F.avg_pool2d(x, 5, 1, 2, count_include_pad=False) + 0.002 * columns, smooth).words == ""
+    columns = 0.002 * (torch.arange(SIDE) % 4 == 0).float()
+    assert artefacts(lambda x: F.avg_pool2d(x, 5, 1, 2, count_include_pad=False) + columns, smooth).message == ""
 
 
 @pytest.mark.parametrize("name", styles.names()[:4])
@@ -74,7 +74,7 @@ def test_paintings_have_no_faults_of_their_own(name: str) -> None:
     """A network that writes the painting itself, whatever it is shown."""
     like = read_image(styles.path(name))
     piece = F.interpolate(like, (SIDE, SIDE), mode="bicubic", antialias=True).clamp(0, 1)
-    assert artefacts(lambda x: piece.expand(len(x), -1, -1, -1), like).words == ""
+    assert artefacts(lambda x: piece.expand(len(x), -1, -1, -1), like).message == ""
 
 
 def test_the_smooth_pictures_are_smooth_and_the_same() -> None:
@@ -88,14 +88,14 @@ def test_what_repeats_with_a_networks_grid_is_measured(stride: int) -> None:
     """A grid of that period is, whatever lies under it; texture is not, nor lightness, nor a grid of another period."""
     smooth = smooth_pictures()
     texture = smooth + 0.1 * torch.randn(smooth.shape, generator=torch.Generator().manual_seed(1))
-    assert weave(gridded(smooth, stride), stride) > 10 * weave(smooth, stride)
-    assert weave(gridded(texture, stride), stride) > 3 * weave(texture, stride)
-    assert weave(gridded(smooth, 5), stride) < weave(gridded(smooth, stride), stride) / 5
-    assert torch.allclose(weave(smooth + 0.2, stride), weave(smooth, stride), rtol=1e-3)
+    assert grid_power(gridded(smooth, stride), stride) > 10 * grid_power(smooth, stride)
+    assert grid_power(gridded(texture, stride), stride) > 3 * grid_power(texture, stride)
+    assert grid_power(gridded(smooth, 5), stride) < grid_power(gridded(smooth, stride), stride) / 5
+    assert torch.allclose(grid_power(smooth + 0.2, stride), grid_power(smooth, stride), rtol=1e-3)
 
 
 def test_a_grid_can_be_made_less() -> None:
     x = gridded(smooth_pictures()).requires_grad_()
-    before = weave(x, 4)
+    before = grid_power(x, 4)
     (slope,) = torch.autograd.grad(before, x)
-    assert weave(x - 1e-3 * before / slope.pow(2).sum() * slope, 4) < before
+    assert grid_power(x - 1e-3 * before / slope.pow(2).sum() * slope, 4) < before

@@ -15,7 +15,7 @@ from reverie.engine import Synthesis
 from reverie.errors import LayerNotFound, PictureError, RecipeError
 from reverie.networks import Network
 from reverie.pictures import srgb_to_oklab
-from reverie.recipes.dream import Beside, DreamSettings, dreaming
+from reverie.recipes.dream import DreamInputs, DreamSettings, dream_synthesis
 from reverie.recipes.zoom import ZoomSettings
 from tests.conftest import MakePicture
 
@@ -27,8 +27,8 @@ def made(what: Synthesis) -> Tensor:
     return last.image
 
 
-def dreamt(photo: Tensor | None, beside: Beside | None = None, **settings: object) -> Tensor:
-    return made(dreaming(photo, DreamSettings(**{**QUICK, **settings}), beside=beside))
+def dreamt(photo: Tensor | None, inputs: DreamInputs | None = None, **settings: object) -> Tensor:
+    return made(dream_synthesis(photo, DreamSettings(**{**QUICK, **settings}), inputs=inputs))
 
 
 @pytest.fixture
@@ -45,16 +45,16 @@ def half() -> Tensor:
 
 
 def test_the_photo_stays_where_the_mask_is_black(photo: Tensor, half: Tensor) -> None:
-    image = dreamt(photo, Beside(mask=half), keep_colours=0.5)
+    image = dreamt(photo, DreamInputs(mask=half), keep_colours=0.5)
     assert torch.equal(image[..., :32], photo[..., :32])
     assert (image - photo)[..., 32:].abs().mean() > 0.01
 
 
 def test_masks_that_do_not_fit(photo: Tensor, half: Tensor) -> None:
     with pytest.raises(PictureError, match="'the mask' is 48x64 for 64x48"):
-        dreamt(photo, Beside(mask=half.mT))
+        dreamt(photo, DreamInputs(mask=half.mT))
     with pytest.raises(RecipeError, match="noise has none"):
-        dreamt(None, Beside(mask=half))
+        dreamt(None, DreamInputs(mask=half))
 
 
 def test_the_photos_colours_are_kept(photo: Tensor) -> None:
@@ -69,7 +69,7 @@ def test_the_photos_colours_are_kept(photo: Tensor) -> None:
 
 def test_lists_by_octave(photo: Tensor) -> None:
     settings = DreamSettings(size=64, octaves=3, steps=(1, 3), strength=(2, 1, 0.5), layers="relu2_2/relu3_2:2,relu4_2")
-    stages = dreaming(photo, settings).stages
+    stages = dream_synthesis(photo, settings).stages
     assert [s.steps for s in stages] == [1, 3, 3]
     assert [s.rate for s in stages] == [2, 1, 0.5]
     first, second, third = (s.objective for s in stages)
@@ -102,9 +102,9 @@ def test_settings_are_read_as_typed() -> None:
 
 def test_classes_of_a_network_without_any(photo: Tensor, tiny_module: nn.Sequential) -> None:
     bare = rv.networks.wrap(tiny_module, mean=0.45, std=0.25, layers=["relu3"])
-    for wish in ({"class_name": "castle"}, {"avoid": "dogs"}):
+    for subject in ({"class_name": "castle"}, {"avoid": "dogs"}):
         with pytest.raises(LayerNotFound, match=r"Sequential has no classes to dream of; dreamnet, googlenet.* have"):
-            dreaming(photo, DreamSettings(**QUICK, **wish), network=bare)
+            dream_synthesis(photo, DreamSettings(**QUICK, **subject), network=bare)
 
 
 def test_wishes_change_the_dream(photo: Tensor) -> None:
@@ -114,8 +114,8 @@ def test_wishes_change_the_dream(photo: Tensor) -> None:
         dreamt(photo, layers="relu4_2", class_name="castle"),
         dreamt(photo, layers="relu4_2", channels="relu3_2:4"),
         dreamt(photo, layers="relu4_2", avoid="animals"),
-        dreamt(photo, Beside(like=[photo.flip(1)]), layers="relu4_2"),
-        dreamt(photo, Beside(avoid_like=[photo.flip(1)]), layers="relu4_2"),
+        dreamt(photo, DreamInputs(like=[photo.flip(1)]), layers="relu4_2"),
+        dreamt(photo, DreamInputs(avoid_like=[photo.flip(1)]), layers="relu4_2"),
         dreamt(photo, layers="relu4_2", leak=0.5),
     ]
     assert all((plain - other).abs().mean() > 1e-3 for other in others)
@@ -130,7 +130,7 @@ def test_a_wish_with_a_place_is_not_jittered_away(photo: Tensor) -> None:
 def test_inputs_reach_the_dream(photo: Tensor, half: Tensor) -> None:
     like = [photo.flip(2), photo.flip(3)]
     *_, last = rv.recipes.dream(photo, DreamSettings(**QUICK), mask=half, like=like)
-    assert torch.equal(last.image, dreamt(photo, Beside(mask=half, like=like)))
+    assert torch.equal(last.image, dreamt(photo, DreamInputs(mask=half, like=like)))
 
 
 # --- seamless ------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def test_a_photo_becomes_seamless(astronaut: Tensor) -> None:
 
 
 def test_seamless_sizes_are_whole_strides(photo: Tensor) -> None:
-    what = dreaming(photo, DreamSettings(seamless=True, size=100, octaves=3))
+    what = dream_synthesis(photo, DreamSettings(seamless=True, size=100, octaves=3))
     assert all(side % 16 == 0 for stage in what.stages for side in stage.size)
     assert what.network.periodic and what.canvas.periodic
 
@@ -166,7 +166,7 @@ def test_seamless_sizes_are_whole_strides(photo: Tensor) -> None:
 def test_a_rolled_beginning_dreams_the_rolled_dream() -> None:
     """By whole strides at every octave: nothing in the run knows where the edges are."""
     settings = DreamSettings(size=64, octaves=2, ratio=2, steps=3, seamless=True, precision="float32")
-    what = dreaming(None, settings)
+    what = dream_synthesis(None, settings)
     what = replace(what, network=what.network.with_precision(torch.float64))
     first = what.canvas.drawn().double()
 
@@ -199,9 +199,9 @@ def test_a_custom_network(photo: Tensor, tiny: Network) -> None:
     *_, last = rv.recipes.dream(photo, settings, network=tiny)
     assert (last.image - photo).abs().mean() > 0.01
     with pytest.raises(RecipeError, match="round its edges"):
-        dreaming(photo, settings.model_copy(update={"seamless": True}), network=tiny)
+        dream_synthesis(photo, settings.model_copy(update={"seamless": True}), network=tiny)
     with pytest.raises(RecipeError, match="leak"):
-        dreaming(photo, settings.model_copy(update={"leak": 0.1}), network=tiny)
+        dream_synthesis(photo, settings.model_copy(update={"leak": 0.1}), network=tiny)
 
 
 def test_seeds_are_what_a_generator_takes() -> None:

@@ -14,8 +14,8 @@ from reverie.crafts.settings import checked
 from reverie.engine.runs import FrameStep
 from reverie.errors import RecipeError
 from reverie.pictures import magnified, scaled
-from reverie.recipes.dream import Beside, dreaming
-from reverie.recipes.zoom import ZoomSettings, following, frame_alpha, zoom, zooming
+from reverie.recipes.dream import DreamInputs, dream_synthesis
+from reverie.recipes.zoom import ZoomSettings, frame_alpha, next_frame, zoom, zoom_steps
 from tests.conftest import MakePicture
 
 SETTINGS = ZoomSettings(size=48, steps=2, octaves=2, precision="float32", frames=4, rate=1.1, frame_steps=1)
@@ -31,17 +31,17 @@ def photo(make_picture: MakePicture) -> Tensor:
 
 
 def test_the_first_frame_is_the_dream(photo: Tensor) -> None:
-    *_, last = dreaming(photo, SETTINGS).run()
+    *_, last = dream_synthesis(photo, SETTINGS).run()
     first, *rest = frames(zoom(photo, SETTINGS))
     assert torch.equal(first, last.image) and len(rest) == 3
 
 
 def test_going_on_is_never_having_stopped(photo: Tensor) -> None:
     whole = frames(zoom(photo, SETTINGS))
-    what = dreaming(photo, SETTINGS)
+    what = dream_synthesis(photo, SETTINGS)
     for number in range(3):
         state = {"number": number, "frame": whole[number], "palette": whole[0]}
-        left = frames(zooming(what, SETTINGS, beside=Beside(), executor=rv.WholeExecutor(), state=state))
+        left = frames(zoom_steps(what, SETTINGS, inputs=DreamInputs(), executor=rv.WholeExecutor(), state=state))
         assert all(torch.equal(a, b) for a, b in zip(left, whole[number + 1 :], strict=True))
 
 
@@ -52,11 +52,11 @@ def test_progress(photo: Tensor) -> None:
 
 
 def test_frames_begin_where_the_rate_says(photo: Tensor) -> None:
-    what = dreaming(photo, SETTINGS)
-    frame = following(what, photo, SETTINGS, Beside(), 1).canvas.resized((36, 48)).drawn()
+    what = dream_synthesis(photo, SETTINGS)
+    frame = next_frame(what, photo, SETTINGS, DreamInputs(), 1).canvas.resized((36, 48)).drawn()
     assert torch.allclose(frame, magnified(photo, 1.1).clamp(0, 1), atol=1e-6)
     elsewhere = SETTINGS.model_copy(update={"at": (0.2, 0.9)})
-    frame = following(what, photo, elsewhere, Beside(), 1).canvas.resized((36, 48)).drawn()
+    frame = next_frame(what, photo, elsewhere, DreamInputs(), 1).canvas.resized((36, 48)).drawn()
     assert torch.allclose(frame, magnified(photo, 1.1, at=(0.2, 0.9)).clamp(0, 1), atol=1e-6)
 
 

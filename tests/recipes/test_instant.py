@@ -15,7 +15,7 @@ from reverie.networks import load
 from reverie.pictures import resize
 from reverie.recipes import InstantSettings, instant
 from reverie.recipes.instant import LARGEST, painter, tile_for
-from reverie.recipes.parts.at_once import LONGEST, counted, resolved, size_for
+from reverie.recipes.parts.at_once import LONGEST, alpha_weights, resolve_precision, size_for
 
 Make = Callable[..., Tensor]
 EXACT = {"precision": "float32", "tile": 0}
@@ -162,7 +162,7 @@ def test_tiny_and_narrow_photos(tiny_instant: Instant, make_picture: Make) -> No
 
 
 def test_the_automatic_precision_is_settled() -> None:
-    assert resolved(InstantSettings()).precision in ("float32", "bfloat16")
+    assert resolve_precision(InstantSettings()).precision in ("float32", "bfloat16")
     assert load("dreamnet").name == "dreamnet"
 
 
@@ -230,5 +230,5 @@ def test_alpha_that_does_not_belong(tiny_instant: Instant, make_picture: Make) -
         painter(like, settings(), decoder=tiny_instant).paint(photo, opaque=torch.ones(1, 1, 50, 40))
     with pytest.raises(RecipeError, match="one for each painting"):
         painter(like, settings(), opaque=[None, None], decoder=tiny_instant)
-    half = counted(right_half_transparent(40, 50), of=photo, size=(20, 24))
+    half = alpha_weights(right_half_transparent(40, 50), of=photo, size=(20, 24))
     assert half is not None and half.shape == (1, 1, 20, 24) and half.mean() == pytest.approx(0.5, abs=0.02)

@@ -16,7 +16,7 @@ from reverie.feedforward.johnson import draw_johnson
 from reverie.pictures import periodic_part, read_mask, scaled, write_image
 from reverie.recipes.dream import DreamSettings
 from reverie.recipes.parts.at_once import InstantSettings
-from reverie.recipes.style import Guides, StyleSettings, painting_of
+from reverie.recipes.style import StyleInputs, StyleSettings, style_synthesis
 from reverie.recipes.zoom import ZoomSettings, zoom
 from tests.conftest import MakePicture
 
@@ -94,7 +94,7 @@ def test_masks_that_say_nothing_or_do_not_fit(craft: str, photo: Tensor) -> None
 def test_a_white_region_is_everywhere(photo: Tensor) -> None:
     white, black = torch.ones(1, 3, 24, 32), torch.zeros(1, 1, 24, 32)
     plain = dreamt(photo, None)
-    jitter = DREAM.model_copy(update={"jitter": 8})  # as much as a wish with a place is given
+    jitter = DREAM.model_copy(update={"jitter": 8})  # as much as a subject with a place is given
     region = last_of(rv.recipes.dream(photo, jitter, region=[white]))
     assert (region - last_of(rv.recipes.dream(photo, jitter))).abs().max() < 1e-4
     assert (region - plain).abs().max() > 1e-3
@@ -135,10 +135,10 @@ def test_a_seamless_painting_takes_the_photos_masks_maps_and_alpha(odd: Tensor, 
     settings = StyleSettings(size=90, seamless=True, **QUICK)
     model, here = make_picture(2, 50, 50), right((59, 90))
     flat = torch.cat([here, 1 - here, 0 * here], dim=1)
-    for guides in (Guides(mask=here), Guides(photo_map=flat), Guides(opaque=here)):
-        *_, last = painting_of(odd, [model], settings, guides=guides).run()
+    for inputs in (StyleInputs(mask=here), StyleInputs(photo_map=flat), StyleInputs(opaque=here)):
+        *_, last = style_synthesis(odd, [model], settings, inputs=inputs).run()
         made = last.image
         assert made.shape == (1, 3, 64, 96) and made.isfinite().all()
-    for guides in (Guides(mask=here.mT), Guides(photo_map=flat.mT), Guides(opaque=here.mT)):
+    for inputs in (StyleInputs(mask=here.mT), StyleInputs(photo_map=flat.mT), StyleInputs(opaque=here.mT)):
         with pytest.raises(PictureError, match=r"for 90x59|alpha"):
-            painting_of(odd, [model], settings, guides=guides)
+            style_synthesis(odd, [model], settings, inputs=inputs)

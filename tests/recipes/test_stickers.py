@@ -10,8 +10,8 @@ import reverie as rv
 from reverie.engine import Synthesis
 from reverie.errors import PictureError, RecipeError
 from reverie.pictures import filled, srgb_to_oklab
-from reverie.recipes.style import Guides, StyleSettings, painting_of
-from reverie.recipes.texture import TextureSettings, weaving
+from reverie.recipes.style import StyleInputs, StyleSettings, style_synthesis
+from reverie.recipes.texture import TextureSettings, texture_synthesis
 from tests.conftest import MakePicture
 
 QUICK = {"steps": 2, "precision": "float32"}
@@ -47,7 +47,7 @@ def test_a_stickers_style_is_that_of_what_is_opaque(loss: str, sticker: tuple[Te
     pixels, alpha = sticker
     settings = StyleSettings(size=96, start="photo", loss=loss, stroke=10, **QUICK)
     far = [
-        value(painting_of(centre, [pixels], settings, guides=Guides(paintings_opaque=opaque)), centre)
+        value(style_synthesis(centre, [pixels], settings, inputs=StyleInputs(paintings_opaque=opaque)), centre)
         for opaque in ((), (alpha,))
     ]
     assert far[1] < 0.5 * far[0]
@@ -61,8 +61,8 @@ def test_what_lies_under_transparency_is_not_painted(colour: str, centre: Tensor
     pixels[..., 16:80, 16:80], alpha[..., 16:80, 16:80] = 0.2 + 0.1 * centre[..., :64, :64], 1
     photo, settings = make_picture(6, 48, 48), StyleSettings(size=48, colour=colour, start="colours", **QUICK)
     redness = [
-        float(srgb_to_oklab(made(painting_of(photo, [pixels], settings, guides=guides)))[:, 1].mean())
-        for guides in (Guides(), Guides(paintings_opaque=(alpha,)))
+        float(srgb_to_oklab(made(style_synthesis(photo, [pixels], settings, inputs=inputs)))[:, 1].mean())
+        for inputs in (StyleInputs(), StyleInputs(paintings_opaque=(alpha,)))
     ]
     assert redness[1] < 0.3 * redness[0]
 
@@ -74,25 +74,27 @@ def test_a_texture_is_of_the_opaque_part(colour: str, centre: Tensor) -> None:
     pixels[..., 16:80, 16:80], alpha[..., 16:80, 16:80] = 0.2 + 0.1 * centre[..., :64, :64], 1
     settings = TextureSettings(size=64, colour=colour, **QUICK)
     redness = [
-        float(srgb_to_oklab(made(weaving([pixels], settings, opaque=opaque)))[:, 1].mean()) for opaque in ((), (alpha,))
+        float(srgb_to_oklab(made(texture_synthesis([pixels], settings, opaque=opaque)))[:, 1].mean())
+        for opaque in ((), (alpha,))
     ]
     assert redness[1] < 0.3 * redness[0]
     *_, last = rv.recipes.texture(pixels, settings, picture_alpha=[alpha])
-    assert torch.equal(last.image, made(weaving([pixels], settings, opaque=[alpha])))
+    assert torch.equal(last.image, made(texture_synthesis([pixels], settings, opaque=[alpha])))
 
 
 def test_alphas_that_say_nothing_change_nothing(centre: Tensor) -> None:
     settings = TextureSettings(size=32, **QUICK)
-    plain = made(weaving([centre], settings))
+    plain = made(texture_synthesis([centre], settings))
     for opaque in ((None,), (torch.ones(1, 1, 96, 96),), (torch.zeros(1, 1, 96, 96),)):
-        assert torch.equal(plain, made(weaving([centre], settings, opaque=opaque)))
+        assert torch.equal(plain, made(texture_synthesis([centre], settings, opaque=opaque)))
 
 
 def test_alphas_that_do_not_fit(centre: Tensor) -> None:
     with pytest.raises(RecipeError, match=r"one for each painting.*got 2 for 1"):
-        weaving([centre], TextureSettings(**QUICK), opaque=[None, None])
+        texture_synthesis([centre], TextureSettings(**QUICK), opaque=[None, None])
     with pytest.raises(PictureError, match="alpha is"):
-        painting_of(centre, [centre], StyleSettings(**QUICK), guides=Guides(paintings_opaque=[torch.zeros(1, 1, 9, 9)]))
+        inputs = StyleInputs(paintings_opaque=[torch.zeros(1, 1, 9, 9)])
+        style_synthesis(centre, [centre], StyleSettings(**QUICK), inputs=inputs)
 
 
 def test_regions_of_a_sticker(sticker: tuple[Tensor, Tensor], make_picture: MakePicture) -> None:
@@ -101,14 +103,14 @@ def test_regions_of_a_sticker(sticker: tuple[Tensor, Tensor], make_picture: Make
     photo, settings = make_picture(6, 48, 48), StyleSettings(size=48, **QUICK)
     half = torch.zeros(1, 3, 192, 192)
     half[..., 96:] = 1
-    guides = Guides(photo_map=half, painting_maps=[half], paintings_opaque=[alpha])
-    assert made(painting_of(photo, [pixels], settings, guides=guides)).isfinite().all()
+    inputs = StyleInputs(photo_map=half, painting_maps=[half], paintings_opaque=[alpha])
+    assert made(style_synthesis(photo, [pixels], settings, inputs=inputs)).isfinite().all()
     outside = torch.zeros(1, 3, 192, 192)
     outside[..., 150:] = 1
     with pytest.raises(PictureError, match="transparent all over"):
-        painting_of(
+        style_synthesis(
             photo,
             [pixels],
             settings,
-            guides=Guides(photo_map=outside, painting_maps=[outside], paintings_opaque=[alpha]),
+            inputs=StyleInputs(photo_map=outside, painting_maps=[outside], paintings_opaque=[alpha]),
         )

@@ -18,7 +18,7 @@ from reverie.errors import PictureError, RecipeError
 from reverie.jobs import Job, perform
 from reverie.pictures import periodic_part, scaled, srgb_to_oklab, write_image
 from reverie.recipes.parts.starts import Start, scales
-from reverie.recipes.style import Guides, StyleSettings, painting_of
+from reverie.recipes.style import StyleInputs, StyleSettings, style_synthesis
 
 MakePicture = Callable[..., Tensor]
 
@@ -42,8 +42,8 @@ def made(what: Synthesis) -> Tensor:
     return last.image
 
 
-def painted(photo: Tensor, models: Sequence[Tensor], *, guides: Guides | None = None, **more: object) -> Tensor:
-    return made(painting_of(photo, list(models), settings(**more), guides=guides))
+def painted(photo: Tensor, models: Sequence[Tensor], *, inputs: StyleInputs | None = None, **more: object) -> Tensor:
+    return made(style_synthesis(photo, list(models), settings(**more), inputs=inputs))
 
 
 def painted_from(photo: Path, model: Path) -> Tensor:
@@ -69,7 +69,7 @@ def test_a_painting_of_weight_nothing_is_not_there(photo: Tensor, model: Tensor,
 
 
 def test_a_mask_of_ones_is_none(photo: Tensor, model: Tensor) -> None:
-    plain = painting_of(photo, [model], settings(start="photo"))
+    plain = style_synthesis(photo, [model], settings(start="photo"))
     masked = replace(plain, canvas=rv.PixelCanvas(photo, base=photo, mask=torch.ones(1, 1, 36, 48)))
     assert (made(plain) - made(masked)).abs().max() < 1e-4
 
@@ -78,14 +78,14 @@ def test_where_the_mask_is_black_the_photo_stays_to_the_bit(photo: Tensor, model
     mask = torch.zeros(1, 1, 36, 48)
     mask[..., 24:] = 1
     for colour in ("painting", "photo", "palette"):
-        result = painted(photo, [model], guides=Guides(mask=mask), colour=colour)
+        result = painted(photo, [model], inputs=StyleInputs(mask=mask), colour=colour)
         assert torch.equal(result[..., :24], photo[..., :24])
         assert (result - photo)[..., 24:].abs().mean() > 0.005
 
 
 def test_a_soft_mask_lets_no_colours_through_that_the_photo_lacks(photo: Tensor, model: Tensor) -> None:
-    guides, grey = Guides(mask=torch.linspace(0, 1, 48).expand(1, 1, 36, 48)), photo.mean(1, keepdim=True)
-    lab = srgb_to_oklab(painted(grey.expand(1, 3, -1, -1), [model], guides=guides, colour="photo", steps=6))
+    inputs, grey = StyleInputs(mask=torch.linspace(0, 1, 48).expand(1, 1, 36, 48)), photo.mean(1, keepdim=True)
+    lab = srgb_to_oklab(painted(grey.expand(1, 3, -1, -1), [model], inputs=inputs, colour="photo", steps=6))
     assert lab[:, 1:].abs().max() < 1 / 255
 
 
@@ -120,7 +120,7 @@ def test_seamless_goes_round_with_the_photo(model: Tensor, make_picture: MakePic
 def test_what_a_mask_keeps_of_a_seamless_painting_has_no_edge(photo: Tensor, model: Tensor) -> None:
     mask = torch.zeros(1, 1, 36, 48)
     mask[..., 18:30] = 1
-    out = painted(photo, [model], guides=Guides(mask=mask), seamless=True, size=60, strength=5)
+    out = painted(photo, [model], inputs=StyleInputs(mask=mask), seamless=True, size=60, strength=5)
     kept = periodic_part(scaled(photo, (48, 64))).clamp(0, 1)
     assert (out - kept)[..., :16].abs().max() < 1e-4
     assert (out - kept)[..., 28:36].abs().mean() > 0.005
@@ -164,22 +164,22 @@ def test_strength_goes_from_the_photo_to_the_painting(photo: Tensor, model: Tens
 def test_regions_have_strengths_of_their_own(photo: Tensor, model: Tensor) -> None:
     halves = torch.zeros(1, 3, 36, 48)
     halves[..., 24:] = 1
-    guides = Guides(photo_map=halves)
-    drawn = painted(photo, [model], guides=guides)
-    assert torch.equal(drawn, painted(photo, [model], guides=guides, region_strengths=(1, 1), region_strokes=(1,)))
+    inputs = StyleInputs(photo_map=halves)
+    drawn = painted(photo, [model], inputs=inputs)
+    assert torch.equal(drawn, painted(photo, [model], inputs=inputs, region_strengths=(1, 1), region_strokes=(1,)))
     ratios = []
     for strengths in ((9, 0.01), (0.01, 9)):
-        result = painted(photo, [model], guides=guides, region_strengths=strengths, steps=8)
+        result = painted(photo, [model], inputs=inputs, region_strengths=strengths, steps=8)
         moved = (result - photo).abs().mean((0, 1, 2))
         ratios.append(moved[30:].mean() / moved[:18].mean())
     assert ratios[0] > 1.3 * ratios[1], "white, the lightest, is the first region"
 
 
 def test_noise_in_the_paintings_colours(photo: Tensor, model: Tensor) -> None:
-    what = painting_of(photo, [model], settings(start="colours"))
+    what = style_synthesis(photo, [model], settings(start="colours"))
     first = srgb_to_oklab(what.canvas.drawn())
     assert (first.mean((2, 3)) - srgb_to_oklab(model).mean((2, 3))).abs().max() < 0.03
-    grey = painting_of(photo, [model], settings(start="noise")).canvas.drawn()
+    grey = style_synthesis(photo, [model], settings(start="noise")).canvas.drawn()
     assert (grey.mean((2, 3)) - 0.5).abs().max() < 0.02
 
 
@@ -192,7 +192,7 @@ def test_each_loss_paints_another_picture(photo: Tensor, model: Tensor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "guides", "error", "said"),
+    ("more", "inputs", "error", "said"),
     [
         ({"weights": (1, 2)}, {}, RecipeError, "got 2 for 1"),
         ({"weights": (0,)}, {}, RecipeError, "sum to more than 0"),
@@ -205,16 +205,16 @@ def test_each_loss_paints_another_picture(photo: Tensor, model: Tensor) -> None:
     ],
 )
 def test_what_is_refused(
-    photo: Tensor, model: Tensor, more: dict[str, object], guides: dict[str, Any], error: type[Exception], said: str
+    photo: Tensor, model: Tensor, more: dict[str, object], inputs: dict[str, Any], error: type[Exception], said: str
 ) -> None:
     halves = torch.zeros(1, 3, 36, 48)
     halves[..., 24:] = 1
     if more.pop("map", None):
-        guides = {"photo_map": halves}
+        inputs = {"photo_map": halves}
     if more.pop("begin", None):
-        guides = {"begin": photo}
+        inputs = {"begin": photo}
     with pytest.raises(error, match=said):
-        painting_of(photo, [model], settings(**more), guides=Guides(**guides))
+        style_synthesis(photo, [model], settings(**more), inputs=StyleInputs(**inputs))
 
 
 @pytest.mark.parametrize("start", ["instant", "photo"])
@@ -231,11 +231,11 @@ def test_a_library_call_is_the_same_picture(photo: Tensor, model: Tensor) -> Non
 
 
 def test_it_begins_with_what_instant_paints_at_the_first_scale(photo: Tensor, model: Tensor) -> None:
-    begun = painting_of(photo, [model], settings()).canvas.drawn()
+    begun = style_synthesis(photo, [model], settings()).canvas.drawn()
     assert (
         begun - rv.recipes.instant(photo, model, rv.InstantSettings(precision="float32", tile=0))
     ).abs().max() < 1e-6
-    large = painting_of(photo, [model], settings(size=700, steps=None))
+    large = style_synthesis(photo, [model], settings(size=700, steps=None))
     assert [max(s.size) for s in large.stages] == [350, 495, 700], "the coarser scales are left out"
     assert [s.steps for s in large.stages] == [24, 18, 14]
 
@@ -243,11 +243,11 @@ def test_it_begins_with_what_instant_paints_at_the_first_scale(photo: Tensor, mo
 def test_what_instant_knows_nothing_of_begins_with_the_photo(photo: Tensor, model: Tensor) -> None:
     halves = torch.zeros(1, 3, 36, 48)
     halves[..., 24:] = 1
-    guides = Guides(photo_map=halves, painting_maps=[halves[..., 4:44].repeat(1, 1, 2, 1)[..., :40, :]])
-    assert torch.equal(painting_of(photo, [model], settings(), guides=guides).canvas.drawn(), photo)
+    inputs = StyleInputs(photo_map=halves, painting_maps=[halves[..., 4:44].repeat(1, 1, 2, 1)[..., :40, :]])
+    assert torch.equal(style_synthesis(photo, [model], settings(), inputs=inputs).canvas.drawn(), photo)
     for control in ("seamless", "structure"):
-        assert painting_of(photo, [model], settings(steps=None, **{control: True})).stages[0].steps == 60
-    asked = painting_of(photo, [model], settings(start="instant"), guides=guides).canvas.drawn()
+        assert style_synthesis(photo, [model], settings(steps=None, **{control: True})).stages[0].steps == 60
+    asked = style_synthesis(photo, [model], settings(start="instant"), inputs=inputs).canvas.drawn()
     assert (asked - photo).abs().mean() > 0.02, "unless it is asked for"
 
 
@@ -256,7 +256,7 @@ def test_from_instant_a_third_of_the_steps_reach_further(astronaut: Tensor) -> N
     like = rv.read_image(styles.path("night-strokes"))
     reached = {}
     for start, steps in (("instant", 6), ("photo", 18)):
-        what = painting_of(astronaut, [like], settings(start=start, size=128, steps=steps))
+        what = style_synthesis(astronaut, [like], settings(start=start, size=128, steps=steps))
         what = replace(what, stages=what.stages[-1:])
         reached[start] = float(rv.evaluate(what.objective, what.network, made(what)).total)
     assert reached["instant"] < 0.95 * reached["photo"]
@@ -268,8 +268,8 @@ def test_masks_go_with_a_line_search(photo: Tensor, model: Tensor) -> None:
     mask[..., 12:] = torch.linspace(0, 1, 36)
     reached = {}
     for optimiser in ("adam", "lbfgs"):
-        what = painting_of(
-            photo, [model], settings(optimiser=optimiser, steps=20, start="photo"), guides=Guides(mask=mask)
+        what = style_synthesis(
+            photo, [model], settings(optimiser=optimiser, steps=20, start="photo"), inputs=StyleInputs(mask=mask)
         )
         image = made(what)
         assert torch.equal(image[..., :12], photo[..., :12])
@@ -283,4 +283,4 @@ def test_a_custom_network(photo: Tensor, model: Tensor, dreamnet: rv.networks.Ne
     *_, woven = rv.recipes.texture(model, rv.TextureSettings(size=32, steps=2), network=dreamnet)
     assert woven.image.shape == (1, 3, 32, 32)
     with pytest.raises(RecipeError, match="round its edges, and dreamnet does not"):
-        painting_of(photo, [model], settings(seamless=True), network=dreamnet)
+        style_synthesis(photo, [model], settings(seamless=True), network=dreamnet)

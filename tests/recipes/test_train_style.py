@@ -21,7 +21,7 @@ from reverie.errors import PictureError, RecipeError
 from reverie.jobs import read_state, write_state
 from reverie.networks import Network
 from reverie.objectives.statistics import ReferenceSquares
-from reverie.recipes.train_style import AUTO, TrainStyleSettings, train_style, wish
+from reverie.recipes.train_style import AUTO, TrainStyleSettings, objective_of, train_style
 from tests.conftest import MakePicture
 
 room = import_module("reverie.recipes.train_style")
@@ -194,6 +194,6 @@ def test_what_makes_no_sense_is_refused(painting: Tensor, photos: list[Path], tm
 
 def test_the_objective_is_the_one_of_style() -> None:
     network = rv.networks.load("dreamnet")
-    told = str(wish(network, torch.rand(1, 3, 64, 64), settings(), weight=10, smoothness=2))
+    told = str(objective_of(network, torch.rand(1, 3, 64, 64), settings(), weight=10, smoothness=2))
     styled = "10 * style(relu1_2, relu2_2, relu3_2, relu4_2, relu5_1)"
     assert told == f"content(relu4_2) + {styled} + 2 * total_variation()"

@@ -1,4 +1,4 @@
-"""The commands and their help. What needs PyTorch is imported when a command needs it."""
+"""Commands and their help. Modules that need PyTorch are imported only when a command needs them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from reverie.cli.codes import DONE
@@ -21,13 +22,13 @@ _VERBS = {
     "resume": "Go on with a run that was stopped or killed.",
     "batch": "Make many pictures: a folder, a list or a grid of settings.",
 }
-"""What is done with crafts and their results; the crafts themselves are listed by their files."""
+"""Commands beside the crafts; the crafts themselves are found from their files."""
 
 _MAKE, _SEE = "Make a picture", "Look around"
 
 
 class Interrupted(Exception):
-    """Ctrl-C, under a name that typer does not swallow."""
+    """Ctrl-C, as an exception that typer does not swallow."""
 
 
 @contextmanager
@@ -39,10 +40,10 @@ def _seen_through() -> Iterator[None]:
 
 
 class Commands(TyperGroup):
-    """The group of commands; a craft's options are generated when it is called."""
+    """Group of commands; a craft's options are generated when it is called."""
 
     def make_context(self, *args: Any, **more: Any) -> Any:
-        """Understand the words, for which a craft may have to be loaded."""
+        """Parse the words, for which a craft may have to be loaded."""
         with _seen_through():
             return super().make_context(*args, **more)
 
@@ -52,7 +53,7 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that the words mean, whole."""
+        """Resolve the command that the words mean, with all its options."""
         for name in _lazy():
             self.get_command(ctx, name)  # to be suggested where a word is none
         if args and args[0] in _lazy():
@@ -60,12 +61,12 @@ class Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Crafts first, then what is done with them, then what is looked at."""
+        """List the crafts first, then the commands that use them, then the rest."""
         first = [*_lazy()]
         return [*first, *(name for name in super().list_commands(ctx) if name not in first)]
 
     def get_command(self, ctx: Any, name: str) -> Any:
-        """A command; one that is not called needs no more than its summary."""
+        """Return a command; one that is not called has only its summary."""
         if name not in self.commands and name in _lazy():
             self.commands[name] = TyperCommand(name, help=_lazy()[name], rich_help_panel=_MAKE)
         return super().get_command(ctx, name)
@@ -73,10 +74,10 @@ class Commands(TyperGroup):
 
 @cache
 def _lazy() -> dict[str, str]:
-    """The summaries of the commands that are made when they are called."""
+    """Summaries of the commands that are generated when called."""
     crafts: dict[str, str] = {}
     for name, listing in listings().items():
-        crafts.setdefault(name.split()[0], listing.summary)
+        crafts.setdefault(name.split()[0], escape(listing.summary))
     return {**crafts, **_VERBS}
 
 
@@ -107,7 +108,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def takes_long(words: Sequence[str]) -> bool:
-    """Whether the words after ``reverie`` do one job, which may take long."""
+    """True if the words after ``reverie`` run a single job, which may take long."""
     command = next((word for word in words if not word.startswith("-")), None)
     alone = command in {name.split()[0] for name in listings()} or command in ("replay", "resume")
     return alone and not {"--help", "-h", "--dry-run"} & set(words)
@@ -144,7 +145,7 @@ def networks(
 
 @app.command("styles", rich_help_panel=_SEE)
 def styles() -> int:
-    """List the sample styles: each can stand for a painting."""
+    """List the sample styles: each can be used as a painting."""
     from reverie.cli.samples import show
 
     return show()
@@ -159,7 +160,7 @@ def presets() -> int:
 
 
 def _whole(name: str) -> Any:
-    """A command with everything it takes."""
+    """Build a command with all its options."""
     made = _group(name) if name == "batch" or (name not in listings() and name not in _VERBS) else _single(name)
     command = typer.main.get_command(made)
     command.name = name
@@ -167,7 +168,7 @@ def _whole(name: str) -> Any:
 
 
 def _single(name: str) -> typer.Typer:
-    """A command by itself."""
+    """Build a single command."""
     from reverie.cli import commands
     from reverie.cli.options import WithHelpLast
 
@@ -181,7 +182,7 @@ def _single(name: str) -> typer.Typer:
 
 
 def _group(name: str) -> typer.Typer:
-    """A command with commands of its own: a batch of each craft, or the crafts whose names begin with its word."""
+    """Build a command with subcommands: a batch of each craft, or the crafts whose names begin with its word."""
     from reverie.cli import batch, commands
     from reverie.cli.options import WithHelpLast
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.markup import escape
 
 from reverie.cli.codes import DONE, REFUSED
 from reverie.cli.interrupt import listening
@@ -29,20 +30,21 @@ from reverie.cli.progress import reporter
 from reverie.cli.tally import Tally, tally
 from reverie.crafts.craft import Craft, Input
 from reverie.crafts.kinds import FOLDER, STYLE_NETWORK, Still
-from reverie.crafts.registry import crafts, find
+from reverie.crafts.registry import crafts, find, leave_out
 from reverie.crafts.settings import MACHINE
 from reverie.errors import RecipeError
 from reverie.feedforward import read_johnson
 from reverie.feedforward.custom import find_custom_style
 from reverie.jobs import batch
-from reverie.jobs.crew import Crew, Processes
 from reverie.jobs.events import Downloaded
 from reverie.jobs.gather import gather
 from reverie.jobs.items import Item, items_of, parse_grid
 from reverie.jobs.job import Job
+from reverie.jobs.manifest import names_in
+from reverie.jobs.pool import ProcessPool, WorkerPool
 from reverie.jobs.presets import presets, with_preset
-from reverie.jobs.share import workers_here
-from reverie.jobs.spread import Spread
+from reverie.jobs.ray_pool import RayPool
+from reverie.jobs.workers import local_workers
 from reverie.networks import download
 from reverie.pictures import keeps_recipe
 
@@ -55,7 +57,7 @@ what is made already is not made again. The output folder gets a manifest and a 
 
 
 def group() -> typer.Typer:
-    """The command with one subcommand for each craft that makes a picture of files."""
+    """Build the command with one subcommand for each craft that makes a picture from files."""
     many = typer.Typer(add_completion=False, rich_markup_mode="rich", help=HELP)
 
     @many.callback(invoke_without_command=True)
@@ -66,12 +68,15 @@ def group() -> typer.Typer:
 
     for name, craft in crafts().items():
         if craft.makes is Still and craft.main is not None:
-            many.command(name, help=craft.summary)(command_of(name))
+            try:
+                many.command(name, help=escape(craft.summary))(command_of(name))
+            except RecipeError as error:
+                leave_out(name, str(error))
     return many
 
 
 def command_of(name: str) -> Callable[..., int]:
-    """The batch command of a craft, with a signature that typer reads."""
+    """Build the batch command of a craft, with a signature that typer reads."""
     craft = find(name)
 
     def run(**given: Any) -> int:
@@ -80,9 +85,9 @@ def command_of(name: str) -> Callable[..., int]:
         if given["dry_run"]:
             told.planned(items)
             return DONE
-        return perform(items, folder, _crew(given), told, machine=given["json"])
+        return perform(items, folder, _pool(given), told, machine=given["json"])
 
-    run.__doc__ = craft.summary
+    run.__doc__ = escape(craft.summary)
     pictures = typer.Argument(metavar="INPUT...", help="pictures, folders of them, or .txt lists", show_default=False)
     first = parameter("inputs", list[str], inspect.Parameter.empty, pictures)
     others = [_option_of(craft, each) for each in craft.inputs[1:]]
@@ -92,7 +97,7 @@ def command_of(name: str) -> Callable[..., int]:
 
 
 def ordered(craft: Craft[..., Any], given: Given) -> tuple[tuple[Item, ...], Path]:
-    """The items that the words mean, and their folder.
+    """Build the items that the words mean, and their folder.
 
     Raises:
         RecipeError: settings, a format or a folder that make no sense.
@@ -114,12 +119,12 @@ def ordered(craft: Craft[..., Any], given: Given) -> tuple[tuple[Item, ...], Pat
     if any(path is not None and path.resolve().parent == folder.resolve() for path in files[main.name]):
         raise RecipeError(f"'{folder}' is the folder of the inputs; name another --output.")
     grid = parse_grid(given["grid"] or (), craft.settings)
-    items = items_of(craft, files, request.settings, grid=grid, folder=folder, suffix=_suffix(given["format"]))
-    return items, folder
+    suffix, earlier = _suffix(given["format"]), names_in(folder)
+    return items_of(craft, files, request.settings, grid=grid, folder=folder, suffix=suffix, earlier=earlier), folder
 
 
 def perform(
-    items: tuple[Item, ...], folder: Path, crew: Callable[[int], Crew], told: Tally, *, machine: bool = False
+    items: tuple[Item, ...], folder: Path, pool: Callable[[int], WorkerPool], told: Tally, *, machine: bool = False
 ) -> int:
     """Make the items; the exit code is 2 if any failed, and a signal's if one stopped it."""
     with contextlib.closing(reporter(machine=machine)) as screen:
@@ -128,32 +133,32 @@ def perform(
             for fetched in download(network):
                 screen.show(Downloaded(network, fetched.done, fetched.total))
     statuses: Counter[str] = Counter()
-    with listening() as wish, contextlib.closing(told), contextlib.closing(batch.run(items, folder, crew)) as course:
+    with listening() as request, contextlib.closing(told), contextlib.closing(batch.run(items, folder, pool)) as course:
         told.began(items)
         for progress in course:
             told.happened(progress)
             statuses.update([progress.row.status] if progress.row else [])
-            if wish.stop:
+            if request.stop:
                 break
-    told.ended(statuses, stopped=wish.stop)
-    return wish.code if wish.stop else REFUSED if statuses["failed"] else DONE
+    told.ended(statuses, stopped=request.stop)
+    return request.code if request.stop else REFUSED if statuses["failed"] else DONE
 
 
-def _crew(given: Given) -> Callable[[int], Crew]:
+def _pool(given: Given) -> Callable[[int], WorkerPool]:
     workers, cluster = given["workers"], given["cluster"]
     if cluster is not None:
-        return lambda most: Spread(cluster, most=most, count=workers)
-    return lambda most: Processes(min(most, workers) if workers else workers_here(most))
+        return lambda most: RayPool(cluster, most=most, count=workers)
+    return lambda most: ProcessPool(min(most, workers) if workers else local_workers(most))
 
 
 def _name_of(words: list[str]) -> str:
-    """What the folder is named after: the first input."""
+    """Name the folder after the first input."""
     first = Path(words[0])
     return (first.stem if first.suffix else first.resolve().name) or "pictures"
 
 
 def _suffix(word: str | None) -> str:
-    """The suffix of a format that keeps a recipe."""
+    """Return the suffix of a format that keeps a recipe."""
     suffix = f".{(word or 'png').lower().lstrip('.')}"
     if suffix not in keeps_recipe():
         raise RecipeError(f"--format is one of {', '.join(s[1:] for s in keeps_recipe())}; got '{word}'.")
@@ -161,7 +166,7 @@ def _suffix(word: str | None) -> str:
 
 
 def _files_of(each: Input, words: Sequence[str]) -> tuple[Path | None, ...]:
-    """The files that words mean; networks are read once, so that none fails item by item."""
+    """Find the files that words mean; networks are read at once, so that none fails item by item."""
     if each.kind is FOLDER:
         return tuple(map(Path, words))
     if each.kind is not STYLE_NETWORK:
@@ -173,7 +178,7 @@ def _files_of(each: Input, words: Sequence[str]) -> tuple[Path | None, ...]:
 
 
 def _option_of(craft: Craft[..., Any], each: Input) -> inspect.Parameter:
-    """A file as an option, of which several are used one by one."""
+    """Build an option for a file; several files are used one by one."""
     words = f"{each.description}; give several times: each is used by itself"
     info = typer.Option(each.flag, metavar=each.kind.metavar, help=words, rich_help_panel=_panel(craft, each))
     return parameter(each.name, list[str] | None, None, info)
@@ -189,8 +194,8 @@ def _batch_options() -> list[inspect.Parameter]:
             "grid", list[str], "--grid", metavar="SETTING=V,V", panel=DIALS,
             help="go through these values; give several times for a grid; + joins the parts of a list",
         ),
-        option("output", Path, "--output", "-o", metavar="FOLDER", help="where to; made if it is missing"),
-        option("format", str, "--format", metavar="SUFFIX", help="of the pictures: png jpg webp tif"),
+        option("output", Path, "--output", "-o", metavar="FOLDER", help="output folder; created if missing"),
+        option("format", str, "--format", metavar="SUFFIX", help="file format: png jpg webp tif"),
         option(
             "workers", int, "--workers", metavar="N", min=1, panel=MACHINE.title,
             help="how many items at a time; default: one for every two cores",

@@ -1,4 +1,4 @@
-"""How a command can end."""
+"""Exit codes of commands."""
 
 from __future__ import annotations
 

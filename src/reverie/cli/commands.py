@@ -1,4 +1,4 @@
-"""A command for each craft, generated from its declaration; and those that repeat or go on with a job."""
+"""Commands of the crafts, generated from their declarations, and those that repeat or resume a job."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.markup import escape
 
 from reverie.cli.options import (
     WRITING,
@@ -33,7 +34,7 @@ from reverie.crafts.settings import MACHINE
 
 
 def craft_command(name: str) -> Callable[..., int]:
-    """The command of a craft, with a signature that typer reads.
+    """Build the command of a craft, with a signature that typer reads.
 
     Example:
         >>> str(craft_command("dream").__doc__).partition(",")[0]
@@ -51,7 +52,7 @@ def craft_command(name: str) -> Callable[..., int]:
             inputs=inputs_given(craft, given),
             output=None if given["output"] is None else str(given["output"]),
             preset=given.get("preset"),
-            beside=beside_given(given),
+            options=run_options_given(given),
             places=() if given.get("places") is None else (str(given["places"]),),
         )
         how = {"json": given["json"], "dry_run": given.get("dry_run", False)}
@@ -59,22 +60,22 @@ def craft_command(name: str) -> Callable[..., int]:
         with each_photo(craft, job) as jobs:
             return carry_out_each(jobs, cluster=cluster, **how)
 
-    run.__doc__ = f"{craft.summary}\n\n[dim]{craft.example}[/]"
+    run.__doc__ = f"{escape(craft.summary)}\n\n[dim]{escape(craft.example)}[/]"
     words = [*input_parameters(craft), *settings_parameters(craft), *writing_parameters(craft)]
     return command(run, [*words, *_preset(craft), *_places(craft)])
 
 
-def beside_given(given: Given) -> Any:
-    """What else is to be written."""
+def run_options_given(given: Given) -> Any:
+    """Build the options of the run from the command line."""
     from reverie.crafts.settings import checked
-    from reverie.jobs.job import Beside
+    from reverie.jobs.job import RunOptions
 
-    names = [name for name in Beside.model_fields if given.get(name) is not None]
-    return checked(Beside, {name: str(v) if isinstance(v := given[name], Path) else v for name in names})
+    names = [name for name in RunOptions.model_fields if given.get(name) is not None]
+    return checked(RunOptions, {name: str(v) if isinstance(v := given[name], Path) else v for name in names})
 
 
 def replay_command() -> Callable[..., int]:
-    """The command that makes a file's picture again."""
+    """Build the command that makes a file's picture again."""
 
     def replay(**given: Any) -> int:
         """Make a picture again from the recipe inside it.
@@ -82,11 +83,11 @@ def replay_command() -> Callable[..., int]:
         Its inputs are looked for in the file's folder and in the current one, and must be the very
         same files. On the same machine the pixels are the same; exit code 3 says that they differ.
         """
-        from reverie.jobs.again import replayed
+        from reverie.jobs.replay import replayed
 
         job = replayed(given["file"], places=_folders(given["places"]), anyway=given["anyway"])
         output = None if given["output"] is None else str(given["output"])
-        job = job.model_copy(update={"output": output, "beside": beside_given(given)})
+        job = job.model_copy(update={"output": output, "options": run_options_given(given)})
         cluster = given["cluster"], given["workers"]
         return carry_out(job, cluster=cluster, json=given["json"], dry_run=given["dry_run"])
 
@@ -100,7 +101,7 @@ def replay_command() -> Callable[..., int]:
 
 
 def resume_command() -> Callable[..., int]:
-    """The command that goes on with a run."""
+    """Build the command that resumes a run."""
 
     def resume(**given: Any) -> int:
         """Go on with a run that was stopped or killed.
@@ -120,7 +121,7 @@ def resume_command() -> Callable[..., int]:
 
 
 def _preset(craft: Craft[..., Any]) -> list[inspect.Parameter]:
-    """The option that names a preset, where there are any."""
+    """Build the option that names a preset, if there are any."""
     from reverie.jobs.presets import presets
 
     known = presets(craft.name)
@@ -128,7 +129,7 @@ def _preset(craft: Craft[..., Any]) -> list[inspect.Parameter]:
 
 
 def _places(craft: Craft[..., Any]) -> list[inspect.Parameter]:
-    """The option that says where the inputs of a result lie, where a craft takes one."""
+    """Build the option for the folder of a result's inputs, if a craft takes a result."""
     takes_result = any(each.kind is RESULT for each in craft.inputs)
     return [_inputs_folder("another folder to look for its photo in")] if takes_result else []
 

@@ -1,4 +1,4 @@
-"""The door of the command line: every way a command can end becomes an exit code and one line."""
+"""Entry point of the command line: every way a command can end becomes an exit code and one line."""
 
 from __future__ import annotations
 
@@ -32,62 +32,62 @@ def main(argv: Sequence[str] | None = None) -> int:
         0
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    telling = Telling(debug="--debug" in words, machine="--json" in words)
+    messages = Messages(debug="--debug" in words, machine="--json" in words)
     _let_waiting_threads_sleep()
     if argv is None:
-        warnings.showwarning = telling.warned
+        warnings.showwarning = messages.warned
     try:
-        code = _run([word for word in words if word != "--debug"], telling, alone=argv is None)
+        code = _run([word for word in words if word != "--debug"], messages, alone=argv is None)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
         sys.stdout = null_file()  # lives until the process ends
         return BROKEN
     except KeyboardInterrupt:
-        return telling.end("stopped before the picture was written.", STOPPED)
+        return messages.end("stopped before the picture was written.", STOPPED)
     except ReverieError as error:
-        return telling.end(str(error), REFUSED)
+        return messages.end(str(error), REFUSED)
     except MemoryError:
-        return telling.end(_NO_MEMORY, REFUSED)
+        return messages.end(_NO_MEMORY, REFUSED)
     except Exception as error:
         if "allocate memory" in str(error) or "not enough memory" in str(error):
-            return telling.end(_NO_MEMORY, REFUSED)
+            return messages.end(_NO_MEMORY, REFUSED)
         what = f"{type(error).__name__}: {error}"[:300]
-        return telling.end(f"{what} (a fault of Reverie's; --debug shows where)", BROKEN)
+        return messages.end(f"{what} (a fault of Reverie's; --debug shows where)", BROKEN)
 
 
-def _run(words: Sequence[str], telling: Telling, *, alone: bool) -> int:
+def _run(words: Sequence[str], messages: Messages, *, alone: bool) -> int:
     """Run a command; under a guardian where it may take long and the process is ours alone."""
     from reverie.cli.app import run, takes_long
 
     if not (alone and takes_long(words) and can_guard()):
         return run(words)
-    return guarded(run, words, note=telling.note)
+    return guarded(run, words, note=messages.note)
 
 
 _NO_MEMORY = "there is not enough memory for this; try a smaller --size."
 
 
 @dataclass(frozen=True)
-class Telling:
-    """How the end of a command is told: after a traceback, also as a JSON line."""
+class Messages:
+    """Reports the end of a command as one line, on request after a traceback or as JSON too."""
 
     debug: bool
     machine: bool
 
     def note(self, line: str) -> None:
-        """Say one line, as a JSON line if that is wished."""
+        """Print one line, as JSON if requested."""
         if self.machine:
             print(json.dumps({"event": "note", "message": line}), flush=True)
         else:
             print(f"reverie: {line}", file=sys.stderr, flush=True)
 
     def warned(self, message: Warning | str, *_: object, **__: object) -> None:
-        """Say a warning, once and in one line."""
+        """Print a warning in one line."""
         self.note(" ".join(str(message).split()))
 
     def end(self, message: str, code: int) -> int:
-        """Say one line on stderr; return the exit code."""
+        """Print one line on stderr; return the exit code."""
         if self.debug:
             traceback.print_exc()
         line = " ".join(message.split())
@@ -98,7 +98,7 @@ class Telling:
 
 
 def _let_waiting_threads_sleep() -> None:
-    """On a busy machine, threads that wait for each other spin only briefly before they sleep.
+    """Let waiting threads spin only briefly before they sleep, if the machine is busy.
 
     Two long-spinning threads on two cores that other programs use are several times slower; threads that never spin are
     three times slower on an idle machine. It must be set before PyTorch is loaded, and changes no result.
@@ -108,7 +108,7 @@ def _let_waiting_threads_sleep() -> None:
 
 
 def _others_at_work() -> int:
-    """How many other threads want a core at this moment; 0 where the system does not tell."""
+    """Count the other threads that are runnable at this moment; 0 if the system does not tell."""
     try:
         running = Path("/proc/loadavg").read_text(encoding="ascii").split()[3].split("/")[0]
         return max(0, int(running) - 1)

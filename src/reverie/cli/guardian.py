@@ -1,4 +1,4 @@
-"""The guardian of a run: the process that was started stays small and watches another that does the work.
+"""Guardian of a run: the process that was started stays small and watches another that does the work.
 
 Where memory runs out, Linux ends the largest process by SIGKILL, without a word to it. The guardian survives, and the
 run goes on in a new process with smaller tiles, as the old one told it to. Who kills the guardian kills the work.
@@ -24,7 +24,7 @@ _pipe: int | None = None  # to the guardian, in a process that has one
 
 @dataclass(frozen=True)
 class RestartPlan:
-    """What a guardian does when the system kills the work.
+    """Plan of the guardian for when the system kills the worker.
 
     Attributes:
         line: what it tells the user.
@@ -37,12 +37,12 @@ class RestartPlan:
     more: tuple[str, ...] = ()
 
 
-KILLED = "the system ended this run by SIGKILL, most likely for want of memory"
+KILLED = "the system ended this run by SIGKILL, most likely for lack of memory"
 _UNKEPT = RestartPlan(f"{KILLED}. Allow it less with --memory, or keep it with --checkpoint DIR so that it can go on.")
 
 
-def again_in(tile: int | None) -> RestartPlan:
-    """What is done when the system kills a command that takes only moments: it begins anew in smaller tiles.
+def restart_in_tiles(tile: int | None) -> RestartPlan:
+    """Plan to start a short command anew, in smaller tiles, if the system kills it.
 
     Args:
         tile: their side, pixels; None where they cannot be smaller.
@@ -61,12 +61,12 @@ def on_killed(plan: RestartPlan | None) -> None:
 
 
 def can_guard() -> bool:
-    """Whether this process may become a guardian: on Linux, before PyTorch or anybody else has started threads."""
+    """True if this process may become a guardian: on Linux, before PyTorch or anything else starts threads."""
     return sys.platform == "linux" and "torch" not in sys.modules and threading.active_count() == 1
 
 
 def guarded(work: Callable[[Sequence[str]], int], words: Sequence[str], *, note: Callable[[str], None]) -> int:
-    """Do the work of a command in another process, again and again where the system kills it for want of memory.
+    """Run a command in another process, and again whenever the system kills it for lack of memory.
 
     It returns in both processes: what the work returned in the one, the same in the guardian.
 
@@ -78,7 +78,7 @@ def guarded(work: Callable[[Sequence[str]], int], words: Sequence[str], *, note:
         OutOfMemory: in the guardian; the work was killed and cannot go on.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _heard())
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _signals())
     while True:
         (reader, writer), (life, alive) = os.pipe(), os.pipe()
         guardian, worker = os.getpid(), os.fork()
@@ -92,23 +92,23 @@ def guarded(work: Callable[[Sequence[str]], int], words: Sequence[str], *, note:
         os.close(life)
         code = _ended(worker)
         os.close(alive)
-        plan = _last(reader)
+        plan = _last_plan(reader)
         if code != -signal.SIGKILL:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            return code if code >= 0 else _end_alike(-code)
-        _mend_terminal()
+            return code if code >= 0 else _end_by_signal(-code)
+        _restore_terminal()
         if not plan.words and not plan.more:
             raise OutOfMemory(plan.line)
         note(plan.line)
         words = plan.words or _with(words, plan.more)
 
 
-def _heard() -> set[signal.Signals]:
+def _signals() -> set[signal.Signals]:
     return {signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 def _be_guarded(guardian: int, writer: int, life: int) -> None:
-    """In the worker: die with the guardian, at once.
+    """Make the worker die with the guardian, at once.
 
     The system sees to that; and, as not every system keeps its word, so does a pipe that ends with the guardian.
     """
@@ -130,7 +130,7 @@ def _die_at_end_of(life: int) -> None:
 def _ended(worker: int) -> int:
     """Wait for the worker; what others ask of the guardian is asked of the worker. Its code, or minus its signal."""
     while True:
-        came = signal.sigwaitinfo(_heard())
+        came = signal.sigwaitinfo(_signals())
         if came.si_signo == signal.SIGCHLD:
             ended, status = os.waitpid(worker, os.WNOHANG)
             if ended:
@@ -139,8 +139,8 @@ def _ended(worker: int) -> int:
             os.kill(worker, came.si_signo)
 
 
-def _last(reader: int) -> RestartPlan:
-    """What the worker told last."""
+def _last_plan(reader: int) -> RestartPlan:
+    """Read the worker's last restart plan."""
     os.set_blocking(reader, False)
     said = b""
     with suppress(BlockingIOError):
@@ -153,20 +153,20 @@ def _last(reader: int) -> RestartPlan:
 
 
 def _with(words: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:
-    """A command's words with some options more; the last of a name counts."""
+    """Add options to a command's words; the last one of a name counts."""
     end = words.index("--") if "--" in words else len(words)
     return (*words[:end], *more, *words[end:])
 
 
-def _end_alike(number: int) -> int:
-    """End by the signal that ended the worker, as if it had never been another process."""
+def _end_by_signal(number: int) -> int:
+    """End by the signal that ended the worker, as if there had been only one process."""
     with suppress(OSError, ValueError):
         signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     return 128 + number
 
 
-def _mend_terminal() -> None:
+def _restore_terminal() -> None:
     """Show the cursor again, and clear the line of the bar."""
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[2K\x1b[?25h")

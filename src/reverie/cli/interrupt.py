@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish: once to stop after this step, twice to stop now."""
+"""Ctrl-C and SIGTERM as a request: once to stop after this step, twice to stop now."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _ECHO = 0.1  # seconds; who ends a group of processes may reach one of them by s
 _SHELL = 128  # a shell's exit code for a program that a signal ended is this and the signal's number
 
 
-class Wish:
-    """Whether the user, or the system, wants a run to stop.
+class StopRequest:
+    """Request by the user, or the system, that a run stop.
 
     Attributes:
         stop: whether it should.
@@ -26,12 +26,12 @@ class Wish:
         self.stop, self.code = False, 0
         self._when = 0.0
 
-    def wanted(self) -> bool:
-        """Whether it should stop."""
+    def made(self) -> bool:
+        """True if the run should stop."""
         return self.stop
 
-    def heard(self, number: int, frame: FrameType | None) -> None:
-        """A signal came.
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal.
 
         Raises:
             KeyboardInterrupt: it is the second one.
@@ -46,18 +46,18 @@ class Wish:
 
 
 @contextmanager
-def listening() -> Iterator[Wish]:
-    """Within the block, Ctrl-C and SIGTERM set a wish instead of interrupting."""
-    wish = Wish()
+def listening() -> Iterator[StopRequest]:
+    """Within the block, let Ctrl-C and SIGTERM set a request instead of interrupting."""
+    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield request
         return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     taken = [number for number in _SIGNALS if before[number] is not signal.SIG_IGN]  # as for `reverie … &` in a script
     for number in taken:
-        signal.signal(number, wish.heard)
+        signal.signal(number, request.handle)
     try:
-        yield wish
+        yield request
     finally:
         for number in taken:
             signal.signal(number, before[number])

@@ -1,4 +1,4 @@
-"""What can be said about networks, printed."""
+"""Print information on networks."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def show_all() -> int:
         rows.append((name, str(len(known.layers)), str(known.classes or "-"), short_place(known), licence))
     print_table(rows, right=(1, 2))
     print("\n'reverie networks NAME' lists a network's layers.")
-    show_own()
+    show_custom()
     return 0
 
 
-def show_own() -> None:
+def show_custom() -> None:
     """Print the custom style networks, if there are any."""
     known = custom_styles()
     if not known:
@@ -40,7 +40,7 @@ def show_own() -> None:
 
 
 def _in_short(path: Path) -> tuple[str, str]:
-    """A network's painting, and how long it was trained."""
+    """Return a network's painting, and how long it was trained."""
     try:
         facts = read_johnson(path).facts
     except WeightsError:
@@ -111,7 +111,7 @@ def show(name: str) -> int:
 
 
 def row_of(known: Description, layer: LayerSummary) -> tuple[str, ...]:
-    """One layer in the list."""
+    """Build the table row of a layer."""
     uses = {
         "style": layer.name in known.style_layers,
         "content": layer.name == known.content_layer,
@@ -133,7 +133,7 @@ def _number(found: int | None) -> str:
 
 
 def short_place(known: Description) -> str:
-    """Where the weights lie, in a word or two."""
+    """Describe the location of the weights in a word or two."""
     if known.name == EMBEDDED:
         return "in the package"
     if known.package:
@@ -142,7 +142,7 @@ def short_place(known: Description) -> str:
 
 
 def place(known: Description) -> str:
-    """Where the weights lie, or will."""
+    """Describe the present or future location of the weights."""
     if known.name == EMBEDDED:
         return "in the package"
     if known.package:
@@ -154,7 +154,7 @@ def place(known: Description) -> str:
 
 
 def print_table(rows: Sequence[tuple[str, ...]], *, right: Sequence[int] = ()) -> None:
-    """Rows in aligned columns, each on one line whatever a file put into it.
+    """Print rows in aligned columns, each on one line whatever a file contains.
 
     Args:
         rows: all of one length.

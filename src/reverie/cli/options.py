@@ -1,4 +1,4 @@
-"""Arguments and options of a craft's command, generated from its declaration."""
+"""Generate the arguments and options of a craft's command from its declaration."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from typer.core import TyperCommand
 from reverie.crafts.craft import Craft, Input
 from reverie.crafts.kinds import Clip, Report, Still
 from reverie.crafts.settings import DIAL, MACHINE, Panel, Settings
+from reverie.errors import RecipeError
 
-DIALS, BESIDE, FINER, WRITING = DIAL.title, "Pictures beside", "Finer", "Writing"
-"""The headings under which options stand, besides a craft's own and that of the machine."""
+DIALS, BESIDE, FINER, WRITING = DIAL.title, "More pictures", "Finer", "Writing"
+"""Headings of options in help, besides a craft's own and that of the machine."""
 
 Given = Mapping[str, Any]
-"""What was typed, by parameter; None where nothing was."""
+"""Typed values by parameter; None where nothing was typed."""
 
 
 class WithHelpLast(TyperCommand):
-    """A command whose ``--help`` stands last, not in a box of its own above its arguments."""
+    """Command whose ``--help`` is listed last, not in a box of its own above its arguments."""
 
     def get_help_option(self, ctx: Any) -> Any:
-        """The option, under the last heading."""
+        """Return the option, under the last heading."""
         option: Any = super().get_help_option(ctx)
         if option is not None:
             option.rich_help_panel = WRITING
@@ -36,12 +37,12 @@ class WithHelpLast(TyperCommand):
 
 
 def parameter(name: str, kind: Any, default: Any, info: Any) -> inspect.Parameter:
-    """A keyword parameter as typer reads it."""
+    """Build a keyword parameter as typer reads it."""
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
 
 
 def option(name: str, kind: Any, *flags: str, help: str, panel: str = WRITING, **more: Any) -> inspect.Parameter:
-    """An option that is not there unless it is typed.
+    """Build an option without a default.
 
     Args:
         name: of the parameter.
@@ -58,14 +59,21 @@ def option(name: str, kind: Any, *flags: str, help: str, panel: str = WRITING, *
 
 
 def command(function: Callable[..., int], parameters: Sequence[inspect.Parameter]) -> Callable[..., int]:
-    """A function of keywords, introduced to typer as taking these parameters."""
+    """A function of keywords, introduced to typer as taking these parameters.
+
+    Raises:
+        RecipeError: two have one name, as a plugin's setting and an option of every command may.
+    """
+    names = [each.name for each in parameters]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise RecipeError(f"the command would have two parameters '{twice}'; the craft's setting needs another name.")
     vars(function)["__signature__"] = inspect.Signature(_in_panels(parameters))
     function.__annotations__ = {p.name: p.annotation for p in parameters}
     return function
 
 
 def _in_panels(parameters: Iterable[inspect.Parameter]) -> list[inspect.Parameter]:
-    """Arguments, dials and pictures first, what concerns the machine and the files last."""
+    """Sort the parameters: arguments, dials and pictures first, machine and files last."""
     first, last = (None, DIALS, BESIDE), (FINER, MACHINE.title, WRITING)
 
     def rank(parameter: inspect.Parameter) -> int:
@@ -81,12 +89,12 @@ def _in_panels(parameters: Iterable[inspect.Parameter]) -> list[inspect.Paramete
 
 
 def input_parameters(craft: Craft[..., Any]) -> list[inspect.Parameter]:
-    """An argument for each file that a craft needs, or of which it takes one or another; an option for the rest."""
+    """Build an argument for each input that a craft needs, or takes as an alternative, and options for the rest."""
     return [_argument(craft, each) if each in craft.by_place else input_option(craft, each) for each in craft.inputs]
 
 
 def input_option(craft: Craft[..., Any], each: Input, *, many: bool | None = None) -> inspect.Parameter:
-    """A file as an option.
+    """Build an option for an input.
 
     Args:
         craft: whose it is.
@@ -103,7 +111,7 @@ def input_option(craft: Craft[..., Any], each: Input, *, many: bool | None = Non
 
 
 def inputs_given(craft: Craft[..., Any], given: Given) -> dict[str, tuple[str, ...]]:
-    """The files that were typed, by input; none where the word ``noise`` stands in place of the main one."""
+    """Return the typed files by input; none if the word ``noise`` is in place of the main one."""
     found = {}
     for each in craft.inputs:
         came = given.get(each.name)
@@ -114,7 +122,7 @@ def inputs_given(craft: Craft[..., Any], given: Given) -> dict[str, tuple[str, .
 
 
 def _argument(craft: Craft[..., Any], each: Input) -> inspect.Parameter:
-    """A file by its place; a preset may bring those of which there may be many."""
+    """Build a positional argument for an input; a preset may provide those that can be many."""
     words = each.description + (", or the word 'noise'" if each is craft.main and craft.noise else "")
     info = typer.Argument(metavar=each.name.upper(), help=words, show_default=False)
     if each.many:
@@ -126,14 +134,14 @@ def _argument(craft: Craft[..., Any], each: Input) -> inspect.Parameter:
 
 
 def settings_parameters(craft: Craft[..., Any]) -> list[inspect.Parameter]:
-    """An option for each setting, each under its heading."""
+    """Build an option for each setting, under its heading."""
     kind = craft.settings
     own = [name for model in kind.__mro__ for name in vars(model).get("__annotations__", {})]
     return [_option(name, kind.model_fields[name]) for name in dict.fromkeys(own) if name in kind.model_fields]
 
 
 def settings_given(kind: type[Settings], given: Given) -> dict[str, Any]:
-    """The settings that were typed, by the name users know, lists split at their commas.
+    """Return the typed settings by the name users know, with lists split at their commas.
 
     Example:
         >>> settings_given(DreamSettings, {"layers": "relu4_2,relu5_1", "size": None})
@@ -147,7 +155,7 @@ def settings_given(kind: type[Settings], given: Given) -> dict[str, Any]:
 
 
 def flags(name: str, field: FieldInfo) -> tuple[str, ...]:
-    """A setting's options: its name and its other spelling; a Python keyword goes by that alone.
+    """Return a setting's options: its name and its other spelling, or only that if its name is a keyword.
 
     Example:
         >>> flags("optimiser", StyleSettings.model_fields["optimiser"])
@@ -158,7 +166,7 @@ def flags(name: str, field: FieldInfo) -> tuple[str, ...]:
 
 
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
-    """An option that hands its text on: the settings themselves check it, and say what is wrong."""
+    """Build an option that passes its text on unchecked: the settings validate it."""
     switch = field.annotation is bool
     panel = next((mark.title for mark in field.metadata if isinstance(mark, Panel)), FINER)
     info = typer.Option(
@@ -182,7 +190,7 @@ def _metavar(field: FieldInfo) -> str:
 
 
 def _help(field: FieldInfo) -> str:
-    """What a setting is, its default, and its range: ``pixels (768; 16 to 100000)``."""
+    """Build a setting's help from its description, default and range: ``pixels (768; 16 to 100000)``."""
     limits = " ".join(f"{word}{limit}" for word, limit in _limits(field))
     default = _said(field.default)
     known = "; ".join(words for words in (default, limits) if words)
@@ -190,7 +198,7 @@ def _help(field: FieldInfo) -> str:
 
 
 def _said(default: Any) -> str:
-    """A default as it would be typed; nothing where it is none."""
+    """Format a default as it would be typed; empty if there is none."""
     if isinstance(default, tuple):
         return ",".join(map(str, default))
     return "" if default is None or default is False else str(default)
@@ -218,41 +226,41 @@ def _split(text: str) -> list[str]:
 
 
 def preset_parameter(names: Iterable[str]) -> inspect.Parameter:
-    """The option that begins with a preset's settings."""
+    """Build the option that starts from a preset's settings."""
     example = next(iter(names), "NAME")
-    words = f"begin with these settings, as in {example}; 'reverie presets' lists all"
+    words = f"start from these settings, as in {example}; 'reverie presets' lists all"
     return option("preset", str, "--preset", metavar="NAME", help=words, panel=DIALS)
 
 
 def json_parameter() -> inspect.Parameter:
-    """The option of commands that report to programs."""
+    """Build the option of commands that report to programs."""
     return option("json", bool, "--json", help="progress as JSON lines on stdout")
 
 
 def cluster_parameters() -> list[inspect.Parameter]:
-    """The options of what can be spread over machines."""
+    """Build the options of commands that can run on several machines."""
     return [
         option("cluster", str, "--cluster", metavar="local|HOST:PORT", panel=MACHINE.title,
                help="spread the tiles over a Ray cluster; 'local' starts one on this machine"),
         option("workers", int, "--workers", metavar="N", min=1, panel=MACHINE.title,
-               help="of the cluster; default: one for every two cores"),
+               help="workers of the cluster; default: one for every two cores"),
     ]  # fmt: skip
 
 
 def output_parameter(craft: Craft[..., Any] | None = None) -> inspect.Parameter:
-    """Where to write."""
-    words = "where to: .png .jpg .webp .tif or .npy; replaced if it exists"
+    """Build the option for the output."""
+    words = "output file: .png .jpg .webp .tif or .npy; replaced if it exists"
     if craft is not None and craft.makes is Clip:
-        words = "where to: a new folder for the frames, or a film ending in .mp4 or .gif"
+        words = "output: a new folder for the frames, or a film ending in .mp4 or .gif"
     elif craft is not None and craft.makes is Report:
-        words = "where to: a file, or a folder, as the craft says"
+        words = "output: a file or a folder, depending on the craft"
     elif craft is not None and craft.makes is not Still:
-        words = f"where to: {craft.makes.suffix}; replaced if it exists"
+        words = f"output file: {craft.makes.suffix}; replaced if it exists"
     return option("output", Path, "--output", "-o", metavar="FILE", help=words)
 
 
 def writing_parameters(craft: Craft[..., Any] | None = None) -> list[inspect.Parameter]:
-    """What may be written besides the result, and how a run is kept: as far as it makes sense for a craft."""
+    """Build the options for what is written and how a run is kept, as far as they make sense for a craft."""
     every = {
         "save_every": option("save_every", int, "--save-every", metavar="N", min=1,
                              help="also write every Nth step's picture beside it"),
@@ -272,7 +280,7 @@ def writing_parameters(craft: Craft[..., Any] | None = None) -> list[inspect.Par
 
 
 def _sensible(craft: Craft[..., Any]) -> set[str]:
-    """What can be written besides a craft's result, and whether it is kept."""
+    """Names of the writing options that make sense for a craft."""
     stepwise = {"save_every", "report", "checkpoint"} if craft.stepwise else set()
     compared = {"compare"} if craft.makes is Still else set()
     return stepwise | compared | ({"checkpoint_every"} if craft.long else set())

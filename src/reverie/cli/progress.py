@@ -1,4 +1,4 @@
-"""What a user sees of a job: a live line on a terminal, JSON lines for a program, or only its end."""
+"""Report a job to the user: a live line on a terminal, JSON lines for a program, or only its end."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from rich.progress import (
 from rich.table import Column
 
 from reverie.jobs.events import Began, Downloaded, Ended, Enlarging, Event, Finished, Noted, Planned, Stepped
-from reverie.jobs.folder import way_on
+from reverie.jobs.folder import resume_line
 
 
 class Reporter:
-    """Says what was written, and what is worth knowing; nothing else."""
+    """Reporter that prints only notes and what was written."""
 
     @singledispatchmethod
     def show(self, event: Event) -> None:
-        """Show what happened."""
+        """Show an event."""
 
     @show.register
     def _(self, event: Noted) -> None:
@@ -49,22 +49,22 @@ class Reporter:
         print("\n".join([ending(event), *event.said]))
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
 
 
 class Lines(Reporter):
-    """One JSON object a line on stdout, and nothing else there."""
+    """Reporter that prints one JSON object per line on stdout, and nothing else there."""
 
     def show(self, event: Event) -> None:
-        """The event as it is."""
+        """Print the event as JSON."""
         fields = event.as_json()
         if isinstance(event, Ended) and event.kept is not None:
-            fields["resume"] = way_on(event.kept)
+            fields["resume"] = resume_line(event.kept)
         print(json.dumps(fields, default=str), flush=True)
 
 
 class Screen(Reporter):
-    """A bar on the terminal, gone when the job is done."""
+    """Reporter with a progress bar on the terminal, removed when the job is done."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
@@ -74,7 +74,7 @@ class Screen(Reporter):
 
     @singledispatchmethod
     def show(self, event: Event) -> None:
-        """Show what happened; what the bar does not know is said as without one."""
+        """Show an event; those that the bar does not handle are printed as without one."""
         super().show(event)
 
     @show.register
@@ -109,7 +109,7 @@ class Screen(Reporter):
             self._bar = None
 
     def _of_steps(self) -> Progress:
-        """A bar with a place and losses."""
+        """Start a bar that shows the current place and losses."""
         place, losses = Column(no_wrap=True), Column(no_wrap=True, ratio=1, overflow="ellipsis")
         return self._start(
             TextColumn("{task.fields[place]}", markup=False, table_column=place),
@@ -134,14 +134,14 @@ class Screen(Reporter):
 
 
 def reporter(*, machine: bool) -> Reporter:
-    """JSON lines if asked for, a live line on a terminal, silence until the end elsewhere."""
+    """Choose a reporter: JSON lines if requested, a bar on a terminal, only the end elsewhere."""
     if machine:
         return Lines()
     return Screen() if sys.stderr.isatty() else Reporter()
 
 
 def ending(event: Ended) -> str:
-    """The last line: what was written, how large, how long it took, and how it ended."""
+    """Build the last line: what was written, how large, how long it took, and how it ended."""
     result, *rest = event.written
     steps = "1 step" if event.steps == 1 else f"{event.steps} steps"
     what = "" if event.steps is None else steps
@@ -154,5 +154,5 @@ def ending(event: Ended) -> str:
     if rest:
         words.append(f"also {', '.join(path.name for path in rest)}")
     if event.kept:
-        words.append(f"'{way_on(event.kept)}' goes on")
+        words.append(f"'{resume_line(event.kept)}' goes on")
     return "  ".join(words)

@@ -1,4 +1,4 @@
-"""``reverie styles`` and ``reverie presets``: what comes with Reverie, by name."""
+"""``reverie styles`` and ``reverie presets``: list the samples that come with Reverie."""
 
 from __future__ import annotations
 

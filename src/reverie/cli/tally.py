@@ -1,4 +1,4 @@
-"""What a user sees of a batch: one bar over all items, JSON lines, or only what failed and the end."""
+"""Report a batch to the user: one bar over all items, JSON lines, or only failures and the end."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SELDOM = 1.0  # seconds between lines of progress
 
 
 def tally(*, machine: bool, folder: Path) -> Tally:
-    """JSON lines if asked for, a bar on a terminal, silence until the end elsewhere."""
+    """Choose a tally: JSON lines if requested, a bar on a terminal, only failures and the end elsewhere."""
     kind = Lines if machine else Screen if sys.stderr.isatty() else Tally
     return kind(folder)
 
 
 class Tally:
-    """Says what failed and how it ended, and nothing before.
+    """Reporter of a batch that prints only failures and the end.
 
     Args:
         folder: of the batch.
@@ -39,27 +39,27 @@ class Tally:
         self._items = 0
 
     def planned(self, items: Sequence[Item]) -> None:
-        """The files that would be made."""
+        """Print the files that would be made."""
         for item in items:
             print(item.output)
 
     def began(self, items: Sequence[Item]) -> None:
-        """The batch begins."""
+        """Note the start of the batch."""
         self._items = len(items)
 
     def happened(self, progress: batch.Progress) -> None:
-        """Something happened: count it, and tell what failed for good."""
+        """Count an event, and print items that finally failed."""
         if progress.row is not None:
             self._statuses[progress.row.status] += 1
         if progress.row is not None and progress.row.error is not None:
             self.line(f"{progress.row.item.name} failed twice: {progress.row.error}")
 
     def line(self, words: str) -> None:
-        """A line on stderr."""
+        """Print a line on stderr."""
         print(f"reverie: {words}", file=sys.stderr)
 
     def ended(self, statuses: Mapping[str, int], *, stopped: bool) -> None:
-        """The last line."""
+        """Print the last line."""
         names = {"made": "made", "there": "there already", "failed": "failed"}
         words = [f"{statuses[status]} {name}" for status, name in names.items() if statuses.get(status)]
         more = ["stopped: the same command goes on"] if stopped else []
@@ -67,16 +67,16 @@ class Tally:
         print("  ".join([str(self._folder), ", ".join(words) or "nothing made", seconds, *more]))
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
 
     def left(self, done: float) -> float | None:
-        """Seconds to the end, if it goes on as it went."""
+        """Estimate the seconds to the end at the present speed."""
         spent = time.monotonic() - self._began
         return spent * (1 - done) / done if done > 0 else None
 
 
 class Screen(Tally):
-    """A bar on the terminal, gone in the end."""
+    """Reporter of a batch with a progress bar on the terminal, removed at the end."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -101,7 +101,7 @@ class Screen(Tally):
         self._bar.start()
 
     def happened(self, progress: batch.Progress) -> None:
-        """Move the bar: how many are made, which is being made, the time left."""
+        """Update the bar: number made, current item, time left."""
         super().happened(progress)
         failed = f", {self._statuses['failed']} failed" if self._statuses["failed"] else ""
         count = f"{sum(self._statuses.values())} of {self._items}{failed}"
@@ -109,7 +109,7 @@ class Screen(Tally):
         self._bar.update(self._task, completed=progress.done, count=count, **more)
 
     def line(self, words: str) -> None:
-        """A line above the bar."""
+        """Print a line above the bar."""
         self._console.print(f"reverie: {words}", markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
@@ -118,25 +118,25 @@ class Screen(Tally):
 
 
 class Lines(Tally):
-    """One JSON object a line on stdout, and nothing else."""
+    """Reporter of a batch that prints one JSON object per line on stdout, and nothing else."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._said = 0.0
 
     def planned(self, items: Sequence[Item]) -> None:
-        """``{"event": "item", "item": …, "output": …, "settings": …}`` for each."""
+        """Print ``{"event": "item", "item": …, "output": …, "settings": …}`` for each item."""
         for item in items:
             inputs = {name: list(files) for name, files in item.job.inputs.items()}
             self._emit("item", item=item.name, inputs=inputs, settings=item.job.settings, output=str(item.output))
 
     def began(self, items: Sequence[Item]) -> None:
-        """``{"event": "began", "items": …, "folder": …}``."""
+        """Print ``{"event": "began", "items": …, "folder": …}``."""
         super().began(items)
         self._emit("began", craft=items[0].job.craft, items=len(items), folder=str(self._folder))
 
     def happened(self, progress: batch.Progress) -> None:
-        """``{"event": "item", …}`` when one ends, ``retry``, and now and then ``{"event": "progress", …}``."""
+        """Print ``{"event": "item", …}`` when one ends, ``retry``, and now and then ``{"event": "progress", …}``."""
         done, left = round(progress.done, 6), self.left(progress.done)
         rest = {"done": done, "left_seconds": None if left is None else round(left, 1)}
         if progress.row is not None:
@@ -148,7 +148,7 @@ class Lines(Tally):
             self._emit("progress", **rest)
 
     def ended(self, statuses: Mapping[str, int], *, stopped: bool) -> None:
-        """``{"event": "ended", "made": …, "there": …, "failed": …}``; "stopped" after a signal."""
+        """Print ``{"event": "ended", "made": …, "there": …, "failed": …}``; "stopped" after a signal."""
         counts = {status: statuses.get(status, 0) for status in ("made", "there", "failed")}
         seconds = round(time.monotonic() - self._began, 3)
         self._emit("stopped" if stopped else "ended", folder=str(self._folder), seconds=seconds, **counts)

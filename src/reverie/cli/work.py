@@ -1,4 +1,4 @@
-"""A job carried out for a user: its events shown, Ctrl-C heard, the guardian told."""
+"""Execute a job for a user: show its events, handle Ctrl-C, inform the guardian."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from reverie.cli import guardian
 from reverie.cli.codes import DIFFERENT, DONE, REFUSED
-from reverie.cli.interrupt import Wish, listening
+from reverie.cli.interrupt import StopRequest, listening
 from reverie.cli.progress import Reporter, reporter
 from reverie.errors import PictureError
 from reverie.jobs.events import Began, Ended, Event, Noted
-from reverie.jobs.folder import way_on
+from reverie.jobs.folder import resume_line
 from reverie.jobs.job import Job
 from reverie.jobs.machines import Machines
 from reverie.jobs.perform import perform, resume
@@ -21,13 +21,13 @@ _ONE_OF_MANY = guardian.RestartPlan(
     f"{guardian.KILLED}; smaller tiles by --tile take less, and 'reverie batch' sees to that by itself."
 )
 Cluster = tuple[str | None, int | None]
-"""Its address, and how many workers."""
+"""Address and number of workers."""
 
 
 def carry_out(
     job: Job, *, cluster: Cluster = (None, None), json: bool = False, dry_run: bool = False, many: bool = False
 ) -> int:
-    """Do a job; return the exit code.
+    """Execute a job; return the exit code.
 
     Args:
         job: what.
@@ -38,11 +38,11 @@ def carry_out(
     Raises:
         ReverieError: anything refused; an older output is as it was.
     """
-    with contextlib.closing(Machines(*cluster)) as machines, listening() as wish:
-        events = perform(job, machines, stop=wish.wanted, dry_run=dry_run)
+    with contextlib.closing(Machines(*cluster)) as machines, listening() as request:
+        events = perform(job, machines, stop=request.made, dry_run=dry_run)
         with contextlib.closing(reporter(machine=json)) as screen:
             try:
-                return _shown(events, screen, wish, again=None if many else _again(cluster, json=json))
+                return _shown(events, screen, request, again=None if many else _again(cluster, json=json))
             except PictureError as error:
                 if not many:
                     raise
@@ -51,7 +51,7 @@ def carry_out(
 
 
 def carry_out_each(jobs: Sequence[Job], *, cluster: Cluster = (None, None), json: bool, dry_run: bool) -> int:
-    """Do some jobs one after another; return the exit code.
+    """Execute jobs one after another; return the exit code.
 
     Of many, one that cannot be done is named and the others go on; a signal stops all.
 
@@ -73,7 +73,7 @@ def carry_out_each(jobs: Sequence[Job], *, cluster: Cluster = (None, None), json
 def go_on(
     folder: Path, output: Path | None, *, tile: int | None, cluster: Cluster = (None, None), json: bool = False
 ) -> int:
-    """Go on with the run kept in a folder; return the exit code.
+    """Resume the run kept in a folder; return the exit code.
 
     Args:
         folder: of the run.
@@ -83,17 +83,17 @@ def go_on(
     Raises:
         ReverieError: no run, a damaged one, or another process works on it.
     """
-    with contextlib.closing(Machines(*cluster)) as machines, listening() as wish:
-        events = resume(folder, output, machines=machines, tile=tile, stop=wish.wanted)
+    with contextlib.closing(Machines(*cluster)) as machines, listening() as request:
+        events = resume(folder, output, machines=machines, tile=tile, stop=request.made)
         with contextlib.closing(reporter(machine=json)) as screen:
-            return _shown(events, screen, wish, again=_again(cluster, json=json))
+            return _shown(events, screen, request, again=_again(cluster, json=json))
 
 
-def _shown(events: Iterator[Event], screen: Reporter, wish: Wish, *, again: tuple[str, ...] | None) -> int:
-    """Show every event; the exit code.
+def _shown(events: Iterator[Event], screen: Reporter, request: StopRequest, *, again: tuple[str, ...] | None) -> int:
+    """Show every event; return the exit code.
 
     Args:
-        events, screen, wish: what happens, who is shown it, and who may stop it.
+        events, screen, request: what happens, who is shown it, and who may stop it.
         again: words with which a kept run goes on; None where the job is one of many.
     """
     code = DONE
@@ -103,26 +103,26 @@ def _shown(events: Iterator[Event], screen: Reporter, wish: Wish, *, again: tupl
                 guardian.on_killed(_ONE_OF_MANY if again is None else _plan_for_restart(event, again))
             if isinstance(event, Ended):
                 guardian.on_killed(None)
-                code = wish.code if event.stopped else DIFFERENT if event.same is False else DONE
+                code = request.code if event.stopped else DIFFERENT if event.same is False else DONE
             screen.show(event)
     return code
 
 
 def _plan_for_restart(began: Began, again: tuple[str, ...]) -> guardian.RestartPlan:
-    """What the guardian does when the system kills this process."""
+    """Build the guardian's plan for when the system kills this process."""
     if began.kept is None:
-        return guardian.again_in(began.smaller)
+        return guardian.restart_in_tiles(began.smaller)
     if began.smaller is None:
         return guardian.RestartPlan(
             f"{guardian.KILLED}, though it cannot be cut smaller; free some memory or lower --size."
-            f" '{way_on(began.kept)}' goes on with it."
+            f" '{resume_line(began.kept)}' goes on with it."
         )
     words = ("resume", str(began.kept.absolute()), "--tile", str(began.smaller), *again)
     return guardian.RestartPlan(f"{guardian.KILLED}; going on in tiles of {began.smaller} px.", words)
 
 
 def _again(cluster: Cluster, *, json: bool) -> tuple[str, ...]:
-    """The words that ask the same of ``reverie resume``."""
+    """Build the same options for ``reverie resume``."""
     flags = zip(("--cluster", "--workers"), cluster, strict=True)
     given = [word for flag, value in flags if value is not None for word in (flag, str(value))]
     return (*given, *(["--json"] if json else []))

@@ -1,4 +1,4 @@
-"""What a craft is: its declaration (`craft`), the fragments of its settings (`settings`), the list of all (`registry`).
+"""Crafts: their declaration (`craft`), reusable groups of settings (`settings`) and the list of them all (`registry`).
 
 Help appears at once: the list needs neither PyTorch nor pydantic, and the declaration no PyTorch.
 """

@@ -1,4 +1,4 @@
-"""Reading the annotations of a craft's parameters, of which some exist for type checkers alone."""
+"""Read the annotations of a craft's parameters, some of which exist for type checkers only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Union
 
 
 class Names(dict[str, Any]):
-    """The names that an annotation may use; one that exists for type checkers alone stands for anything."""
+    """Namespace for evaluating annotations; a name known only to type checkers resolves to a placeholder."""
 
     def __init__(self, known: Mapping[str, Any]) -> None:
         super().__init__(known)
@@ -20,14 +20,14 @@ class Names(dict[str, Any]):
 
 
 class _Anything:
-    """Stands for a type that is not loaded."""
+    """Placeholder for a type that is not loaded."""
 
     def __class_getitem__(cls, _: Any) -> type[_Anything]:
         return cls
 
 
 def metadata(annotation: Any) -> Iterator[Any]:
-    """What ``Annotated`` says, wherever it stands in a type."""
+    """Yield the metadata of every ``Annotated`` nested in a type."""
     yield from getattr(annotation, "__metadata__", ())
     for part in typing.get_args(annotation):
         if typing.get_origin(part) is not None or hasattr(part, "__metadata__"):
@@ -35,7 +35,7 @@ def metadata(annotation: Any) -> Iterator[Any]:
 
 
 def is_many(annotation: Any, marked: type) -> bool:
-    """Whether a type is a sequence of what an instance of a class marks."""
+    """True if a type is a sequence whose items are annotated with an instance of `marked`."""
     kept = getattr(annotation, "__origin__", None) if hasattr(annotation, "__metadata__") else annotation
     if typing.get_origin(kept) is Sequence:
         return any(isinstance(each, marked) for each in metadata(kept))

@@ -1,4 +1,4 @@
-"""A craft, declared once: the files it takes, its settings, what it makes, and the function that does it.
+"""Declare a craft once: its input files, its settings, its output, and the function that does the work.
 
 Commands, batches, records, presets and forms are derived from the declaration.
 """
@@ -31,7 +31,7 @@ SETTINGS = "settings"
 
 @dataclass(frozen=True)
 class Input:
-    """A file, or several, that a craft takes.
+    """An input of a craft: one file or several.
 
     Attributes:
         name: of the parameter, e.g. "photo".
@@ -49,13 +49,13 @@ class Input:
 
     @property
     def flag(self) -> str:
-        """Its option: ``--avoid-like``."""
+        """Its command-line option: ``--avoid-like``."""
         return f"--{self.name.replace('_', '-')}"
 
 
 @dataclass(frozen=True, eq=False)
 class Craft(Generic[P, R]):
-    """A craft; calling it works on tensors, as a library does.
+    """A craft; calling it works on tensors, as in a library.
 
     Attributes:
         name: what a user types, e.g. "dream" or "train style".
@@ -83,7 +83,7 @@ class Craft(Generic[P, R]):
     label: Callable[[Any], str] | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Do it: the steps of a run one by one, or at once what it makes."""
+        """Run the craft: an iterator over its steps, or its result where there is only one pass."""
         from reverie.engine.runs import outcome
 
         made: R = outcome(self.function(*args, **kwargs), self._settings_in(args, kwargs))
@@ -94,7 +94,7 @@ class Craft(Generic[P, R]):
 
     @cached_property
     def settings(self) -> type[Settings]:
-        """The model of its settings."""
+        """The pydantic model of its settings."""
         kind = self._annotations.get(SETTINGS)
         if not (inspect.isclass(kind) and issubclass(kind, Settings)):
             raise TypeError(f"the craft '{self.name}' takes a parameter 'settings' of a class made from rv.Settings")
@@ -102,12 +102,12 @@ class Craft(Generic[P, R]):
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
-        """The files it takes, the main one first."""
+        """Its input files, the main one first."""
         return tuple(each for each in self._files if each.kind is not ALPHA)
 
     @cached_property
     def alphas(self) -> Mapping[str, str]:
-        """By the parameter that takes an alpha, the input that it belongs to."""
+        """Map each alpha parameter to the input it belongs to."""
         return {each.name: each.name.removesuffix("_alpha") for each in self._files if each.kind is ALPHA}
 
     @cached_property
@@ -118,27 +118,27 @@ class Craft(Generic[P, R]):
 
     @property
     def stepwise(self) -> bool:
-        """Whether it improves one picture step by step, so that there are pictures and losses on the way."""
+        """True if it improves one picture step by step, so that there are intermediate pictures and losses."""
         return self.returns == "Synthesis"
 
     @property
     def long(self) -> bool:
-        """Whether it may take long, so that it is kept and can go on."""
+        """True if it may take long, so that its runs are kept and can be resumed."""
         return self.returns not in ("OnePass", "Tensor", "Task")
 
     @property
     def planned(self) -> bool:
-        """Whether how it will be done can be said beforehand."""
+        """True if its runs can be planned in advance."""
         return self.makes is not Report
 
     @property
     def main(self) -> Input | None:
-        """The input that it works on; None where it takes no file."""
+        """The input it works on; None if it takes no file."""
         return next(iter(self.inputs), None)
 
     @cached_property
     def by_place(self) -> tuple[Input, ...]:
-        """The inputs that a command takes by their place: those it needs, and the first of which it takes one."""
+        """Inputs that are positional arguments on the command line: the required ones and the first of `either`."""
         brought = any(each.kind is RESULT for each in self.inputs)  # with it comes what it was made from
         first = self.either[:1]
         return tuple(
@@ -148,11 +148,11 @@ class Craft(Generic[P, R]):
         )
 
     def typed(self, each: Input) -> str:
-        """How a user gives an input: ``PAINTING`` by its place, ``--mask`` as an option."""
+        """Return an input as typed by a user: ``PAINTING`` if positional, ``--mask`` if an option."""
         return each.name.upper() if each in self.by_place else each.flag
 
     def input(self, name: str) -> Input:
-        """One input by its name.
+        """Look up an input by name.
 
         Raises:
             RecipeError: it takes none of that name.
@@ -185,7 +185,7 @@ class Craft(Generic[P, R]):
             raise RecipeError(f"{self.name} takes a {known}; give one of the two.")
 
     def checked(self, values: Mapping[str, object]) -> Settings:
-        """Settings from plain values, by the names users know.
+        """Validate plain values, by the names users know, as settings.
 
         Raises:
             RecipeError: one line on the first that is wrong.
@@ -193,7 +193,7 @@ class Craft(Generic[P, R]):
         return checked(self.settings, dict(values))
 
     def make(self, values: Mapping[str, Any], settings: Settings) -> Run:
-        """What runs, from loaded inputs and settings.
+        """Build the run from loaded inputs and settings.
 
         Args:
             values: tensors, networks or files by parameter; a list where it takes several.
@@ -224,7 +224,7 @@ class Craft(Generic[P, R]):
 
     @cached_property
     def _annotations(self) -> dict[str, Any]:
-        """The parameters' types; names that only type checkers know stand for anything."""
+        """The parameters' types; names known only to type checkers become placeholders."""
         namespace = Names(getattr(self.function, "__globals__", {}))
         wanted = {p.name: p.annotation for p in self._parameters}
 
@@ -234,7 +234,7 @@ class Craft(Generic[P, R]):
         return typing.get_type_hints(described, {}, namespace, include_extras=True)
 
     def _input(self, parameter: inspect.Parameter) -> Input | None:
-        """The file that a parameter takes; None where it takes none, and only programs give it."""
+        """The input that a parameter declares; None if it takes no file and only programs pass it."""
         annotation = self._annotations.get(parameter.name)
         found = list(metadata(annotation))
         kinds = [each for each in found if isinstance(each, Kind)]
@@ -249,7 +249,7 @@ class Craft(Generic[P, R]):
 
 
 class _Declaration(Protocol):
-    """What `craft` returns: it takes the function."""
+    """Type of the decorator that `craft` returns."""
 
     @overload
     def __call__(self, function: Callable[P, Synthesis], /) -> Craft[P, Iterator[Iterate]]: ...
@@ -265,7 +265,7 @@ class Steps(Protocol[T]):
     """A run whose steps are of some type, such as a training."""
 
     def steps(self, plan: Any, *, executor: Any = None, state: Any = None) -> Iterator[T]:
-        """The steps, from the beginning or from a state."""
+        """Yield the steps, from the beginning or from a saved state."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The kinds of files that crafts take, as types of their parameters, and the kinds of what they make."""
+"""Kinds of input files, as types of a craft's parameters, and kinds of outputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kind:
-    """What a file is to a craft.
+    """Role of an input file.
 
     Attributes:
         name: one word.
@@ -47,7 +47,7 @@ PLACE = Kind("place", "a file or a folder, as it lies", metavar="FILE|DIR", by_p
 ALPHA = Kind("alpha", "of another input, where it has one")
 
 Many = Sequence
-"""Several of a kind: ``Many[Painting]``."""
+"""Several files of one kind: ``Many[Painting]``."""
 Photo = Annotated["Tensor", PHOTO]
 """A picture, (1, 3, H, W) sRGB in [0, 1], its transparent parts filled."""
 Painting = Annotated["Tensor", PAINTING]
@@ -72,7 +72,7 @@ Alpha = Annotated["Tensor", ALPHA]
 
 @dataclass(frozen=True)
 class Output:
-    """What a craft makes.
+    """Kind of output that a craft makes.
 
     Attributes:
         name: one word.

@@ -1,8 +1,9 @@
-"""Every craft there is: ours, found by their files, and those that plugins add through entry points."""
+"""Registry of crafts: built-in ones, found by scanning their files, and those that plugins add by entry points."""
 
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,12 +22,15 @@ PLUGINS = "reverie.crafts"
 """The group of entry points by which a package adds crafts."""
 ROOMS = ("recipes", "export")
 """The rooms in which our own are declared, a file each."""
+COMMANDS = ("batch", "replay", "resume", "networks", "styles", "presets")
+"""Commands that are no crafts; a plugin cannot take their names."""
 _HOME = Path(__file__).parents[1]
+_WORD = re.compile(r"[^\W_][\w-]*")
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A craft that is not loaded yet.
+    """Name and summary of a craft that is not loaded yet.
 
     Attributes:
         name, summary: of the craft.
@@ -40,19 +44,23 @@ class Listing:
 
 @cache
 def listings() -> Mapping[str, Listing]:
-    """Every craft by name, read from the files' text: none is loaded."""
+    """Return every craft by name, parsed from the source text without loading any."""
     found = {each.name: each for each in _ours()}
+    taken = {*COMMANDS, *(name.split()[0] for name in found)}
     for each in _plugins():
-        if each.name in found:
-            _warn(each.name, "there is a craft of that name already")
+        if not _WORD.fullmatch(each.name):
+            leave_out(each.name, "its name is no word of letters, digits and hyphens")
+        elif each.name in taken:
+            leave_out(each.name, "there is a command of that name already")
         else:
             found[each.name] = each
+            taken.add(each.name)
     return found
 
 
 @cache
 def find(name: str) -> Craft[..., Any]:
-    """The craft of that name.
+    """Load the craft of that name.
 
     Raises:
         RecipeError: there is none, or its plugin cannot be loaded.
@@ -68,26 +76,30 @@ def find(name: str) -> Craft[..., Any]:
 
     try:
         craft = known[name].load()
-        if isinstance(craft, Craft) and craft.settings and craft.inputs is not None:  # whose declarations are sound
-            return craft
-    except (Exception, SystemExit) as error:  # a stranger's code
+        sound = isinstance(craft, Craft) and craft.settings and craft.inputs is not None
+    except (Exception, SystemExit) as error:  # third-party code
         raise RecipeError(f"the plugin of '{name}' cannot be loaded: {type(error).__name__}: {error}") from error
-    raise RecipeError(f"the plugin of '{name}' gives no craft, but {type(craft).__name__}; declare it by rv.craft.")
+    if not sound:
+        raise RecipeError(f"the plugin of '{name}' gives no craft, but {type(craft).__name__}; declare it by rv.craft.")
+    if craft.name != name:  # by which jobs and records would not find it
+        raise RecipeError(f"the plugin of '{name}' gives the craft '{craft.name}'; name its entry point alike.")
+    found: Craft[..., Any] = craft
+    return found
 
 
 def crafts() -> Mapping[str, Craft[..., Any]]:
-    """Every craft by name, loaded; a broken plugin costs a warning."""
+    """Load every craft, by name; a broken plugin only raises a warning."""
     found = {}
     for name in listings():
         try:
             found[name] = find(name)
         except RecipeError as error:
-            _warn(name, str(error))
+            leave_out(name, str(error))
     return found
 
 
 def _ours() -> Iterator[Listing]:
-    """The crafts declared in our own files."""
+    """Yield the crafts declared in our own files."""
     for path in (path for room in ROOMS for path in sorted((_HOME / room).glob("*.py"))):
         text = path.read_text(encoding="utf8")
         if "@craft(" in text:
@@ -101,22 +113,22 @@ def _loader(module: str, function: str) -> Callable[[], Any]:
 
 
 def _plugins() -> Iterator[Listing]:
-    """The crafts of installed packages; one whose text cannot be read costs a warning."""
+    """Yield the crafts of installed packages; one whose source cannot be read only raises a warning."""
     for entry in metadata.entry_points(group=PLUGINS):
         name = entry.name.replace("_", "-")
         try:
             said = {n: s for f, n, s in _declared(_text_of(entry.module)) if f == entry.attr}
         except RecipeError as error:
-            _warn(name, str(error))
+            leave_out(name, str(error))
             continue
-        except (Exception, SystemExit) as error:  # a stranger's code
-            _warn(name, f"{type(error).__name__}: {error}")
+        except (Exception, SystemExit) as error:  # third-party code
+            leave_out(name, f"{type(error).__name__}: {error}")
             continue
         yield Listing(name, next(iter(said.values()), f"a craft of {entry.module}"), entry.load)
 
 
 def _text_of(module: str) -> str:
-    """The text of a module, which is not loaded.
+    """Read the source text of a module without loading it.
 
     Raises:
         RecipeError: there is no such file.
@@ -128,7 +140,7 @@ def _text_of(module: str) -> str:
 
 
 def _declared(text: str) -> Iterator[tuple[str, str, str]]:
-    """The crafts in a file's text: the function, the craft's name and its summary."""
+    """Parse the crafts declared in a source text: function, name and summary of each."""
     for node in ast.parse(text).body:
         if not isinstance(node, ast.FunctionDef):
             continue
@@ -139,5 +151,6 @@ def _declared(text: str) -> Iterator[tuple[str, str, str]]:
                 yield node.name, str(said.get("name") or node.name.replace("_", "-")), str(summary)
 
 
-def _warn(name: str, reason: str) -> None:
+def leave_out(name: str, reason: str) -> None:
+    """Warn that the plugin of a craft is left out, and why."""
     warnings.warn(f"the plugin of '{name}' is left out: {' '.join(reason.split())[:300]}", PluginWarning, stacklevel=2)

@@ -1,4 +1,4 @@
-"""Settings in fragments, from which a craft puts its own together; nothing heavy is loaded for them."""
+"""Reusable groups of settings that crafts inherit from; importing them loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 Quality = Literal["draft", "normal", "fine"]
 QUALITY: Mapping[Quality, float] = MappingProxyType({"draft": 0.4, "normal": 1.0, "fine": 2.5})
-"""Steps, as multiples of the usual number."""
+"""Multipliers of the usual number of steps."""
 MOST_SEEDS = 2**63 - 1
-"""Generators take twice as large ones; the frames of a sequence count on from theirs."""
+"""Largest seed; generators allow twice as much, since each frame of a sequence adds 1 to it."""
 
 S = TypeVar("S", bound=BaseModel)
 
 
 @dataclass(frozen=True)
 class Panel:
-    """The heading under which a setting stands in help and forms; without one it is among the finer settings."""
+    """Heading of a group of settings in help and forms; settings without one are listed as finer settings."""
 
     title: str
 
 
 DIAL, MACHINE = Panel("Dials"), Panel("Machine")
-"""What is shown first, and what changes no more than rounding."""
+"""Settings shown first, and settings that change no more than rounding."""
 
 
 def _readable(amount: str | None) -> str | None:
@@ -45,7 +45,7 @@ def _readable(amount: str | None) -> str | None:
 
 
 def listed(value: Any) -> Any:
-    """One value as a list of one, a text as what its commas part."""
+    """Turn a single value into a tuple, and split a text at its commas."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     if isinstance(value, int | float):
@@ -60,21 +60,21 @@ _WHOSE = "whose colours: painting, photo, mean or histogram (the photo's range),
 
 
 class Settings(BaseModel):
-    """Settings of a craft: frozen, complete, and refused where they make no sense."""
+    """Base class of a craft's settings: frozen, complete and validated."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, populate_by_name=True)
 
 
 class SeedSettings(Settings):
-    """Where there is randomness."""
+    """Settings of crafts that use randomness."""
 
     seed: Annotated[int, DIAL] = Field(
-        default=0, ge=0, le=MOST_SEEDS, description="of all randomness: same seed, same picture"
+        default=0, ge=0, le=MOST_SEEDS, description="seed of all randomness: same seed, same picture"
     )
 
 
 class RunSettings(SeedSettings):
-    """Of what reads the features of a network."""
+    """Settings of crafts that read a network's features."""
 
     network: str = Field(
         default="dreamnet", description="network whose features are used; 'reverie networks' lists them"
@@ -85,7 +85,7 @@ class RunSettings(SeedSettings):
 
 
 class TileSettings(Settings):
-    """Of what works in tiles, where the whole does not fit into memory."""
+    """Settings of crafts that work in tiles where the whole does not fit into memory."""
 
     memory: Annotated[Memory, MACHINE] = Field(
         default=None,
@@ -99,13 +99,13 @@ class TileSettings(Settings):
 
 
 class UpscaleFragment(Settings):
-    """Of pictures that may be enlarged in the end."""
+    """Settings of crafts whose result may be enlarged at the end."""
 
     upscale: int = Field(default=1, ge=1, le=4, description="enlarge the finished picture so many times")
 
 
 class ColourSettings(Settings):
-    """Whose colours a picture gets."""
+    """Settings of crafts that transfer colours."""
 
     colour: Annotated[ColourMode, Panel("Colour")] = Field(default="painting", alias="color", description=_WHOSE)
     colour_amount: Annotated[float, Panel("Colour")] = Field(
@@ -114,13 +114,13 @@ class ColourSettings(Settings):
 
 
 def longer_side(settings: BaseModel, *, enlarged: bool = True) -> int | None:
-    """Pixels of the picture's longer side, where the settings say it: as it is finished, or before it is enlarged."""
+    """Longer side in pixels, if the settings give it, of the finished picture or of that before enlarging."""
     size: int | None = getattr(settings, "size", None)
     return size and size * (int(getattr(settings, "upscale", 1)) if enlarged else 1)
 
 
 def checked(kind: type[S], values: dict[str, object]) -> S:
-    """Settings from plain values.
+    """Validate plain values as settings.
 
     Raises:
         RecipeError: one line naming the first value that is wrong, and what it may be.
@@ -139,7 +139,7 @@ def checked(kind: type[S], values: dict[str, object]) -> S:
 
 
 def validated(kind: type[S], values: object, what: str) -> S:
-    """A model from a stranger's plain values, told in our words where it cannot be.
+    """Validate untrusted plain values as a model, with errors in our own words.
 
     Args:
         kind: the model.
@@ -159,6 +159,6 @@ def validated(kind: type[S], values: object, what: str) -> S:
 
 
 def even(size: tuple[int, int], network: Network) -> tuple[int, int]:
-    """The size in whole strides of the network, so that what rolls round an edge meets the same phase."""
+    """Round a size to whole strides of the network, so that features wrapped round an edge keep their phase."""
     step = max(map(network.stride, network.layers))
     return max(1, round(size[0] / step)) * step, max(1, round(size[1] / step)) * step

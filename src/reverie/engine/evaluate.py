@@ -9,12 +9,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from reverie.engine.executors import Executor, WholeExecutor
+from reverie.engine.executors import Executor, WholeExecutor, layers_of
+from reverie.engine.tiles import TiledExecutor
 from reverie.errors import Diverged, RecipeError
 from reverie.networks import Network
 from reverie.networks.aligned import aligned
-from reverie.objectives import Bound, Objective, Statistic
+from reverie.objectives import PICTURE, Bound, Objective, Statistic
 from reverie.pictures import check_picture, size_of
+
+LOOKED_AT = 512  # pixels; the side of the tiles in which references that are larger than the picture are looked at
 
 
 class Evaluation(NamedTuple):
@@ -43,9 +46,19 @@ def differentiating() -> Iterator[None]:
 
 
 def bind(objective: Objective, network: Network, size: tuple[int, int], executor: Executor) -> Bound:
-    """Compute an objective's targets for pictures of one size."""
+    """Compute an objective's targets for pictures of one size.
+
+    A reference much larger than these is looked at in tiles, so that it takes no more memory than they do.
+    """
+
+    def measure(x: Tensor, wanted: tuple[Statistic, ...]) -> tuple[Tensor, ...]:
+        larger = size_of(x)[0] * size_of(x)[1] > max(LOOKED_AT**2, size[0] * size[1])
+        local = all(network.blueprint.is_local(layer) for layer in layers_of(wanted) if layer != PICTURE)
+        cut = larger and local and isinstance(executor, WholeExecutor)
+        return (TiledExecutor(LOOKED_AT) if cut else executor).measure(network, x, wanted)
+
     with torch.no_grad():
-        return objective.bind(network, size, lambda x, wanted: executor.measure(network, x, wanted))
+        return objective.bind(network, size, measure)
 
 
 def evaluate(

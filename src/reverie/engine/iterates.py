@@ -116,7 +116,7 @@ class Iterate:
 
     def __str__(self) -> str:
         terms = "  ".join(f"{name} {v:.3g}" for name, v in self.losses.items())
-        where = f"stage {self.stage}/{self.stages}  {self.size[0]}x{self.size[1]}  {self.step}/{self.steps}"
+        where = f"stage {self.stage}/{self.stages}  {self.size[1]}x{self.size[0]}  {self.step}/{self.steps}"
         return f"{where}  loss {self.total:.4g}  {terms}"
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 from torch import Tensor
 
+from reverie.engine.evaluate import LOOKED_AT
 from reverie.engine.grids import Grid, grid_for
 from reverie.engine.memory import resident
 from reverie.engine.pieces import Piece, grids, pieces, work
@@ -14,6 +16,7 @@ from reverie.engine.synthesize import Synthesis
 from reverie.engine.tiles import TWICE, TiledExecutor
 from reverie.networks.ops import Conv
 from reverie.objectives import PICTURE, Bound
+from reverie.objectives.terms_dream import Guide
 from reverie.objectives.terms_style import FromPaintings
 from reverie.pictures import size_of
 
@@ -68,11 +71,14 @@ class Cut:
 
     @cached_property
     def binding(self) -> int:
-        """Bytes while the largest painting is resized and measured, by tiles of the same side."""
-        area = _largest_painting(self.what, self.size)
-        seen = area if self.whole else min(area, max(grid.seen[0] for _, grid in self._parts))
+        """Bytes while the largest painting is resized, and it or a larger guide is measured."""
+        painting = _largest_painting(self.what, self.size)
+        area = max(painting, _largest_guide(self.what))
+        most = max(self.pixels, (LOOKED_AT + 2 * max(grid.halo for _, grid in self._parts)) ** 2)
+        seen = min(area, most if self.whole else max(grid.seen[0] for _, grid in self._parts))
         maps = SLACK * seen * max(_forward_bytes(piece) for piece, _ in self._parts)
-        return int(self._lasts + 2 * PIXEL * area + maps)
+        kept = SCRAPS if self.whole and seen < area else 0  # it is looked at in tiles
+        return int(self._lasts + 2 * PIXEL * painting + maps + kept)
 
     @cached_property
     def stepping(self) -> int:
@@ -162,7 +168,16 @@ def _forward_bytes(piece: Piece) -> float:
     return network.dtype.itemsize * (kept + 2 * max(piece.density.values(), default=0)) + PIXEL
 
 
+def _terms(what: Synthesis) -> Iterator[object]:
+    """The terms of all scales."""
+    return (term for stage in what.stages for _, term in (stage.objective or what.objective).parts)
+
+
 def _largest_painting(what: Synthesis, size: Size) -> int:
     """Pixels of the largest painting that is measured, at its scale for a picture of this size; 0 without any."""
-    terms = (term for stage in what.stages for _, term in (stage.objective or what.objective).parts)
-    return max((term.source.largest(size) for term in terms if isinstance(term, FromPaintings)), default=0)
+    return max((term.source.largest(size) for term in _terms(what) if isinstance(term, FromPaintings)), default=0)
+
+
+def _largest_guide(what: Synthesis) -> int:
+    """Pixels of the largest guide, which is looked at as it is; 0 without any."""
+    return max((term.like.shape[2] * term.like.shape[3] for term in _terms(what) if isinstance(term, Guide)), default=0)

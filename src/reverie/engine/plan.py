@@ -57,13 +57,13 @@ class Plan:
 
     def __str__(self) -> str:
         cut = f"in tiles of {self.tile} px" if self.tile else "whole"
-        cut += "" if self.result == self.size else f", enlarged to {self.result[0]}x{self.result[1]}"
+        cut += "" if self.result == self.size else f", enlarged to {self.result[1]}x{self.result[0]}"
         disk = f", {readable(self.disk)} of disk" if self.disk else ""
         allowed = f" ({readable(self.limit)} allowed)" if self.limit < BOUNDLESS else ""
         pace = f"; {self.step_seconds:.2g} s a step at full size" if self.step_seconds else ""
         length = f"{',' if pace else ';'} about {_clock(self.seconds)} in all" if self.seconds else ""
         needs = f"{readable(self.peak)} of memory at most{allowed}{disk}"
-        return f"{self.size[0]}x{self.size[1]} {cut}: {needs}{pace}{length}"
+        return f"{self.size[1]}x{self.size[0]} {cut}: {needs}{pace}{length}"
 
 
 def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None, held: int = 0) -> Plan:

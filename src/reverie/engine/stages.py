@@ -30,7 +30,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         if min(self.size) < 1:
-            raise RecipeError(f"a stage is at least 1 pixel each way; got {self.size[0]}x{self.size[1]}.")
+            raise RecipeError(f"a stage is at least 1 pixel each way; got {self.size[1]}x{self.size[0]}.")
         if self.steps < 0:
             raise RecipeError(f"a stage has 0 or more steps; got {self.steps}.")
         if not 0 < self.rate < math.inf:
@@ -74,5 +74,5 @@ def pyramid(
 
 def _scaled(size: Size, factor: float) -> Size:
     if min(size) < 1:
-        raise RecipeError(f"a picture is at least 1 pixel each way; got {size[0]}x{size[1]}.")
+        raise RecipeError(f"a picture is at least 1 pixel each way; got {size[1]}x{size[0]}.")
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))

@@ -10,14 +10,14 @@ from __future__ import annotations
 from reverie.export.onnxfile import Exported, Parity, export_onnx
 from reverie.export.page import export_page
 from reverie.export.quantise import Quantised
-from reverie.export.subjects import Subject, subject_of
+from reverie.export.specs import ExportSpec, spec_of
 
 __all__ = [
+    "ExportSpec",
     "Exported",
     "Parity",
     "Quantised",
-    "Subject",
     "export_onnx",
     "export_page",
-    "subject_of",
+    "spec_of",
 ]

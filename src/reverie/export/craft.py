@@ -1,4 +1,4 @@
-"""A network taken along: as an ONNX file, or as a page that any browser runs."""
+"""Export a network as an ONNX file, or as a web page that any browser runs."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from reverie.errors import RecipeError
 from reverie.export.onnxfile import Exported, export_onnx
 from reverie.export.page import export_page
 from reverie.export.quantise import Quantised
-from reverie.export.subjects import SIDE
+from reverie.export.specs import SIDE
 
 FILE = ".onnx"
 
 
 class ExportSettings(Settings):
-    """What to take along."""
+    """Settings of an export."""
 
     factor: Annotated[int | None, DIAL] = Field(
-        default=None, ge=2, le=4, description="times larger, 2, 3 or 4; of superres (2)"
+        default=None, ge=2, le=4, description="factor 2, 3 or 4; for superres (2)"
     )
     size: Annotated[int | None, DIAL] = Field(
         default=None,
@@ -34,7 +34,7 @@ class ExportSettings(Settings):
         le=100_000,
         description=f"side of the square photo that the kept painting's strokes suit ({SIDE})",
     )
-    layers: Annotated[Words, DIAL] = Field(default=(), description="maps to give out; of dreamnet and its like")
+    layers: Annotated[Words, DIAL] = Field(default=(), description="layers to output; for networks such as dreamnet")
     int8: Annotated[bool, DIAL] = Field(
         default=False, description="convolutions in 8 bits: smaller, on many machines faster"
     )
@@ -45,11 +45,11 @@ def export(
     network: Annotated[Word, "superres, superres-sharp, instant, a network such as dreamnet, or a custom style"],
     settings: ExportSettings = ExportSettings(),  # noqa: B008  # frozen
     *,
-    painting: Annotated[Painting | None, "keep this one inside instant"] = None,
+    painting: Annotated[Painting | None, "store this one inside instant"] = None,
     calibrate: Annotated[Place | None, "photos to find the ranges of 8 bits by; default: the sample styles"] = None,
     runtime: Annotated[Place | None, "onnxruntime-web as .tgz or unpacked, where npm has no internet"] = None,
 ) -> Task:
-    """Take a network along: as an .onnx file, or into a folder as a page that any browser runs.
+    """Export a network as an .onnx file, or into a folder as a page that any browser runs.
 
     The file is run in ONNX Runtime and compared with Python before it is kept.
 
@@ -67,22 +67,22 @@ def export(
                 raise RecipeError("--runtime is for a page; name its folder with -o, or leave it out.")
             how = settings.model_dump()
             made = export_onnx(network, output, painting=painting, calibrate=calibrate, **how)
-            return list(_said(made, str(made.path)))
+            return list(_summary(made, str(made.path)))
         for name, value in {"painting": painting, "size": settings.size, "layers": settings.layers or None}.items():
             if value is not None:
                 raise RecipeError(f"--{name} is for an .onnx file; a page asks for paintings and sizes itself.")
         page = export_page(
             network, output, factor=settings.factor, int8=settings.int8, calibrate=calibrate, runtime=runtime
         )
-        said = [line for each in page.networks for line in _said(each, f"{page.folder}/model/{each.path.name}")]
+        said = [line for each in page.networks for line in _summary(each, f"{page.folder}/model/{each.path.name}")]
         show = f"  show it: python -m http.server --directory {shlex.quote(str(page.folder))}"
         return [*said, f"{page.folder}  {page.bytes / 1e6:.1f} MB", show]
 
     return Task(write)
 
 
-def _said(made: Exported, path: str) -> Iterator[str]:
-    """What was written, and how near it is to Python."""
+def _summary(made: Exported, path: str) -> Iterator[str]:
+    """Yield lines on what was written, and how closely it matches Python."""
     for photo, reason in made.left_out.items():
         yield f"  '{photo}' is left out: {reason:.150}"
     yield f"{path}  {made.bytes / 1000:.0f} kB"
@@ -94,11 +94,11 @@ def _said(made: Exported, path: str) -> Iterator[str]:
         height, width = each.size
         yield f"  against Python at {width}x{height}: at most {each.most:.2g}, mean {each.mean:.2g} {unit}"
     if made.quantised is not None:
-        yield from _compared(made.quantised, pictures=made.pictures)
+        yield from _comparison(made.quantised, pictures=made.pictures)
 
 
-def _compared(found: Quantised, *, pictures: bool) -> Iterator[str]:
-    """Float and int8 side by side."""
+def _comparison(found: Quantised, *, pictures: bool) -> Iterator[str]:
+    """Yield lines that compare float and int8."""
     height, width = found.size
     yield f"  {found.convolutions[0]} of {found.convolutions[1]} convolutions in 8 bits; at {width}x{height} here:"
     yield "           float     int8"

@@ -1,4 +1,4 @@
-"""The networks as modules that an exporter can follow: whole pictures, no tiles, no checks, nothing remembered."""
+"""Networks as modules that an exporter can trace: whole pictures, no tiles, no checks, no caches."""
 
 from __future__ import annotations
 
@@ -27,37 +27,37 @@ STYLE_LAYERS = (PICTURE, *LAYERS)
 
 
 class Enlarge(nn.Module):
-    """A picture enlarged."""
+    """Enlarges a picture."""
 
     def __init__(self, network: Superres, factor: int) -> None:
-        """By this network, so many times."""
+        """Enlarge with this network, by this factor."""
         super().__init__()
         self.network, self.factor = network, factor
 
     def forward(self, picture: Tensor) -> Tensor:
-        """(B, 3, H, W) to (B, 3, factor H, factor W)."""
+        """Map (B, 3, H, W) to (B, 3, factor H, factor W)."""
         around = F.pad(picture, (self.network.halo,) * 4, mode="replicate")
         return self.network.enlarge(around, self.factor).clamp(0, 1)
 
 
-class PaintOwn(nn.Module):
-    """A photo in the one manner that a network has learnt."""
+class PaintCustom(nn.Module):
+    """Paints a photo in the one style that a network has learnt."""
 
     def __init__(self, network: Johnson) -> None:
-        """By this network."""
+        """Paint with this network."""
         super().__init__()
         self.network = network
 
     def forward(self, photo: Tensor) -> Tensor:
-        """(B, 3, H, W) to the same."""
+        """Map (B, 3, H, W) to the same."""
         return self.network(photo).clamp(0, 1)
 
 
 class Maps(nn.Module):
-    """The maps of a picture that a network makes, as ``Network.forward`` does."""
+    """Computes the feature maps of a picture, as ``Network.forward`` does."""
 
     def __init__(self, network: Network, layers: Sequence[str]) -> None:
-        """Of these layers, in this order."""
+        """Compute the maps of these layers, in this order."""
         super().__init__()
         self.network, self.layers = network, tuple(layers)
         self.steps = schedule(network.blueprint, self.layers)
@@ -67,7 +67,7 @@ class Maps(nn.Module):
         self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1))
 
     def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, H, W) to a map (B, C, h, w) for each layer."""
+        """Map (B, 3, H, W) to a map (B, C, h, w) for each layer."""
         mean, std, luma = (cast(Tensor, getattr(self, name)) for name in ("mean", "std", "luma"))
         x = (picture * luma).sum(1, keepdim=True) if mean.shape[1] == 1 else picture
         maps = {PICTURE: (x - mean) / std}
@@ -81,7 +81,7 @@ class StyleStatistics(nn.Module):
     """A painting's statistics: the mean and the root of the covariance of its colours and features."""
 
     def __init__(self, network: Network) -> None:
-        """As this encoder sees it."""
+        """Encode with this network."""
         super().__init__()
         self.maps = Maps(network, LAYERS)
 
@@ -93,10 +93,10 @@ class StyleStatistics(nn.Module):
 
 
 class Paint(nn.Module):
-    """A photo in a manner, as ``engine.feedforward`` paints it."""
+    """Paints a photo in a style, as ``engine.feedforward`` does."""
 
     def __init__(self, network: Network, decoder: Instant) -> None:
-        """By this encoder and decoder."""
+        """Paint with this encoder and decoder."""
         super().__init__()
         self.maps, self.decoder = Maps(network, KEPT), decoder
 
@@ -127,23 +127,23 @@ class Paint(nn.Module):
 
 
 class PaintLike(nn.Module):
-    """A photo in the manner of a painting."""
+    """Paints a photo in the style of a painting."""
 
     def __init__(self, network: Network, decoder: Instant) -> None:
-        """By this encoder and decoder."""
+        """Paint with this encoder and decoder."""
         super().__init__()
         self.manner, self.paint = StyleStatistics(network), Paint(network, decoder)
 
     def forward(self, photo: Tensor, painting: Tensor, noise: Tensor) -> Tensor:
-        """(1, 3, H, W), (1, 3, h, w) and noise to (1, 3, H, W)."""
+        """Map (1, 3, H, W), (1, 3, h, w) and noise to (1, 3, H, W)."""
         return cast(Tensor, self.paint(photo, noise, self.manner(painting)))
 
 
 class PaintBaked(nn.Module):
-    """A photo in the manner of the one painting that is kept inside."""
+    """Paints a photo in the style of one painting that is stored inside."""
 
     def __init__(self, network: Network, decoder: Instant, painting: Tensor) -> None:
-        """By this encoder and decoder; the painting (1, 3, h, w) at the scale its strokes shall have."""
+        """Paint with this encoder and decoder; the painting (1, 3, h, w) is at the scale of the strokes wanted."""
         super().__init__()
         self.paint = Paint(network, decoder)
         with torch.no_grad():
@@ -152,7 +152,7 @@ class PaintBaked(nn.Module):
             )
 
     def forward(self, photo: Tensor, noise: Tensor) -> Tensor:
-        """(1, 3, H, W) and noise to (1, 3, H, W)."""
+        """Map (1, 3, H, W) and noise to (1, 3, H, W)."""
         return cast(Tensor, self.paint(photo, noise, list(self.kept)))
 
 
@@ -163,7 +163,7 @@ def targets_in(style: Sequence[Tensor]) -> dict[str, Target]:
 
 
 def _filled_up(photo: Tensor) -> Tensor:
-    """The photo with its last row and column repeated, up to multiples of the stride."""
+    """Pad a photo to multiples of the stride by repeating its last row and column."""
     for axis in (2, 3):
         length = photo.shape[axis]
         places = torch.arange((length + STRIDE - 1) // STRIDE * STRIDE)
@@ -172,7 +172,7 @@ def _filled_up(photo: Tensor) -> Tensor:
 
 
 def _run(op: Op, inputs: list[Tensor], filters: Filters) -> Tensor:
-    """One row of a network's table."""
+    """Apply one operation of a network."""
     match op:
         case Conv():
             return _convolved(inputs[0], filters, op)

@@ -1,4 +1,4 @@
-"""A network as an ONNX file, which is compared with Python before it takes its place."""
+"""Write a network as an ONNX file, which is compared with Python before it is put in place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from reverie.errors import RecipeError
 from reverie.export.quantise import Quantised, calibration, quantise
 from reverie.export.sessions import session_for
-from reverie.export.subjects import Shape, Subject, subject_of
+from reverie.export.specs import ExportSpec, Shape, spec_of
 from reverie.files import check_writable, scratch_folder, write_bytes
 from reverie.pictures import size_of
 from reverie.pictures.formats import AnyPath
@@ -31,7 +31,7 @@ _LEVELS = 255
 
 @dataclass(frozen=True)
 class Parity:
-    """How far ONNX Runtime's result is from Python's, for one size of picture.
+    """Difference between ONNX Runtime's results and Python's, for one size of picture.
 
     Attributes:
         size: (H, W) of the picture.
@@ -45,7 +45,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written.
+    """An exported file.
 
     Attributes:
         path: where.
@@ -107,12 +107,12 @@ def export_onnx(
     if calibrate is not None and not int8:
         raise RecipeError("photos to calibrate by are for --int8; give both, or leave --calibrate out.")
     check_extra()
-    subject = subject_of(network, factor=factor, painting=painting, size=size, layers=layers)
-    return write_onnx(subject, output, int8=int8, calibrate=calibrate)
+    spec = spec_of(network, factor=factor, painting=painting, size=size, layers=layers)
+    return write_onnx(spec, output, int8=int8, calibrate=calibrate)
 
 
-def write_onnx(subject: Subject, output: Path, *, int8: bool = False, calibrate: Path | None = None) -> Exported:
-    """Write a subject as one file, compared with Python first.
+def write_onnx(spec: ExportSpec, output: Path, *, int8: bool = False, calibrate: Path | None = None) -> Exported:
+    """Write a spec as one file, compared with Python first.
 
     Raises:
         RecipeError: its results are not Python's; no file is left.
@@ -123,43 +123,41 @@ def write_onnx(subject: Subject, output: Path, *, int8: bool = False, calibrate:
     check_writable(output)
     with scratch_folder() as folder:
         wide = made = folder / "float.onnx"
-        with _quietly():
-            _follow(subject).save(str(wide), external_data=False)
-        parity = compare(subject, wide)
+        with _silenced():
+            _trace(spec).save(str(wide), external_data=False)
+        parity = compare(spec, wide)
         if int8:
             made = folder / "int8.onnx"
-            quantised = quantise(wide, made, [_feed(subject, subject.given(x)) for x in pictures])
+            quantised = quantise(wide, made, [_feed(spec, spec.given(x)) for x in pictures])
         size = made.stat().st_size
         write_bytes(output, made.read_bytes())
-    return Exported(
-        output, subject.name, size, subject.inputs, subject.outputs, parity, subject.pictures, quantised, left_out
-    )
+    return Exported(output, spec.name, size, spec.inputs, spec.outputs, parity, spec.pictures, quantised, left_out)
 
 
-def compare(subject: Subject, path: Path) -> tuple[Parity, ...]:
-    """How far ONNX Runtime's results are from Python's.
+def compare(spec: ExportSpec, path: Path) -> tuple[Parity, ...]:
+    """Measure how far ONNX Runtime's results are from Python's.
 
     Raises:
         RecipeError: further than is allowed.
     """
     session, found = session_for(path), []
-    for size in subject.sizes:
-        given = subject.example(size)
-        made = session.run(None, _feed(subject, given))
+    for size in spec.sizes:
+        given = spec.example(size)
+        made = session.run(None, _feed(spec, given))
         with torch.no_grad():
-            wanted = [x.numpy() for x in subject.expected(*given)]
-        found.append(_difference(size_of(given[0]), made, wanted, pictures=subject.pictures))
-        if not found[-1].most <= subject.limit:
-            unit = "steps of 1/255" if subject.pictures else "of the largest number"
+            wanted = [x.numpy() for x in spec.expected(*given)]
+        found.append(_difference(size_of(given[0]), made, wanted, pictures=spec.pictures))
+        if not found[-1].most <= spec.limit:
+            unit = "steps of 1/255" if spec.pictures else "of the largest number"
             raise RecipeError(
-                f"the exported {subject.name} differs from Python's by {found[-1].most:.3g} {unit}, and"
-                f" {subject.limit:g} are allowed; no file is kept. Please report it."
+                f"the exported {spec.name} differs from Python's by {found[-1].most:.3g} {unit}, and"
+                f" {spec.limit:g} are allowed; no file is kept. Please report it."
             )
     return tuple(found)
 
 
 def check_extra() -> None:
-    """Refuse where what exports is not installed.
+    """Refuse to export if the packages it needs are not installed.
 
     Raises:
         RecipeError: it is not.
@@ -168,36 +166,36 @@ def check_extra() -> None:
         raise RecipeError("exporting needs ONNX; install it with: pip install 'reverie-dream[export]'.")
 
 
-def _follow(subject: Subject) -> Any:
-    """The module as an ONNX program, with what it is written into it."""
-    given = subject.traced
+def _trace(spec: ExportSpec) -> Any:
+    """Trace the module as an ONNX program, with its metadata inside."""
+    given = spec.traced
     with torch.no_grad():
-        subject.module(*_arguments(subject, given))  # what is remembered must be, before tracing begins
+        spec.module(*_arguments(spec, given))  # what is remembered must be, before tracing begins
         program = torch.onnx.export(
-            subject.module,
-            _arguments(subject, given),
+            spec.module,
+            _arguments(spec, given),
             dynamo=True,
-            dynamic_shapes=_arguments(subject, [_sides(shape) for shape in subject.inputs.values()]),
-            input_names=list(subject.inputs),
-            output_names=list(subject.outputs),
+            dynamic_shapes=_arguments(spec, [_sides(shape) for shape in spec.inputs.values()]),
+            input_names=list(spec.inputs),
+            output_names=list(spec.outputs),
             opset_version=OPSET,
             verbose=False,
         )
-    about = {"name": subject.name, "sha256": subject.sha256, "reverie": __version__, **subject.facts}
+    about = {"name": spec.name, "sha256": spec.sha256, "reverie": __version__, **spec.facts}
     about["pictures"] = "float32 (B, 3, H, W), sRGB in [0, 1]"
     if program is None:
-        raise RecipeError(f"PyTorch could not follow {subject.name}; please report it.")
+        raise RecipeError(f"PyTorch could not follow {spec.name}; please report it.")
     program.model.metadata_props.update(about)
     return program
 
 
-def _feed(subject: Subject, given: Sequence[Tensor]) -> dict[str, Any]:
-    return {name: x.numpy() for name, x in zip(subject.inputs, given, strict=True)}
+def _feed(spec: ExportSpec, given: Sequence[Tensor]) -> dict[str, Any]:
+    return {name: x.numpy() for name, x in zip(spec.inputs, given, strict=True)}
 
 
-def _arguments(subject: Subject, each: Sequence[Any]) -> tuple[Any, ...]:
-    """What the module is called with: what makes up a manner goes in as one."""
-    return (*each[:2], list(each[2:])) if subject.many else tuple(each)
+def _arguments(spec: ExportSpec, each: Sequence[Any]) -> tuple[Any, ...]:
+    """Group the module's arguments: the tensors of a style are passed as one list."""
+    return (*each[:2], list(each[2:])) if spec.many else tuple(each)
 
 
 def _sides(shape: Shape) -> dict[int, str]:
@@ -211,8 +209,8 @@ def _difference(size: tuple[int, int], made: Sequence[Any], wanted: Sequence[Any
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """What the exporter says to its own programmers is not for users."""
+def _silenced() -> Iterator[None]:
+    """Silence the exporter's messages, which are meant for its developers."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

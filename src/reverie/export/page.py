@@ -1,4 +1,4 @@
-"""A network as a page for browsers: a folder of files that any web server can show, and that asks nobody else."""
+"""Write a network as a web page: a self-contained folder that any web server can serve."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from reverie.errors import RecipeError
 from reverie.export.onnxfile import Exported, check_extra, write_onnx
 from reverie.export.runtime import runtime_files
 from reverie.export.sessions import session_for
-from reverie.export.subjects import Subject, grain_for, instant_halves, subject_of
+from reverie.export.specs import ExportSpec, grain_for, instant_halves, spec_of
 from reverie.files import own, scratch_folder
 from reverie.version import __version__
 
 ABOUT = "reverie.json"
-"""What the page reads first; a folder that has it may be written again."""
+"""File that the page reads first; a folder that has it may be overwritten."""
 ASSETS = ("page.css", "main.js", "engine.js", "worker.js", "sources.js", "noise.js", "index.html")
 SIDES = {"enlarge": (384, 768), "paint": (512, 1536), "instant": (384, 1024)}
-"""Pixels of the longer side that a page begins with, and the most it offers."""
+"""Longer side in pixels that a page offers first, and the largest one."""
 
 _CHECKED, _GRID = (48, 64), 4
 _FACTORS = ((5, 9), (11, 3))
@@ -32,7 +32,7 @@ _FACTORS = ((5, 9), (11, 3))
 
 @dataclass(frozen=True)
 class Page:
-    """A page that was written.
+    """An exported page.
 
     Attributes:
         folder: where.
@@ -74,7 +74,7 @@ def export_page(
     """
     check_extra()
     with own(folder, others="later", beside="name another for the page") as owned:
-        made, parts = _parts(subjects_for(network, factor), int8=int8, calibrate=calibrate, runtime=runtime)
+        made, parts = _parts(specs_for(network, factor), int8=int8, calibrate=calibrate, runtime=runtime)
         for name, data in parts.items():
             owned.write(name, data)
         owned.remove(*(set(owned.names) - parts.keys()))
@@ -82,38 +82,37 @@ def export_page(
 
 
 def _parts(
-    subjects: tuple[Subject, ...], *, int8: bool, calibrate: Path | None, runtime: Path | None
+    specs: tuple[ExportSpec, ...], *, int8: bool, calibrate: Path | None, runtime: Path | None
 ) -> tuple[list[Exported], dict[str, bytes]]:
-    """The networks, and every file of the page by its name, what tells of the others last."""
+    """Build the networks and every file of the page by name; the one that lists the others comes last."""
     files = dict(runtime_files(runtime))
     with scratch_folder() as temporary:
         made = [
-            write_onnx(s, temporary / f"{_role(s)}.onnx", int8=int8 and s.pictures, calibrate=calibrate)
-            for s in subjects
+            write_onnx(s, temporary / f"{_role(s)}.onnx", int8=int8 and s.pictures, calibrate=calibrate) for s in specs
         ]
-        check = check_of(subjects, [each.path for each in made])
+        check = check_of(specs, [each.path for each in made])
         models = {f"model/{each.path.name}": each.path.read_bytes() for each in made}
-    parts = {f"runtime/{name}": data for name, data in files.items()} | models | _pictures(subjects[-1])
+    parts = {f"runtime/{name}": data for name, data in files.items()} | models | _pictures(specs[-1])
     parts |= {name: (resources.files("reverie.export") / "web" / name).read_bytes() for name in ASSETS}
-    told = {**about(subjects, models), "check": check, "files": sorted(parts)}
+    told = {**metadata(specs, models), "check": check, "files": sorted(parts)}
     return made, parts | {ABOUT: json.dumps(told, indent=1).encode()}
 
 
-def subjects_for(network: str | Path, factor: int | None) -> tuple[Subject, ...]:
-    """What a page runs: one file, or two for ``instant``, which looks at a painting once.
+def specs_for(network: str | Path, factor: int | None) -> tuple[ExportSpec, ...]:
+    """Choose the specs that a page runs: one, or two for ``instant``, which encodes a painting only once.
 
     Raises:
         RecipeError: no page can be made of it.
     """
-    subject = subject_of(network, factor=factor)
-    if subject.kind == "maps":
-        raise RecipeError(f"a page shows pictures, and '{subject.name}' makes maps; export it as an .onnx file.")
-    return instant_halves() if subject.kind == "instant" else (subject,)
+    spec = spec_of(network, factor=factor)
+    if spec.kind == "maps":
+        raise RecipeError(f"a page shows pictures, and '{spec.name}' makes maps; export it as an .onnx file.")
+    return instant_halves() if spec.kind == "instant" else (spec,)
 
 
-def about(subjects: tuple[Subject, ...], models: Mapping[str, bytes]) -> dict[str, object]:
-    """What the page is told of its network."""
-    last = subjects[-1]
+def metadata(specs: tuple[ExportSpec, ...], models: Mapping[str, bytes]) -> dict[str, object]:
+    """Describe the network for the page."""
+    last = specs[-1]
     begin, most = SIDES[last.kind]
     return {
         "name": last.name,
@@ -128,20 +127,20 @@ def about(subjects: tuple[Subject, ...], models: Mapping[str, bytes]) -> dict[st
     }
 
 
-def check_of(subjects: Sequence[Subject], paths: Sequence[Path]) -> dict[str, object]:
-    """A made-up picture and what comes out of it, by which the page knows that a browser computes right.
+def check_of(specs: Sequence[ExportSpec], paths: Sequence[Path]) -> dict[str, object]:
+    """Compute a test picture's result, by which the page checks that a browser computes correctly.
 
     Means over the blocks of a grid, channel by channel, of the result in [0, 1]; there is no noise.
     """
     height, width = _CHECKED
     feeds: dict[str, Any] = {}
-    for subject, path in zip(subjects, paths, strict=True):
-        first = next(iter(subject.inputs))
+    for spec, path in zip(specs, paths, strict=True):
+        first = next(iter(spec.inputs))
         feeds[first] = pattern(height, width, _FACTORS[1 if first == "painting" else 0])
-        if "noise" in subject.inputs:
+        if "noise" in spec.inputs:
             feeds["noise"] = np.zeros_like(grain_for(_CHECKED).numpy())
-        made = session_for(path).run(None, {name: feeds[name] for name in subject.inputs})
-        feeds |= dict(zip(subject.outputs, made, strict=True))
+        made = session_for(path).run(None, {name: feeds[name] for name in spec.inputs})
+        feeds |= dict(zip(spec.outputs, made, strict=True))
     result = made[0][0]
     rows, columns = (np.arange(n) * _GRID // n for n in result.shape[1:])
     blocks = [result[c][np.ix_(rows == y, columns == x)] for c in range(3) for y in range(_GRID) for x in range(_GRID)]
@@ -150,19 +149,19 @@ def check_of(subjects: Sequence[Subject], paths: Sequence[Path]) -> dict[str, ob
 
 
 def pattern(height: int, width: int, factors: tuple[int, int]) -> Any:
-    """A picture (1, 3, H, W) of float32 in [0, 1] that the page makes up in the same way."""
+    """Draw a test picture (1, 3, H, W) of float32 in [0, 1], which the page draws in the same way."""
     y, x = np.mgrid[:height, :width]
     channels = [(x * factors[0] + y * factors[1] + 60 * c) % 256 for c in range(3)]
     return np.stack(channels)[None].astype(np.float32) / 255
 
 
-def _role(subject: Subject) -> str:
-    """What a file is in the page."""
-    return "manner" if subject.name == "manner" else "paint"
+def _role(spec: ExportSpec) -> str:
+    """Return the name of a spec's file in the page."""
+    return "manner" if spec.name == "manner" else "paint"
 
 
-def _pictures(subject: Subject) -> dict[str, bytes]:
-    """The sample styles, where a painting is chosen."""
-    if subject.kind != "instant":
+def _pictures(spec: ExportSpec) -> dict[str, bytes]:
+    """Return the sample styles, if the page offers a choice of paintings."""
+    if spec.kind != "instant":
         return {}
     return {f"styles/{name}.jpg": styles.path(name).read_bytes() for name in styles.names()}

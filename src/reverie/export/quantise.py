@@ -1,4 +1,4 @@
-"""Convolutions in 8 bits: the file a quarter as large, on some machines faster, and pictures nearly the same.
+"""Quantise convolutions to 8 bits: a quarter of the size, faster on some machines, pictures nearly the same.
 
 Source: Jacob et al. 2018, "Quantization and training of neural networks for efficient integer-arithmetic-only
 inference"; one scale for each output channel of the weights (Krishnamoorthi 2018).
@@ -24,9 +24,9 @@ from reverie.export.sessions import session_for
 from reverie.pictures import fit, read_image, resize, size_of, suffixes
 
 SIDE = 192
-"""Pixels of the longer side of the pictures that ranges are taken from."""
+"""Longer side in pixels of the calibration pictures."""
 MOST = 24
-"""Pictures of a folder that are looked at."""
+"""Most pictures of a folder that are used."""
 _CHANNELS = 16  # a convolution of fewer has little to gain
 _RUNS = 5
 _LEAST = 20.0  # dB; below it the pictures are others
@@ -57,12 +57,12 @@ class Quantised:
 
     @property
     def faster(self) -> bool:
-        """Whether int8 is."""
+        """True if int8 is faster than float."""
         return self.milliseconds[1] < self.milliseconds[0]
 
 
 def calibration(folder: Path | None) -> tuple[list[Tensor], dict[Path, str]]:
-    """Pictures to take ranges from, of a folder or the sample styles, and what of it cannot be read, with the reasons.
+    """Read the calibration pictures of a folder, or the sample styles; and list those unreadable, with reasons.
 
     Raises:
         PictureError: there is no folder, or no picture in it that can be read.
@@ -89,7 +89,7 @@ def calibration(folder: Path | None) -> tuple[list[Tensor], dict[Path, str]]:
 
 
 def quantise(path: Path, small: Path, feeds: Feeds) -> Quantised:
-    """Put a file's convolutions into 8 bits; the first, the last and the narrow ones stay as they are.
+    """Quantise a file's convolutions to 8 bits, except the first, the last and the narrow ones.
 
     Args:
         path: an .onnx file.
@@ -116,7 +116,7 @@ def quantise(path: Path, small: Path, feeds: Feeds) -> Quantised:
 
 
 def wide_convolutions(model: Any) -> list[str]:
-    """The names of the convolutions worth quantising: not those next to a picture, nor narrow nor depthwise ones."""
+    """List the convolutions worth quantising: not those next to a picture, nor narrow or depthwise ones."""
     shapes = {x.name: tuple(x.dims) for x in model.graph.initializer}
     next_to = _next_to(model, {x.name for x in model.graph.output}, backwards=True)
     next_to |= _next_to(model, {x.name for x in model.graph.input}, backwards=False)
@@ -131,7 +131,7 @@ def wide_convolutions(model: Any) -> list[str]:
 
 
 def _next_to(model: Any, names: set[str], *, backwards: bool) -> set[str]:
-    """The convolutions met first on the ways from some tensors."""
+    """Find the first convolutions on the paths from some tensors."""
     found: set[str] = set()
     for node in reversed(model.graph.node) if backwards else model.graph.node:
         here, beyond = (node.output, node.input) if backwards else (node.input, node.output)
@@ -147,7 +147,7 @@ def _to_int8(path: Path, target: Path, convolutions: Sequence[str], feeds: Feeds
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Pictures(CalibrationDataReader):  # type: ignore[misc]
-        """Hands out one feed after the other."""
+        """Hands out the feeds one by one."""
 
         def __init__(self) -> None:
             self.left = iter(feeds)
@@ -192,7 +192,7 @@ def _side_by_side(path: Path, small: Path, feed: Mapping[str, Any], count: tuple
 
 
 def _times(runs: Sequence[Callable[[], Any]]) -> list[float]:
-    """Milliseconds of each, by turns, the median of some."""
+    """Measure the median milliseconds of each, run in turns."""
     taken: list[list[float]] = [[] for _ in runs]
     for _ in range(_RUNS):
         for run, times in zip(runs, taken, strict=True):

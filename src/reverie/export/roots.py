@@ -1,4 +1,4 @@
-"""Square roots of covariances by products of matrices alone: ONNX has no eigenvectors."""
+"""Square roots of covariances by matrix products only, since ONNX has no eigendecomposition."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SPARE = 1e-3  # of the target's mean variance, as in `feedforward.matching.tran
 
 
 def moments(x: Tensor) -> Gaussian:
-    """The mean and covariance of maps (1, C, h, w), in float32: about the mean, where rounding is small."""
+    """Compute mean and covariance of maps (1, C, h, w) in float32; centred first, which keeps rounding small."""
     rows = x.flatten(2)
     mean = rows.mean(-1)
     about = rows - mean[:, :, None]
@@ -23,12 +23,12 @@ def moments(x: Tensor) -> Gaussian:
 
 
 def target_of(g: Gaussian, ridge: float = RIDGE) -> Target:
-    """As ``networks.matching.target_of``."""
+    """Do the same as ``feedforward.matching.target_of``."""
     return Target(g.mean, roots(_ridged(g.covariance, ridge * _spread(g.covariance) + 1e-9))[0])
 
 
 def transport_map(source: Gaussian, target: Target) -> Affine:
-    """The optimal transport between two Gaussians, as ``feedforward.matching.transport_map``."""
+    """Compute the optimal transport between two Gaussians, as ``feedforward.matching.transport_map``."""
     wanted = target.root.pow(2).sum(-1).mean(-1)
     seen = _ridged(source.covariance, RIDGE * _spread(source.covariance) + _SPARE * wanted + 1e-9)
     middle = target.root @ seen @ target.root
@@ -36,13 +36,13 @@ def transport_map(source: Gaussian, target: Target) -> Affine:
 
 
 def moved(x: Tensor, by: Affine) -> Tensor:
-    """Maps (1, C, h, w) after an affine map."""
+    """Apply an affine map to maps (1, C, h, w)."""
     rows = by.matrix @ (x.flatten(2) - by.centre[:, :, None]) + by.shift[:, :, None]
     return rows.view(x.shape)
 
 
 def roots(m: Tensor) -> tuple[Tensor, Tensor]:
-    """The square root and the inverse root (B, C, C) of positive definite matrices.
+    """Compute the square root and inverse root (B, C, C) of positive definite matrices.
 
     The coupled Newton-Schulz iteration, each step scaled for the smallest singular value that may be left: half as
     many steps.
@@ -60,7 +60,7 @@ def roots(m: Tensor) -> tuple[Tensor, Tensor]:
 
 @cache
 def scales(low: float) -> tuple[float, ...]:
-    """What each step of Newton-Schulz is scaled by, for singular values of ``low`` to 1."""
+    """Compute the scale of each Newton-Schulz step, for singular values from ``low`` to 1."""
     found = []
     while low < 1 - 1e-6:
         scale = (3 / (1 + low + low * low)) ** 0.5
@@ -70,7 +70,7 @@ def scales(low: float) -> tuple[float, ...]:
 
 
 def _spread(covariance: Tensor) -> Tensor:
-    """The mean variance, (B,)."""
+    """Compute the mean variance, (B,)."""
     return covariance.diagonal(dim1=-2, dim2=-1).mean(-1)
 
 

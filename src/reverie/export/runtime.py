@@ -1,4 +1,4 @@
-"""ONNX Runtime for browsers: a package of npm's, fetched once by npm itself, checked, and kept."""
+"""ONNX Runtime for browsers: an npm package, fetched once by npm, verified and cached."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FILES = (
     "ort-wasm-simd-threaded.asyncify.mjs",
     "ort-wasm-simd-threaded.asyncify.wasm",
 )
-"""What a page needs: the first three on a processor, the others on a graphics card."""
+"""Files that a page needs: the first three for CPUs, the others for GPUs."""
 _PATIENCE = 600  # seconds that npm may take
 _OFFLINE = (
     f"elsewhere run 'npm pack {PACKAGE}@{VERSION}', bring the file and name it with --runtime {PACKAGE}-{VERSION}.tgz"
@@ -35,7 +35,7 @@ _OFFLINE = (
 
 
 def runtime_files(source: Path | None = None) -> Mapping[str, bytes]:
-    """The files of ``FILES``, by name.
+    """Read the files of ``FILES``, by name.
 
     Args:
         source: the package's .tgz, or a folder in which it was unpacked; None takes the one that is kept, or asks npm.
@@ -51,7 +51,7 @@ def runtime_files(source: Path | None = None) -> Mapping[str, bytes]:
 
 
 def kept() -> Path:
-    """The package in the cache; npm fetches it where it is not there.
+    """Return the path of the cached package, fetched by npm if missing.
 
     Raises:
         RecipeError: there is no npm.
@@ -70,7 +70,7 @@ def kept() -> Path:
 
 
 def _packed(npm: str, folder: Path) -> bytes:
-    """What ``npm pack`` brings, from wherever npm is set up to fetch."""
+    """Run ``npm pack`` and return the archive, from whichever registry npm is configured for."""
     words = [npm, "pack", f"{PACKAGE}@{VERSION}", "--json", "--silent"]
     try:
         ended = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=_PATIENCE, check=False)
@@ -83,7 +83,7 @@ def _packed(npm: str, folder: Path) -> bytes:
 
 
 def _reason(ended: subprocess.CompletedProcess[str]) -> str:
-    """What npm says went wrong, in few words."""
+    """Summarise npm's error in a few words."""
     try:
         said = json.loads(ended.stdout).get("error", {})
         return str(said.get("code") or said.get("summary"))[:80]
@@ -117,7 +117,7 @@ def _of_archive(data: bytes) -> Mapping[str, bytes]:
 
 
 def _of_folder(folder: Path) -> Mapping[str, bytes]:
-    """From a folder that holds them, or the package around it."""
+    """Read the files from a folder that holds them, or the unpacked package around it."""
     places = [folder, folder / "dist", folder / "package" / "dist"]
     place = next((p for p in places if (p / FILES[0]).is_file()), folder)
     missing = [name for name in FILES if not (place / name).is_file()]

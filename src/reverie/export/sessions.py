@@ -1,4 +1,4 @@
-"""ONNX files, ready to run here."""
+"""Sessions of ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def session_for(path: Path) -> Any:
-    """The file, ready to run on this machine's CPU, in as many threads as PyTorch uses."""
+    """Load a file to run on this machine's CPU, in as many threads as PyTorch uses."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

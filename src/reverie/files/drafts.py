@@ -210,7 +210,8 @@ def _opened(target: Path, partial: Path) -> Iterator[Draft]:
         try:
             yield draft
         finally:
-            file.close()
+            with contextlib.suppress(OSError):  # what a full disk refused is tried once more, and is told already
+                file.close()
             _discard(partial)
 
 

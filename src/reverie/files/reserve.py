@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,7 +117,8 @@ def _new(path: Path) -> IO[bytes] | None:
         raise unwritable(path, error) from error
     try:
         locked(file)
-        file.write(MARK)
+        if file.write(MARK) != len(MARK):  # as much as there was room for
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
         file.close()
         path.unlink(missing_ok=True)

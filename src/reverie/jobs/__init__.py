@@ -1,25 +1,25 @@
-"""Jobs: requests, the one place that carries them out, and runs that survive being stopped or killed."""
+"""Jobs: requests, the one place that executes them, and runs that survive being stopped or killed."""
 
-from reverie.jobs.again import replayed
 from reverie.jobs.checkpoints import Checkpoints, read_state, write_state
 from reverie.jobs.events import Event
 from reverie.jobs.folder import Folder, begin, holds_job, reopen
 from reverie.jobs.job import Job
-from reverie.jobs.kept import Kept, Source
+from reverie.jobs.kept_run import KeptRun, Source
 from reverie.jobs.machines import Machines
-from reverie.jobs.pace import Pace
 from reverie.jobs.perform import perform, resume
 from reverie.jobs.record import Record, read_record
+from reverie.jobs.replay import replayed
+from reverie.jobs.schedule import CheckpointSchedule
 from reverie.jobs.states import flatten, unflatten
 
 __all__ = [
+    "CheckpointSchedule",
     "Checkpoints",
     "Event",
     "Folder",
     "Job",
-    "Kept",
+    "KeptRun",
     "Machines",
-    "Pace",
     "Record",
     "Source",
     "begin",

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from reverie.errors import ReverieError
 from reverie.files import Owned, numbered, own
-from reverie.jobs.crew import Crew, ItemEnded, ItemStepped
 from reverie.jobs.items import Item, is_made
 from reverie.jobs.manifest import CSV, LINES, Manifest, Row
+from reverie.jobs.pool import ItemEnded, ItemStepped, WorkerPool
 from reverie.pictures import contact_sheet, fit, read_image, resize, size_of, write_image
 
 SHEET = "contact-sheet.jpg"
@@ -26,7 +26,7 @@ _ON_A_SHEET, _COLUMNS, _WIDTH = 120, 6, 1800
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a batch is.
+    """Progress of a batch.
 
     Attributes:
         done: share of the items that this call makes, those at work in part, in [0, 1].
@@ -41,7 +41,7 @@ class Progress:
     retry: str | None = None
 
 
-def run(items: Sequence[Item], folder: Path, crew: Callable[[int], Crew]) -> Generator[Progress, None, None]:
+def run(items: Sequence[Item], folder: Path, pool: Callable[[int], WorkerPool]) -> Generator[Progress, None, None]:
     """Make all items that are not made yet; failed ones are tried once more, after the others.
 
     An item whose worker was killed, as the system does where memory runs out, is tried in tiles of half the side,
@@ -53,7 +53,7 @@ def run(items: Sequence[Item], folder: Path, crew: Callable[[int], Crew]) -> Gen
     Args:
         items: their outputs lie in the folder.
         folder: made where it is missing.
-        crew: of workers for so many items; called only if there is something to make.
+        pool: makes the workers for so many items; called only if there is something to make.
     Yields:
         What happens.
     Raises:
@@ -73,7 +73,7 @@ def run(items: Sequence[Item], folder: Path, crew: Callable[[int], Crew]) -> Gen
         todo = [row.item for row in manifest.rows if row.status == "waiting"]
         try:
             if todo:
-                with closing(crew(len(todo))) as workers:
+                with closing(pool(len(todo))) as workers:
                     yield from _BatchRun(todo, manifest).run(workers)
         finally:
             manifest.write()
@@ -82,12 +82,12 @@ def run(items: Sequence[Item], folder: Path, crew: Callable[[int], Crew]) -> Gen
 
 
 def _sheets(folder: Path, count: int) -> list[Path]:
-    """Where the sheets of so many items go."""
+    """List the paths of the contact sheets for a number of items."""
     return list(itertools.islice(numbered(folder / SHEET), -(-count // _ON_A_SHEET)))
 
 
 def write_sheets(folder: Owned, items: Sequence[Item]) -> list[Path]:
-    """Write the outputs of items small, side by side: one sheet, or several where there are many."""
+    """Write thumbnails of the items' outputs side by side: one contact sheet, or several if there are many."""
     written: list[Path] = []
     free = numbered(folder.path / SHEET)
     for first in range(0, len(items), _ON_A_SHEET):
@@ -102,15 +102,15 @@ def write_sheets(folder: Owned, items: Sequence[Item]) -> list[Path]:
 
 
 class _BatchRun:
-    """A batch at work: what is still to do, how often each item was tried, how far each is."""
+    """State of a batch at work: items left to do, tries and progress of each."""
 
     def __init__(self, todo: Sequence[Item], manifest: Manifest) -> None:
         self._queue, self._manifest = deque(todo), manifest
         self._count, self._ended = len(todo), 0
         self._tries, self._parts = Counter[Path](), dict[Path, float]()
 
-    def run(self, workers: Crew) -> Iterator[Progress]:
-        """Until nothing is left to do."""
+    def run(self, workers: WorkerPool) -> Iterator[Progress]:
+        """Run until nothing is left to do."""
         while self._queue or workers.busy:
             while self._queue and workers.free:
                 item = self._queue.popleft()
@@ -146,7 +146,7 @@ class _BatchRun:
 
 
 def _small(item: Item) -> Tensor | None:
-    """A thumbnail of an item's output; None where somebody has removed it meanwhile."""
+    """Read a thumbnail of an item's output; None if somebody has removed it meanwhile."""
     with contextlib.suppress(ReverieError):
         picture = read_image(item.output)
         side = _WIDTH // _COLUMNS

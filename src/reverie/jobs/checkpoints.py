@@ -1,4 +1,4 @@
-"""Checkpoints: everything a run needs to go on, in files that are whole or recognised as damaged."""
+"""Checkpoints: everything a run needs to resume, in files whose damage is detected."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Checkpoints:
         return path
 
     def newest(self) -> tuple[Any, tuple[str, ...]]:
-        """The state in the newest intact checkpoint, None where there is none yet; and what to tell the user.
+        """Read the newest intact checkpoint, None if there is none yet; and notes for the user.
 
         Raises:
             RecipeError: all are damaged, or one is of another run or of another format.
@@ -88,7 +88,7 @@ class Checkpoints:
         self.folder.remove(*(path.name for path in self.paths()))
 
     def paths(self) -> list[Path]:
-        """The files, oldest first; of those only that were written here."""
+        """List the files written here, oldest first."""
         names = filter(_NAME.fullmatch, filter(self.folder.has, self.folder.names))
         return sorted((self.folder.path / name for name in names), key=_order)
 
@@ -114,7 +114,7 @@ def write_state(path: Path, state: Any, *, run: str, into: Placing = replacing) 
 
 
 def read_state(path: Path, *, run: str) -> Any:
-    """The state in a file that `write_state` wrote; None where it is damaged.
+    """Read the state in a file that `write_state` wrote; None if it is damaged.
 
     Raises:
         RecipeError: it is whole, but of another run or of another format.
@@ -132,7 +132,7 @@ def read_state(path: Path, *, run: str) -> Any:
 
 
 class _Damaged(RecipeError):
-    """A checkpoint that cannot be read: the one before it may be whole."""
+    """Checkpoint that cannot be read; the one before it may be intact."""
 
 
 def _check(path: Path, about: dict[str, str], run: str) -> None:
@@ -149,7 +149,7 @@ def _check(path: Path, about: dict[str, str], run: str) -> None:
 
 
 def _header(tensors: dict[str, Tensor], about: dict[str, str]) -> bytes:
-    """The file's beginning, 64 zeros where the digest will stand."""
+    """Build the file's header, with 64 zeros in place of the digest."""
     table: dict[str, Any] = {"__metadata__": {"sha256": "0" * 64, **about}}
     end = 0
     for name, tensor in tensors.items():
@@ -163,13 +163,13 @@ def _header(tensors: dict[str, Tensor], about: dict[str, str]) -> bytes:
 
 
 def _bytes(tensor: Tensor) -> memoryview:
-    """A tensor's numbers as they lie in memory."""
+    """Return a view of a tensor's bytes in memory."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     return flat.view(torch.uint8).numpy().data
 
 
 def _is_intact(path: Path) -> bool:
-    """Whether a file's bytes have the sha256 that stands in it."""
+    """True if a file's bytes match the sha256 stored in it."""
     with path.open("rb") as file:
         head = file.read(_DIGEST.stop)
         digest = hashlib.sha256(head[: _DIGEST.start] + b"0" * 64)

@@ -1,4 +1,4 @@
-"""What a run takes on the disk, and whether it is there: the result, checkpoints, and references mapped from files."""
+"""Disk space that a run needs: the result, checkpoints, and references mapped from files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AT_ONCE = 3  # checkpoints: two are kept while the next is written
 _PIXEL = 3 * 4  # bytes of a pixel as it is computed
 
 Needs = Sequence[tuple[str, Path, int]]
-"""What for, a path on the disk in question, bytes."""
+"""Purpose, a path on the disk in question, and bytes."""
 
 
 def result_bytes(picture: Path, size: Size, *, depth: int = 8) -> int:
@@ -31,13 +31,13 @@ def checkpoint_bytes(what: Synthesis) -> int:
 
 
 def kept_bytes(what: Synthesis, files: Iterable[Path], *, folder: Path) -> int:
-    """Bytes that keeping a run takes: checkpoints and copies of its pictures, less what lies in the folder already."""
+    """Bytes for keeping a run: checkpoints and copies of its pictures, less what is in the folder already."""
     there = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) if _is_folder(folder) else 0
     return max(0, AT_ONCE * checkpoint_bytes(what) + sum(f.stat().st_size for f in files) - there)
 
 
 def check_result(picture: Path, photo: Size | None, longer: int | None) -> None:
-    """Refuse a result that the disk has no room for, as soon as its size is known.
+    """Refuse a result too large for the disk, as soon as its size is known.
 
     Args:
         picture: where it goes.
@@ -68,12 +68,12 @@ def check(needs: Needs, size: Size) -> None:
 
 
 def references_in() -> Path:
-    """The folder of temporary files, in which references are mapped."""
+    """Return the folder of temporary files, from which references are mapped."""
     return scratch_place()
 
 
 def _disks(paths: Iterable[Path]) -> Mapping[int, tuple[int, Path]]:
-    """Each disk's free bytes and a folder on it."""
+    """Return each disk's free bytes and a folder on it."""
     folders = {_disk(path): _existing(path) for path in paths}
     return {disk: (shutil.disk_usage(folder).free, folder) for disk, folder in folders.items()}
 
@@ -83,7 +83,7 @@ def _disk(path: Path) -> int:
 
 
 def _existing(path: Path) -> Path:
-    """The nearest folder that is there already."""
+    """Return the nearest folder that exists."""
     absolute = path.absolute()
     return next(p for p in (absolute, *absolute.parents) if _is_folder(p))
 

@@ -1,4 +1,4 @@
-"""A folder in the place of a photo: the same for each photo in it."""
+"""Expand a folder given in place of a photo into a job for each photo in it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reverie.jobs.places import default_name
 
 @contextmanager
 def each_photo(craft: Craft[..., Any], job: Job) -> Iterator[list[Job]]:
-    """The job itself; or one for each photo, where its photo is a folder.
+    """Yield the job itself, or one job for each photo if its photo is a folder.
 
     Args:
         craft: of the job.

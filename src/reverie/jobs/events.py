@@ -1,4 +1,4 @@
-"""What happens while a job is done: one union, shown by screens, sent by workers, kept by services."""
+"""Events of a job: one union type, shown by screens and sent by workers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Noted:
-    """Something worth knowing."""
+    """A note for the user."""
 
     line: str
 
@@ -28,7 +28,7 @@ class Noted:
 
 @dataclass(frozen=True)
 class Downloaded:
-    """Some more bytes of a network came; `total` is None where the server does not say."""
+    """More bytes of a network arrived; `total` is None if the server does not tell."""
 
     network: str
     bytes: int
@@ -41,7 +41,7 @@ class Downloaded:
 
 @dataclass(frozen=True)
 class Planned:
-    """How the job would be done; nothing is made."""
+    """Plan of a dry run; nothing is made."""
 
     plan: Plan
 
@@ -52,7 +52,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Began:
-    """The work begins.
+    """Start of the work.
 
     Attributes:
         craft: its name.
@@ -76,7 +76,7 @@ class Began:
 
 @dataclass(frozen=True, eq=False)
 class Stepped:
-    """A step is done; take what you want of it before the next event is asked for."""
+    """A step is done; read what you need from it before requesting the next event."""
 
     step: Step
 
@@ -98,7 +98,7 @@ class Enlarging:
 
 @dataclass(frozen=True)
 class Saved:
-    """A picture on the way is written."""
+    """An intermediate picture is written."""
 
     path: Path
 
@@ -109,7 +109,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class Ended:
-    """Everything is written.
+    """End of the job: everything is written.
 
     Attributes:
         written: the result first, then what lies beside it.
@@ -153,14 +153,14 @@ class Ended:
 
 @dataclass(frozen=True)
 class Finished:
-    """There is nothing to go on with: the run kept in a folder is at its end."""
+    """There is nothing to resume: the run kept in a folder is finished."""
 
     folder: Path
     output: Path
 
     @property
     def line(self) -> str:
-        """The same for a person."""
+        """The event as a line of text."""
         return f"the run in '{self.folder}' is finished; its result went to '{self.output}'."
 
     def as_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Frames joined to a film: MP4 where the extra ``video`` is installed, GIF always."""
+"""Join frames into a film: MP4 if the extra ``video`` is installed, GIF always."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FILMS = (".mp4", ".gif")
 
 
 def can_join(suffix: str) -> bool:
-    """Whether films of that kind can be written here."""
+    """True if films with this suffix can be written here."""
     return suffix == ".gif" or (suffix == ".mp4" and find_spec("imageio_ffmpeg") is not None)
 
 

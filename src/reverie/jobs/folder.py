@@ -1,4 +1,4 @@
-"""The folder of a job: what to make, copies of what it is made from, checkpoints, and a lock."""
+"""Folder of a kept job: its request, copies of its inputs, checkpoints, and a lock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reverie.errors import FileError, RecipeError
 from reverie.files import Owned, is_owned, own
 from reverie.jobs.checkpoints import Checkpoints
 from reverie.jobs.job import Expected, Job
-from reverie.jobs.kept import Kept, Source, differences
+from reverie.jobs.kept_run import KeptRun, Source, differences
 from reverie.jobs.record import hash_of, relative
 from reverie.untrusted import TEXT, contents
 
@@ -27,7 +27,7 @@ _ANOTHER = "name another folder with --checkpoint"
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder at work: locked by this process.
+    """An open folder, locked by this process.
 
     Attributes:
         owned: with its journal of what was written into it.
@@ -35,25 +35,25 @@ class Folder:
     """
 
     owned: Owned
-    kept: Kept
+    kept: KeptRun
 
     @property
     def path(self) -> Path:
-        """Of the folder."""
+        """Path of the folder."""
         return self.owned.path
 
     @property
     def checkpoints(self) -> Checkpoints:
-        """The run's checkpoints."""
+        """Checkpoints of the run."""
         return Checkpoints(self.owned, self.kept.run)
 
     @property
-    def way(self) -> str:
-        """The command that goes on."""
-        return way_on(self.path)
+    def resume_line(self) -> str:
+        """Command that resumes the run."""
+        return resume_line(self.path)
 
     def request(self) -> Job:
-        """The job that goes on: with the copies of its inputs, and every choice as it was made."""
+        """Build the job that resumes the run, with the copies of its inputs and every choice as it was made."""
         kept, record = self.kept, self.kept.record_now
         copies = {name: tuple(map(str, paths)) for name, paths in self.inputs().items()}
         expected = Expected(
@@ -74,7 +74,7 @@ class Folder:
         )
 
     def inputs(self) -> dict[str, tuple[Path, ...]]:
-        """The copies of the pictures that go in, by role, in their order.
+        """Return the copies of the input pictures, by role, in their order.
 
         Raises:
             RecipeError: one is not as it was.
@@ -89,32 +89,32 @@ class Folder:
         return files
 
     def changed(self, **fields: Any) -> Folder:
-        """The folder with some of its job changed, on the disk too."""
+        """Return the folder with some of its job's fields changed, on disk too."""
         kept = self.kept.model_copy(update=fields)
         self.owned.write(_JOB, kept.to_json().encode())
         return replace(self, kept=kept)
 
-    def wished(self, **fields: Any) -> Folder:
-        """The folder with some of its job changed, on the disk only once it is settled."""
+    def with_fields(self, **fields: Any) -> Folder:
+        """Return the folder with some of its job's fields changed, on disk only after `settle`."""
         return replace(self, kept=self.kept.model_copy(update=fields))
 
     def redirected(self, output: Path) -> Folder:
-        """The folder with its result going elsewhere: its record's paths are as seen from there."""
+        """Return the folder with another output; its record's paths are relative to that."""
         record = self.kept.record
         inputs = tuple(
             wanted.model_copy(update={"path": relative(Path(source.origin), output.parent)})
             for source, wanted in zip(self.kept.sources, record.inputs, strict=True)
         )
         moved = record.model_copy(update={"inputs": inputs})
-        return self.wished(output=str(output.absolute()), base=None, named=True, record=moved)
+        return self.with_fields(output=str(output.absolute()), base=None, named=True, record=moved)
 
     def settle(self) -> None:
-        """Nothing was refused: what was wished is written down."""
+        """Write changed fields to disk, once nothing was refused."""
         if _read(self.path / _JOB) != self.kept:
             self.changed()
 
-    def retire(self) -> tuple[str, ...]:
-        """The picture is written: remove what only going on needed, and the folder if it was passing.
+    def clean_up(self) -> tuple[str, ...]:
+        """Clean up a finished run: remove what only resuming needed, and the folder if it was temporary.
 
         Returns:
             What to tell the user: that the folder stays, where others have put something into it.
@@ -129,7 +129,7 @@ class Folder:
         return (f"'{self.path}' stays, since '{left[0]}' in it is not Reverie's.",) if left else ()
 
     def fill(self, files: Sequence[Path]) -> None:
-        """Copy the pictures in, then say what the job is; from then on it can be resumed."""
+        """Copy the pictures in, then write the job; from then on it can be resumed."""
         self.checkpoints.remove()
         for number, (source, file) in enumerate(zip(self.kept.sources, files, strict=True)):
             with file.open("rb") as original, self.owned.replacing(_copy(number, source)) as copy:
@@ -137,19 +137,19 @@ class Folder:
         self.changed()
 
 
-def way_on(path: Path) -> str:
-    """The command that goes on with the run kept in a folder."""
+def resume_line(path: Path) -> str:
+    """Return the command that resumes the run kept in a folder."""
     return f"reverie resume {shlex.quote(str(path))}"
 
 
 def _copy(number: int, source: Source) -> str:
-    """The name of a source's copy in its folder."""
+    """Return the name of a source's copy in the folder."""
     return f"{_INPUTS}/{number}/{source.name}"
 
 
 @contextmanager
-def begin(path: Path, kept: Kept, files: Sequence[Path]) -> Iterator[Folder]:
-    """A new job's folder, locked until the block ends.
+def begin(path: Path, kept: KeptRun, files: Sequence[Path]) -> Iterator[Folder]:
+    """Create the folder of a new job, locked until the block ends.
 
     Args:
         path: new, empty, or of a finished job.
@@ -180,7 +180,7 @@ def begin(path: Path, kept: Kept, files: Sequence[Path]) -> Iterator[Folder]:
 
 @contextmanager
 def reopen(path: Path) -> Iterator[Folder]:
-    """A job's folder, locked until the block ends, so as to go on.
+    """Open a job's folder to resume it, locked until the block ends.
 
     Raises:
         RecipeError: there is no job in it, or it is damaged or of another format.
@@ -193,20 +193,20 @@ def reopen(path: Path) -> Iterator[Folder]:
 
 
 def holds_job(path: Path) -> bool:
-    """Whether a path is a folder with a job in it, finished or not."""
+    """True if a path is a folder with a job in it, finished or not."""
     return is_owned(path) and (path / _JOB).is_file()
 
 
-def _read(path: Path) -> Kept:
+def _read(path: Path) -> KeptRun:
     try:
-        return Kept.from_json(contents(path, RecipeError, most=TEXT))
+        return KeptRun.from_json(contents(path, RecipeError, most=TEXT))
     except RecipeError as error:
         raise RecipeError(f"'{path}': {error}") from error.__cause__
 
 
 @contextmanager
 def _own(path: Path) -> Iterator[Owned]:
-    """A folder for a new job; left without one, it disappears."""
+    """Own a folder for a new job; it is removed if no job is written into it."""
     with own(path, beside=_ANOTHER) as owned:
         try:
             yield owned

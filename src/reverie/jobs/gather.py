@@ -1,4 +1,4 @@
-"""The pictures that words mean: files, folders, lists, sample styles."""
+"""Expand command-line words to pictures: files, folders, lists, sample styles."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from reverie.pictures import readable
 
 LISTS = (".txt", ".lst", ".list")
 SHEETS = re.compile(r"contact-sheet(-\d+)?", re.IGNORECASE)
-"""Names that a batch's contact sheets have, and no picture of it."""
+"""Names of a batch's contact sheets, which none of its pictures has."""
 NOISE = "noise"
-"""The word that stands for no picture."""
+"""Word that stands for no picture."""
 
 
 def gather(
     words: Iterable[str], *, samples: bool = False, noise: bool = False, deep: bool = False
 ) -> tuple[Path | None, ...]:
-    """The pictures that words mean: files, all of a folder, the lines of a list; each file once, folders by name.
+    """Expand words to pictures: files, all of a folder, the lines of a list; each file once, folders sorted.
 
     Args:
         words: paths; a list is a ``.txt`` file of paths, from its own folder, and ``#`` begins a comment.
@@ -41,7 +41,7 @@ def gather(
 
 
 def _pictures(folder: Path, *, deep: bool) -> Iterator[Path]:
-    """What may be a picture in a folder, by its suffix; the contact sheets of a batch are none of its pictures."""
+    """Yield the pictures in a folder, by suffix, except the contact sheets of a batch."""
     written = written_in(folder)
     for path in folder.iterdir():
         if path.name.startswith(".") or (path.name in written and SHEETS.fullmatch(path.stem)):
@@ -76,7 +76,7 @@ def _meant(word: str, *, samples: bool, noise: bool, deep: bool) -> list[Path | 
 
 
 def _listed(path: Path) -> list[Path | None]:
-    """The files that a list names; one that is not there fails by itself, later."""
+    """Read the paths in a list; a missing file fails by itself, later."""
     try:
         lines = path.read_text(encoding="utf8").splitlines()
     except UnicodeDecodeError:

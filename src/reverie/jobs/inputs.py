@@ -1,4 +1,4 @@
-"""The files of a job: what its words mean, and what is in them."""
+"""Input files of a job: find them from the words given, and read them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from reverie.jobs.record import Record, locate, read_record
 from reverie.pictures import Picture, filled, read_mask, read_picture
 
 _UNREAD = (FOLDER, PLACE, WORD)
-"""What is not read, copied or recorded as a file: the craft itself sees to it."""
+"""Kinds that are not read, copied or recorded as files: the craft itself handles them."""
 Found = Mapping[str, tuple[Path, ...]]
 """Files by the names of inputs."""
 
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """The inputs of a job, read.
+    """Inputs of a job, as read.
 
     Attributes:
         files: by input, in the order of the record; the photos of a folder are not among them.
@@ -42,12 +42,12 @@ class Loaded:
     photo: Picture | None
 
     def listed(self) -> list[tuple[str, Path]]:
-        """Input and file of all that goes in."""
+        """List every input file with the name of its input."""
         return [(name, path) for name, paths in self.files.items() for path in paths]
 
 
 def find_files(craft: Craft[..., Any], words: Mapping[str, Sequence[str]]) -> dict[str, tuple[Path, ...]]:
-    """The files that the words of each input mean, in the craft's order.
+    """Find the files that the words of each input mean, in the craft's order.
 
     Raises:
         RecipeError: the craft takes no such input.
@@ -65,7 +65,7 @@ def find_files(craft: Craft[..., Any], words: Mapping[str, Sequence[str]]) -> di
 def with_inherited(
     craft: Craft[..., Any], files: Mapping[str, tuple[Path, ...]], given: Mapping[str, Any], places: Sequence[Path]
 ) -> tuple[dict[str, tuple[Path, ...]], dict[str, Any]]:
-    """What a result brings along: the inputs it was made from, and settings that the craft inherits.
+    """Add what a result brings along: the inputs it was made from, and settings that the craft inherits.
 
     Args:
         craft: takes a `Result`, or is left as it is.
@@ -95,7 +95,7 @@ def with_inherited(
 
 
 def files_of(record: Record, craft: Craft[..., Any], places: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
-    """The files that went into a recorded run, by input, in their order.
+    """Find the files that went into a recorded run, by input, in their order.
 
     Raises:
         RecipeError: the craft takes no such input, or a file is not there.
@@ -141,7 +141,7 @@ def load(craft: Craft[..., Any], files: Found, *, longer: int | None = None) -> 
 
 
 def _read(each: Input, path: Path, longer: int | None) -> Any:
-    """What is in a file; the files of a folder are read where they are needed."""
+    """Read a file; the files of a folder are read where they are needed."""
     if each.kind in _UNREAD:
         return str(path) if each.kind is WORD else path
     if each.kind is STYLE_NETWORK:
@@ -152,13 +152,13 @@ def _read(each: Input, path: Path, longer: int | None) -> Any:
 
 
 def _values(each: Input, read: Sequence[Any]) -> Any:
-    """An input as the craft takes it: pictures as tensors, their transparent parts filled."""
+    """Convert an input to what the craft takes: pictures as tensors, their transparent parts filled."""
     found = [filled(one.pixels, one.alpha) if isinstance(one, Picture) else one for one in read]
     return found if each.many or each.kind is FOLDER else found[0]
 
 
 def sample_or_file(word: str) -> Path:
-    """The file that a word means; a file of that name wins over a sample style.
+    """Find the file that a word means; a file of that name takes precedence over a sample style.
 
     Raises:
         PictureError: neither exists.
@@ -174,7 +174,7 @@ def sample_or_file(word: str) -> Path:
 
 
 def _meant(each: Input, word: str) -> tuple[Path, ...]:
-    """The files that one word means for an input."""
+    """Find the files that one word means for an input."""
     if each.kind is STYLE_NETWORK:
         return (find_custom_style(word),)
     if each.kind is FOLDER:

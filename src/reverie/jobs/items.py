@@ -1,4 +1,4 @@
-"""The items of a batch: pictures times paintings times settings, each with a name of its own."""
+"""Items of a batch: pictures times paintings times settings, each with a unique name."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import itertools
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, get_origin
 
 from reverie.crafts.craft import Craft
@@ -27,6 +28,15 @@ from reverie.version import __version__
 _LONGEST = 160  # bytes of a name
 _JOINER = "\u200d"  # makes one emoji of several
 Grid = Mapping[str, Sequence[str]]
+Origin = tuple[str, frozenset[tuple[str, str]]]
+"""What an item is made of, settings apart: its craft, and by input its file."""
+_WAYS: tuple[Callable[[Path], str], ...] = (
+    lambda path: path.stem,
+    lambda path: f"{path.stem}-{path.suffix[1:]}",
+    lambda path: f"{path.resolve().parent.name}-{path.stem}",
+    lambda path: f"{path.stem}-{_digits(str(path.resolve()))}",
+)
+"""How a file may be called, the shortest first."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +53,17 @@ class Item:
 
     @property
     def output(self) -> Path:
-        """Where it goes."""
+        """Path of the output."""
         return Path(str(self.job.output))
 
     @property
     def name(self) -> str:
-        """What users know it by."""
+        """Name that users know it by."""
         return self.output.stem
 
 
 def parse_grid(words: Iterable[str], kind: type[Settings]) -> dict[str, tuple[str, ...]]:
-    """The settings to go through, from words such as ``strength=0.5,1,2``.
+    """Parse the settings to go through from words such as ``strength=0.5,1,2``.
 
     Raises:
         RecipeError: no such setting, or no value.
@@ -84,8 +94,9 @@ def items_of(
     grid: Grid,
     folder: Path,
     suffix: str = ".png",
+    earlier: Mapping[Origin, Collection[str]] = MappingProxyType({}),
 ) -> tuple[Item, ...]:
-    """Every combination of one file for each input and one value for each setting of the grid.
+    """Build an item for every combination of one file for each input and one value for each setting in the grid.
 
     Args:
         craft: which.
@@ -94,6 +105,7 @@ def items_of(
         grid: values to go through, as text; ``+`` joins the parts of a value that is a list.
         folder: of the outputs.
         suffix: of the outputs.
+        earlier: names that a batch gave before; whatever else is made now, they stay.
     Raises:
         RecipeError: a setting that makes no sense, an input without a file, or two of which only one is taken.
     """
@@ -106,15 +118,30 @@ def items_of(
         for picks in itertools.product(*(files[name] for name in names)):
             inputs = {name: (str(path),) for name, path in zip(names, picks, strict=True) if path is not None}
             named = [labels[name][path] for name, path in zip(names, picks, strict=True)]
-            found.append((settings, inputs, "-".join([*named, *said])))
+            own = _own(earlier.get(origin(craft.name, inputs), ()), picks, said)
+            found.append((settings, inputs, "-".join([*named, *said]), own))
+    told = _distinct([name for *_, name, _ in found], [own for *_, own in found])
     return tuple(
         Item(Job(craft=craft.name, settings=settings, inputs=inputs, output=str(folder / f"{name}{suffix}")))
-        for (settings, inputs, _), name in zip(found, _distinct([name for *_, name in found]), strict=True)
+        for (settings, inputs, *_), name in zip(found, told, strict=True)
     )
 
 
+def origin(craft: str, inputs: Mapping[str, Iterable[str]]) -> Origin:
+    """What an item is made of, in whichever folder its command is typed."""
+    return craft, frozenset((name, str(Path(path).resolve())) for name, paths in inputs.items() for path in paths)
+
+
+def _own(names: Collection[str], picks: Sequence[Path | None], said: Sequence[str]) -> str | None:
+    """Which of the names that its files were given before is an item's; None where none is."""
+    ways = [(NOISE,) if path is None else tuple(way(path) for way in _WAYS) for path in picks] if names else []
+    whole = ["-".join([*labels, *said]) for labels in itertools.product(*ways)]
+    possible = {each for name in whole for each in (_plain(name), f"{_plain(name)}-{_digits(name)}")}
+    return min(possible.intersection(names), default=None)
+
+
 def is_made(item: Item) -> bool:
-    """Whether an item's output is there and is what would be made: same craft, settings, inputs and weights.
+    """True if an item's output exists and is what would be made: same craft, settings, inputs and weights.
 
     What Reverie chooses by itself (precision, tile) may differ, and so may the version of PyTorch: they change
     pixels by rounding only.
@@ -141,7 +168,7 @@ def _stays(craft: Craft[..., Any], name: str) -> bool:
 
 
 def _same(wished: Mapping[str, Any], record: Record) -> bool:
-    """Whether the settings are the same, but for those that were left to Reverie."""
+    """True if the settings are the same, apart from those left to Reverie."""
     made = record.settings
     left = {"memory"}
     left |= {"tile"} if wished.get("tile") is None or _is_within(made.get("tile"), wished["tile"]) else set()
@@ -150,14 +177,14 @@ def _same(wished: Mapping[str, Any], record: Record) -> bool:
 
 
 def _is_within(tile: object, wished: int) -> bool:
-    """Whether tiles are smaller than was wished: larger ones did not fit."""
+    """True if tiles are smaller than requested, as larger ones did not fit."""
     return isinstance(tile, int) and tile > 0 and (not wished or tile < wished)
 
 
 def _settings(
     kind: type[Settings], given: Mapping[str, object], grid: Grid, values: Sequence[str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Settings with one value for each key of the grid, and what a name says of them."""
+    """Build settings with one value for each key of the grid, and the parts of a name that tell them."""
     fields = {field.alias or name: field for name, field in kind.model_fields.items()}
     picked: dict[str, object] = {
         key: value.split("+") if get_origin(fields[key].annotation) is tuple else value
@@ -170,15 +197,9 @@ def _settings(
 
 def _labels(paths: Sequence[Path | None]) -> dict[Path | None, str]:
     """A short name for each file, told apart by suffix, folder or, in the end, a few hexadecimal digits."""
-    ways = (
-        lambda p: p.stem,
-        lambda p: f"{p.stem}-{p.suffix[1:]}",
-        lambda p: f"{p.resolve().parent.name}-{p.stem}",
-        lambda p: f"{p.stem}-{_digits(str(p.resolve()))}",
-    )
     labels: dict[Path | None, str] = {None: NOISE}
     left = [p for p in paths if p is not None]
-    for way in ways:
+    for way in _WAYS:
         said = {p: way(p) for p in left}
         counts = [name.casefold() for name in (*said.values(), *labels.values())]
         labels |= {p: name for p, name in said.items() if counts.count(name.casefold()) == 1}
@@ -187,7 +208,7 @@ def _labels(paths: Sequence[Path | None]) -> dict[Path | None, str]:
 
 
 def _plain(name: str) -> str:
-    """A name that every file system takes: letters, digits and symbols of any script, and some signs."""
+    """Make a name valid on every file system: letters, digits and symbols of any script, and some signs."""
     kept = "".join(letter if _is_kept(letter) else "_" for letter in name)
     plain = re.sub("__+", "_", kept).strip("._")
     if not plain.strip("_-"):
@@ -204,14 +225,18 @@ def _is_kept(letter: str) -> bool:
 
 
 def _digits(name: str) -> str:
-    """A few hexadecimal digits that tell a name apart from all others."""
+    """Hash a name to a few hexadecimal digits."""
     return hashlib.sha256(name.encode("utf8", "surrogateescape")).hexdigest()[:8]
 
 
-def _distinct(names: list[str]) -> list[str]:
+def _distinct(names: Sequence[str], own: Sequence[str | None]) -> list[str]:
     """Plain names of which no two are the same, even where capitals are not told apart.
 
     Which one a name becomes does not depend on the order of the others: later items change no earlier one's.
+
+    Args:
+        names: one for each item.
+        own: the name that an item had before, and keeps.
     """
     plain = [_plain(name) for name in names]
     counts = Counter(each.casefold() for each in plain)
@@ -219,14 +244,17 @@ def _distinct(names: list[str]) -> list[str]:
         short if counts[short.casefold()] == 1 or short == name else f"{short}-{_digits(name)}"
         for name, short in zip(names, plain, strict=True)
     ]
-    return _numbered(told)
+    return _numbered(told, own)
 
 
-def _numbered(names: list[str]) -> list[str]:
+def _numbered(names: Sequence[str], own: Sequence[str | None]) -> list[str]:
     """The same with numbers, for what is left."""
-    taken: set[str] = set()
+    taken = {each.casefold() for each in own if each}
     out = []
-    for name in names:
+    for name, kept in zip(names, own, strict=True):
+        if kept:
+            out.append(kept)
+            continue
         numbered = itertools.chain([name], (f"{name}-{n}" for n in itertools.count(2)))
         free = next(n for n in numbered if n.casefold() not in taken)
         taken.add(free.casefold())

@@ -1,4 +1,4 @@
-"""A job: what is to be made, as one request that can be written down."""
+"""A job: a request to make something, which can be serialised."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ EVERY = 30.0
 """Seconds between checkpoints."""
 
 
-class Part(BaseModel):
-    """Of what is written down: frozen, and nothing unknown in it."""
+class FrozenModel(BaseModel):
+    """Base class of serialised models: frozen, and unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class Stop(Part):
-    """The step after which a picture was taken, where that was not the last one; both from 1."""
+class Stop(FrozenModel):
+    """Step after which a picture was taken, if not the last; both are counted from 1."""
 
     stage: int = Field(ge=1)
     step: int = Field(ge=1)
 
 
 def _several(value: Any) -> Any:
-    """One file as a list of one."""
+    """Turn a single file into a tuple of one."""
     return (str(value),) if isinstance(value, str | Path) else value
 
 
 Files = Annotated[tuple[str, ...], BeforeValidator(_several)]
 
 
-class Beside(Part):
-    """What is written besides the result, and how the run is kept.
+class RunOptions(FrozenModel):
+    """Options of a run: what is written besides the result, and how it is kept.
 
     Attributes:
         save_every: steps between pictures on the way, or None.
@@ -57,8 +57,8 @@ class Beside(Part):
     checkpoint_every: float = Field(default=EVERY, ge=0, allow_inf_nan=False)
 
 
-class Expected(Part):
-    """What a job that repeats a recorded one must find.
+class Expected(FrozenModel):
+    """Conditions that a job repeating a recorded one must meet.
 
     Attributes:
         networks: with their weights; None takes what is here.
@@ -75,8 +75,8 @@ class Expected(Part):
     notes: tuple[str, ...] = ()
 
 
-class Job(Part):
-    """What is to be made.
+class Job(FrozenModel):
+    """Request to make something.
 
     Attributes:
         craft: its name.
@@ -85,7 +85,7 @@ class Job(Part):
         output: where the result goes; None takes a fresh name in the current folder.
         name: of the result where no output is named; None names it after what goes in.
         preset: whose settings and samples it begins with, and by which the result is named.
-        beside: what else is written.
+        options: what else is written, and how the run is kept.
         expected: what a repeated job must find.
         places: folders in which the inputs of a result may lie.
 
@@ -100,16 +100,16 @@ class Job(Part):
     output: str | None = None
     name: str | None = None
     preset: str | None = None
-    beside: Beside = Beside()
+    options: RunOptions = Field(default=RunOptions(), alias="beside")
     expected: Expected = Expected()
     places: tuple[str, ...] = ()
 
     def to_json(self) -> str:
-        """The job as JSON text; what is not said is as by default."""
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), ensure_ascii=True)
+        """Serialise the job as JSON text, without defaults."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True, exclude_defaults=True), ensure_ascii=True)
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str | bytes) -> Self:
         """The job in a JSON text.
 
         Raises:
@@ -120,10 +120,10 @@ class Job(Part):
         return validated(cls, values, "this is no job")
 
     def files(self) -> list[tuple[str, str]]:
-        """Input and file of all that goes in, in their order."""
+        """List every input file with the name of its input, in order."""
         return [(name, file) for name, files in self.inputs.items() for file in files]
 
 
 def paths(inputs: Mapping[str, Sequence[Path]]) -> dict[str, tuple[str, ...]]:
-    """Files by input, as a job holds them; inputs without any are left out."""
+    """Convert files by input to the form a job holds; inputs without any are left out."""
     return {name: tuple(map(str, files)) for name, files in inputs.items() if files}

@@ -1,4 +1,4 @@
-"""Where a job is done: in this process, or tile by tile on the workers of a Ray cluster."""
+"""Machines that run a job: this process, or the workers of a Ray cluster, tile by tile."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from reverie.engine.memory import free_memory, parse_memory, resident
 from reverie.engine.plan import TILES
 from reverie.engine.runs import Frames, Optimisation
 from reverie.errors import RecipeError
-from reverie.jobs.share import Share, share_out, workers_here
+from reverie.jobs.workers import Workers, join_workers, local_workers
 
 LOCAL = "local"
 S = TypeVar("S", bound=Settings)
 
 
 class Machines:
-    """Plans runs and gives what runs them; a cluster is joined when it is first needed, and left at the close.
+    """Plans runs and provides their executors; a cluster is joined when first needed, and left on close.
 
     Args:
         cluster: "local", or HOST:PORT of a Ray cluster; None computes in this process.
@@ -38,16 +38,16 @@ class Machines:
         if cluster is not None:
             ray_module()
         self._address, self._wished, self._part, self._tile = cluster, workers, share, tile
-        self._share: Share | None = None
+        self._workers_joined: Workers | None = None
         self._executor: RayExecutor | None = None
 
     @property
-    def spread(self) -> bool:
-        """Whether it is a cluster."""
+    def distributed(self) -> bool:
+        """True if it is a cluster."""
         return self._address is not None
 
     def settings(self, settings: S) -> S:
-        """Settings with this process's part of the memory, or the tiles that are to do after larger ones did not."""
+        """Set this process's share of the memory, or the smaller tiles of a retry."""
         if not {"memory", "tile"} <= type(settings).model_fields.keys():
             return settings
         if self._tile is not None:
@@ -58,7 +58,7 @@ class Machines:
         return settings.model_copy(update={"memory": str(memory_for(memory, self._part))})
 
     def plan(self, run: Run, settings: Settings) -> Plan:
-        """How to run: on a cluster in tiles of which each worker gets one at least, and which fit its memory.
+        """Plan a run; on a cluster, in tiles that fit a worker's memory, at least one for each worker.
 
         Raises:
             OutOfMemory: not even the smallest tile fits.
@@ -74,40 +74,40 @@ class Machines:
         return replace(run.planned(tile=side), limit=chosen.limit)
 
     def executor(self, chosen: Plan) -> Executor | None:
-        """What runs a plan; None leaves it to the plan."""
+        """Return the executor of a plan; None leaves it to the plan."""
         if self._address is None or not chosen.tile:
             return None
-        share = self._joined(self._address)
-        self._executor = RayExecutor(share.count, tile=chosen.tile, address=self._address, threads=share.threads)
+        workers = self._joined(self._address)
+        self._executor = RayExecutor(workers.count, tile=chosen.tile, address=self._address, threads=workers.threads)
         return self._executor
 
     def close(self) -> None:
         """End the workers, and the cluster where it was started here."""
         if self._executor is not None:
             self._executor.close()
-        if self._share is not None and self._share.own:
+        if self._workers_joined is not None and self._workers_joined.own:
             leave()
-        self._executor = self._share = None
+        self._executor = self._workers_joined = None
 
     def _workers(self) -> int:
-        """How many; another machine's cluster has to be asked."""
+        """Count the workers; the cluster of other machines has to be asked."""
         if self._wished is not None:
             return self._wished
-        return workers_here(2**31) if self._address in (None, LOCAL) else self._joined(str(self._address)).count
+        return local_workers(2**31) if self._address in (None, LOCAL) else self._joined(str(self._address)).count
 
     def _memory(self, memory: str | None) -> int:
-        """Bytes for each worker: on one machine they share what there is."""
+        """Return the bytes for each worker; on one machine they share what there is."""
         allowed = free_memory() if memory is None else parse_memory(memory)
         own = resident()
         return own + max(0, allowed - own) // (self._workers() if self._address == LOCAL else 1)
 
-    def _joined(self, address: str) -> Share:
-        self._share = self._share or share_out(address, most=2**31, count=self._wished)
-        return self._share
+    def _joined(self, address: str) -> Workers:
+        self._workers_joined = self._workers_joined or join_workers(address, most=2**31, count=self._wished)
+        return self._workers_joined
 
 
 def memory_for(wished: str | None, share: float) -> int:
-    """Bytes that a worker may use, what it has already included.
+    """Return the bytes that a worker may use, including those it uses already.
 
     Args:
         wished: by the user, for all workers together; None: what is free.
@@ -120,6 +120,6 @@ def memory_for(wished: str | None, share: float) -> int:
 
 
 def _for_each(workers: int, size: tuple[int, int]) -> int:
-    """The largest tile of which a picture has one for each worker; the smallest if it has none."""
+    """Return the largest tile that gives each worker at least one; the smallest if there is none."""
     enough = (tile for tile in TILES if -(-size[0] // tile) * -(-size[1] // tile) >= workers)
     return next(enough, TILES[-1])

@@ -1,4 +1,4 @@
-"""The manifest of a batch: what became of each item, as CSV for people and as JSON lines for programs."""
+"""Manifest of a batch: the outcome of each item, as CSV for people and as JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import io
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from reverie.errors import RecipeError
 from reverie.files import Owned
-from reverie.jobs.items import Item
+from reverie.jobs.items import Item, Origin, origin
 from reverie.untrusted import contents, json_object, refusing
 
 CSV, LINES = "manifest.csv", "manifest.jsonl"
@@ -24,7 +26,7 @@ Status = Literal["waiting", "made", "there", "failed"]
 
 @dataclass(frozen=True)
 class Row:
-    """What became of an item: "there" is one that an earlier call had made."""
+    """Outcome of an item; "there" means that an earlier call made it."""
 
     item: Item
     status: Status = "waiting"
@@ -33,7 +35,7 @@ class Row:
     note: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The row as a program reads it."""
+        """Return the row as a JSON object."""
         return {
             "item": self.item.name,
             "inputs": {name: ", ".join(files) for name, files in self.item.job.inputs.items()},
@@ -47,7 +49,7 @@ class Row:
 
 
 class Manifest:
-    """The rows of a batch, kept in its folder.
+    """Rows of a batch, kept in its folder.
 
     Args:
         folder: of the batch.
@@ -61,15 +63,15 @@ class Manifest:
 
     @property
     def rows(self) -> list[Row]:
-        """One for each item, in the order of the batch."""
+        """Rows of the items, in the order of the batch."""
         return list(self._rows.values())
 
     def row(self, item: Item) -> Row:
-        """What became of an item."""
+        """Return the row of an item."""
         return self._rows[item.output]
 
     def count(self, status: Status) -> int:
-        """How many items have this status."""
+        """Count the items with this status."""
         return sum(row.status == status for row in self._rows.values())
 
     def set(
@@ -81,7 +83,7 @@ class Manifest:
         error: str | None = None,
         note: str | None = None,
     ) -> None:
-        """Note what became of an item; it is written at once, or within a second."""
+        """Record the outcome of an item; it is written at once, or within a second."""
         if status == "there":
             seconds, note = self._earlier.get(item.name, (None, None))
         row = self._rows[item.output]
@@ -112,14 +114,25 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
+def names_in(folder: Path) -> Mapping[Origin, Collection[str]]:
+    """The names that an earlier batch into a folder gave; of a damaged manifest, those before the damage."""
+    found: defaultdict[Origin, set[str]] = defaultdict(set)
+    with suppress(RecipeError), refusing(RecipeError, f"the manifest in '{folder}' is damaged."):
+        for row in _rows_of(folder / LINES):
+            inputs = {str(name): [str(path)] for name, path in row["inputs"].items()}
+            found[origin(str(row["settings"]["craft"]), inputs)].add(str(row["item"]))
+    return found
+
+
 def _known_of(path: Path) -> dict[str, tuple[float, str | None]]:
     """The seconds that items took in an earlier call, and its notes; a damaged manifest is as good as none."""
-    try:
-        with refusing(RecipeError, f"'{path}' is damaged."):
-            rows = map(json_object, contents(path, RecipeError).decode("utf8").splitlines())
-            return {str(row["item"]): _known(row) for row in rows if row["seconds"] is not None}
-    except RecipeError:
-        return {}
+    with suppress(RecipeError), refusing(RecipeError, f"'{path}' is damaged."):
+        return {str(row["item"]): _known(row) for row in _rows_of(path) if row["seconds"] is not None}
+    return {}
+
+
+def _rows_of(path: Path) -> Iterator[dict[str, Any]]:
+    return map(json_object, contents(path, RecipeError).decode("utf8").splitlines())
 
 
 def _known(row: Mapping[str, Any]) -> tuple[float, str | None]:

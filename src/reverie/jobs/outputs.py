@@ -1,4 +1,4 @@
-"""Where a job writes: its result, and what lies beside it."""
+"""Output files of a job: the result, and those beside it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from reverie.files import (
     reserve,
 )
 from reverie.jobs.folder import KEPT, Folder
-from reverie.jobs.job import Beside
-from reverie.jobs.kept import Kept
+from reverie.jobs.job import RunOptions
+from reverie.jobs.kept_run import KeptRun
 from reverie.pictures import check_output, format_of
 
 
@@ -46,11 +46,11 @@ class Outputs:
     reserved: Reservation
 
     def step(self, number: int) -> Path:
-        """Where the picture after a step goes, counted from 1 over the whole run."""
+        """Return the path of the picture after a step, counted from 1 over the whole run."""
         return beside(self.base, f"{number:04d}")
 
     def into(self, folder: Folder | None = None) -> Placing:
-        """How files come to their places.
+        """Return the function that puts files in place.
 
         Args:
             folder: in which the run is kept; what the run wrote before it was stopped is replaced.
@@ -65,17 +65,17 @@ class Outputs:
 
 
 def beside(result: Path, word: str, suffix: str | None = None) -> Path:
-    """A companion of a result: ``cat.png`` and ``compare`` make ``cat-compare.png``."""
+    """Name a companion of a result: ``cat.png`` and ``compare`` make ``cat-compare.png``."""
     return result.with_name(f"{result.stem}-{word}{suffix or result.suffix}")
 
 
 def folder_beside(result: Path) -> Path:
-    """Where a long run is kept when no folder was named: ``cat.png`` has ``cat.reverie``."""
+    """Name the folder of a long run if the user named none: ``cat.png`` gives ``cat.reverie``."""
     return result.with_name(result.stem + KEPT)
 
 
 def depth_for(result: Path, depth: int) -> int:
-    """Bits a channel of a picture made from one of a depth: 16 where that has them and the format keeps both."""
+    """Choose the bits per channel of a result: 16 if its photo has them and the format keeps them and a recipe."""
     format_ = format_of(result)
     return 16 if depth == 16 and 16 in format_.depths and format_.recipe else 8
 
@@ -92,7 +92,7 @@ def check_no_input(output: Path, inputs: Iterable[Path]) -> None:
 
 @contextmanager
 def placed(
-    output: Path | None, wishes: Beside, *, name: Path, inputs: Iterable[Path], kept: Kept | None = None
+    output: Path | None, options: RunOptions, *, name: Path, inputs: Iterable[Path], kept: KeptRun | None = None
 ) -> Iterator[Outputs]:
     """Choose, check and reserve where a picture goes, before any work.
 
@@ -100,7 +100,7 @@ def placed(
 
     Args:
         output: as the user named it, or None.
-        wishes: what else is written.
+        options: what else is written.
         name: the file that is taken when none was named; it gets a number where it exists.
         inputs: files that must not be written over.
         kept: of a run that goes on, with names chosen before.
@@ -116,31 +116,31 @@ def placed(
         check_writable(wished)
     if kept is not None:
         base = Path(kept.base or wished)
-        yield _around(wishes, wished, base, kept.named, Reservation(base, {}))
+        yield _around(options, wished, base, kept.named, Reservation(base, {}))
         return
-    bases = (base for base in numbered(wished) if _is_free(base, wishes, named=named))
-    with reserve(bases, lambda base: _family(base, wishes, named=named)) as taken:
-        yield _around(wishes, wished if named else taken.base, taken.base, named, taken)
+    bases = (base for base in numbered(wished) if _is_free(base, options, named=named))
+    with reserve(bases, lambda base: _family(base, options, named=named)) as taken:
+        yield _around(options, wished if named else taken.base, taken.base, named, taken)
 
 
-def _around(wishes: Beside, result: Path, base: Path, named: bool, taken: Reservation) -> Outputs:
-    compare = beside(base, "compare", ".png") if wishes.compare else None
-    report = beside(base, "report", ".png") if wishes.report else None
+def _around(options: RunOptions, result: Path, base: Path, named: bool, taken: Reservation) -> Outputs:
+    compare = beside(base, "compare", ".png") if options.compare else None
+    report = beside(base, "report", ".png") if options.report else None
     return Outputs(result, compare, report, base, named, taken)
 
 
-def _family(base: Path, wishes: Beside, *, named: bool) -> list[Path]:
-    """The names to reserve: of what the user did not name, the first picture on the way included."""
-    words = ["compare"] * wishes.compare + ["report"] * wishes.report
-    first = [beside(base, f"{wishes.save_every:04d}")] if wishes.save_every else []
+def _family(base: Path, options: RunOptions, *, named: bool) -> list[Path]:
+    """List the names to reserve: those the user did not choose, including the first intermediate picture."""
+    words = ["compare"] * options.compare + ["report"] * options.report
+    first = [beside(base, f"{options.save_every:04d}")] if options.save_every else []
     return [*([] if named else [base]), *(beside(base, word, ".png") for word in words), *first]
 
 
-def _is_free(base: Path, wishes: Beside, *, named: bool) -> bool:
-    """Whether no run is kept under a name, and no picture on the way is there, if some are wished for."""
+def _is_free(base: Path, options: RunOptions, *, named: bool) -> bool:
+    """True if no run is kept under a name, and no intermediate picture exists if some were requested."""
     if not named and folder_beside(base).exists():
         return False
-    return not wishes.save_every or not any(
+    return not options.save_every or not any(
         p.stem[len(base.stem) + 1 :].isdecimal() and len(p.stem) >= len(base.stem) + 5
         for p in base.parent.iterdir()
         if p.name.startswith(f"{base.stem}-") and p.suffix == base.suffix and not is_reserved(p)

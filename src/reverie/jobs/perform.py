@@ -1,4 +1,4 @@
-"""From a request to what it makes: the only place that makes anything."""
+"""Execute jobs: the only place that makes anything."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from reverie.engine import Plan, Run
 from reverie.engine.runs import Optimisation
 from reverie.errors import FileError, RecipeError, ReverieError
 from reverie.jobs import disk
+from reverie.jobs.checkpointer import LONG, Checkpointer, pausing
 from reverie.jobs.events import Began, Downloaded, Ended, Event, Finished, Noted, Planned, Stepped
-from reverie.jobs.folder import Folder, begin, reopen, way_on
+from reverie.jobs.folder import Folder, begin, reopen, resume_line
 from reverie.jobs.inputs import Loaded, find_files, load, with_inherited
 from reverie.jobs.job import Expected, Job, Stop, paths
-from reverie.jobs.keep import LONG, Keeper, pausing
-from reverie.jobs.kept import Kept, sources_of
+from reverie.jobs.kept_run import KeptRun, sources_of
 from reverie.jobs.machines import Machines
 from reverie.jobs.outputs import folder_beside
 from reverie.jobs.places import Placement, placement_for
+from reverie.jobs.prepared import PreparedJob
 from reverie.jobs.presets import presets, with_preset
 from reverie.jobs.ready import check_ready
 from reverie.jobs.record import record_of
 from reverie.jobs.smaller import smaller
-from reverie.jobs.work import Work
 from reverie.jobs.writers import Photo, Writer, same_pixels
 from reverie.networks import NetworkUsed, download
 
-Wanted = Callable[[], bool]
-"""Whether the user, or the system, wants the run to stop."""
+StopCheck = Callable[[], bool]
+"""Tells whether the user, or the system, wants the run to stop."""
 
 
 def perform(
     job: Job,
     machines: Machines | None = None,
     *,
-    stop: Wanted = lambda: False,
+    stop: StopCheck = lambda: False,
     dry_run: bool = False,
     folder: Folder | None = None,
 ) -> Iterator[Event]:
@@ -69,34 +69,39 @@ def perform(
         ((48, 64), 'cat-dream.png')
     """
     began, machines = time.perf_counter(), machines or Machines()
-    job, craft, files = _understood(job)
+    job, craft, files = _resolve(job)
     with ExitStack() as stack:
-        stack.enter_context(_threads(job.expected))
+        stack.enter_context(_with_threads(job.expected))
         place = stack.enter_context(placement_for(craft, job, files, folder))
         job, folder = place.job, place.folder
-        work = yield from _prepared(job, craft, place, machines)
+        work = yield from _prepare(job, craft, place, machines)
         if dry_run:
             yield Planned(work.plan)
             return
-        if folder is None and (folder := _begun(work, place, stack)):
-            stack.enter_context(_leaving_nothing(folder))
-        keeper = Keeper(folder) if folder else None
+        if folder is None and (folder := _start_keeping(work, place, stack)):
+            stack.enter_context(_removing_if_refused(folder))
+        checkpointer = Checkpointer(folder) if folder else None
         if folder:
             folder.settle()
-        yield from map(Noted, (*_notes(work, place, folder), *(keeper.notes if keeper else ())))
-        yield _began(work, place, folder)
+        yield from map(Noted, (*_notes(work, place, folder), *(checkpointer.notes if checkpointer else ())))
+        yield _beginning(work, place, folder)
         with pausing(folder):
             writer = place.writer(work, folder)
-            writer.moments.extend(keeper.moments if keeper else ())
-            last, whole = yield from _followed(work, writer, keeper, machines, stop)
+            writer.history.extend(checkpointer.history if checkpointer else ())
+            last, whole = yield from _execute(work, writer, checkpointer, machines, stop)
             yield from writer.finish(last, whole=whole or folder is None)
         if folder and whole:
-            yield from map(Noted, folder.retire())
-        yield _ended(work, writer, last, whole, folder, seconds=time.perf_counter() - began)
+            yield from map(Noted, folder.clean_up())
+        yield _end(work, writer, last, whole, folder, seconds=time.perf_counter() - began)
 
 
 def resume(
-    path: Path, output: Path | None = None, *, machines: Machines, tile: int | None = None, stop: Wanted = lambda: False
+    path: Path,
+    output: Path | None = None,
+    *,
+    machines: Machines,
+    tile: int | None = None,
+    stop: StopCheck = lambda: False,
 ) -> Iterator[Event]:
     """Go on with the run kept in a folder, and write what it makes.
 
@@ -117,35 +122,37 @@ def resume(
         if kept.finished:
             yield Finished(path, Path(kept.output))
             return
-        if "tile" not in kept.record.settings and (tile is not None or machines.spread):
+        if "tile" not in kept.record.settings and (tile is not None or machines.distributed):
             craft = kept.record.craft
             raise RecipeError(f"{craft} has no tiles and runs on one machine; leave out --tile and --cluster.")
-        folder = folder if tile is None else folder.wished(tile=tile)
+        folder = folder if tile is None else folder.with_fields(tile=tile)
         folder = folder if output is None else folder.redirected(output)
         yield from perform(folder.request(), machines, stop=stop, folder=folder)
 
 
-def _understood(job: Job) -> tuple[Job, Craft[..., Any], dict[str, tuple[Path, ...]]]:
-    """The job with what its preset and its result bring along, its craft, and the files its words mean."""
+def _resolve(job: Job) -> tuple[Job, Craft[..., Any], dict[str, tuple[Path, ...]]]:
+    """Resolve a job: add what its preset and its result bring along, find its craft and its files."""
     craft = find(job.craft)
     job = with_preset(job)
     files, given = with_inherited(craft, find_files(craft, job.inputs), job.settings, [*map(Path, job.places), Path()])
-    craft.check({name: len(each) for name, each in files.items()}, way=_way(craft))
-    if not craft.stepwise and (job.beside.report or job.beside.save_every):
+    craft.check({name: len(each) for name, each in files.items()}, way=_hint(craft))
+    if not craft.stepwise and (job.options.report or job.options.save_every):
         raise RecipeError(f"{craft.name} has no pictures or losses on the way; leave out --report and --save-every.")
     folders = {each.name: job.inputs[each.name] for each in craft.inputs if each.kind is FOLDER}
     kept = {name: tuple(map(os.path.abspath, words)) for name, words in folders.items()}  # read anew on going on
     return job.model_copy(update={"settings": given, "inputs": {**paths(files), **kept}}), craft, files
 
 
-def _way(craft: Craft[..., Any]) -> Callable[[Any], str]:
-    """Where else what a craft needs may come from, and what to read."""
+def _hint(craft: Craft[..., Any]) -> Callable[[Any], str]:
+    """Return a hint, for an error message, on where a missing input may come from."""
     brought = ", or a --preset that brings one" if presets(craft.name) else ""
     return lambda _: f"{brought}; 'reverie {craft.name} --help' shows more"
 
 
-def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Machines) -> Generator[Event, None, Work]:
-    """Everything that can be refused, refused before any work; then the network fetched."""
+def _prepare(
+    job: Job, craft: Craft[..., Any], place: Placement, machines: Machines
+) -> Generator[Event, None, PreparedJob]:
+    """Check everything before any work, and fetch the network."""
     settings = machines.settings(craft.checked(job.settings))
     files = place.files
     check_ready(craft, files, settings)
@@ -157,22 +164,22 @@ def _prepared(job: Job, craft: Craft[..., Any], place: Placement, machines: Mach
         for progress in download(network):
             yield Downloaded(network, progress.done, progress.total)
     run = craft.make(loaded.values, settings)
-    photo, shown, listed = _photo(loaded), _shown(job, craft, loaded, settings), loaded.listed()
+    photo, shown, listed = _photo_of(loaded), _comparison(job, craft, loaded, settings), loaded.listed()
     del loaded  # the pictures, as large as they were read
     plan = machines.plan(run, settings)
-    settings = _chosen(settings, run, plan)
+    settings = _with_choices(settings, run, plan)
     record = record_of(craft.name, settings, networks=run.networks, inputs=listed, output=place.output)
     if place.folder is None:
         check_networks(job.expected, record.networks)
     else:
         check_networks(Expected(networks=place.folder.kept.record.networks), record.networks, way="")
         record = place.folder.kept.record_now
-    work = Work(job, craft, record, run, plan, photo, shown, [path for _, path in listed])
+    work = PreparedJob(job, craft, record, run, plan, photo, shown, [path for _, path in listed])
     return replace(work, plan=_with_disk(work, place))
 
 
-def _chosen(settings: Settings, run: Run, plan: Plan) -> Settings:
-    """The settings with every automatic choice made: tiles and precision change the rounding of sums."""
+def _with_choices(settings: Settings, run: Run, plan: Plan) -> Settings:
+    """Fill in every automatic choice: tiles and precision change the rounding of sums."""
     made = {"tile": plan.tile, "memory": None, "precision": run.precision}
     known = type(settings).model_fields
     return settings.model_copy(update={name: value for name, value in made.items() if name in known})
@@ -199,14 +206,14 @@ def check_networks(expected: Expected, here: Sequence[NetworkUsed], *, way: str 
             raise RecipeError(f"the weights of {wanted.name} have changed since ({now}){way}.")
 
 
-def _photo(loaded: Loaded) -> Photo:
+def _photo_of(loaded: Loaded) -> Photo:
     photo = loaded.photo
     return Photo() if photo is None else Photo(photo.alpha, photo.depth)
 
 
-def _shown(job: Job, craft: Craft[..., Any], loaded: Loaded, settings: Settings) -> list[tuple[str, torch.Tensor]]:
-    """The pictures of a comparison; none where none was wished for, so that they are not kept in memory."""
-    if not job.beside.compare:
+def _comparison(job: Job, craft: Craft[..., Any], loaded: Loaded, settings: Settings) -> list[tuple[str, torch.Tensor]]:
+    """Return the pictures of a comparison; none unless requested, so that they are not kept in memory."""
+    if not job.options.compare:
         return []
     shown = [(picture.name, picture.pixels) for many in loaded.pictures.values() for picture in many]
     if craft.noise is not None and loaded.photo is None:
@@ -214,23 +221,23 @@ def _shown(job: Job, craft: Craft[..., Any], loaded: Loaded, settings: Settings)
     return shown
 
 
-def _kept_in(work: Work, place: Placement) -> Path | None:
-    """The folder in which a run is kept; None where it is not."""
+def _folder_for(work: PreparedJob, place: Placement) -> Path | None:
+    """Choose the folder in which a run is kept; None if it is not."""
     if place.folder is not None:
         return place.folder.path
-    if work.job.beside.checkpoint is not None:
-        return Path(work.job.beside.checkpoint)
+    if work.job.options.checkpoint is not None:
+        return Path(work.job.options.checkpoint)
     always = work.craft.makes is not Still
     return folder_beside(place.base) if always or work.plan.seconds > LONG else None
 
 
-def _with_disk(work: Work, place: Placement) -> Plan:
-    """The plan with all that the job takes on the disk.
+def _with_disk(work: PreparedJob, place: Placement) -> Plan:
+    """Add to the plan the disk space that the job needs.
 
     Raises:
         PictureError: that is more than there is.
     """
-    folder, plan = _kept_in(work, place), work.plan
+    folder, plan = _folder_for(work, place), work.plan
     needs = [
         *place.needs(plan.result, work.photo.depth),
         ("references", disk.references_in(), plan.disk),
@@ -242,46 +249,46 @@ def _with_disk(work: Work, place: Placement) -> Plan:
     return replace(plan, disk=sum(amount for _, _, amount in needs))
 
 
-def _begun(work: Work, place: Placement, stack: ExitStack) -> Folder | None:
-    """The folder in which the run is kept, new; None where it is not kept."""
-    path = _kept_in(work, place)
+def _start_keeping(work: PreparedJob, place: Placement, stack: ExitStack) -> Folder | None:
+    """Create the folder in which the run is kept; None if it is not kept."""
+    path = _folder_for(work, place)
     if path is None:
         return None
-    kept = Kept(
+    kept = KeptRun(
         job=work.job,
         record=work.record.model_copy(update={"stopped": work.job.expected.until}),
         output=str(place.output.absolute()),
         base=str(place.base.absolute()),
         named=place.named,
         sources=sources_of(work.record, work.files),
-        passing=work.job.beside.checkpoint is None,
+        passing=work.job.options.checkpoint is None,
     )
     return stack.enter_context(begin(path, kept, work.files))
 
 
 @contextmanager
-def _leaving_nothing(folder: Folder) -> Iterator[None]:
-    """Within the block, what is refused before there is anything to go on from is not kept."""
+def _removing_if_refused(folder: Folder) -> Iterator[None]:
+    """Within the block, remove the folder of a run refused before its first checkpoint."""
     try:
         yield
     except FileError:  # the run is paused
         raise
     except ReverieError:
         if folder.checkpoints.newest()[0] is None:
-            folder.retire()
+            folder.clean_up()
         raise
 
 
-def _notes(work: Work, place: Placement, folder: Folder | None) -> Iterator[str]:
-    """What the user should know before the work begins."""
+def _notes(work: PreparedJob, place: Placement, folder: Folder | None) -> Iterator[str]:
+    """Yield what the user should know before the work begins."""
     yield from (*work.job.expected.notes, *work.run.notes)
     if place.waiting is not None:
-        yield f"an unfinished run lies in '{place.waiting}'; '{way_on(place.waiting)}' goes on with it."
+        yield f"an unfinished run lies in '{place.waiting}'; '{resume_line(place.waiting)}' goes on with it."
     if place.folder is None and folder is not None and folder.kept.passing and work.plan.seconds > LONG:
-        yield f"this will take a while; if it is stopped, '{folder.way}' goes on with it."
+        yield f"this will take a while; if it is stopped, '{folder.resume_line}' goes on with it."
 
 
-def _began(work: Work, place: Placement, folder: Folder | None) -> Began:
+def _beginning(work: PreparedJob, place: Placement, folder: Folder | None) -> Began:
     repeated = work.job.expected.same_as is not None
     least, plan = work.run.least, work.plan
     less = None if least is None or repeated else smaller(plan.tile, plan.size, least=least)
@@ -289,8 +296,8 @@ def _began(work: Work, place: Placement, folder: Folder | None) -> Began:
     return Began(work.craft.name, work.record.settings, place.output, less, kept)
 
 
-def _followed(
-    work: Work, writer: Writer, keeper: Keeper | None, machines: Machines, stop: Wanted
+def _execute(
+    work: PreparedJob, writer: Writer, checkpointer: Checkpointer | None, machines: Machines, stop: StopCheck
 ) -> Generator[Event, None, tuple[Any, bool]]:
     """Run to the end, to the step where a repeated run was stopped, or until the user stops it.
 
@@ -298,28 +305,28 @@ def _followed(
         The last step, and whether the run is at its end.
     """
     executor = machines.executor(work.plan)
-    steps = work.run.steps(work.plan, executor=executor, state=keeper.take() if keeper else None)
+    steps = work.run.steps(work.plan, executor=executor, state=checkpointer.take() if checkpointer else None)
     until = work.job.expected.until
     for step in steps:
         yield Stepped(step)
         yield from map(Noted, getattr(step, "notes", ()))
         told: Iterable[Event] = writer.stepped(step)
-        if keeper and writer.completes(step):  # first written, then kept, then told
+        if checkpointer and writer.completes(step):  # first written, then kept, then told
             told = list(told)
-            keeper.keep(step, writer.moments)
+            checkpointer.write(step, writer.history)
         yield from told
         if step.last or (until is not None and step.at == (until.stage, until.step)):
             return step, True
         if stop():
-            if keeper:
-                keeper.keep(step, writer.moments)
+            if checkpointer:
+                checkpointer.write(step, writer.history)
             return step, False
-        if keeper:
-            keeper.stepped(step, writer.moments)
+        if checkpointer:
+            checkpointer.stepped(step, writer.history)
     raise RuntimeError("a run ended without a last step")
 
 
-def _ended(work: Work, writer: Writer, last: Any, whole: bool, folder: Folder | None, *, seconds: float) -> Ended:
+def _end(work: PreparedJob, writer: Writer, last: Any, whole: bool, folder: Folder | None, *, seconds: float) -> Ended:
     written = writer.written
     same_as = work.job.expected.same_as
     return Ended(
@@ -335,8 +342,8 @@ def _ended(work: Work, writer: Writer, last: Any, whole: bool, folder: Folder | 
 
 
 @contextmanager
-def _threads(expected: Expected) -> Iterator[None]:
-    """As many threads as the recorded run had, until the block ends: the order of sums depends on them."""
+def _with_threads(expected: Expected) -> Iterator[None]:
+    """Within the block, use as many threads as the recorded run: the order of sums depends on them."""
     before = torch.get_num_threads()
     if expected.threads is not None and expected.threads != before:
         torch.set_num_threads(expected.threads)

@@ -1,4 +1,4 @@
-"""Where a job's result goes, by what it is: chosen, checked and reserved before any work."""
+"""Place a job's result, by the kind of output: chosen, checked and reserved before any work."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from reverie.jobs.film import FILMS, check_film
 from reverie.jobs.folder import Folder, holds_job, reopen
 from reverie.jobs.job import Job
 from reverie.jobs.outputs import Outputs, check_no_input, folder_beside, placed
-from reverie.jobs.work import Work
-from reverie.jobs.writers import FramesWriter, Reel, ReportWriter, StillWriter, WeightsWriter, Writer
+from reverie.jobs.prepared import PreparedJob
+from reverie.jobs.writers import FrameOutputs, FramesWriter, ReportWriter, StillWriter, WeightsWriter, Writer
 from reverie.pictures import check_output
 
 Files = Mapping[str, tuple[Path, ...]]
@@ -29,7 +29,7 @@ Files = Mapping[str, tuple[Path, ...]]
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Where a job writes.
+    """Output location of a job.
 
     Attributes:
         job: as it was asked for, or as it was when its run was kept.
@@ -49,7 +49,7 @@ class Placement:
 
     @property
     def base(self) -> Path:
-        """The name that the run's folder is named after."""
+        """Path that the run's folder is named after."""
         return self.output
 
     def check(self, photo: Size | None, longer: int | None) -> None:
@@ -61,17 +61,17 @@ class Placement:
         """
 
     def needs(self, size: Size, depth: int) -> list[tuple[str, Path, int]]:
-        """What the result takes on the disk: what for, where, bytes."""
+        """List the disk space for the result: purpose, path, bytes."""
         return []
 
-    def writer(self, work: Work, folder: Folder | None) -> Writer:
-        """What writes it."""
+    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
+        """Create the writer of the result."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
 class StillPlacement(Placement):
-    """Where a picture goes.
+    """Output location of a picture.
 
     Attributes:
         outputs: its files.
@@ -81,28 +81,28 @@ class StillPlacement(Placement):
 
     @property
     def base(self) -> Path:
-        """Of the family of its files."""
+        """Path that its companions are named after."""
         return self.outputs.base
 
     def check(self, photo: Size | None, longer: int | None) -> None:
-        """Its format takes the size, and the disk has room."""
+        """Check that its format allows the size, and that the disk has room."""
         check_output(self.output, size=None if longer is None else (longer, longer))
         disk.check_result(self.output, photo, longer)
 
     def needs(self, size: Size, depth: int) -> list[tuple[str, Path, int]]:
-        """The picture."""
+        """The space for the picture."""
         check_output(self.output, size=size)
         return [("the picture", self.output, disk.result_bytes(self.output, size, depth=depth))]
 
-    def writer(self, work: Work, folder: Folder | None) -> Writer:
-        """Of pictures."""
+    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
+        """Create a writer of pictures."""
         stages = getattr(getattr(work.run, "synthesis", None), "stages", ())
         return StillWriter(
             work.record,
             self.outputs,
             work.photo,
             work.shown,
-            save_every=self.job.beside.save_every,
+            save_every=self.job.options.save_every,
             folder=folder,
             result=None if work.plan.result == work.plan.size else work.plan.result,
             before=[stage.steps for stage in stages],
@@ -111,31 +111,31 @@ class StillPlacement(Placement):
 
 @dataclass(frozen=True, eq=False)
 class FramesPlacement(Placement):
-    """Where a sequence goes.
+    """Output location of a sequence.
 
     Attributes:
-        reel: its folder and its film.
+        outputs: its folder and its film.
     """
 
-    reel: Reel
+    outputs: FrameOutputs
 
     def needs(self, size: Size, depth: int) -> list[tuple[str, Path, int]]:
-        """A frame; the rest is written one by one."""
-        return [("a frame", self.output, disk.result_bytes(self.reel.frame(0), size))]
+        """The space for one frame; the rest are written one by one."""
+        return [("a frame", self.output, disk.result_bytes(self.outputs.frame(0), size))]
 
-    def writer(self, work: Work, folder: Folder | None) -> Writer:
-        """Of frames."""
+    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
+        """Create a writer of frames."""
         if folder is None:
             raise RecipeError("a sequence of frames is kept in a folder while it is made.")
-        return FramesWriter(work.record, self.reel, folder)
+        return FramesWriter(work.record, self.outputs, folder)
 
 
 @dataclass(frozen=True, eq=False)
 class WeightsPlacement(Placement):
-    """Where a network goes."""
+    """Output location of a network."""
 
-    def writer(self, work: Work, folder: Folder | None) -> Writer:
-        """Of networks."""
+    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
+        """Create a writer of networks."""
         if folder is None:
             raise RecipeError("a training is kept in a folder while it goes on.")
         photos = [self.files[each.name] for each in work.craft.inputs if each.kind is FOLDER]
@@ -144,17 +144,17 @@ class WeightsPlacement(Placement):
 
 @dataclass(frozen=True, eq=False)
 class ReportPlacement(Placement):
-    """Where what a craft writes by itself goes."""
+    """Output location of files that a craft writes by itself."""
 
-    def writer(self, work: Work, folder: Folder | None) -> Writer:
-        """The craft itself."""
+    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
+        """Create a writer that leaves it to the craft."""
         return ReportWriter(self.output)
 
 
 def placement_for(
     craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None
 ) -> AbstractContextManager[Placement]:
-    """Where a job's result goes; names at which nothing was written are free again when the context ends.
+    """Place a job's result; names at which nothing was written are freed when the context ends.
 
     Args:
         craft: of the job.
@@ -170,7 +170,7 @@ def placement_for(
 
 
 def default_name(craft: Craft[..., Any], job: Job, files: Files) -> str:
-    """``cat-dream``, ``cat-night``: the main file, and the preset, the paintings or else the craft."""
+    """Build the default name from the main file and the preset, paintings or craft: ``cat-dream``, ``cat-night``."""
     main, *others = craft.inputs
     first = "-".join(path.stem for path in files.get(main.name, ())[:3]) or "noise"
     named = [] if main.kind is RESULT else [each for each in others if each.kind.names]
@@ -185,14 +185,14 @@ def _still(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None
     output = None if job.output is None else Path(job.output)
     inputs = [path for paths in files.values() for path in paths]
     kept = folder.kept if folder else None
-    with placed(output, job.beside, name=name, inputs=inputs, kept=kept) as outputs:
+    with placed(output, job.options, name=name, inputs=inputs, kept=kept) as outputs:
         first = folder_beside(name)
         waiting = first if output is None and folder is None and holds_job(first) else None
         yield StillPlacement(job, files, folder, outputs.result, outputs.named, outputs, waiting=waiting)
 
 
 def _suffix(craft: Craft[..., Any], files: Files) -> str:
-    """Of a picture that no user named: a result that is made into another keeps its own."""
+    """Choose the suffix of a picture that the user did not name; a result made into another keeps its own."""
     main = craft.main
     return files[main.name][0].suffix if main is not None and main.kind is RESULT else craft.makes.suffix
 
@@ -200,32 +200,32 @@ def _suffix(craft: Craft[..., Any], files: Files) -> str:
 @contextmanager
 def _frames(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
     with ExitStack() as stack:
-        for reel in _reels(craft, job, files):
-            folder = folder or _unfinished(folder_beside(reel.folder), craft, job, files, stack)
-            taken = reel.folder.is_dir() and any(reel.folder.iterdir())
+        for outputs in _frame_outputs(craft, job, files):
+            folder = folder or _unfinished(folder_beside(outputs.folder), craft, job, files, stack)
+            taken = outputs.folder.is_dir() and any(outputs.folder.iterdir())
             if folder is not None:
                 job, files = folder.request(), {**files, **folder.inputs()}
             elif taken and job.output is not None:
-                raise RecipeError(f"'{reel.folder}' holds something already; name a new or empty folder.")
-            elif taken or folder_beside(reel.folder).exists():
+                raise RecipeError(f"'{outputs.folder}' holds something already; name a new or empty folder.")
+            elif taken or folder_beside(outputs.folder).exists():
                 continue
-            made = make_folder(reel.folder)
+            made = make_folder(outputs.folder)
             try:
-                yield FramesPlacement(job, files, folder, reel.folder, job.output is not None, reel)
+                yield FramesPlacement(job, files, folder, outputs.folder, job.output is not None, outputs)
             finally:
                 if made:
-                    remove_empty(reel.folder)
+                    remove_empty(outputs.folder)
             return
 
 
-def _reels(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Reel]:
-    """Where a sequence may go: as it was named, or after the photo, with numbers.
+def _frame_outputs(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[FrameOutputs]:
+    """Yield the places for a sequence: as the user named it, or after the photo, with numbers.
 
     Raises:
         RecipeError: a name that is neither a folder's nor a film's, or a film that cannot be made here.
     """
     if job.output is None:
-        yield from (Reel(each, None) for each in numbered(Path(job.name or default_name(craft, job, files))))
+        yield from (FrameOutputs(each, None) for each in numbered(Path(job.name or default_name(craft, job, files))))
     output = Path(str(job.output))
     output = output if output.name not in ("", "..") else output.resolve()  # "." has a name to name others after
     if not output.name:
@@ -234,11 +234,11 @@ def _reels(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Reel]:
         check_film(output)
         check_no_input(output, [path for paths in files.values() for path in paths])
         check_writable(output)
-        yield Reel(output.with_suffix(""), output)
+        yield FrameOutputs(output.with_suffix(""), output)
     elif output.suffix and not output.is_dir():
         raise RecipeError(f"a zoom goes into a folder, or a film ending in {' or '.join(FILMS)}; got '{output}'.")
     else:
-        yield Reel(output, None)
+        yield FrameOutputs(output, None)
 
 
 @contextmanager
@@ -256,7 +256,7 @@ def _weights(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | No
 
 
 def _networks(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Path]:
-    """Where a network may go: as it was named, or among the user's own, under the painting's name, with numbers."""
+    """Yield the paths for a network: as the user named it, or in the styles folder after the painting, numbered."""
     suffix = craft.makes.suffix
     if job.output is None:
         folder = styles_folder()
@@ -270,7 +270,7 @@ def _networks(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Path]:
 
 
 def _unfinished(path: Path, craft: Craft[..., Any], job: Job, files: Files, stack: ExitStack) -> Folder | None:
-    """The folder in which an unfinished run of this very request is kept; None where there is none.
+    """Open the folder in which an unfinished run of this very request is kept; None if there is none.
 
     Raises:
         RecipeError: another run is kept there, and the user named the output.

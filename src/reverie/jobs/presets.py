@@ -15,15 +15,15 @@ from reverie import styles
 from reverie.crafts.registry import find
 from reverie.crafts.settings import validated
 from reverie.errors import PluginWarning, RecipeError, suggestion
-from reverie.jobs.job import Job, Part
+from reverie.jobs.job import FrozenModel, Job
 from reverie.untrusted import json_object, refusing
 
 PLUGINS = "reverie.presets"
-"""The group of entry points by which a package adds presets: each names a package that holds their JSON files."""
+"""Group of entry points by which packages add presets: each names a package that holds JSON files."""
 _ROOM = Path(__file__).parents[1] / "presets"
 
 
-class Preset(Part):
+class Preset(FrozenModel):
     """Settings that go well together.
 
     Attributes:
@@ -40,7 +40,7 @@ class Preset(Part):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """The preset in a JSON text.
+        """Parse a preset from JSON text.
 
         Raises:
             RecipeError: one line naming what is wrong.
@@ -50,7 +50,7 @@ class Preset(Part):
         return validated(cls, values, "the preset is damaged")
 
     def given(self) -> dict[str, Any]:
-        """The settings as if they were typed, by the names users know.
+        """Return the settings as if they were typed, by the names users know.
 
         Raises:
             RecipeError: the craft has no such setting, or not of that value.
@@ -61,12 +61,12 @@ class Preset(Part):
         return settings.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     def pictures(self, name: str) -> tuple[Path, ...]:
-        """The files of its sample styles for an input; none where it brings none."""
+        """Return the files of its sample styles for an input; empty if it has none."""
         return tuple(map(styles.path, self.samples.get(name, ())))
 
 
 def presets(craft: str | None = None) -> Mapping[str, Preset]:
-    """All presets by name, in alphabetical order; those of one craft where it is named.
+    """Return all presets by name, in alphabetical order, or only those of one craft.
 
     Example:
         >>> "night-oil" in presets("style")
@@ -76,7 +76,7 @@ def presets(craft: str | None = None) -> Mapping[str, Preset]:
 
 
 def find_preset(name: str, craft: str) -> Preset:
-    """The preset of that name.
+    """Look up a craft's preset by name.
 
     Raises:
         RecipeError: the craft has none of that name.
@@ -94,7 +94,7 @@ def find_preset(name: str, craft: str) -> Preset:
 
 
 def with_preset(job: Job) -> Job:
-    """The job with the settings and samples of its preset, where it does not say others.
+    """Fill in the settings and samples of a job's preset, where the job gives none itself.
 
     Raises:
         RecipeError: there is no such preset.
@@ -109,20 +109,22 @@ def with_preset(job: Job) -> Job:
 @cache
 def _every() -> Mapping[str, Preset]:
     found = {path.stem: Preset.from_json(path.read_bytes()) for path in sorted(_ROOM.glob("*.json"))}
-    for name, text in _added():
+    for name, text in sorted(_added()):
         try:
-            found.setdefault(name, Preset.from_json(text))
+            if name in found:
+                raise RecipeError("there is a preset of that name already")
+            found[name] = Preset.from_json(text)
         except RecipeError as error:
             warnings.warn(f"the preset '{name}' is left out: {error}", PluginWarning, stacklevel=2)
     return dict(sorted(found.items()))
 
 
 def _added() -> Iterator[tuple[str, str]]:
-    """Name and text of the presets in installed packages."""
+    """Yield name and text of the presets in installed packages."""
     for entry in metadata.entry_points(group=PLUGINS):
         try:
             files = [file for file in resources.files(entry.value).iterdir() if file.name.endswith(".json")]
             yield from ((file.name.removesuffix(".json"), file.read_text(encoding="utf8")) for file in files)
-        except Exception as error:  # a stranger's package
+        except (Exception, SystemExit) as error:  # a stranger's package
             words = f"{type(error).__name__}: {error}"
             warnings.warn(f"the presets of '{entry.name}' are left out: {words}", PluginWarning, stacklevel=2)

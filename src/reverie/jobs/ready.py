@@ -1,4 +1,4 @@
-"""What it takes to make a job ready, told from the heads of its files: it is refused before any of them is read."""
+"""Memory needed to prepare a job, estimated from its files' headers before any of them is read."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _UNREAD = (FOLDER, PLACE, WORD, STYLE_NETWORK)
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A moment in which a job that is made ready holds much.
+class MemoryPeak:
+    """A peak of memory while a job is prepared.
 
     Attributes:
         amount: bytes, beside what the process has held before.
@@ -40,7 +40,7 @@ class Moment:
 
 @dataclass(frozen=True, eq=False)
 class Preparation:
-    """What is done before a run can be planned.
+    """Preparation of a job before its run can be planned.
 
     Attributes:
         craft: of the job.
@@ -55,37 +55,37 @@ class Preparation:
     seamless: bool
 
     @property
-    def worst(self) -> Moment:
-        """The moment in which most is held."""
-        return max(self._moments(), key=lambda moment: moment.amount)
+    def worst(self) -> MemoryPeak:
+        """The highest peak."""
+        return max(self._peaks(), key=lambda peak: peak.amount)
 
     def plainer(self) -> Preparation:
-        """The same with files that are read a few rows at a time."""
+        """Return the preparation with files that are read a few rows at a time."""
         plain = [(each, replace(head, peak=head.peak - head.undecoded, undecoded=0)) for each, head in self.heads]
         return replace(self, heads=plain)
 
-    def _moments(self) -> Iterator[Moment]:
-        """While each picture is read and filled, while maps are taken apart, and while the run's first one is drawn."""
+    def _peaks(self) -> Iterator[MemoryPeak]:
+        """Yield the peaks: reading and filling each picture, separating maps, drawing the initial picture."""
         kept = 0
         for each, head in self.heads:
             (height, width), pixels = head.size, head.size[0] * head.size[1]
-            yield Moment(kept + head.peak, f"reading {width}x{height} pixels of '{head.name}'")
+            yield MemoryPeak(kept + head.peak, f"reading {width}x{height} pixels of '{head.name}'")
             if each.kind is MASK:
-                yield Moment(kept + _MASKING * pixels, f"taking '{head.name}' as a mask")
+                yield MemoryPeak(kept + _MASKING * pixels, f"taking '{head.name}' as a mask")
                 kept += _ALPHA * pixels
                 continue
             kept += (_PIXELS + _ALPHA * head.alpha) * pixels
             if head.alpha:
-                yield Moment(kept + _FILLING * pixels, f"filling the transparent parts of '{head.name}'")
+                yield MemoryPeak(kept + _FILLING * pixels, f"filling the transparent parts of '{head.name}'")
                 kept += _PIXELS * pixels
         for each, head in self.heads:
             if each.kind is MAP:
                 apart = _PARTING * head.size[0] * head.size[1]
-                yield Moment(kept + apart, f"telling the regions of '{head.name}' apart")
-        yield Moment(kept + self._drawing(), "making ready what it begins with")
+                yield MemoryPeak(kept + apart, f"telling the regions of '{head.name}' apart")
+        yield MemoryPeak(kept + self._drawing(), "making ready what it begins with")
 
     def _drawing(self) -> float:
-        """Bytes that the picture takes with which a run begins: its photo resized, or noise."""
+        """Estimate the bytes for the initial picture of a run: its photo resized, or noise."""
         if self.longer is None or not self.craft.long:
             return 0
         own = [head.size for each, head in self.heads if each is self.craft.main and each.kind is PHOTO]
@@ -95,7 +95,7 @@ class Preparation:
 
 
 def check_ready(craft: Craft[..., Any], files: Mapping[str, tuple[Path, ...]], settings: Settings) -> None:
-    """Refuse files that cannot be read, or made ready, within the memory that the settings allow.
+    """Refuse files that cannot be read or prepared within the memory that the settings allow.
 
     Args:
         craft: of the job.
@@ -124,7 +124,7 @@ def check_ready(craft: Craft[..., Any], files: Mapping[str, tuple[Path, ...]], s
 def preparation(
     craft: Craft[..., Any], files: Mapping[str, tuple[Path, ...]], settings: Settings, longer: int | None
 ) -> Preparation:
-    """What is done before a job is planned, by the heads of its files.
+    """Describe the preparation of a job by its files' headers.
 
     Args:
         craft, files, settings: as of `check_ready`.
@@ -142,7 +142,7 @@ def preparation(
 def _smaller(
     craft: Craft[..., Any], files: Mapping[str, tuple[Path, ...]], settings: Settings, left: int
 ) -> Iterator[str]:
-    """A size at which it would fit, where there is one."""
+    """Suggest a size that would fit, if there is one."""
     longer = longer_side(settings, enlarged=False)
     for size in () if longer is None else (int(share * longer) for share in _SHARES):
         if size >= _LEAST and preparation(craft, files, settings, size).worst.amount <= _SURE * left:
@@ -151,7 +151,7 @@ def _smaller(
 
 
 def _plainer(ahead: Preparation, left: int) -> Iterator[str]:
-    """Files of a kind that is decoded a few rows at a time, where that would do."""
+    """Suggest a format that is decoded a few rows at a time, if that would do."""
     names = ", ".join(f"'{head.name}'" for _, head in ahead.heads if head.undecoded)
     if names and ahead.plainer().worst.amount <= _SURE * left:
         yield f"{names} saved as a plain PNG"

@@ -1,4 +1,4 @@
-"""The record of a run, kept inside its picture: enough to make the same picture again."""
+"""Record of a run, stored inside its picture: enough to make the same picture again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reverie.crafts.craft import Craft
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, validated
 from reverie.errors import PictureError, RecipeError, reason_of
-from reverie.jobs.job import Part, Stop
+from reverie.jobs.job import FrozenModel, Stop
 from reverie.networks.used import NetworkUsed
 from reverie.pictures import read_recipe
 from reverie.untrusted import refusing
@@ -29,7 +29,7 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 def _near(path: str) -> str:
-    """Refuse a path that a record of ours never holds: far up, absolute, or none."""
+    """Refuse a path that a record of ours never holds: far up, absolute, or empty."""
     parts = PurePosixPath(path).parts
     odd = "\0" in path or "\\" in path or ":" in path.split("/")[0]
     if not parts or path.startswith("/") or parts.count("..") > _CLIMB or odd:
@@ -38,11 +38,11 @@ def _near(path: str) -> str:
 
 
 def _runnable(threads: int) -> int:
-    """So many threads, or as many as a machine bears: a file from elsewhere may ask for thousands."""
+    """Limit the number of threads to what a machine can take: a file from elsewhere may ask for thousands."""
     return min(threads, max(_MOST_THREADS, 2 * (os.cpu_count() or 1)))
 
 
-class Input(Part):
+class Input(FrozenModel):
     """A picture that went into a run.
 
     Attributes:
@@ -56,8 +56,8 @@ class Input(Part):
     sha256: Sha256
 
 
-class Record(Part):
-    """What is written into a picture: the request that it was made by, and what was used.
+class Record(FrozenModel):
+    """Record stored in a picture: the request that made it, and what was used.
 
     Attributes:
         version: of this form of record.
@@ -83,12 +83,12 @@ class Record(Part):
     stopped: Stop | None = None
 
     def to_json(self) -> str:
-        """The record as JSON text on one line."""
+        """Serialise the record as JSON text on one line."""
         return json.dumps(self.model_dump(mode="json", by_alias=True), ensure_ascii=True)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """The record in a JSON text.
+        """Parse a record from JSON text.
 
         Raises:
             RecipeError: damaged, of another Reverie, or something else altogether.
@@ -109,7 +109,7 @@ class Record(Part):
         return validated(cls, data, "the recipe is damaged")
 
     def resolve(self) -> tuple[Craft[..., Any], Settings]:
-        """The craft and its settings, checked as if typed by a user.
+        """Return the craft and its settings, validated as if typed by a user.
 
         Raises:
             RecipeError: this Reverie has no such craft or setting.
@@ -126,7 +126,7 @@ def record_of(
     inputs: Iterable[tuple[str, Path]],
     output: Path,
 ) -> Record:
-    """The record of a run that is about to begin.
+    """Build the record of a run that is about to begin.
 
     Args:
         craft: its name.
@@ -152,7 +152,7 @@ def record_of(
 
 
 def read_record(path: Path) -> Record:
-    """The record inside a picture file.
+    """Read the record inside a picture file.
 
     Raises:
         PictureError: the file is missing or damaged.
@@ -171,7 +171,7 @@ def read_record(path: Path) -> Record:
 
 
 def relative(path: Path, folder: Path) -> str:
-    """A path as a record keeps it: from the output's folder if near, else the name, for privacy."""
+    """Convert a path to a record's form: relative to the output's folder if near, else the name, for privacy."""
     try:
         text = Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
         near = _near(text)
@@ -181,7 +181,7 @@ def relative(path: Path, folder: Path) -> str:
 
 
 def locate(wanted: Input, folders: Sequence[Path], *, also: Sequence[Path] = ()) -> Path:
-    """The file that a record means: the first of its name whose bytes are the recorded ones.
+    """Find the file that a record means: the first of its name whose bytes are the recorded ones.
 
     Args:
         wanted: what to find.
@@ -206,7 +206,7 @@ def locate(wanted: Input, folders: Sequence[Path], *, also: Sequence[Path] = ())
 
 
 def hash_of(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal.
+    """Compute the sha256 of a file, in hexadecimal.
 
     Raises:
         PictureError: it cannot be read.

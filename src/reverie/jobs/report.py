@@ -1,4 +1,4 @@
-"""A run's losses by step as a plot, drawn with Pillow."""
+"""Plot of a run's losses by step, drawn with Pillow."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _DECADES = 6  # at most, below the largest value
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A step of a run as the report shows it; size is (H, W)."""
+class StepLosses:
+    """Losses of one step of a run, as the report shows them; size is (H, W)."""
 
     stage: int
     size: tuple[int, int]
@@ -37,8 +37,8 @@ class Moment:
     losses: dict[str, float]
 
     @classmethod
-    def of(cls, iterate: Iterate) -> Moment:
-        """What is kept of an iterate: numbers, not pictures."""
+    def of(cls, iterate: Iterate) -> StepLosses:
+        """Extract what the report needs from an iterate: numbers, not pictures."""
         return cls(iterate.stage, iterate.size, iterate.total, iterate.losses)
 
 
@@ -61,7 +61,7 @@ class Axis:
 
     @classmethod
     def around(cls, lines: Iterable[Line]) -> Axis:
-        """The axis that shows these lines best."""
+        """Choose the axis that shows these lines best."""
         values = [v for line in lines for v in line.values if v is not None] or [0.0]
         positive = [v for v in values if v > 0]
         if min(values) >= 0 and positive and max(positive) > _USEFUL * min(positive):
@@ -71,19 +71,19 @@ class Axis:
         return cls(min(values) - margin, max(values) + margin, False)
 
     def share(self, value: float) -> float:
-        """How far up a value lies, 0 at the foot and 1 at the top."""
+        """Position of a value along the axis, 0 at the bottom and 1 at the top."""
         if not self.logarithmic:
             return (value - self.low) / (self.high - self.low)
         return math.log(value / self.low) / math.log(self.high / self.low)
 
     def ticks(self) -> list[float]:
-        """Round values to label."""
+        """Return round values to label."""
         return _decades(self.low, self.high) if self.logarithmic else _round(self.low, self.high)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a plot lies on the page, in pixels, and how many steps it spans."""
+    """Rectangle of a plot on the page, in pixels, and the number of steps it spans."""
 
     left: float
     top: float
@@ -92,23 +92,23 @@ class Frame:
     steps: int
 
     def across(self, step: float) -> float:
-        """The x of a step, counted from 1."""
+        """Return the x of a step, counted from 1."""
         return self.left + (self.right - self.left) * (step - 0.5) / self.steps
 
     def up(self, share: float) -> float:
-        """The y of a share of the height."""
+        """Return the y of a share of the height."""
         return self.bottom - (self.bottom - self.top) * share
 
 
 class Page:
-    """A sheet of paper, drawn on in its final pixels."""
+    """Page of a plot, with coordinates in final pixels."""
 
     def __init__(self) -> None:
         self._image = Image.new("RGB", (_WIDTH * _FINE, _HEIGHT * _FINE), _PAPER)
         self._draw = ImageDraw.Draw(self._image)
 
     def line(self, points: Sequence[tuple[float, float]], colour: str, width: float = 1) -> None:
-        """A line through points, round at its ends; a dot where there is one point."""
+        """Draw a line through points, round at its ends; a dot if there is only one point."""
         thick = round(width * _FINE)
         fine = [(x * _FINE, y * _FINE) for x, y in points]
         if len(fine) > 1:
@@ -119,31 +119,31 @@ class Page:
                 self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
     def dashes(self, x: float, top: float, bottom: float, colour: str) -> None:
-        """A dashed upright."""
+        """Draw a dashed vertical line."""
         for y in range(math.ceil(top), math.floor(bottom), 8):
             self.line([(x, y), (x, min(y + 4, bottom))], colour)
 
     def text(self, at: tuple[float, float], words: str, *, size: int, colour: str, anchor: str) -> None:
-        """Words, anchored as Pillow says: "lm" is left middle."""
+        """Draw text, anchored as in Pillow: "lm" is left middle."""
         bare = "".join(c for c in normalize("NFKD", words) if not combining(c))
         plain = bare.encode("ascii", "replace").decode("ascii")  # all that the built-in font has
         font = ImageFont.load_default(size * _FINE)
         self._draw.text((at[0] * _FINE, at[1] * _FINE), plain, colour, font, anchor=anchor)
 
     def png(self) -> bytes:
-        """The page as a PNG file."""
+        """Encode the page as PNG."""
         memory = io.BytesIO()
         small = self._image.resize((_WIDTH, _HEIGHT), Image.Resampling.BOX)
         small.save(memory, format="PNG", optimize=True)
         return memory.getvalue()
 
 
-def write_report(path: Path, moments: Sequence[Moment], *, title: str, into: Placing = replacing) -> Path:
+def write_report(path: Path, history: Sequence[StepLosses], *, title: str, into: Placing = replacing) -> Path:
     """Write the plot of a run: the objective above, its terms below; return where it lies.
 
     Args:
         path: a ``.png`` file.
-        moments: one a step, at least one.
+        history: one a step, at least one.
         title: one line.
         into: how the file comes to its place.
 
@@ -151,40 +151,40 @@ def write_report(path: Path, moments: Sequence[Moment], *, title: str, into: Pla
         PictureError: the file cannot be written.
     """
     with into(path) as draft:
-        draft.file.write(draw_report(moments, title=title))
+        draft.file.write(draw_report(history, title=title))
     return draft.placed or path
 
 
-def draw_report(moments: Sequence[Moment], *, title: str) -> bytes:
-    """The plot as the bytes of a PNG."""
+def draw_report(history: Sequence[StepLosses], *, title: str) -> bytes:
+    """Draw the plot as the bytes of a PNG."""
     page = Page()
     right, middle = _WIDTH - _RIGHT, _TOP + (_HEIGHT - _TOP - _BOTTOM - _GAP) * _TOTAL_SHARE
-    above = Frame(_LEFT, _TOP, right, middle, len(moments))
-    below = Frame(_LEFT, middle + _GAP, right, _HEIGHT - _BOTTOM, len(moments))
+    above = Frame(_LEFT, _TOP, right, middle, len(history))
+    below = Frame(_LEFT, middle + _GAP, right, _HEIGHT - _BOTTOM, len(history))
     page.text((24, 32), _cut(title, 90), size=20, colour=_INK, anchor="lm")
-    steps = f"{len(moments)} step{'s' if len(moments) > 1 else ''}"
+    steps = f"{len(history)} step{'s' if len(history) > 1 else ''}"
     page.text((_WIDTH - 24, 32), steps, size=14, colour=_DIM, anchor="rm")
-    _draw_plot(page, above, [_total(moments)], moments, heading="objective")
-    _draw_plot(page, below, _terms(moments), moments, heading="terms, each by itself")
-    _draw_stages(page, above, moments)
+    _draw_plot(page, above, [_total(history)], history, heading="objective")
+    _draw_plot(page, below, _terms(history), history, heading="terms, each by itself")
+    _draw_stages(page, above, history)
     _draw_steps(page, below)
     return page.png()
 
 
-def _total(moments: Sequence[Moment]) -> Line:
-    return Line("total", _INK, tuple(m.total for m in moments))
+def _total(history: Sequence[StepLosses]) -> Line:
+    return Line("total", _INK, tuple(m.total for m in history))
 
 
-def _terms(moments: Sequence[Moment]) -> list[Line]:
-    names = list(dict.fromkeys(name for m in moments for name in m.losses))
+def _terms(history: Sequence[StepLosses]) -> list[Line]:
+    names = list(dict.fromkeys(name for m in history for name in m.losses))
     return [
-        Line(name, _COLOURS[i % len(_COLOURS)], tuple(m.losses.get(name) for m in moments))
+        Line(name, _COLOURS[i % len(_COLOURS)], tuple(m.losses.get(name) for m in history))
         for i, name in enumerate(names)
     ]
 
 
-def _draw_plot(page: Page, frame: Frame, lines: Sequence[Line], moments: Sequence[Moment], *, heading: str) -> None:
-    """A heading, a grid, the stages' boundaries, the lines, their legend."""
+def _draw_plot(page: Page, frame: Frame, lines: Sequence[Line], history: Sequence[StepLosses], *, heading: str) -> None:
+    """Draw a plot: heading, grid, boundaries of stages, lines and legend."""
     axis = Axis.around(lines)
     scale = ", logarithmic" if axis.logarithmic else ""
     page.text((frame.left, frame.top - 14), heading + scale, size=13, colour=_DIM, anchor="lm")
@@ -192,18 +192,18 @@ def _draw_plot(page: Page, frame: Frame, lines: Sequence[Line], moments: Sequenc
         y = frame.up(axis.share(value))
         page.line([(frame.left, y), (frame.right, y)], _GRID)
         page.text((frame.left - 10, y), f"{value:g}", size=13, colour=_DIM, anchor="rm")
-    for first in _firsts(moments)[1:]:
+    for first in _firsts(history)[1:]:
         page.dashes(frame.across(first - 0.5), frame.top, frame.bottom, _EDGE)
     page.line([(frame.left, frame.bottom), (frame.right, frame.bottom)], _EDGE)
     for line in lines:
-        for run in _runs(line, moments, axis):
+        for run in _runs(line, history, axis):
             points = [(frame.across(s), frame.up(axis.share(v))) for s, v in run]
             page.line(points, line.colour, 2)
     _draw_legend(page, frame, lines)
 
 
 def _draw_legend(page: Page, frame: Frame, lines: Sequence[Line]) -> None:
-    """Colour, name and last value of each line, right of the plot."""
+    """Draw colour, name and last value of each line, right of the plot."""
     page.text((_WIDTH - 24, frame.top - 14), "at the end", size=13, colour=_DIM, anchor="rm")
     x, pitch = frame.right + 22, min(26.0, (frame.bottom - frame.top) / max(1, len(lines)))
     for number, line in enumerate(lines):
@@ -214,12 +214,12 @@ def _draw_legend(page: Page, frame: Frame, lines: Sequence[Line]) -> None:
         page.text((_WIDTH - 24, y), f"{last:.3g}", size=14, colour=_DIM, anchor="rm")
 
 
-def _draw_stages(page: Page, frame: Frame, moments: Sequence[Moment]) -> None:
-    """Each stage's size below the plot, where there is room."""
-    firsts = [*_firsts(moments), len(moments) + 1]
+def _draw_stages(page: Page, frame: Frame, history: Sequence[StepLosses]) -> None:
+    """Draw each stage's size below the plot, where there is room."""
+    firsts = [*_firsts(history), len(history) + 1]
     free = frame.left
     for first, end in itertools.pairwise(firsts):
-        height, width = moments[first - 1].size
+        height, width = history[first - 1].size
         words, x = f"{width}x{height}", frame.across((first + end - 1) / 2)
         half = 4.2 * len(words)
         if x - half >= free:
@@ -228,7 +228,7 @@ def _draw_stages(page: Page, frame: Frame, moments: Sequence[Moment]) -> None:
 
 
 def _draw_steps(page: Page, frame: Frame) -> None:
-    """Round steps below the plot."""
+    """Draw round step numbers below the plot."""
     for step in _round(1, frame.steps) or [1.0]:
         if step == int(step) and 1 <= step <= frame.steps:
             at = (frame.across(step), frame.bottom + 18)
@@ -237,17 +237,17 @@ def _draw_steps(page: Page, frame: Frame) -> None:
     page.text((middle, frame.bottom + 40), "step", size=13, colour=_DIM, anchor="mm")
 
 
-def _firsts(moments: Sequence[Moment]) -> list[int]:
-    """The first step of each stage, counted from 1 over the run."""
-    return [n for n, m in enumerate(moments, 1) if n == 1 or m.stage != moments[n - 2].stage]
+def _firsts(history: Sequence[StepLosses]) -> list[int]:
+    """List the first step of each stage, counted from 1 over the run."""
+    return [n for n, m in enumerate(history, 1) if n == 1 or m.stage != history[n - 2].stage]
 
 
-def _runs(line: Line, moments: Sequence[Moment], axis: Axis) -> list[list[tuple[int, float]]]:
-    """The points of a line, in pieces: broken between stages and where it cannot be drawn."""
+def _runs(line: Line, history: Sequence[StepLosses], axis: Axis) -> list[list[tuple[int, float]]]:
+    """Split a line's points into pieces, broken between stages and where it cannot be drawn."""
     pieces: list[list[tuple[int, float]]] = [[]]
     for step, value in enumerate(line.values, 1):
         drawable = value is not None and (value >= axis.low or not axis.logarithmic)
-        if not drawable or (step > 1 and moments[step - 1].stage != moments[step - 2].stage):
+        if not drawable or (step > 1 and history[step - 1].stage != history[step - 2].stage):
             pieces.append([])
         if drawable and value is not None:
             pieces[-1].append((step, value))
@@ -255,7 +255,7 @@ def _runs(line: Line, moments: Sequence[Moment], axis: Axis) -> list[list[tuple[
 
 
 def _round(low: float, high: float) -> list[float]:
-    """Four to nine round values within a range."""
+    """Return four to nine round values within a range."""
     if high <= low:
         return [low]
     rough = (high - low) / 5
@@ -266,7 +266,7 @@ def _round(low: float, high: float) -> list[float]:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """Powers of ten within a range, with 2 and 5 times them where those are few."""
+    """Return powers of ten within a range, and multiples of them where they are few."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     multiples = (1,) if len(powers) > 4 else (1, 2, 5) if len(powers) > 2 else (1, 2, 3, 5, 7)
     marks = [float(f"{m}e{p}") for p in powers for m in multiples]

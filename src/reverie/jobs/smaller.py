@@ -1,4 +1,4 @@
-"""Smaller tiles, for a run that the system ended for want of memory."""
+"""Choose smaller tiles for a run that the system killed for lack of memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LARGEST = 1024  # pixels; the first tiles after a whole picture has failed
 
 
 def smaller(tile: int, size: tuple[int, int], *, least: int = SMALLEST) -> int | None:
-    """The side of the next smaller tiles: half of what it was; None where they are the smallest already.
+    """Halve the side of the tiles; None if they are the smallest already.
 
     Args:
         tile: side of the tiles that were too large, pixels; 0, or as large as the picture, where it was done whole.

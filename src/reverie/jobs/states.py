@@ -1,4 +1,4 @@
-"""A run's state as a text and named tensors, and back: nothing in a file that could be executed."""
+"""Convert a run's state to text and named tensors, and back: nothing in a file can be executed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PLAIN = (bool, int, float, str, type(None))
 
 
 def flatten(state: Any) -> tuple[str, dict[str, Tensor]]:
-    """A nested state as JSON text and the tensors in it, named by their path.
+    """Flatten a nested state to JSON text and the tensors in it, named by their paths.
 
     Args:
         state: tensors, numbers, strings, None, and lists, tuples and dicts of them; keys are strings or integers.
@@ -33,7 +33,7 @@ def flatten(state: Any) -> tuple[str, dict[str, Tensor]]:
 
 
 def unflatten(text: str, tensors: Mapping[str, Tensor]) -> Any:
-    """The state that `flatten` took apart.
+    """Rebuild the state that `flatten` took apart.
 
     Raises:
         ValueError: the text is not of that form.
@@ -60,7 +60,7 @@ def _packed(part: Any, path: tuple[str, ...], tensors: dict[str, Tensor]) -> Any
 
 
 def _unused(name: str, tensors: Mapping[str, Tensor]) -> str:
-    """The name, longer where another tensor has it: keys may hold dots."""
+    """Lengthen a name that another tensor already has: keys may contain dots."""
     while name in tensors:
         name += "'"
     return name

@@ -1,4 +1,4 @@
-"""Whether the weights that made something are still the ones that are here."""
+"""Look up the current weights of recorded networks, to tell whether they have changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reverie.errors import ReverieError
 from reverie.feedforward import load_instant, load_superres
 from reverie.networks import NetworkUsed, load
 from reverie.recipes.instant import INSTANT
-from reverie.recipes.parts.own_style import CUSTOM
+from reverie.recipes.parts.custom_style import CUSTOM
 from reverie.recipes.upscale import used
 
 _EMBEDDED: Mapping[str, partial[str]] = {
@@ -19,7 +19,7 @@ _EMBEDDED: Mapping[str, partial[str]] = {
 
 
 def weights_now(recorded: NetworkUsed) -> str | None:
-    """The sha256 of the weights that a network of that name has here; None where there is none.
+    """Return the sha256 of the current weights of a recorded network; None if it does not exist here.
 
     A custom style network is a file that goes in, and compared as one.
     """

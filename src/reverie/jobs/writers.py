@@ -1,4 +1,4 @@
-"""How each kind of output is written: a picture, a sequence of frames, a network."""
+"""Writers for each kind of output: a picture, a sequence of frames, a network."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from reverie.jobs.folder import Folder
 from reverie.jobs.job import Stop
 from reverie.jobs.outputs import Outputs, beside, depth_for
 from reverie.jobs.record import Record
-from reverie.jobs.report import Moment, write_report
+from reverie.jobs.report import StepLosses, write_report
 from reverie.pictures import is_lossless, read_image, resize, side_by_side, size_of, write_image
 
 PREVIEW = "preview.png"
-"""In the folder of a training: what the network paints by now."""
+"""Preview of the network's current paintings, in the folder of a training."""
 _LOOK = 60.0  # seconds between previews
 _TALLEST = 1024  # pixels, of a picture in a comparison
 
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """What a result takes over from the picture it is made from.
+    """Properties that a result takes over from its photo.
 
     Attributes:
         alpha: (1, 1, H, W) in [0, 1]; None where it has none.
@@ -44,21 +44,21 @@ class Photo:
 
 
 class Writer(ABC):
-    """Writes what a run makes, on the way and in the end.
+    """Writes a run's output, during the run and at its end.
 
     Attributes:
-        moments: what is kept of the losses, for a report.
+        history: losses by step, for a report.
     """
 
-    moments: list[Moment]
+    history: list[StepLosses]
     said: tuple[str, ...] = ()
 
     @abstractmethod
     def stepped(self, step: Any) -> Iterator[Event]:
-        """Write what belongs to a step."""
+        """Write the output of a step."""
 
     def completes(self, step: Any) -> bool:
-        """Whether a step completes something that is not to be made again, and is kept at once."""
+        """True if a step completes an output that is not made again; a checkpoint is then written at once."""
         return False
 
     @abstractmethod
@@ -73,16 +73,16 @@ class Writer(ABC):
     @property
     @abstractmethod
     def written(self) -> tuple[Path, ...]:
-        """What lies where, the result first."""
+        """Paths that were written, the result first."""
 
     @property
     def size(self) -> Size | None:
-        """(H, W) of a picture that was written."""
+        """(H, W) of the picture written; None if there is none."""
         return None
 
     @property
     def comparable(self) -> Path:
-        """The picture whose pixels a repeated job compares."""
+        """Picture whose pixels a repeated job compares."""
         return self.written[0]
 
 
@@ -109,32 +109,32 @@ class StillWriter(Writer):
     folder: Folder | None = None
     result: Size | None = None
     before: Sequence[int] = ()
-    moments: list[Moment] = field(default_factory=list)
+    history: list[StepLosses] = field(default_factory=list)
     _written: list[Path] = field(default_factory=list)
     _size: Size | None = None
 
     @property
     def written(self) -> tuple[Path, ...]:
-        """The picture, and what was wished beside it."""
+        """The picture, and the files requested beside it."""
         return tuple(self._written)
 
     @property
     def size(self) -> Size | None:
-        """Of the picture."""
+        """(H, W) of the picture."""
         return self._size
 
     def stepped(self, step: Any) -> Iterator[Event]:
-        """A picture on the way, where one is due."""
+        """Write an intermediate picture, if one is due."""
         if step.last and self.result is not None:
             yield Enlarging(self.result)
         if self.outputs.report is not None:
-            self.moments.append(Moment(step.stage, step.size, step.total, step.losses))
+            self.history.append(StepLosses(step.stage, step.size, step.total, step.losses))
         count = sum(self.before[: step.at[0] - 1]) + step.at[1]
         if self.save_every and count % self.save_every == 0:
             yield Saved(self._save(self.outputs.step(count), step.image, step))
 
     def finish(self, step: Any, *, whole: bool) -> Iterator[Event]:
-        """The picture as it stands, and what was wished beside it."""
+        """Write the current picture, and the files requested beside it."""
         image, outputs = step.image, self.outputs
         self._written = [self._save(outputs.result, image, step)]
         self._size = size_of(image)
@@ -143,7 +143,7 @@ class StillWriter(Writer):
         if outputs.report is not None:
             names = ", ".join(name for name, _ in self.shown) or self.outputs.result.name
             title = f"{self.record.craft}: {names}"
-            self._written.append(write_report(outputs.report, self.moments, title=title, into=self._into))
+            self._written.append(write_report(outputs.report, self.history, title=title, into=self._into))
         return iter(())
 
     @property
@@ -166,15 +166,15 @@ class StillWriter(Writer):
         )
 
     def _comparison(self, image: Tensor) -> Tensor:
-        """What went in and what came out, side by side."""
+        """Place inputs and result side by side."""
         shown = [*self.shown, (self.outputs.result.name, image)]
         height = min(int(image.shape[2]), _TALLEST)
         return side_by_side([pixels for _, pixels in shown], height=height, captions=[name for name, _ in shown])
 
 
 @dataclass(frozen=True)
-class Reel:
-    """Where a sequence goes.
+class FrameOutputs:
+    """Output paths of a sequence.
 
     Attributes:
         folder: of the frames.
@@ -185,75 +185,75 @@ class Reel:
     film: Path | None
 
     def frame(self, number: int) -> Path:
-        """The file of a frame, counted from 0."""
+        """Return the path of a frame, counted from 0."""
         return self.folder / f"{number:05d}.png"
 
 
 @dataclass(eq=False)
 class FramesWriter(Writer):
-    """Writes a sequence: its frames into a folder, joined to a film in the end.
+    """Writes a sequence: its frames into a folder, joined into a film at the end.
 
     Attributes:
         record: of the run.
-        reel: where to.
+        outputs: where to.
         folder: in which the run is kept.
     """
 
     record: Record
-    reel: Reel
+    outputs: FrameOutputs
     folder: Folder
-    moments: list[Moment] = field(default_factory=list)
+    history: list[StepLosses] = field(default_factory=list)
     _film: tuple[Path, ...] = ()
     _last: Path | None = None
     _size: Size | None = None
 
     @property
     def written(self) -> tuple[Path, ...]:
-        """The film, where there is one, and the folder."""
-        return (*self._film, self.reel.folder)
+        """The film, if there is one, and the folder."""
+        return (*self._film, self.outputs.folder)
 
     @property
     def size(self) -> Size | None:
-        """Of a frame."""
+        """(H, W) of a frame."""
         return self._size
 
     def stepped(self, step: Any) -> Iterator[Event]:
-        """The frame, where it is whole."""
+        """Write the frame, if it is complete."""
         self._size = step.iterate.size
         if step.image is None:
             return
         settings = {**self.record.settings, "frames": step.number + 1}
         record = self.record.model_copy(update={"settings": settings, "frame": step.number})
-        path = self.reel.frame(step.number)
+        path = self.outputs.frame(step.number)
         write_image(path, step.image, alpha=step.alpha, recipe=record.to_json(), into=self._frame)
         self._last = path
         yield Saved(path)
 
     def completes(self, step: Any) -> bool:
-        """A frame."""
+        """True if a frame is complete."""
         return step.image is not None
 
     @property
     def comparable(self) -> Path:
         """The last frame."""
-        return self._last or self.reel.folder
+        return self._last or self.outputs.folder
 
     def finish(self, step: Any, *, whole: bool) -> Iterator[Event]:
-        """The film that was asked for, or one beside the frames where that can be done."""
+        """Write the film that was asked for, or one beside the frames if that is possible."""
         if not whole:
             return
-        film = self.reel.film or self.reel.folder.with_name(f"{self.reel.folder.name}.mp4")
+        film = self.outputs.film or self.outputs.folder.with_name(f"{self.outputs.folder.name}.mp4")
         if not can_join(film.suffix.lower()):
             yield Noted("pip install 'reverie-dream[video]' joins such frames to an .mp4; -o zoom.gif makes a GIF.")
             return
         count = int(str(self.record.settings["frames"]))
-        frames = [self.reel.frame(number) for number in range(count)]
-        into = replacing if self.reel.film else self.folder.owned.beside
+        frames = [self.outputs.frame(number) for number in range(count)]
+        into = replacing if self.outputs.film else self.folder.owned.beside
         self._film = (join(frames, film, into=into),)
 
     @property
     def _frame(self) -> Placing:
-        """How a frame comes to its place: one that this run wrote before it was stopped is replaced, no other."""
+        """Function that puts a frame in place; it replaces only frames that this run wrote before it was stopped."""
 
         def refuse(draft: Draft) -> None:
             if not draft.create():
@@ -264,7 +264,7 @@ class FramesWriter(Writer):
 
 @dataclass(eq=False)
 class WeightsWriter(Writer):
-    """Writes a network with its facts, and a preview beside it.
+    """Writes a network with its metadata, and a preview beside it.
 
     Attributes:
         record: of the run.
@@ -277,26 +277,26 @@ class WeightsWriter(Writer):
     output: Path
     folder: Folder
     photos: int
-    moments: list[Moment] = field(default_factory=list)
+    history: list[StepLosses] = field(default_factory=list)
     _written: tuple[Path, ...] = ()
     _looked: float = field(default_factory=time.monotonic)
 
     @property
     def written(self) -> tuple[Path, ...]:
-        """The network and its preview, as seen from here where they lie below."""
+        """The network and its preview, relative to the current folder if they lie in it."""
         here = Path.cwd()
         every = self._written or (self.output,)
         return tuple(path.relative_to(here) if path.is_relative_to(here) else path for path in every)
 
     def stepped(self, step: Any) -> Iterator[Event]:
-        """A preview now and then."""
+        """Write a preview now and then."""
         if time.monotonic() - self._looked > _LOOK:
             write_image(self.folder.path / PREVIEW, step.preview(), into=self.folder.owned.replacing)
             self._looked = time.monotonic()
         return iter(())
 
     def finish(self, step: Any, *, whole: bool) -> Iterator[Event]:
-        """The network, once it is trained."""
+        """Write the network, once it is trained."""
         if whole:
             preview = self.folder.owned.beside
             write_johnson(self.output, replace(step.network, facts=self._facts(step)))
@@ -305,7 +305,7 @@ class WeightsWriter(Writer):
         return iter(())
 
     def _facts(self, step: Any) -> dict[str, Any]:
-        """What stands in the file: how it was trained, and on what."""
+        """Build the file's metadata: how the network was trained, and on what."""
         record, (judge, *_) = self.record, self.record.networks
         return {
             "painting": Path(record.inputs[0].path).name,
@@ -325,14 +325,14 @@ class WeightsWriter(Writer):
 
 @dataclass(eq=False)
 class ReportWriter(Writer):
-    """Has a task write its own files.
+    """Lets a task write its own files.
 
     Attributes:
         output: where to.
     """
 
     output: Path
-    moments: list[Moment] = field(default_factory=list)
+    history: list[StepLosses] = field(default_factory=list)
     said: tuple[str, ...] = ()
 
     @property
@@ -341,17 +341,17 @@ class ReportWriter(Writer):
         return (self.output,)
 
     def stepped(self, step: Any) -> Iterator[Event]:
-        """Nothing before the end."""
+        """Write nothing before the end."""
         return iter(())
 
     def finish(self, step: Any, *, whole: bool) -> Iterator[Event]:
-        """All of it."""
+        """Write everything."""
         self.said = tuple(step.write(self.output))
         return iter(())
 
 
 def same_pixels(old: Path | None, new: Path) -> bool | None:
-    """Whether a repeated job's pixels are those of its file; None where there is none, or a lossy format hides it."""
+    """Compare a repeated job's pixels with its file's; None if there is none, or if a format is lossy."""
     if old is None or not (is_lossless(old) and is_lossless(new)):
         return None
     return torch.equal(read_image(old), read_image(new))

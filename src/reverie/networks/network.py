@@ -250,7 +250,7 @@ class Network(nn.Module):
         for layer in layers:
             if self.blueprint.is_local(layer) and min(self.extent(layer, size)) < 1:
                 raise PictureError(
-                    f"a picture of {size[0]}x{size[1]} px is too small for '{layer}' of"
+                    f"a picture of {size[1]}x{size[0]} px is too small for '{layer}' of"
                     f" {self.name}; make its shorter side at least"
                     f" {self.blueprint.smallest(layer)} px."
                 )

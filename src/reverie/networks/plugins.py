@@ -53,7 +53,7 @@ def load_plugin(
         network = make(**known)
     except ReverieError:
         raise
-    except Exception as error:  # third-party code
+    except (Exception, SystemExit) as error:  # third-party code
         words = f"{type(error).__name__}: {reason_of(error)}"
         raise RecipeError(f"the plugin of the network '{entry.name}' cannot be loaded: {words}.") from error
     if not isinstance(network, Network):

@@ -81,7 +81,7 @@ def check_shape(where: Mask | None, size: Size, *, slack: int = 1) -> None:
         return
     (h, w), (height, width) = size_of(where.weights), size
     if abs(h * width - w * height) > slack * max(h, w, height, width):
-        raise PictureError(f"a mask has the shape of its picture, {height}x{width} or alike; got {h}x{w}.")
+        raise PictureError(f"a mask has the shape of its picture, {width}x{height} or alike; got {w}x{h}.")
 
 
 def laid_on(where: Mask | None, network: Network, layer: str, size: Size) -> Region | None:

@@ -1,4 +1,4 @@
-"""The crafts, each a file that reads like its paper: one declaration from which all else is derived."""
+"""Crafts, one file each that reads like its paper: a declaration from which everything else is derived."""
 
 from reverie.recipes.dream import DreamSettings, dream
 from reverie.recipes.instant import instant

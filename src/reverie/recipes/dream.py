@@ -38,7 +38,7 @@ from reverie.objectives import Objective
 from reverie.optimisers import Normalised
 from reverie.pictures import fit, keep_colours, mask_of, periodic_part, resize_seamless, scaled, size_of
 from reverie.recipes.parts.networks import network_for
-from reverie.recipes.parts.wishes import Subjects, by_octave, objective_of, parse_channel, parse_wish
+from reverie.recipes.parts.subjects import Subjects, by_octave, objective_of, parse_channel, parse_weighted
 from reverie.recipes.upscale import enlargement
 from reverie.views import jitter
 
@@ -47,16 +47,16 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How many steps an octave takes, and the root mean square of a step in sRGB values."""
+class OctaveDefaults:
+    """Number of steps in an octave, and their size as root mean square in sRGB values."""
 
     steps: int
     rate: float
 
 
-ON_PHOTO = Pace(16, 0.012)
-FROM_NOISE = Pace(32, 0.014)  # there is nothing to keep: more steps, shorter ones
-PLACED_JITTER = 8  # pixels; a wish that has a place would be smeared over more
+ON_PHOTO = OctaveDefaults(16, 0.012)
+FROM_NOISE = OctaveDefaults(32, 0.014)  # there is nothing to keep: more steps, shorter ones
+PLACED_JITTER = 8  # pixels; a subject that has a place would be smeared over more
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -68,7 +68,7 @@ SUBJECTS, OCTAVES = Panel("Subjects"), Panel("Octaves and steps")
 
 
 class DreamSettings(RunSettings, TileSettings, UpscaleFragment):
-    """How to dream."""
+    """Settings of a dream."""
 
     class_name: Annotated[Words, DIAL] = Field(
         default=(),
@@ -90,7 +90,7 @@ class DreamSettings(RunSettings, TileSettings, UpscaleFragment):
         default=(), description="classes to keep away from, likewise, e.g. dogs,spiders:2"
     )
     octaves: Annotated[int, OCTAVES] = Field(default=4, ge=1, le=20, description="scales, coarse to fine")
-    ratio: Annotated[float, OCTAVES] = Field(default=1.4, gt=1, le=4, description="between one octave and the next")
+    ratio: Annotated[float, OCTAVES] = Field(default=1.4, gt=1, le=4, description="size ratio of successive octaves")
     quality: Annotated[Quality, OCTAVES] = Field(
         default="normal", description="draft, normal or fine: fewer or more steps"
     )
@@ -100,7 +100,7 @@ class DreamSettings(RunSettings, TileSettings, UpscaleFragment):
         " quality",
     )
     strength: Annotated[Strengths, DIAL] = Field(
-        default=(1.0,), description="how far each step goes, up to 20, or a list, coarse to fine"
+        default=(1.0,), description="size of each step, up to 20, or a list, coarse to fine"
     )
     size: Annotated[int, DIAL] = Field(default=768, ge=16, le=100_000, description="longer side of the result, pixels")
     jitter: Annotated[int, OCTAVES] = Field(
@@ -108,7 +108,7 @@ class DreamSettings(RunSettings, TileSettings, UpscaleFragment):
     )
     bands: int = Field(default=4, ge=1, le=10, description="Laplacian bands of equal strength in the gradient")
     keep_colours: Annotated[float, DIAL] = Field(
-        default=0.0, ge=0, le=1, alias="keep_colors", description="how much of the photo's own colour stays"
+        default=0.0, ge=0, le=1, alias="keep_colors", description="how much of the photo's own colour to keep"
     )
     seamless: Annotated[bool, DIAL] = Field(default=False, description="the result tiles with itself, edge to edge")
     leak: float = Field(
@@ -120,15 +120,15 @@ class DreamSettings(RunSettings, TileSettings, UpscaleFragment):
 
 
 @dataclass(frozen=True, eq=False)
-class Beside:
-    """The pictures that a dream takes besides the photo.
+class DreamInputs:
+    """Pictures that a dream takes besides the photo.
 
     Attributes:
         guide: a picture whose features the dream takes up, (1, 3, H, W) in [0, 1].
         like, avoid_like: pictures of whose common features there is to be more, or less.
         mask: (1, 1, H, W) as `read_mask` gives it, or a picture, white where to dream; the photo stays where it is
             black.
-        region: masks likewise, one for each wish in the order classes, channels, layers, like; the last one goes on.
+        region: masks likewise, one for each subject in the order classes, channels, layers, like; the last one goes on.
             One that is white all over means everywhere.
     """
 
@@ -140,7 +140,7 @@ class Beside:
 
 
 def noise(settings: DreamSettings) -> Tensor:
-    """A square of soft grey noise with a natural spectrum."""
+    """Draw a square of soft grey noise with a natural spectrum."""
     generator = torch.Generator().manual_seed(settings.seed)
     side = settings.size
     x = torch.zeros(1, 3, side, side)
@@ -161,7 +161,7 @@ def dream(
     mask: Annotated[Mask | None, "where to dream: white; where it is black the photo stays"] = None,
     region: Annotated[
         Many[Mask],
-        "where a wish is dreamt, a mask for each of classes, channels, layers, --like; the last goes on",
+        "where a subject is dreamt, a mask for each of classes, channels, layers, --like; the last goes on",
     ] = (),
     network: Network | None = None,
 ) -> Synthesis:
@@ -173,54 +173,54 @@ def dream(
         guide: a picture whose features the dream takes up, (1, 3, h, w) in [0, 1].
         like, avoid_like: pictures of whose common features there is to be more, or less.
         mask: (1, 1, H, W), white where to dream; the photo stays where it is black.
-        region: masks, one for each wish in the order classes, channels, layers, like; the last one goes on.
-        network: one of your own, in place of the one that the settings name.
+        region: masks, one for each subject in the order classes, channels, layers, like; the last one goes on.
+        network: your own, instead of the one that the settings name.
     Yields:
         An `Iterate` a step; the last one's image is the dream.
     Raises:
         LayerNotFound: a layer or class that the network lacks.
         PictureError: a mask of another shape than the photo.
-        RecipeError: lists that are longer than the octaves, or wishes that make no sense.
+        RecipeError: lists that are longer than the octaves, or subjects that make no sense.
         OutOfMemory: the picture does not fit into the memory allowed, however it is cut.
     Example:
         *_, last = rv.recipes.dream(photo, rv.DreamSettings(size=512, layers=("relu5_2",)))
     """
-    return dreaming(photo, settings, beside=Beside(guide, like, avoid_like, mask, region), network=network)
+    return dream_synthesis(photo, settings, inputs=DreamInputs(guide, like, avoid_like, mask, region), network=network)
 
 
-def dreaming(
+def dream_synthesis(
     photo: Tensor | None,
     settings: DreamSettings,
     *,
-    beside: Beside | None = None,
+    inputs: DreamInputs | None = None,
     network: Network | None = None,
 ) -> Synthesis:
-    """The run of a dream, declared.
+    """Declare the run of a dream.
 
     Args:
-        photo, settings, beside, network: as `dream` takes them.
+        photo, settings, inputs, network: as `dream` takes them.
     Raises:
         PictureError: a mask of another shape than the photo.
         LayerNotFound: classes of a network that has none.
-        RecipeError: lists that are longer than the octaves, or wishes that make no sense.
+        RecipeError: lists that are longer than the octaves, or subjects that make no sense.
     """
     network = network_for(settings, network, seamless=settings.seamless, leak=settings.leak)
     check_classes(network, settings)
-    beside = with_masks(beside or Beside(), photo)
-    start = beginning(photo, settings, network)
-    pace = FROM_NOISE if photo is None else ON_PHOTO
-    wished = [s.completed(network) for s in subjects_of(settings, beside)]
+    inputs = with_masks(inputs or DreamInputs(), photo)
+    start = initial_picture(photo, settings, network)
+    defaults = FROM_NOISE if photo is None else ON_PHOTO
+    wished = [s.completed(network) for s in subjects_of(settings, inputs)]
     if not all(each.deep(network) for each in wished):
         raise LayerNotFound(f"{network.name} says no layers to dream with; name some by --layers.")
-    scales = large_enough(stages_of(size_of(start), settings, network, pace), wished, network)
-    objectives = declared([subjects for _, subjects in scales], network, scaled(start, scales[0][0].size))
+    scales = large_enough(stages_of(size_of(start), settings, network, defaults), wished, network)
+    objectives = objectives_of([subjects for _, subjects in scales], network, scaled(start, scales[0][0].size))
     stages = [replace(stage, objective=each) for (stage, _), each in zip(scales, objectives, strict=True)]
     return Synthesis(
         objectives[-1],
         network,
-        canvas_of(start, settings, beside, size=stages[0].size, bare=photo is None),
+        canvas_of(start, settings, inputs, size=stages[0].size, bare=photo is None),
         tuple(stages),
-        Normalised(rate=pace.rate, bands=settings.bands, periodic=settings.seamless),
+        Normalised(rate=defaults.rate, bands=settings.bands, periodic=settings.seamless),
         view=jitter(min(settings.jitter, PLACED_JITTER) if wished[-1].placed else settings.jitter),
         seed=settings.seed,
         enlarge=enlargement(settings, seamless=settings.seamless),
@@ -228,7 +228,7 @@ def dreaming(
 
 
 def check_classes(network: Network, settings: DreamSettings) -> None:
-    """Refuse wishes for classes of a network that has none.
+    """Refuse classes as subjects of a network that has none.
 
     Raises:
         LayerNotFound: it has none; the message names networks that have.
@@ -238,23 +238,23 @@ def check_classes(network: Network, settings: DreamSettings) -> None:
         raise LayerNotFound(f"{network.name} has no classes to dream of; {others} have. Name one by --network.")
 
 
-def with_masks(beside: Beside, photo: Tensor | None) -> Beside:
-    """The same pictures, every mask among them (1, 1, H, W).
+def with_masks(inputs: DreamInputs, photo: Tensor | None) -> DreamInputs:
+    """Return the pictures with every mask checked and converted to (1, 1, H, W).
 
     Raises:
         PictureError: one of another shape than the photo, or all of one value.
         RecipeError: a mask of noise.
     """
-    if photo is None and beside.mask is not None:
+    if photo is None and inputs.mask is not None:
         raise RecipeError("a mask keeps parts of a photo; a dream from noise has none.")
     of = (1, 1) if photo is None else size_of(photo)  # noise is square
-    mask = None if beside.mask is None else mask_of(beside.mask, of=of)
-    region = [mask_of(each, of=of, everywhere=True, name="the region") for each in beside.region]
-    return replace(beside, mask=mask, region=region)
+    mask = None if inputs.mask is None else mask_of(inputs.mask, of=of)
+    region = [mask_of(each, of=of, everywhere=True, name="the region") for each in inputs.region]
+    return replace(inputs, mask=mask, region=region)
 
 
-def beginning(photo: Tensor | None, settings: DreamSettings, network: Network) -> Tensor:
-    """What the dream begins with, at its size: the photo or noise; seamless where the dream is to be."""
+def initial_picture(photo: Tensor | None, settings: DreamSettings, network: Network) -> Tensor:
+    """Prepare the initial picture at the result's size: the photo or noise, made seamless on request."""
     picture = noise(settings) if photo is None else photo
     if not settings.seamless:
         return picture if photo is None else scaled(picture, fit(size_of(picture), longer=settings.size))
@@ -264,9 +264,9 @@ def beginning(photo: Tensor | None, settings: DreamSettings, network: Network) -
     return periodic_part(scaled(picture, size)).clamp_(0, 1)
 
 
-def stages_of(size: Size, settings: DreamSettings, network: Network, pace: Pace) -> tuple[Stage, ...]:
-    """Every octave with its size, steps and strength; lists go coarse to fine, the last value goes on."""
-    usual = round(pace.steps * QUALITY[settings.quality])
+def stages_of(size: Size, settings: DreamSettings, network: Network, defaults: OctaveDefaults) -> tuple[Stage, ...]:
+    """Build the stage of every octave; lists go coarse to fine, and the last value is repeated."""
+    usual = round(defaults.steps * QUALITY[settings.quality])
     steps = _each("steps", settings.steps or (usual,), settings.octaves)
     strengths = _each("strength", settings.strength, settings.octaves)
     plain = octaves(size, count=settings.octaves, ratio=settings.ratio)
@@ -274,44 +274,44 @@ def stages_of(size: Size, settings: DreamSettings, network: Network, pace: Pace)
     return tuple(Stage(*each) for each in zip(sizes, steps, strengths, strict=True))
 
 
-def subjects_of(settings: DreamSettings, beside: Beside) -> list[Subjects]:
-    """What each octave is to dream of."""
+def subjects_of(settings: DreamSettings, inputs: DreamInputs) -> list[Subjects]:
+    """Return the subjects of each octave."""
     rest = Subjects(
         channels=tuple(map(parse_channel, settings.channels)),
-        classes=tuple(map(parse_wish, settings.class_name)),
-        avoid=tuple(map(parse_wish, settings.avoid)),
-        guide=beside.guide,
-        like=tuple(beside.like),
-        unlike=tuple(beside.avoid_like),
-        regions=tuple(beside.region),
+        classes=tuple(map(parse_weighted, settings.class_name)),
+        avoid=tuple(map(parse_weighted, settings.avoid)),
+        guide=inputs.guide,
+        like=tuple(inputs.like),
+        unlike=tuple(inputs.avoid_like),
+        regions=tuple(inputs.region),
     )
     return [replace(rest, layers=layers) for layers in by_octave(settings.layers, settings.octaves)]
 
 
 def large_enough(stages: Sequence[Stage], wished: Sequence[Subjects], network: Network) -> list[tuple[Stage, Subjects]]:
-    """The octaves in which the layers they read have at least one feature; always the last."""
+    """Keep the octaves large enough for the layers they read; always keep the last."""
     pairs = list(zip(stages, wished, strict=True))
     fits = [min(stage.size) >= max(map(network.smallest, each.deep(network))) for stage, each in pairs]
     return [pair for pair, enough in zip(pairs[:-1], fits, strict=False) if enough] + pairs[-1:]
 
 
-def declared(wished: Sequence[Subjects], network: Network, first: Tensor) -> list[Objective]:
-    """The objective of each octave; those that wish for the same share it."""
+def objectives_of(wished: Sequence[Subjects], network: Network, first: Tensor) -> list[Objective]:
+    """Build the objective of each octave; octaves with the same subjects share one."""
     made = {each.layers: objective_of(each, network, first) for each in {s.layers: s for s in wished}.values()}
     return [made[each.layers] for each in wished]
 
 
-def canvas_of(start: Tensor, settings: DreamSettings, beside: Beside, *, size: Size, bare: bool) -> PixelCanvas:
-    """Pixels on the photo, masked and in its colours as far as was asked.
+def canvas_of(start: Tensor, settings: DreamSettings, inputs: DreamInputs, *, size: Size, bare: bool) -> PixelCanvas:
+    """Build a pixel canvas on the photo, with its mask and its colours kept as the settings ask.
 
     Args:
         start: what the dream begins with, at its last size.
         settings: the dream's.
-        beside: with the mask, where there is one.
+        inputs: with the mask, where there is one.
         size: (H, W) of the first octave.
         bare: whether it begins with noise, of which nothing is kept.
     """
-    mask = None if beside.mask is None else mask_of(beside.mask)
+    mask = None if inputs.mask is None else mask_of(inputs.mask)
     keep = partial(keep_colours, photo=start, amount=settings.keep_colours) if settings.keep_colours else None
     first = resize_seamless(start, size).clamp(0, 1) if settings.seamless else scaled(start, size)
     base = None if bare else start

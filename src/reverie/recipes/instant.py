@@ -1,4 +1,4 @@
-"""Paint a photo in the manner of any painting at once: one pass through a network, no optimisation.
+"""Paint a photo in the style of any painting at once: one pass through a network, no optimisation.
 
 Source: Huang & Belongie 2017, "Arbitrary style transfer in real-time with adaptive instance normalization"; Li et al.
 2017, "Universal style transfer via feature transforms". We differ: whole covariances instead of deviations, at four
@@ -49,11 +49,11 @@ from reverie.pictures import (
     scaled,
     size_of,
 )
-from reverie.recipes.parts.at_once import InstantSettings, alpha_of_each, counted, resolved, size_for
-from reverie.recipes.parts.own_style import painted_by
+from reverie.recipes.parts.at_once import InstantSettings, alpha_of_each, alpha_weights, resolve_precision, size_for
+from reverie.recipes.parts.custom_style import paint_custom
 
 INSTANT = "instant"
-"""What a record calls the decoder."""
+"""Name of the decoder in records."""
 LARGEST, SMALLEST = 1024, 64  # pixels; larger tiles are no faster, smaller ones read mostly halo
 _MAPS, _PICTURES = 24, 28  # per pixel at once: features of the two maps kept whole, bytes of pictures and noise
 _TILE = 150  # features per pixel of a tile, while it is worked on
@@ -103,7 +103,7 @@ def instant(
     """
     many = [painting] if isinstance(painting, Tensor) else list(painting)
     if network is not None:
-        return painted_by(network, photo, settings, mask=mask, opaque=photo_alpha)
+        return paint_custom(network, photo, settings, mask=mask, opaque=photo_alpha)
     manner = painter(many, settings, opaque=painting_alpha)
 
     def draw(tile: int) -> Iterator[Part]:
@@ -129,7 +129,7 @@ def painter(
     opaque: Sequence[Tensor | None] = (),
     decoder: Instant | None = None,
 ) -> Painter:
-    """What paints photo after photo in one manner: the paintings are looked at once for each scale.
+    """Prepare to paint many photos in one style: the paintings are encoded once for each scale.
 
     Args:
         paintings: (1, 3, h, w) each.
@@ -139,7 +139,7 @@ def painter(
     Raises:
         RecipeError, PictureError, WeightsError: as `instant`.
     """
-    settings = resolved(settings or InstantSettings())
+    settings = resolve_precision(settings or InstantSettings())
     check_colour_mode(settings.colour, photo=True, paintings=len(paintings))
     for picture in paintings:
         _check(picture, "painting")
@@ -154,7 +154,7 @@ def painter(
 
 @dataclass(frozen=True, eq=False)
 class Painter:
-    """One manner, ready to paint.
+    """A style, ready to paint any number of photos.
 
     Attributes:
         network: the encoder.
@@ -176,11 +176,11 @@ class Painter:
     )
 
     def paint(self, photo: Tensor, *, mask: Tensor | None = None, opaque: Tensor | None = None) -> Tensor:
-        """A photo in this manner; see `instant`."""
+        """Paint a photo in this style; see `instant`."""
         _check(photo, "photo")
         settings, size = self.settings, size_for(photo, self.settings)
         own = scaled(photo, size)
-        image = self._painted(own, self.tile(size), counted(opaque, of=photo, size=size))
+        image = self._painted(own, self.tile(size), alpha_weights(opaque, of=photo, size=size))
         if settings.colour != "painting" and settings.colour_amount:
             many = [opaque_colours(p, alpha) for p, alpha in zip(self.paintings, self.opaque, strict=True)]
             image = coloured(image, photo=own, paintings=many, mode=settings.colour, amount=settings.colour_amount)
@@ -189,11 +189,11 @@ class Painter:
         return torch.lerp(own, image, mask_of(mask, of=size_of(photo), size=size))
 
     def tile(self, size: tuple[int, int]) -> int:
-        """The side of the tiles for a result of this size; see `tile_for`."""
+        """Side of the tiles for a result of this size; see `tile_for`."""
         return tile_for(size, self.settings)
 
     def _painted(self, photo: Tensor, tile: int, opaque: Tensor | None) -> Tensor:
-        """The photo in the paintings' own colours."""
+        """Paint the photo in the paintings' own colours."""
         height, width = size_of(photo)
         strength = self.settings.strength
         missing = (0, -width % STRIDE, 0, -height % STRIDE)
@@ -228,7 +228,7 @@ class Painter:
         pixels = [_digest(picture) for picture in (painting, alpha) if picture is not None]
         key = (*pixels, size, tile, self.network.sha256, self.network.dtype, torch.get_num_threads())
         if key not in _SEEN:
-            picture, opaque = resize(painting, size).clamp(0, 1), counted(alpha, of=painting, size=size)
+            picture, opaque = resize(painting, size).clamp(0, 1), alpha_weights(alpha, of=painting, size=size)
             _SEEN[key] = encode(self.network, picture, _READ, tile, keep=(), opaque=opaque).seen
             while len(_SEEN) > _MOST_SEEN:
                 _SEEN.popitem(last=False)
@@ -236,7 +236,7 @@ class Painter:
 
 
 def tile_for(size: tuple[int, int], settings: InstantSettings) -> int:
-    """The side of the tiles, 0 for the whole: as asked for, or the largest that fits beside the maps kept whole.
+    """Choose the side of the tiles, 0 for the whole: as set, or the largest that fits beside the maps kept whole.
 
     Raises:
         OutOfMemory: not even the smallest does.
@@ -245,7 +245,7 @@ def tile_for(size: tuple[int, int], settings: InstantSettings) -> int:
 
 
 def tiling(size: tuple[int, int], precision: Precision) -> Tiling:
-    """The tiles in which a photo of this (H, W) may be painted, and what they take."""
+    """Describe the tiles in which a photo of this (H, W) can be painted, and their memory."""
     return Tiling(
         lambda side: painting_bytes(size, side, precision),
         largest=LARGEST,
@@ -257,13 +257,13 @@ def tiling(size: tuple[int, int], precision: Precision) -> Tiling:
 
 
 def painting_bytes(size: tuple[int, int], tile: int, precision: Precision) -> int:
-    """About how much memory painting a photo of this (H, W) at once takes, in tiles of a side; 0: whole."""
+    """Estimate the bytes that painting a photo of this (H, W) takes in tiles of a given side; 0 means whole."""
     width, side = 2 if precision == "bfloat16" else 4, tile or max(size)
     return (width * _MAPS + _PICTURES) * size[0] * size[1] + 4 * _TILE * min(side, size[0]) * min(side, size[1])
 
 
 def _shares(weights: Sequence[float], count: int) -> tuple[float, ...]:
-    """Weights made to sum to 1, one for each painting."""
+    """Normalise the weights to sum to 1, one for each painting."""
     if not count:
         raise RecipeError("instant paints like a painting, and none came; give one.")
     given = tuple(weights) or (1.0,) * count

@@ -1,4 +1,4 @@
-"""A finished result mixed anew with its photo: weaker, stronger, in other colours, without computing it again."""
+"""Mix a finished result with its photo again: weaker, stronger or in other colours, without recomputing it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reverie.pictures import remix as mixed
 
 
 class RemixSettings(ColourSettings):
-    """How to mix."""
+    """Settings of a remix."""
 
     strength: Annotated[float, DIAL] = Field(
         default=1.0, ge=0, le=1.5, description="0 is the photo, 1 the result, more goes beyond it"

@@ -50,12 +50,12 @@ from reverie.pictures import (
     scaled,
     size_of,
 )
-from reverie.recipes.parts.at_once import alpha_of_each, counted
+from reverie.recipes.parts.at_once import alpha_of_each, alpha_weights
 from reverie.recipes.parts.losses import LOSSES, Loss
 from reverie.recipes.parts.networks import network_for
-from reverie.recipes.parts.regions import Part, dialled, drawn, found, within
-from reverie.recipes.parts.starts import PACES, Start, noise, painted_at_once, scales
-from reverie.recipes.parts.wishes import parse_wish
+from reverie.recipes.parts.regions import PaintedRegion, find_regions, intersect, read_regions, with_strengths
+from reverie.recipes.parts.starts import FIRST_SCALES, Start, noise, painted_at_once, scales
+from reverie.recipes.parts.subjects import parse_weighted
 from reverie.recipes.upscale import enlargement
 
 LARGE = 3000  # pixels of the longer side, from which the optimiser's memory is halved
@@ -65,9 +65,9 @@ REGIONS = Panel("Regions")
 
 
 class StyleSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings):
-    """How to paint."""
+    """Settings of a style transfer."""
 
-    strength: Annotated[float, DIAL] = Field(default=1.0, gt=0, le=100, description="of the style against the photo")
+    strength: Annotated[float, DIAL] = Field(default=1.0, gt=0, le=100, description="weight of the style")
     stroke: Annotated[float, DIAL] = Field(
         default=1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting"
     )
@@ -80,20 +80,18 @@ class StyleSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings):
     )
     seamless: Annotated[bool, DIAL] = Field(default=False, description="the result tiles with itself, edge to edge")
     loss: Loss = Field(default="wasserstein", description=f"how features are compared: {', '.join(get_args(Loss))}")
-    structure: bool = Field(
-        default=False, description="keep what is like what in the photo, not the features themselves"
-    )
+    structure: bool = Field(default=False, description="keep the photo's self-similarity rather than its features")
     layers: Words = Field(
         default=(),
         description="layers whose statistics are the style, NAME or NAME:WEIGHT; default: the network's own choice",
     )
     start: Start | None = Field(
         default=None,
-        description="begin with what instant paints, the photo, noise, or colours: noise in the paintings' colours;"
+        description="start from an instant painting, the photo, noise, or colours: noise in the paintings' colours;"
         " default: instant, but the photo for regions, structure and seamless results",
     )
     auto_regions: Annotated[int, REGIONS] = Field(
-        default=0, ge=0, le=8, description="paint so many kinds of places like the painting's own, found by themselves"
+        default=0, ge=0, le=8, description="number of regions to find automatically, each painted like its match"
     )
     region_strengths: Annotated[Numbers, REGIONS] = Field(
         default=(), description="strength of each region, the lightest of the map first"
@@ -103,8 +101,8 @@ class StyleSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings):
         default=None,
         ge=1,
         le=10_000,
-        description=f"steps at the smallest scale; default, times the quality: {PACES['instant'].steps} from instant,"
-        f" else {PACES['photo'].steps}",
+        description="steps at the smallest scale; default, times the quality:"
+        f" {FIRST_SCALES['instant'].steps} from instant, else {FIRST_SCALES['photo'].steps}",
     )
     optimiser: Literal["adam", "lbfgs"] = Field(
         default="adam",
@@ -114,8 +112,8 @@ class StyleSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings):
 
 
 @dataclass(frozen=True, eq=False)
-class Guides:
-    """The pictures that a style takes besides the photo and the paintings.
+class StyleInputs:
+    """Pictures that a style transfer takes besides the photo and the paintings.
 
     Attributes:
         mask: (1, 1, H, W) as `read_mask` gives it, or a picture, white where to paint; the photo stays where it is
@@ -147,7 +145,7 @@ def style(
         Map | None, "regions of the photo in flat colours: one painting for each, the lightest colour first"
     ] = None,
     painting_map: Annotated[Map | None, "regions of the one painting, in the same colours"] = None,
-    begin: Annotated[Photo | None, "a picture to begin with in place of the photo"] = None,
+    begin: Annotated[Photo | None, "a picture to start from instead of the photo"] = None,
     photo_alpha: Alpha | None = None,
     painting_alpha: Many[Alpha | None] = (),
     network: Network | None = None,
@@ -165,7 +163,7 @@ def style(
         photo_alpha: (1, 1, H, W); what is transparent is not painted.
         painting_alpha: of each painting, (1, 1, h, w), None where it has none: transparent places have no say in the
             style. Empty: none has.
-        network: one of your own, in place of the one that the settings name.
+        network: your own, instead of the one that the settings name.
     Yields:
         An `Iterate` a step; the last one's image is the painting.
     Raises:
@@ -176,37 +174,37 @@ def style(
     """
     many = [painting] if isinstance(painting, Tensor) else list(painting)
     maps = () if painting_map is None else (painting_map,)
-    guides = Guides(mask, photo_map, maps, begin, photo_alpha, painting_alpha)
-    return painting_of(photo, many, settings, guides=guides, network=network)
+    inputs = StyleInputs(mask, photo_map, maps, begin, photo_alpha, painting_alpha)
+    return style_synthesis(photo, many, settings, inputs=inputs, network=network)
 
 
-def painting_of(
+def style_synthesis(
     photo: Tensor,
     paintings: list[Tensor],
     settings: StyleSettings,
     *,
-    guides: Guides | None = None,
+    inputs: StyleInputs | None = None,
     network: Network | None = None,
 ) -> Synthesis:
-    """The run of a style transfer, declared; see `style`."""
+    """Declare the run of a style transfer; see `style`."""
     check_colour_mode(settings.colour, photo=True, paintings=len(paintings))
     network = network_for(settings, network, seamless=settings.seamless, pooling="average")
-    guides = checked_guides(guides or Guides(), photo, paintings)
-    parts = parts_of(network, photo, paintings, settings, guides)
-    parts = dialled(parts, strengths=settings.region_strengths, strokes=settings.region_strokes)
+    inputs = checked_inputs(inputs or StyleInputs(), photo, paintings)
+    parts = painted_regions(network, photo, paintings, settings, inputs)
+    parts = with_strengths(parts, strengths=settings.region_strengths, strokes=settings.region_strokes)
     size = fit(size_of(photo), longer=settings.size)
     if settings.seamless:  # also what is kept of the photo, and its colours, go on round the edges
         size = even(size, network)
         photo = periodic_part(scaled(photo, size)).clamp_(0, 1)
-    start = start_of(settings, guides, regions=len(parts))
+    start = start_of(settings, inputs, regions=len(parts))
     stages = stages_of(size, network, settings, start=start)
-    first = guides.begin
+    first = inputs.begin
     if first is None:
-        first = beginning(start, photo, paintings, settings, stages, guides)
+        first = initial_picture(start, photo, paintings, settings, stages, inputs)
     return Synthesis(
-        wish(network, photo, weighted(paintings, settings.weights), parts, settings, guides.paintings_opaque),
+        objective_of(network, photo, weighted(paintings, settings.weights), parts, settings, inputs.paintings_opaque),
         network,
-        canvas_of(scaled(first, size), photo, paintings, settings, guides),
+        canvas_of(scaled(first, size), photo, paintings, settings, inputs),
         stages,
         optimiser_of(settings),
         average=None if settings.optimiser == "lbfgs" else 0.9,
@@ -215,33 +213,33 @@ def painting_of(
     )
 
 
-def checked_guides(guides: Guides, photo: Tensor, paintings: Sequence[Tensor]) -> Guides:
-    """The same pictures, compared with those they belong to: the mask (1, 1, H, W), an alpha or None for each painting.
+def checked_inputs(inputs: StyleInputs, photo: Tensor, paintings: Sequence[Tensor]) -> StyleInputs:
+    """Return the inputs checked against their pictures: the mask (1, 1, H, W), an alpha or None for each painting.
 
     Raises:
         PictureError: a mask, map or alpha of another shape than its picture, or a mask all of one value.
         RecipeError: not as many alphas as paintings.
     """
     of = size_of(photo)
-    if guides.photo_map is not None:
-        check_mask_shape(size_of(guides.photo_map), of, name="the photo's map")
+    if inputs.photo_map is not None:
+        check_mask_shape(size_of(inputs.photo_map), of, name="the photo's map")
     return replace(
-        guides,
-        mask=None if guides.mask is None else mask_of(guides.mask, of=of),
-        opaque=counted(guides.opaque, of=photo, size=of),
-        paintings_opaque=alpha_of_each(guides.paintings_opaque, paintings),
+        inputs,
+        mask=None if inputs.mask is None else mask_of(inputs.mask, of=of),
+        opaque=alpha_weights(inputs.opaque, of=photo, size=of),
+        paintings_opaque=alpha_of_each(inputs.paintings_opaque, paintings),
     )
 
 
-def wish(
+def objective_of(
     network: Network,
     photo: Tensor,
     paintings: list[tuple[Tensor, float]],
-    parts: Sequence[Part],
+    parts: Sequence[PaintedRegion],
     settings: StyleSettings,
     opaque: Sequence[Tensor | None],
 ) -> Objective:
-    """What the painting minimises.
+    """Build the objective that the painting minimises.
 
     Args:
         network: whose features are compared.
@@ -261,7 +259,7 @@ def wish(
 
 
 def weighted(paintings: Sequence[Tensor], weights: Sequence[float]) -> list[tuple[Tensor, float]]:
-    """Each painting with its weight; without any, all are equal.
+    """Pair each painting with its weight; without weights, all are equal.
 
     Raises:
         RecipeError: not as many weights as paintings.
@@ -275,55 +273,55 @@ def weighted(paintings: Sequence[Tensor], weights: Sequence[float]) -> list[tupl
 def _style(
     network: Network,
     paintings: list[tuple[Tensor, float]],
-    part: Part,
+    part: PaintedRegion,
     settings: StyleSettings,
     opaque: Sequence[Tensor | None],
 ) -> Objective:
     like, of = paintings, list(opaque)
     if part.painting is not None:
-        like, of = [(paintings[part.painting][0], 1.0)], [within(part.of, opaque[part.painting])]
-    layers = {w.name: w.weight for w in map(parse_wish, settings.layers or network.style_layers)}
+        like, of = [(paintings[part.painting][0], 1.0)], [intersect(part.of, opaque[part.painting])]
+    layers = {w.name: w.weight for w in map(parse_weighted, settings.layers or network.style_layers)}
     return LOSSES[settings.loss](layers, like=like, stroke=settings.stroke * part.stroke, where=part.where, of=of)
 
 
-def parts_of(
-    network: Network, photo: Tensor, paintings: Sequence[Tensor], settings: StyleSettings, guides: Guides
-) -> list[Part]:
-    """The regions to paint: drawn, found, or the whole photo as far as it is opaque.
+def painted_regions(
+    network: Network, photo: Tensor, paintings: Sequence[Tensor], settings: StyleSettings, inputs: StyleInputs
+) -> list[PaintedRegion]:
+    """Return the regions to paint: drawn, found, or the opaque parts of the whole photo.
 
     Raises:
         RecipeError: regions both drawn and found, drawn with weights, or found with several paintings.
     """
-    if guides.photo_map is not None and settings.auto_regions:
+    if inputs.photo_map is not None and settings.auto_regions:
         raise RecipeError("regions are drawn or found; leave --photo-map or --auto-regions out.")
-    if guides.photo_map is None and guides.painting_maps:
+    if inputs.photo_map is None and inputs.painting_maps:
         raise RecipeError("a map of the painting needs one of the photo; give --photo-map.")
-    if guides.photo_map is not None and settings.weights:
+    if inputs.photo_map is not None and settings.weights:
         raise RecipeError(
             "weights mix paintings, and a map gives each region one; leave --weights out, or give --region-strengths."
         )
-    if guides.photo_map is not None:
-        return drawn(guides.photo_map, guides.painting_maps, paintings=len(paintings))
+    if inputs.photo_map is not None:
+        return read_regions(inputs.photo_map, inputs.painting_maps, paintings=len(paintings))
     if not settings.auto_regions:
-        return [Part(where=guides.opaque)]
+        return [PaintedRegion(where=inputs.opaque)]
     if len(paintings) != 1:
         raise RecipeError(f"regions are found in one painting; got {len(paintings)}: draw maps instead.")
-    return found(network, photo, paintings[0], settings.auto_regions, opaque=guides.paintings_opaque[0])
+    return find_regions(network, photo, paintings[0], settings.auto_regions, opaque=inputs.paintings_opaque[0])
 
 
 def canvas_of(
-    first: Tensor, photo: Tensor, paintings: Sequence[Tensor], settings: StyleSettings, guides: Guides
+    first: Tensor, photo: Tensor, paintings: Sequence[Tensor], settings: StyleSettings, inputs: StyleInputs
 ) -> PixelCanvas:
-    """Pixels that begin as ``first``, at its size, and are drawn in the colours asked for."""
+    """Build a pixel canvas that starts as ``first``, at its size, with the colours that the settings ask for."""
     base = scaled(photo, size_of(first))
-    coloured_like = [opaque_colours(p, alpha) for p, alpha in zip(paintings, guides.paintings_opaque, strict=True)]
-    finish = finishing(base, coloured_like, settings)
-    if guides.mask is None:
+    coloured_like = [opaque_colours(p, alpha) for p, alpha in zip(paintings, inputs.paintings_opaque, strict=True)]
+    finish = colour_transfer(base, coloured_like, settings)
+    if inputs.mask is None:
         return PixelCanvas(first, finish=finish, periodic=settings.seamless)
     return PixelCanvas(
         first,
         base=base,
-        mask=guides.mask,
+        mask=inputs.mask,
         straight=settings.optimiser != "lbfgs",  # whose line search needs the true slope
         finish=finish,
         keeps_base=settings.colour == "photo",
@@ -331,22 +329,22 @@ def canvas_of(
     )
 
 
-def finishing(
+def colour_transfer(
     photo: Tensor | None, paintings: Sequence[Tensor], settings: StyleSettings
 ) -> Callable[[Tensor], Tensor] | None:
-    """What gives a picture the colours asked for; None where they are the paintings' anyway."""
+    """Return the function that transfers the colours asked for; None if they are the paintings' anyway."""
     if settings.colour == "painting" or not settings.colour_amount:
         return None
     return partial(coloured, photo=photo, paintings=paintings, mode=settings.colour, amount=settings.colour_amount)
 
 
-def start_of(settings: StyleSettings, guides: Guides, *, regions: int) -> Start:
-    """What the painting begins with, where no picture is given; one that is given is worked on as a photo is.
+def start_of(settings: StyleSettings, inputs: StyleInputs, *, regions: int) -> Start:
+    """Choose the kind of start; a picture given to begin with is treated like a photo.
 
     Raises:
         PictureError: two beginnings.
     """
-    if guides.begin is not None:
+    if inputs.begin is not None:
         if settings.start is not None:
             raise PictureError(f"a painting begins with a picture or with {settings.start}; give one of them.")
         return "photo"
@@ -355,37 +353,37 @@ def start_of(settings: StyleSettings, guides: Guides, *, regions: int) -> Start:
     return "photo" if settings.seamless or settings.structure or regions > 1 else "instant"  # which knows none of them
 
 
-def beginning(
+def initial_picture(
     start: Start,
     photo: Tensor,
     paintings: Sequence[Tensor],
     settings: StyleSettings,
     stages: Sequence[Stage],
-    guides: Guides,
+    inputs: StyleInputs,
 ) -> Tensor:
-    """The picture it begins with: the photo, what instant makes of it at the first scale, or noise at the last."""
+    """Return the initial picture: the photo, its instant painting at the first scale, or noise at the last."""
     if start == "photo":
         return photo
     if start == "instant":
         how = {
             name: getattr(settings, name) for name in ("weights", "strength", "stroke", "seed", "precision", "memory")
         }
-        alpha, theirs = guides.opaque, guides.paintings_opaque
+        alpha, theirs = inputs.opaque, inputs.paintings_opaque
         return painted_at_once(photo, paintings, size=stages[0].size, opaque=alpha, paintings_opaque=theirs, **how)
-    each = zip(paintings, guides.paintings_opaque, strict=True)
+    each = zip(paintings, inputs.paintings_opaque, strict=True)
     return noise(stages[-1].size, settings.seed, like=[opaque_colours(*p) for p in each] if start == "colours" else ())
 
 
 def stages_of(
     size: tuple[int, int], network: Network, settings: StyleSettings, *, start: Start = "photo"
 ) -> tuple[Stage, ...]:
-    """The scales, coarse to fine."""
+    """Return the scales as stages, coarse to fine."""
     stages = scales(size, start=start, quality=settings.quality, steps=settings.steps)
     return tuple(replace(s, size=even(s.size, network)) for s in stages) if settings.seamless else stages
 
 
 def optimiser_of(settings: StyleSettings) -> Optimiser:
-    """Adam or L-BFGS."""
+    """Build Adam or L-BFGS."""
     if settings.optimiser == "lbfgs":
         return LBFGS()
     return Adam(rate=0.03, periodic=settings.seamless, lean=settings.size >= LARGE)

@@ -1,4 +1,4 @@
-"""Texture synthesis: from noise alone, a surface that goes on like the one in a picture.
+"""Texture synthesis: from noise alone, a surface that continues the one in a picture.
 
 Source: Gatys, Ecker & Bethge (2015). We differ: Wasserstein-2 between moments, coarse to fine, and on request seamless.
 """
@@ -35,13 +35,13 @@ from reverie.recipes.parts.at_once import alpha_of_each
 from reverie.recipes.parts.losses import LOSSES, Loss
 from reverie.recipes.parts.networks import network_for
 from reverie.recipes.parts.starts import noise
-from reverie.recipes.parts.wishes import parse_wish
-from reverie.recipes.style import StyleSettings, finishing, optimiser_of, stages_of, weighted
+from reverie.recipes.parts.subjects import parse_weighted
+from reverie.recipes.style import StyleSettings, colour_transfer, optimiser_of, stages_of, weighted
 from reverie.recipes.upscale import enlargement
 
 
 class TextureSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings):
-    """How to weave."""
+    """Settings of a texture."""
 
     size: Annotated[int, DIAL] = Field(default=768, ge=16, le=100_000, description="side of the square, pixels")
     scale: Annotated[float, DIAL] = Field(
@@ -58,7 +58,7 @@ class TextureSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings
         description="painting: as it comes out; palette: drawn to the pictures' main colours",
     )
     colour_amount: Annotated[float, Panel("Colour")] = Field(
-        default=0.5, ge=0, le=1, alias="color_amount", description="how far"
+        default=0.5, ge=0, le=1, alias="color_amount", description="how far the colours are changed"
     )
     loss: Loss = Field(default="wasserstein", description=f"how features are compared: {', '.join(get_args(Loss))}")
     layers: Words = Field(default=(), description="layers, NAME or NAME:WEIGHT; default: the network's own choice")
@@ -70,7 +70,7 @@ class TextureSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings
 @craft(example="reverie texture mosaic --size 1024 --seamless -o tile.png", makes=Still)
 def texture(
     picture: Annotated[
-        Painting | Many[Painting], "a picture to weave like, or a sample style's name; several are mixed"
+        Painting | Many[Painting], "a picture of the texture, or a sample style's name; several are mixed"
     ],
     settings: TextureSettings = TextureSettings(),
     *,
@@ -84,24 +84,24 @@ def texture(
         settings: how.
         picture_alpha: of each, (1, 1, H, W) in [0, 1], None where it has none: transparent places have no say, and
             the texture has no alpha. Empty: none has.
-        network: one of your own, in place of the one that the settings name.
+        network: your own, instead of the one that the settings name.
     Yields:
         An `Iterate` a step; the last one's image is the texture.
     Example:
         *_, last = rv.recipes.texture(bark, rv.TextureSettings(size=1024, seamless=True))
     """
     many = [picture] if isinstance(picture, Tensor) else list(picture)
-    return weaving(many, settings, opaque=picture_alpha, network=network)
+    return texture_synthesis(many, settings, opaque=picture_alpha, network=network)
 
 
-def weaving(
+def texture_synthesis(
     pictures: list[Tensor],
     settings: TextureSettings,
     *,
     opaque: Sequence[Tensor | None] = (),
     network: Network | None = None,
 ) -> Synthesis:
-    """The run of a texture synthesis, declared; see `texture`."""
+    """Declare the run of a texture synthesis; see `texture`."""
     check_colour_mode(settings.colour, photo=False, paintings=len(pictures))
     network = network_for(settings, network, seamless=settings.seamless, pooling="average")
     opaque = alpha_of_each(opaque, pictures)
@@ -117,11 +117,11 @@ def weaving(
         colour_amount=settings.colour_amount,
     )
     return Synthesis(
-        wish(pictures, settings, network.style_layers, size, opaque),
+        objective_of(pictures, settings, network.style_layers, size, opaque),
         network,
         PixelCanvas(
             noise(size, settings.seed, like=colours),
-            finish=finishing(None, colours, how),
+            finish=colour_transfer(None, colours, how),
             periodic=settings.seamless,
         ),
         stages_of(size, network, how),
@@ -132,15 +132,15 @@ def weaving(
     )
 
 
-def wish(
+def objective_of(
     pictures: list[Tensor],
     settings: TextureSettings,
     layers: tuple[str, ...],
     size: tuple[int, int],
     opaque: Sequence[Tensor | None],
 ) -> Objective:
-    """What the texture minimises; patterns keep their size in pixels, whatever the sizes of the pictures."""
-    named = {w.name: w.weight for w in map(parse_wish, settings.layers or layers)}
+    """Build the texture's objective; patterns keep their size in pixels, whatever the sizes of the pictures."""
+    named = {w.name: w.weight for w in map(parse_weighted, settings.layers or layers)}
     height, width = size_of(pictures[0])
     stroke = settings.scale * (height * width / (size[0] * size[1])) ** 0.5
     like = weighted(pictures, settings.weights)

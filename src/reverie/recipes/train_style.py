@@ -35,11 +35,11 @@ from reverie.networks import Network, NetworkUsed, load
 from reverie.objectives import Bound, Objective, content, style, total_variation
 from reverie.pictures import contact_sheet, painting_size, resize, size_of
 from reverie.pictures.crops import Crops, generator_of
-from reverie.recipes.parts.artefacts import artefacts, weave
+from reverie.recipes.parts.artefacts import artefacts, grid_power
 
 AUTO = 5.0  # what the style of an untouched photo is to weigh, in units of losing all content
 _BEYOND = 10.0  # weight of the mean square of what lies beyond [0, 1]
-_WEAVE = 1000.0  # weight of what repeats with the network's own grid
+_GRID = 1000.0  # weight of what repeats with the network's own grid
 _SHIFT = 8  # pixels; the judge's pools begin at one of so many places each way
 _CHECKED = 400  # steps between looks for dots and grids
 _PROBES = 8  # photos that tell the style's weight
@@ -47,14 +47,14 @@ _SHOWN = 3  # photos of a preview
 
 
 class TrainStyleSettings(RunSettings):
-    """How to train."""
+    """Settings of a training."""
 
     minutes: Annotated[float, DIAL] = Field(default=20.0, gt=0, le=100_000, description="how long to train")
     steps: Annotated[int | None, DIAL] = Field(
         default=None, ge=1, le=10_000_000, description="train so many steps instead: repeatable, bit for bit"
     )
     style_weight: Annotated[Annotated[float, Field(gt=0, le=100_000)] | Literal["auto"], DIAL] = Field(
-        default="auto", description="of the style against the photo; auto: found by a short probe; 10 is usual"
+        default="auto", description="weight of the style against the photo; auto: found by a short probe; 10 is usual"
     )
     stroke: Annotated[float, DIAL] = Field(
         default=1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting"
@@ -85,7 +85,7 @@ def train_style(
     photos: Annotated[Folder, "photos to learn from: some hundreds, of anything; sub-folders count"],
     settings: TrainStyleSettings = TrainStyleSettings(),
 ) -> Training:
-    """Train a network of your own: to paint like one painting, at once.
+    """Train a custom style network, which paints like one painting at once.
 
     The weight of the style, where it is automatic, is ``5 / s``, ``s`` being the style's distance of some untouched
     photos from the painting (relative: 1 says that nothing of the painting is there). So paintings that are near to
@@ -122,13 +122,13 @@ def train_style(
     return Training(follow, size, 0.0 if steps else seconds, [used], precision)
 
 
-def wish(
+def objective_of(
     judge: Network, painting: Tensor, settings: TrainStyleSettings, *, weight: float, smoothness: float
 ) -> Objective:
-    """What the network's pictures minimise; ``"photo"`` is what each was painted from.
+    """Build the objective of the network's pictures; ``"photo"`` stands for what each was painted from.
 
     Example:
-        >>> str(wish(load("dreamnet"), painting, TrainStyleSettings(), weight=10, smoothness=2))
+        >>> str(objective_of(load("dreamnet"), painting, TrainStyleSettings(), weight=10, smoothness=2))
         'content(relu4_2) + 10 * style(relu1_2, relu2_2, relu3_2, relu4_2, relu5_1) + 2 * total_variation()'
     """
     scale = settings.stroke * settings.size / settings.crop  # the painting as a whole photo would be, not a piece
@@ -156,7 +156,7 @@ class StyleLearner(Learner[tuple[Tensor, tuple[int, int]]]):
     # --- the loss --------------------------------------------------------------------------------------------
 
     def batch(self, step: int) -> tuple[Tensor, tuple[int, int]]:
-        """The photos of a step, and where the judge's pools begin in it."""
+        """Draw the photos of a step, and the offset of the judge's pooling grid."""
         photos = self.crops.batch(self.settings.batch, generator_of(self.settings.seed, step))
         top, left = torch.randint(_SHIFT + 1, (2,), generator=generator_of(self.settings.seed, step)).tolist()
         return photos, (top, left)
@@ -164,30 +164,30 @@ class StyleLearner(Learner[tuple[Tensor, tuple[int, int]]]):
     def loss(
         self, weights: Mapping[str, Tensor], batch: tuple[Tensor, tuple[int, int]]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective, and faults: what lies beyond black and white, and a grid."""
+        """Compute the objective, plus penalties for values outside [0, 1] and for a grid."""
         photos, (top, left) = batch
         network = Johnson(weights).with_precision(self.judge.dtype)
         made = network(photos)
         shown, side = made.clamp(0, 1), photos.shape[-1] - _SHIFT
         seen, true = (x[..., top : top + side, left : left + side] for x in (shown, photos))
         total, terms = value(self.bound, self.judge, seen, WholeExecutor({"photo": true}))
-        faults = _BEYOND * (made - shown).pow(2).mean() + _WEAVE * weave(shown, network.stride)
+        faults = _BEYOND * (made - shown).pow(2).mean() + _GRID * grid_power(shown, network.stride)
         return total + faults, terms
 
     @cached_property
     def bound(self) -> Bound:
-        """The objective with its targets."""
+        """The objective bound to its targets."""
         return self._bound(self.weight, self.smoothness)
 
     def _bound(self, weight: float, smoothness: float) -> Bound:
         side = self.settings.crop - _SHIFT
-        objective = wish(self.judge, self.painting, self.settings, weight=weight, smoothness=smoothness)
+        objective = objective_of(self.judge, self.painting, self.settings, weight=weight, smoothness=smoothness)
         return bind(objective, self.judge, (side, side), WholeExecutor())
 
     # --- what changes meanwhile ------------------------------------------------------------------------------
 
     def begin(self, state: State | None, average: Mapping[str, Tensor]) -> None:
-        """Choose the style's weight, or take it from the state; see whether the photos are the same."""
+        """Choose the style's weight, or restore it from the state; check whether the photos are the same."""
         if state is None:
             self.weight, self.smoothness = self._style_weight(), self.settings.smoothness
         else:
@@ -204,18 +204,18 @@ class StyleLearner(Learner[tuple[Tensor, tuple[int, int]]]):
         return round(AUTO / max(float(terms["style"]), 0.05), 3)
 
     def state(self) -> State:
-        """The weights of the terms, and a fingerprint of the photos' names."""
+        """Return the weights of the terms and a fingerprint of the photos' names."""
         return {"weight": self.weight, "smoothness": self.smoothness, "photos": self.names}
 
     def watched(self, step: TrainingStep) -> Iterator[str]:
-        """What is to be said of a step. Now and then dots and a grid are looked for; they make it smoother."""
+        """Yield notes on a step. Now and then look for dots and grids; if found, raise the smoothness."""
         if self._other_photos:
             self._other_photos = False
             yield "the photos are not the same as before; going on with those that are there."
         yield from self._unreadable()
         if step.step % _CHECKED or self.smoothness > 4 * max(self.settings.smoothness, 1.0):
             return
-        if found := artefacts(step.network, self._shown_painting).words:
+        if found := artefacts(step.network, self._shown_painting).message:
             self.smoothness = 2 * max(self.smoothness, 1.0)
             vars(self).pop("bound", None)
             yield f"{found}; from step {step.step} on smoothness weighs {self.smoothness:g}."
@@ -223,30 +223,30 @@ class StyleLearner(Learner[tuple[Tensor, tuple[int, int]]]):
     # --- what is seen of it ----------------------------------------------------------------------------------
 
     def network(self, weights: Mapping[str, Tensor]) -> Johnson:
-        """The network of some weights."""
+        """Build the network from weights."""
         return Johnson(weights)
 
     @torch.no_grad()
     def preview(self, network: Johnson) -> Tensor:
-        """The painting, and some photos as the network paints them: a sheet (1, 3, h, w) in [0, 1]."""
+        """Make a sheet (1, 3, h, w) in [0, 1] of the painting and some photos as the network paints them."""
         quick = network.with_precision(self.judge.dtype)
         made = [quick(photo).clamp(0, 1) for photo in self._shown_photos]
         return contact_sheet([self.painting, *made], columns=2, width=1040)
 
     @cached_property
     def _shown_photos(self) -> list[Tensor]:
-        """Some photos, far apart in the folder."""
+        """Photos for the preview, spread over the folder."""
         numbers = dict.fromkeys(len(self.crops.paths) * i // _SHOWN for i in range(_SHOWN))
         return [self.crops.whole(number, self.settings.size) for number in numbers]
 
     @cached_property
     def _shown_painting(self) -> Tensor:
-        """The painting in the size that its strokes have in what is painted."""
+        """The painting at the scale its strokes have in the results."""
         size = painting_size(size_of(self.painting), self.settings.size**2, self.settings.stroke)
         return resize(self.painting, size).clamp(0, 1)
 
     def _unreadable(self) -> Iterator[str]:
-        """Of photos that could not be read since this was asked last: a line each."""
+        """Yield a line for each photo found unreadable since the last call."""
         told = self._told
         self._told = len(self.crops.left_out)
         for path, reason in [*self.crops.left_out.items()][told : self._told]:

@@ -32,20 +32,20 @@ from reverie.pictures import size_of
 
 LARGEST, SMALLEST = 512, 32  # pixels; larger tiles are no faster, smaller ones read mostly halo
 FINISHER: Variant = "faithful"
-"""What enlarges a craft's picture in the end."""
+"""Variant that enlarges another craft's finished picture."""
 LAST = 256  # pixels; the tiles in which a craft's picture is enlarged, whatever is free: the same pixels each time
 _MAPS = 5  # feature maps that a tile holds at once, what convolutions rearrange counted in
 
 
 class UpscaleSettings(Settings):
-    """How much larger, for what, and in which pieces."""
+    """Settings of an enlargement."""
 
     factor: Annotated[int, DIAL] = Field(default=2, ge=2, le=4, description="times as wide and as high")
     variant: Annotated[Variant, DIAL] = Field(
         default="faithful", description="faithful, with the smallest error, or sharp, which also cleans what JPEG left"
     )
     seamless: Annotated[bool, DIAL] = Field(
-        default=False, description="the picture goes on round its edges, and the result too"
+        default=False, description="the picture tiles with itself, and the result too"
     )
     memory: Annotated[Memory, MACHINE] = Field(
         default=None, description="most memory to use, e.g. 2GB; default: what is free"
@@ -104,12 +104,12 @@ def upscale(
 
 
 def used(variant: Variant) -> NetworkUsed:
-    """The network that enlarges, as a record names it."""
+    """Return the enlarging network as it stands in a record."""
     return NetworkUsed(f"superres-{variant}", load_superres(variant).sha256)
 
 
 def enlargement(settings: UpscaleFragment, *, seamless: bool = False) -> Enlargement | None:
-    """What a craft's settings ask for in the end; None where that is nothing.
+    """Return the enlargement that a craft's settings ask for at the end; None if they ask for none.
 
     Args:
         settings: of any craft.
@@ -165,7 +165,7 @@ def _enlarge_tile(picture: Tensor, image: Tensor, grid: Grid, place: Place, netw
 
 
 def tile_for(picture: Tensor, settings: UpscaleSettings, network: Superres) -> int:
-    """The side of the tiles: as asked for, or the largest that fits beside the picture and its result.
+    """Choose the side of the tiles: as set, or the largest that fits beside the picture and its result.
 
     Raises:
         OutOfMemory: not even the smallest does.
@@ -174,7 +174,7 @@ def tile_for(picture: Tensor, settings: UpscaleSettings, network: Superres) -> i
 
 
 def tiling(picture: Tensor, factor: int, network: Superres) -> Tiling:
-    """The tiles in which a picture may be enlarged, and what they take."""
+    """Describe the tiles in which a picture can be enlarged, and their memory."""
     count, (height, width) = picture.shape[0], size_of(picture)
     result = count * height * width * factor**2 * WRITTEN
     return Tiling(
@@ -187,7 +187,7 @@ def tiling(picture: Tensor, factor: int, network: Superres) -> Tiling:
 
 
 def tile_bytes(side: int, factor: int, network: Superres) -> int:
-    """About how much memory a tile of that side takes while it is worked on."""
+    """Estimate the bytes that a tile of this side takes while it is processed."""
     seen = (side + 2 * network.halo) ** 2
     return 4 * seen * (_MAPS * network.width + 4 * 3 * factor**2)
 

@@ -1,4 +1,4 @@
-"""Feature visualisation: a picture, from nothing, of what a channel, a neuron, a class or a direction looks for.
+"""Feature visualisation: synthesise from noise a picture of what a channel, neuron, class or direction detects.
 
 Source: Olah, Mordvintsev & Schubert (2017), "Feature Visualization". We differ: rectifiers let some gradient through
 while they are off, at every step, so that silent units wake; and the step is a quarter as long, see `FourierCanvas`.

@@ -1,7 +1,7 @@
 """An endless zoom: each frame is the one before, magnified a little, and dreamt on.
 
 Source: Mordvintsev, Olah & Tyka (2015), the last cell of the published notebook. We differ: nothing is rounded to
-whole pixels, mean colour and contrast stay the first frame's, and wishes are weighed once.
+whole pixels, mean colour and contrast stay the first frame's, and subjects are weighted once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from reverie.engine.runs import Frames, FrameStep
 from reverie.errors import RecipeError
 from reverie.networks import Network
 from reverie.pictures import magnified, scaled
-from reverie.recipes.dream import Beside, DreamSettings, canvas_of, dreaming, noise
+from reverie.recipes.dream import DreamInputs, DreamSettings, canvas_of, dream_synthesis, noise
 
 _DEEPEST = 20.0  # natural logarithm of a magnification beyond which no pixel of the photo's alpha is left to see
 KEPT = 5  # pictures: the frame, the one before, the first, and what they are made of
@@ -33,12 +33,12 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ZoomSettings(DreamSettings):
-    """How to zoom, and how to dream."""
+    """Settings of a zoom, those of its dreams included."""
 
     frames: Annotated[int, DIAL] = Field(default=60, ge=1, le=1_000_000, description="how many frames")
-    rate: Annotated[float, ZOOM] = Field(default=1.04, gt=1, le=2, description="from one frame to the next")
+    rate: Annotated[float, ZOOM] = Field(default=1.04, gt=1, le=2, description="magnification per frame")
     at: Annotated[tuple[Share, ...], ZOOM, Field(min_length=2, max_length=2), BeforeValidator(listed)] = Field(
-        default=(0.5, 0.5), description="where to, as shares of the width and height"
+        default=(0.5, 0.5), description="point to zoom into, as shares of the width and height"
     )
     frame_steps: Annotated[int, ZOOM] = Field(
         default=4, ge=1, le=10_000, description="steps per octave of a frame after the first"
@@ -62,7 +62,7 @@ def zoom(
     like: Annotated[Many[Photo], "dream more of what these pictures share"] = (),
     avoid_like: Annotated[Many[Photo], "dream less of what these pictures share"] = (),
     mask: Annotated[Mask | None, "where to dream: white; where it is black the photo stays"] = None,
-    region: Annotated[Many[Mask], "where a wish is dreamt, a mask for each, in the order of dream"] = (),
+    region: Annotated[Many[Mask], "where a subject is dreamt, a mask for each, in the order of dream"] = (),
     photo_alpha: Alpha | None = None,
     network: Network | None = None,
 ) -> Frames:
@@ -73,35 +73,35 @@ def zoom(
         settings: how; ``frames`` is how many.
         guide, like, avoid_like, mask, region: as of `dream`.
         photo_alpha: (1, 1, H, W) in [0, 1]; it is magnified along with the frames.
-        network: one of your own, in place of the one that the settings name.
+        network: your own, instead of the one that the settings name.
     Yields:
         A `FrameStep` a step; it has an image where a frame is whole.
     Example:
         frames = [s.image for s in rv.recipes.zoom(photo, rv.ZoomSettings(frames=60)) if s.image is not None]
     """
-    beside = Beside(guide, like, avoid_like, mask, region)
-    first = dreaming(photo, settings, beside=beside, network=network)
+    inputs = DreamInputs(guide, like, avoid_like, mask, region)
+    first = dream_synthesis(photo, settings, inputs=inputs, network=network)
 
     def follow(executor: Executor, state: State | None) -> Iterator[FrameStep]:
-        return zooming(first, settings, beside=beside, executor=executor, alpha=photo_alpha, state=state)
+        return zoom_steps(first, settings, inputs=inputs, executor=executor, alpha=photo_alpha, state=state)
 
     return Frames(first, settings.frames, follow, kept=KEPT)
 
 
-def zooming(
+def zoom_steps(
     first: Synthesis,
     settings: ZoomSettings,
     *,
-    beside: Beside,
+    inputs: DreamInputs,
     executor: Executor,
     alpha: Tensor | None = None,
     state: State | None = None,
 ) -> Iterator[FrameStep]:
-    """The steps of a zoom.
+    """Yield the steps of a zoom.
 
     Args:
         first: the dream it begins with.
-        settings, beside: the dream's.
+        settings, inputs: the dream's.
         executor: computes.
         alpha: of the photo, (1, 1, H, W).
         state: of an earlier process: a frame's number, the frame, and frame 0, whose colours all have.
@@ -109,27 +109,27 @@ def zooming(
     number, frame, palette = (-1, None, None) if state is None else (state["number"], state["frame"], state["palette"])
     while number + 1 < settings.frames:
         number += 1
-        what = first if frame is None else following(first, frame, settings, beside, number)
+        what = first if frame is None else next_frame(first, frame, settings, inputs, number)
         for iterate in what.run(executor=executor):
             if not iterate.last:
                 yield FrameStep(number, settings.frames, iterate)
-        frame = iterate.image if palette is None else steadied(iterate.image, palette)
+        frame = iterate.image if palette is None else stabilise(iterate.image, palette)
         palette = frame if palette is None else palette
         seen = None if alpha is None else frame_alpha(alpha, settings, number, size=what.stages[-1].size)
         kept = {"number": number, "frame": frame, "palette": palette}
         yield FrameStep(number, settings.frames, iterate, frame, seen, kept)
 
 
-def following(first: Synthesis, frame: Tensor, settings: ZoomSettings, beside: Beside, number: int) -> Synthesis:
-    """The run of a frame after the first, declared: the one before, magnified, and a few steps."""
+def next_frame(first: Synthesis, frame: Tensor, settings: ZoomSettings, inputs: DreamInputs, number: int) -> Synthesis:
+    """Declare the run of a frame after the first: a few steps on the previous one, magnified."""
     start = magnified(frame, settings.rate, at=(settings.at[0], settings.at[1])).clamp_(0, 1)
     stages = tuple(replace(stage, steps=settings.frame_steps, rate=CALM * stage.rate) for stage in first.stages)
-    canvas = canvas_of(start, settings, beside, size=stages[0].size, bare=False)
+    canvas = canvas_of(start, settings, inputs, size=stages[0].size, bare=False)
     return replace(first, canvas=canvas, stages=stages, seed=settings.seed + number)
 
 
 def frame_alpha(alpha: Tensor, settings: ZoomSettings, number: int, *, size: tuple[int, int]) -> Tensor:
-    """The alpha of a frame: the photo's, magnified as far as the frame is.
+    """Magnify the photo's alpha as far as a frame is magnified.
 
     Args:
         alpha: (1, 1, H, W) in [0, 1], of the photo.
@@ -147,8 +147,8 @@ def frame_alpha(alpha: Tensor, settings: ZoomSettings, number: int, *, size: tup
     return magnified(scaled(alpha, size), factor, at=at).clamp_(0, 1)
 
 
-def steadied(frame: Tensor, first: Tensor) -> Tensor:
-    """A frame with the mean colour and the contrast of the first, so that neither runs away; the hues are its own."""
+def stabilise(frame: Tensor, first: Tensor) -> Tensor:
+    """Give a frame the mean colour and contrast of the first, so that neither drifts; the hues stay its own."""
     mean, wanted = (x.mean((2, 3), keepdim=True) for x in (frame, first))
     contrast = (first - wanted).pow(2).mean().sqrt() / (frame - mean).pow(2).mean().sqrt().clamp_min(1e-6)
     return torch.addcmul(wanted, frame - mean, contrast).clamp_(0, 1)

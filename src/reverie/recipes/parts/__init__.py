@@ -1,1 +1,1 @@
-"""What several crafts share: wishes, regions, beginnings, the look for artefacts."""
+"""Parts shared by several crafts: subjects of dreams, regions, starts, detection of artefacts."""

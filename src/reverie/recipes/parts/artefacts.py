@@ -1,4 +1,4 @@
-"""What networks that paint in one pass do wrong when they do: dots, and a grid; found before a user finds them.
+"""Detect the artefacts of networks that paint in one pass, dots and grids, before a user sees them.
 
 Such a network has learned to write bright or dark specks, or the pattern of its own strides, into calm places: its
 judge sees them as texture. Some smooth pictures are painted, and the result compared with the painting itself, which
@@ -28,7 +28,7 @@ _STEPS = 8  # pixels: the periods that are looked for divide it
 
 @dataclass(frozen=True)
 class Artefacts:
-    """What was found, beside what the painting itself has.
+    """Measured artefacts, beside those of the painting itself.
 
     Attributes:
         dots, own_dots: share of pixels that are far brighter or darker than all about them.
@@ -41,7 +41,7 @@ class Artefacts:
     own_peak: float
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """One line for the user; empty where all is well."""
         if self.dots > 3 * self.own_dots + _DOTS:
             return f"the network writes dots into calm places ({100 * self.dots:.1f}% of their pixels)"
@@ -60,7 +60,7 @@ def artefacts(paint: Callable[[Tensor], Tensor], painting: Tensor) -> Artefacts:
 
     Example::
 
-        said = artefacts(network, painting).words
+        said = artefacts(network, painting).message
     """
     made = paint(smooth_pictures()).clamp(0, 1)
     own = _pieces(painting)
@@ -68,7 +68,7 @@ def artefacts(paint: Callable[[Tensor], Tensor], painting: Tensor) -> Artefacts:
 
 
 def smooth_pictures() -> Tensor:
-    """Calm pictures (4, 3, 256, 256): broad waves of colour under the finest grain; the same ones every time."""
+    """Draw smooth pictures (4, 3, 256, 256), broad waves of colour under the finest grain; always the same ones."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(_COUNT, 3, 4, 4, generator=generator)
     waves = F.interpolate(coarse, (SIDE, SIDE), mode="bicubic", align_corners=True)
@@ -89,7 +89,7 @@ def dots_in(x: Tensor) -> float:
 
 
 def grid_in(x: Tensor) -> float:
-    """The strongest power (B, 3, H, W) at periods of 2, 4 and 8 pixels, over that of the frequencies about it."""
+    """Find the strongest power (B, 3, H, W) at periods of 2, 4 and 8 pixels, over that of the frequencies about it."""
     light = x.mean(1)
     h, w = (side - side % _STEPS for side in light.shape[-2:])
     shade = torch.hann_window(h, periodic=True)[:, None] * torch.hann_window(w, periodic=True)
@@ -101,8 +101,8 @@ def grid_in(x: Tensor) -> float:
     return float((power[rows, columns] / about.clamp_min((_SEEN * h * w / 8) ** 2 / _PEAK)).max())
 
 
-def weave(x: Tensor, stride: int, *, cells: int = 8) -> Tensor:
-    """The power of what repeats with a network's own grid: what training makes less, so that none is left to find.
+def grid_power(x: Tensor, stride: int, *, cells: int = 8) -> Tensor:
+    """Measure the power of patterns that repeat with a network's own grid, as a loss that training reduces.
 
     What is left of a picture without its means over a cell is averaged over some cells: textures average out.
 
@@ -112,7 +112,7 @@ def weave(x: Tensor, stride: int, *, cells: int = 8) -> Tensor:
         cells: so many by so many are averaged.
 
     Example:
-        >>> weave(torch.eye(4).repeat(1, 3, 16, 16), 4) > 100 * weave(torch.rand(1, 3, 64, 64), 4)
+        >>> grid_power(torch.eye(4).repeat(1, 3, 16, 16), 4) > 100 * grid_power(torch.rand(1, 3, 64, 64), 4)
         tensor(True)
     """
     low = F.avg_pool2d(x, stride, 1)
@@ -123,13 +123,13 @@ def weave(x: Tensor, stride: int, *, cells: int = 8) -> Tensor:
 
 
 def _around(power: Tensor, high: int, wide: int) -> Tensor:
-    """What lies about each frequency of a spectrum (h, w), as (h, w, high, wide)."""
+    """Extract the window around each frequency of a spectrum (h, w), as (h, w, high, wide)."""
     padded = F.pad(power[None, None], (wide // 2, wide // 2, high // 2, high // 2), mode="circular")[0, 0]
     return padded.unfold(0, high, 1).unfold(1, wide, 1)
 
 
 def _pieces(painting: Tensor) -> Tensor:
-    """Squares of a painting, as many as are asked of it, at its own scale where it is large enough."""
+    """Crop four squares of a painting, at its own scale where it is large enough."""
     least = min(size_of(painting))
     if least < SIDE:
         factor = SIDE / least

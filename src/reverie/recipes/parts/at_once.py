@@ -1,4 +1,4 @@
-"""What painting at once takes, by whichever network: its settings, the size of the result, what alphas count for."""
+"""Shared by all networks that paint in one pass: settings, size of the result, alpha weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OPAQUE = 1e-4  # of alpha; less is the rounding of a resize
 
 
 class InstantSettings(SeedSettings, TileSettings, ColourSettings):
-    """How to paint at once."""
+    """Settings of painting in one pass."""
 
     strength: Annotated[float, DIAL] = Field(
         default=1.0, ge=0, le=1, description="0 gives nearly the photo, 1 the painting's manner"
@@ -43,8 +43,8 @@ class InstantSettings(SeedSettings, TileSettings, ColourSettings):
     )
 
 
-def resolved(settings: InstantSettings) -> InstantSettings:
-    """The same settings with the automatic precision chosen."""
+def resolve_precision(settings: InstantSettings) -> InstantSettings:
+    """Return the settings with the automatic precision resolved."""
     if settings.precision != "auto":
         return settings
     memory = None if settings.memory is None else parse_memory(settings.memory)
@@ -52,7 +52,7 @@ def resolved(settings: InstantSettings) -> InstantSettings:
 
 
 def size_for(photo: Tensor, settings: InstantSettings) -> tuple[int, int]:
-    """The (H, W) of the result: the longer side as asked for, or the photo's own up to `LONGEST`."""
+    """Return the (H, W) of the result: the longer side as set, or the photo's own up to `LONGEST`."""
     size = size_of(photo)
     if settings.size is None and max(size) <= LONGEST:
         return size
@@ -60,7 +60,7 @@ def size_for(photo: Tensor, settings: InstantSettings) -> tuple[int, int]:
 
 
 def alpha_of_each(opaque: Sequence[Tensor | None], paintings: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
-    """The alpha of each painting, None where all of it counts alike.
+    """Return the alpha of each painting, None where it is all opaque or all transparent.
 
     Args:
         opaque: (1, 1, h, w) or None for each; empty: none has any.
@@ -72,11 +72,11 @@ def alpha_of_each(opaque: Sequence[Tensor | None], paintings: Sequence[Tensor]) 
     given = tuple(opaque) or (None,) * len(paintings)
     if len(given) != len(paintings):
         raise RecipeError(f"alpha is one for each painting, or none at all; got {len(given)} for {len(paintings)}.")
-    return tuple(counted(alpha, of=p, size=size_of(p)) for alpha, p in zip(given, paintings, strict=True))
+    return tuple(alpha_weights(alpha, of=p, size=size_of(p)) for alpha, p in zip(given, paintings, strict=True))
 
 
-def counted(opaque: Tensor | None, *, of: Tensor, size: tuple[int, int]) -> Tensor | None:
-    """How much each pixel of a picture counts once it has this size; None where all do alike, or none is opaque.
+def alpha_weights(opaque: Tensor | None, *, of: Tensor, size: tuple[int, int]) -> Tensor | None:
+    """Resize an alpha into pixel weights at this size; None where all are equal or none is opaque.
 
     Args:
         opaque: (1, 1, H, W) in [0, 1].

@@ -1,4 +1,4 @@
-"""How a style's features are compared: the terms that each choice stands for, made about equally strong."""
+"""Losses that compare a style's features: the terms of each choice, scaled to about equal strength."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Loss = Literal["wasserstein", "gram", "sliced", "histogram", "neighbours"]
 
 
 def _with_histograms(layers: Mapping[str, float], **more: Any) -> Objective:
-    """Moments, and the histograms of the colours and of the middle layers."""
+    """Combine moments with histograms of the colours and of the middle layers."""
     return moments(layers, **more) + 0.5 * histograms([PICTURE, *list(layers)[1:3]], **more)
 
 
 def _with_neighbours(layers: Mapping[str, float], **more: Any) -> Objective:
-    """Moments, and the nearest features of the coarser layers: at fine ones, positions times vectors are too many."""
+    """Combine moments with nearest features of coarser layers; at fine ones there are too many positions."""
     return moments(layers, **more) + 0.3 * nearest_neighbours(list(layers)[2:4] or list(layers)[-1:], **more)
 
 
 def _sliced(layers: Mapping[str, float], **more: Any) -> Objective:
-    """The whole distributions, with a weight that makes them as strong as moments."""
+    """Compare whole distributions, weighted to be as strong as moments."""
     return 3 * sliced_wasserstein(layers, **more)
 
 
@@ -37,4 +37,4 @@ LOSSES: Mapping[Loss, Callable[..., Objective]] = MappingProxyType(
         "neighbours": _with_neighbours,
     }
 )
-"""From a choice to its terms; each is called as `rv.style` is."""
+"""Terms by choice; each is called as `rv.style` is."""

@@ -1,4 +1,4 @@
-"""The network that a craft reads features of: by its name, or the caller's own."""
+"""Choose the network whose features a craft reads: by name, or the caller's own."""
 
 from __future__ import annotations
 

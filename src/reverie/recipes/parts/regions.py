@@ -1,4 +1,4 @@
-"""Which part of a photo is painted like what: by maps in flat colours, or by themselves."""
+"""Assign regions of a photo to paintings, by maps in flat colours or by clustering."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SOFTNESS = 0.15  # of the borders between found regions, in cosine distance
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class PaintedRegion:
     """One region of the photo, and what it is painted like.
 
     Attributes:
@@ -38,12 +38,12 @@ class Part:
 
     @property
     def share(self) -> float:
-        """Of the photo's area."""
+        """Share of the photo's area."""
         return 1.0 if self.where is None else float(self.where.mean())
 
 
-def drawn(photo_map: Tensor, painting_maps: Sequence[Tensor], *, paintings: int) -> list[Part]:
-    """The regions of maps in flat colours.
+def read_regions(photo_map: Tensor, painting_maps: Sequence[Tensor], *, paintings: int) -> list[PaintedRegion]:
+    """Read the regions of maps in flat colours.
 
     With a map of the one painting, parts of the same colour belong together. Without, the photo's regions are given
     to the paintings in turn, the lightest colour first.
@@ -58,22 +58,24 @@ def drawn(photo_map: Tensor, painting_maps: Sequence[Tensor], *, paintings: int)
         if paintings != 1 or len(painting_maps) != 1:
             raise RecipeError(f"a map of the painting goes with one painting and one map; got {paintings} paintings.")
         partner = paired(photo, regions_of(painting_maps[0]))
-        return [Part(photo.masks[i : i + 1], 0, partner.masks[i : i + 1]) for i in range(count)]
+        return [PaintedRegion(photo.masks[i : i + 1], 0, partner.masks[i : i + 1]) for i in range(count)]
     if paintings == 1:
-        return [Part(photo.masks[i : i + 1], 0) for i in range(count)]
+        return [PaintedRegion(photo.masks[i : i + 1], 0) for i in range(count)]
     if count > paintings:
         raise RecipeError(f"the photo's map has {count} regions for {paintings} paintings; give a painting for each.")
-    return [Part(photo.masks[i : i + 1], i) for i in range(count)]
+    return [PaintedRegion(photo.masks[i : i + 1], i) for i in range(count)]
 
 
 def by_lightness(regions: Regions) -> Regions:
-    """The regions in the order of their colours, the lightest first."""
+    """Sort the regions by their colours, the lightest first."""
     order = regions.colours.sum(1).argsort(descending=True, stable=True)
     return replace(regions, masks=regions.masks[order], colours=regions.colours[order])
 
 
-def found(network: Network, photo: Tensor, painting: Tensor, count: int, *, opaque: Tensor | None = None) -> list[Part]:
-    """Corresponding regions of a photo and a painting: clusters of the features of both, without drawing anything.
+def find_regions(
+    network: Network, photo: Tensor, painting: Tensor, count: int, *, opaque: Tensor | None = None
+) -> list[PaintedRegion]:
+    """Find corresponding regions of a photo and a painting by clustering the features of both.
 
     Args:
         network: whose content layer is clustered.
@@ -95,12 +97,14 @@ def found(network: Network, photo: Tensor, painting: Tensor, count: int, *, opaq
     for index in range(count):
         where, of = here[index : index + 1], there[index : index + 1]
         if float(where.mean()) > 0.01:
-            parts.append(Part(where, 0, of if float(of.mean()) > 0.01 else None))
+            parts.append(PaintedRegion(where, 0, of if float(of.mean()) > 0.01 else None))
     return parts
 
 
-def dialled(parts: Sequence[Part], *, strengths: Sequence[float], strokes: Sequence[float]) -> list[Part]:
-    """The regions with strengths and strokes of their own; those that are left out are 1.
+def with_strengths(
+    parts: Sequence[PaintedRegion], *, strengths: Sequence[float], strokes: Sequence[float]
+) -> list[PaintedRegion]:
+    """Set the strength and stroke of each region; those left out are 1.
 
     Raises:
         RecipeError: more of them than regions, or not above 0.
@@ -116,8 +120,8 @@ def dialled(parts: Sequence[Part], *, strengths: Sequence[float], strokes: Seque
     ]
 
 
-def within(mask: Tensor | None, opaque: Tensor | None) -> Tensor | None:
-    """Where a painting belongs to a region and is opaque too.
+def intersect(mask: Tensor | None, opaque: Tensor | None) -> Tensor | None:
+    """Intersect a region of a painting with its opaque parts.
 
     Raises:
         PictureError: nowhere.
@@ -136,7 +140,7 @@ def _small(picture: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _features(network: Network, picture: Tensor) -> Tensor:
-    """What a place is: deep features of unit length, and where it lies from top to bottom."""
+    """Describe each place by deep features of unit length and its height in the picture."""
     deep = network(picture, (network.content_layer,))[network.content_layer].float()
     unit = F.normalize(deep - deep.mean((2, 3), keepdim=True), dim=1)
     rows = torch.linspace(-0.5, 0.5, deep.shape[2]).view(1, 1, -1, 1).expand(1, 1, *deep.shape[2:])
@@ -155,7 +159,7 @@ def _clusters(rows: Tensor, count: int) -> Tensor:
 
 
 def _memberships(features: Tensor, centres: Tensor, size: tuple[int, int]) -> Tensor:
-    """How much each place of a picture belongs to each cluster, (K, 1, H, W); softly near the borders, 1 in all."""
+    """Soft memberships (K, 1, H, W) of each place in the clusters; they sum to 1."""
     h, w = features.shape[2:]
     distances = torch.cdist(features.flatten(2)[0].T, centres)
     shares = (-distances / _SOFTNESS).softmax(1).T.reshape(len(centres), 1, h, w)

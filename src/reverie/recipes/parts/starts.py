@@ -1,4 +1,4 @@
-"""What a painting begins with, and the scales it then goes through."""
+"""Initial pictures of a painting, and the scales it then goes through."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reverie.engine.memory import LOADED, parse_memory, readable, resident, suff
 from reverie.errors import OutOfMemory
 from reverie.pictures import match_colours, scaled
 from reverie.recipes.instant import painter, painting_bytes
-from reverie.recipes.parts.at_once import InstantSettings, resolved
+from reverie.recipes.parts.at_once import InstantSettings, resolve_precision
 
 Start = Literal["instant", "photo", "noise", "colours"]
 GROWTH = 0.75  # of the steps, from scale to scale
@@ -28,8 +28,8 @@ SETTLED = 6  # steps in which Adam finds its pace: no scale of a draft has fewer
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How a run begins.
+class FirstScale:
+    """Schedule of the first scale.
 
     Attributes:
         steps: at the smallest scale, at normal quality.
@@ -40,15 +40,15 @@ class Pace:
     smallest: int
 
 
-_SLOW = Pace(60, 128)
-PACES: Mapping[Start, Pace] = MappingProxyType(
-    {"instant": Pace(24, 256), "photo": _SLOW, "noise": _SLOW, "colours": _SLOW}
+_COARSE = FirstScale(60, 128)
+FIRST_SCALES: Mapping[Start, FirstScale] = MappingProxyType(
+    {"instant": FirstScale(24, 256), "photo": _COARSE, "noise": _COARSE, "colours": _COARSE}
 )
-"""By what it begins with: the coarser scales are laid out already where instant has painted."""
+"""By kind of start: an instant painting already lays out the coarser scales."""
 
 
 def scales(size: tuple[int, int], *, start: Start, quality: Quality, steps: int | None = None) -> tuple[Stage, ...]:
-    """The scales of a painting, coarse to fine.
+    """Plan the scales of a painting, coarse to fine.
 
     Args:
         size: (H, W) of the last.
@@ -56,11 +56,11 @@ def scales(size: tuple[int, int], *, start: Start, quality: Quality, steps: int 
         quality: how many steps.
         steps: at the first scale, where that is not left to the quality.
     """
-    pace, share = PACES[start], QUALITY[quality]
-    first = steps or round(pace.steps * share)
+    scale, share = FIRST_SCALES[start], QUALITY[quality]
+    first = steps or round(scale.steps * share)
     least = min(max(SETTLED, round(LEAST * share)), first)
     narrow = math.ceil(NARROWEST * max(size) / min(size))
-    return pyramid(size, smallest=max(pace.smallest, narrow), steps=first, growth=GROWTH, least=least)
+    return pyramid(size, smallest=max(scale.smallest, narrow), steps=first, growth=GROWTH, least=least)
 
 
 def painted_at_once(
@@ -77,7 +77,7 @@ def painted_at_once(
     paintings_opaque: Sequence[Tensor | None] = (),
     memory: str | None = None,
 ) -> Tensor:
-    """What instant makes of a photo (1, 3, H, W) at some size (h, w): a painting's first scale, in one pass.
+    """Paint a photo (1, 3, H, W) by instant at a size (h, w), in one pass, as a painting's first scale.
 
     Args:
         photo, paintings: sRGB in [0, 1].
@@ -98,7 +98,7 @@ def painted_at_once(
         tile=0,
         memory=memory,
     )
-    how = resolved(wished)
+    how = resolve_precision(wished)
     check_fits(size, how)
     alpha = None if opaque is None else scaled(opaque, size)
     return painter(paintings, how, opaque=paintings_opaque).paint(scaled(photo, size).clamp(0, 1), opaque=alpha)
@@ -122,6 +122,6 @@ def check_fits(size: tuple[int, int], how: InstantSettings) -> None:
 
 
 def noise(size: tuple[int, int], seed: int, *, like: Sequence[Tensor] = ()) -> Tensor:
-    """Noise (1, 3, H, W) about grey, or with the mean and covariance of some paintings' colours."""
+    """Draw noise (1, 3, H, W) about grey, or with the mean and covariance of some paintings' colours."""
     drawn = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(seed)).mul_(0.15).add_(0.5).clamp_(0, 1)
     return match_colours(drawn, list(like), method="mean-covariance") if like else drawn

@@ -1,4 +1,4 @@
-"""A crew of Ray actors: the items of a batch over the machines of a cluster."""
+"""Pool of Ray actors, which distributes the items of a batch over a cluster's machines."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from reverie.engine.joining import leave, ray_module
-from reverie.jobs.crew import Crew, Event, ItemEnded, ItemProgress, ItemStepped, telling
 from reverie.jobs.items import Item
-from reverie.jobs.share import share_out
+from reverie.jobs.pool import Event, ItemEnded, ItemProgress, ItemStepped, WorkerPool, make_item
+from reverie.jobs.workers import join_workers
 
 
-class Spread(Crew):
-    """Workers that are Ray actors. Inputs and outputs must have the same paths on all machines.
+class RayPool(WorkerPool):
+    """Pool of Ray actors. Inputs and outputs must have the same paths on all machines.
 
     Args:
         address: "local" or HOST:PORT.
@@ -26,22 +26,22 @@ class Spread(Crew):
     """
 
     def __init__(self, address: str, *, most: int, count: int | None = None) -> None:
-        share = share_out(address, most=most, count=count)
-        self.count, self._own = share.count, share.own
+        workers = join_workers(address, most=most, count=count)
+        self.count, self._own = workers.count, workers.own
         machines = max(1, len([node for node in ray_module().nodes() if node["Alive"]]))
-        self._arguments = (share.threads, min(1.0, machines / self.count))
+        self._arguments = (workers.threads, min(1.0, machines / self.count))
         self._actors: list[Any] = [None] * self.count
         self._running: dict[int, tuple[Item, float, Any]] = {}
         self._smaller: dict[int, int | None] = {}
 
     @property
     def free(self) -> bool:
-        """Whether a worker has nothing to do."""
+        """True if a worker has nothing to do."""
         return len(self._running) < len(self._actors)
 
     @property
     def busy(self) -> bool:
-        """Whether a worker has something to do."""
+        """True if a worker has something to do."""
         return bool(self._running)
 
     def give(self, item: Item) -> None:
@@ -54,13 +54,13 @@ class Spread(Crew):
         self._smaller[number] = None
 
     def wait(self, seconds: float) -> list[Event]:
-        """What happened, at the latest after this time."""
+        """Wait for events, at most for this time."""
         waiting = {told: number for number, (_, _, told) in self._running.items()}
         ready, _ = ray_module().wait(list(waiting), timeout=seconds, num_returns=1)
-        return [self._heard(waiting[told]) for told in ready]
+        return [self._receive(waiting[told]) for told in ready]
 
     def close(self) -> None:
-        """End the actors, and the cluster where it was started for them."""
+        """Kill the actors, and shut down the cluster if it was started for them."""
         ray = ray_module()
         if ray.is_initialized():
             for actor in filter(None, self._actors):
@@ -71,9 +71,9 @@ class Spread(Crew):
 
     def _actor(self) -> Any:
         threads = self._arguments[0]
-        return ray_module().remote(Maker).options(num_cpus=threads, max_restarts=0).remote(*self._arguments)
+        return ray_module().remote(ItemActor).options(num_cpus=threads, max_restarts=0).remote(*self._arguments)
 
-    def _heard(self, number: int) -> Event:
+    def _receive(self, number: int) -> Event:
         item, began, told = self._running[number]
         ray, died = ray_module(), False
         try:
@@ -89,13 +89,13 @@ class Spread(Crew):
         return ItemEnded(item, time.monotonic() - began, said or None, self._smaller[number] if died else None)
 
 
-class Maker:
-    """What runs in an actor."""
+class ItemActor:
+    """Actor that makes items."""
 
     def __init__(self, threads: int, share: float) -> None:
         torch.set_num_threads(threads)
         self._share = share
 
     def make(self, item: Item) -> Iterator[ItemProgress | str]:
-        """Make an item; what is told of it."""
-        yield from telling(item, self._share)
+        """Make an item, yielding its progress."""
+        yield from make_item(item, self._share)

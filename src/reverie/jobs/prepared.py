@@ -1,4 +1,4 @@
-"""A job made ready to be run."""
+"""A job prepared to run."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from reverie.jobs.writers import Photo
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
-    """A job made ready: files checked, inputs read, every automatic choice made.
+class PreparedJob:
+    """A prepared job: files checked, inputs read, every automatic choice made.
 
     Attributes:
         job: as it was asked for.

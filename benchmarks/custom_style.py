@@ -1,7 +1,7 @@
 """A custom style network: seconds of a photo and of a training's step, and the peak of a large picture.
 
-`python -m benchmarks.own_style RESULTS.json`. Run it on an idle machine. The large picture is painted in a process of
-its own; the photos to learn from are drawn. How fast a network is does not depend on what it has learned.
+`python -m benchmarks.custom_style RESULTS.json`. Run it on an idle machine. The large picture is painted in its own
+process; the photos to learn from are drawn. How fast a network is does not depend on what it has learned.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import reverie as rv
 from benchmarks.speed import machine, photo, seconds
 from reverie import styles
 from reverie.feedforward.johnson import draw_johnson
-from reverie.recipes.parts.own_style import own_painter
+from reverie.recipes.parts.custom_style import custom_painter
 
 SIZES = {"512": (512, 512), "1280x720": (720, 1280), "1920x1080": (1080, 1920)}
 LARGE = (4320, 7680)
@@ -33,7 +33,7 @@ def speed() -> dict[str, dict[str, float]]:
     for width in (16, 32):
         network = draw_johnson(widths=(width, 2 * width, 4 * width))
         for precision in ("bfloat16", "float32"):
-            manner = own_painter(network, rv.InstantSettings.model_validate({"precision": precision}))
+            manner = custom_painter(network, rv.InstantSettings.model_validate({"precision": precision}))
             row = {name: round(seconds(partial(manner.paint, photo(*size)), 3), 3) for name, size in SIZES.items()}
             table[f"{width} channels, {precision}"] = row
     return table
@@ -55,7 +55,7 @@ def learning() -> float:
 
 def large() -> None:
     """Paint 7680x4320 within 4 GB, and print the seconds and the peak in MB."""
-    manner = own_painter(draw_johnson(), rv.InstantSettings(memory="4GB", size=max(LARGE)))
+    manner = custom_painter(draw_johnson(), rv.InstantSettings(memory="4GB", size=max(LARGE)))
     picture = photo(*LARGE)
     began = time.perf_counter()
     manner.paint(picture)
@@ -68,7 +68,7 @@ def main(words: list[str]) -> None:
     if words == ["--large"]:
         large()
         return
-    command = [sys.executable, "-m", "benchmarks.own_style", "--large"]
+    command = [sys.executable, "-m", "benchmarks.custom_style", "--large"]
     ended = subprocess.run(command, capture_output=True, check=True)
     found = {
         "machine": machine(),

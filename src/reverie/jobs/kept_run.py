@@ -1,4 +1,4 @@
-"""What the folder of a kept run says of it."""
+"""Description of a kept run, as stored in its folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from reverie.crafts.craft import Craft
 from reverie.crafts.kinds import FOLDER
 from reverie.errors import RecipeError
-from reverie.jobs.job import Job, Part
+from reverie.jobs.job import FrozenModel, Job
 from reverie.jobs.record import Record, hash_of
 from reverie.untrusted import json_object, refusing
 
@@ -38,16 +38,16 @@ def _somewhere(path: str) -> str:
 Somewhere = Annotated[str, AfterValidator(_somewhere)]
 
 
-class Source(Part):
-    """A file that goes into a run: the name of its copy in the folder, and where it lay."""
+class Source(FrozenModel):
+    """Input file of a run: the name of its copy in the folder, and its original path."""
 
     role: str
     name: Annotated[str, AfterValidator(_bare)]
     origin: Somewhere
 
 
-class Kept(Part):
-    """What a folder says of its run.
+class KeptRun(FrozenModel):
+    """Description of a kept run.
 
     Attributes:
         version: of this form.
@@ -75,7 +75,7 @@ class Kept(Part):
 
     @property
     def run(self) -> str:
-        """A sha256 that is the same for two runs of the same steps: craft, settings, inputs, networks."""
+        """Fingerprint (sha256) of the run's steps: craft, settings, inputs, networks."""
         r = self.record
         inputs, networks = [(i.role, i.sha256) for i in r.inputs], [n.sha256 for n in r.networks]
         parts = [r.version, r.craft, r.settings, inputs, networks]
@@ -83,25 +83,25 @@ class Kept(Part):
 
     @property
     def record_now(self) -> Record:
-        """The record with the tiles it has come to, for the result."""
+        """Record for the result, with the current tiles."""
         if self.tile is None:
             return self.record
         return self.record.model_copy(update={"settings": {**self.record.settings, "tile": self.tile}})
 
     def is_for(self, craft: Craft[..., Any], job: Job, files: Mapping[str, Sequence[Path]]) -> bool:
-        """Whether it was begun by the same request: craft, settings, and the bytes of the files that go in."""
+        """True if the same request began it: craft, settings, and the bytes of the input files."""
         if craft.name != self.record.craft or craft.checked(job.settings) != craft.checked(self.job.settings):
             return False
         copied = [(name, path) for name, paths in files.items() for path in paths if not _stays(craft, name)]
         return [(name, hash_of(path)) for name, path in copied] == [(i.role, i.sha256) for i in self.record.inputs]
 
     def to_json(self) -> str:
-        """All of it as JSON text, with the identity of its run: a damaged text is recognised."""
+        """Serialise it as JSON text, with the run's fingerprint, so that damage is detected."""
         return json.dumps({"run": self.run, **self.model_dump(mode="json", by_alias=True)}, indent=1)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """What stands in a JSON text.
+        """Parse it from JSON text.
 
         Raises:
             RecipeError: damaged, or of another format.
@@ -120,7 +120,7 @@ class Kept(Part):
 
 
 def sources_of(record: Record, files: Sequence[Path]) -> tuple[Source, ...]:
-    """The sources of a run, from the files that go in, in the order of the record."""
+    """Build the sources of a run from its input files, in the order of the record."""
     return tuple(
         Source(role=wanted.role, name=path.name, origin=str(path.absolute()))
         for wanted, path in zip(record.inputs, files, strict=True)
@@ -128,7 +128,7 @@ def sources_of(record: Record, files: Sequence[Path]) -> tuple[Source, ...]:
 
 
 def differences(record: Record) -> tuple[str, ...]:
-    """What may make the pixels differ from a recorded run's, in words."""
+    """Describe what may make the pixels differ from a recorded run's."""
     from reverie.version import __version__
 
     made = {"PyTorch": (record.torch, torch.__version__), "Reverie": (record.reverie, __version__)}
@@ -140,5 +140,5 @@ def differences(record: Record) -> tuple[str, ...]:
 
 
 def _stays(craft: Craft[..., Any], name: str) -> bool:
-    """Whether files are read where they lie, and not copied."""
+    """True if an input's files are read in place and not copied."""
     return craft.input(name).kind is FOLDER

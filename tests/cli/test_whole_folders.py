@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import QUICK, Run
 
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
+from tests.cli.conftest import QUICK, Run
 
 Start = Callable[..., subprocess.Popen[str]]
 

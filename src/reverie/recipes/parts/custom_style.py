@@ -1,4 +1,4 @@
-"""Paint photos with a style network of one's own: one pass, any size, in tiles that give what the whole gives.
+"""Paint photos with a custom style network: one pass, any size, in tiles that match the whole.
 
 Source: Johnson, Alahi & Li 2016. ``recipes.train_style`` makes such networks.
 
@@ -20,7 +20,7 @@ from reverie.feedforward.johnson import Johnson, check_size
 from reverie.feedforward.stylise import stylise
 from reverie.networks import NetworkUsed
 from reverie.pictures import check_colour_mode, coloured, mask_of, scaled, size_of
-from reverie.recipes.parts.at_once import InstantSettings, counted, resolved, size_for
+from reverie.recipes.parts.at_once import InstantSettings, alpha_weights, resolve_precision, size_for
 
 LARGEST, SMALLEST = 1536, 96  # pixels; larger tiles are no faster, smaller ones read mostly halo
 _PICTURES = 40  # bytes per pixel of the photo, its copy, the result and what is mixed
@@ -31,13 +31,13 @@ _OVER = 3  # times the size a network was trained for, from which its strokes lo
 
 
 CUSTOM = "custom style"
-"""What a record calls a custom style network."""
+"""Name of custom style networks in records."""
 
 
-def painted_by(
+def paint_custom(
     network: Johnson, photo: Tensor, settings: InstantSettings, *, mask: Tensor | None, opaque: Tensor | None
 ) -> OnePass:
-    """Paint a photo by a network that knows one manner; see `instant`.
+    """Paint a photo with a network that knows a single style; see `instant`.
 
     Args:
         network: in float32.
@@ -45,7 +45,7 @@ def painted_by(
         settings: no weights, and strokes of size 1; strength mixes the result with the photo.
         mask, opaque: as of `instant`.
     """
-    manner = own_painter(network, settings)
+    manner = custom_painter(network, settings)
     size = size_for(photo, settings)
 
     def draw(tile: int) -> Iterator[Part]:
@@ -64,15 +64,15 @@ def painted_by(
     )
 
 
-def own_painter(network: Johnson, settings: InstantSettings) -> OwnPainter:
-    """What paints photo after photo by one network.
+def custom_painter(network: Johnson, settings: InstantSettings) -> CustomPainter:
+    """Prepare to paint many photos with one network.
 
     Raises:
         RecipeError, PictureError: settings that do not suit.
     """
-    settings = resolved(settings)
+    settings = resolve_precision(settings)
     if settings.weights:
-        raise RecipeError("weights mix paintings, and a network of one's own knows one manner; leave --weights out.")
+        raise RecipeError("weights mix paintings, and a custom style network has only one style; leave --weights out.")
     if settings.stroke != 1:
         raise RecipeError(
             "a network's strokes are of the size it was trained with; ask for another --size, or train one with"
@@ -80,12 +80,12 @@ def own_painter(network: Johnson, settings: InstantSettings) -> OwnPainter:
         )
     check_colour_mode(settings.colour, photo=True, paintings=0)
     dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
-    return OwnPainter(network.with_precision(dtype), settings)
+    return CustomPainter(network.with_precision(dtype), settings)
 
 
 @dataclass(frozen=True, eq=False)
-class OwnPainter:
-    """A network, ready to paint.
+class CustomPainter:
+    """A custom style network, ready to paint.
 
     Attributes:
         network: in the settings' precision.
@@ -96,7 +96,7 @@ class OwnPainter:
     settings: InstantSettings
 
     def paint(self, photo: Tensor, *, mask: Tensor | None = None, opaque: Tensor | None = None) -> Tensor:
-        """A photo in this manner; see `instant`."""
+        """Paint a photo in this style; see `instant`."""
         if photo.shape[:1] != (1,) or photo.dtype != torch.float32:
             raise PictureError(
                 f"a photo is a float32 (1, 3, H, W) tensor, and {tuple(photo.shape)} of {photo.dtype} came;"
@@ -105,7 +105,7 @@ class OwnPainter:
         check_size(photo, 1)  # what is painted, which may be larger, is checked by its own size
         settings, size = self.settings, size_for(photo, self.settings)
         own = scaled(photo, size)
-        image = stylise(self.network, own, self.tile(size), opaque=counted(opaque, of=photo, size=size))
+        image = stylise(self.network, own, self.tile(size), opaque=alpha_weights(opaque, of=photo, size=size))
         if settings.strength < 1:
             image = torch.lerp(own, image, settings.strength)
         if settings.colour != "painting" and settings.colour_amount:
@@ -115,7 +115,7 @@ class OwnPainter:
         return torch.lerp(own, image, mask_of(mask, of=size_of(photo), size=size))
 
     def tile(self, size: tuple[int, int]) -> int:
-        """The side of the tiles: as asked for, 0 where the whole fits, or the largest that fits beside the maps kept.
+        """Choose the side of the tiles: as set, 0 where the whole fits, or the largest that fits beside the maps.
 
         Raises:
             OutOfMemory: not even the smallest does.
@@ -123,7 +123,7 @@ class OwnPainter:
         return self.tiling(size).fit(self.settings.memory, self.settings.tile).tile
 
     def tiling(self, size: tuple[int, int]) -> Tiling:
-        """The tiles in which a photo of this (H, W) may be painted, and what they take."""
+        """Describe the tiles in which a photo of this (H, W) can be painted, and their memory."""
         channels = int(self.network.tensors["down.0.weight"].shape[0])
         width, pixels = channels * self.network.dtype.itemsize, size[0] * size[1]
 
@@ -143,7 +143,7 @@ class OwnPainter:
         )
 
     def advice(self, size: tuple[int, int]) -> str:
-        """What to tell who asks for a size far from the one the network was trained for; empty where all is well."""
+        """Warn about a size far from the one the network was trained for; empty if all is well."""
         trained = self.network.facts.get("settings", {}).get("size")
         small = min(size) < self.network.least  # which is refused
         if not isinstance(trained, int) or small or max(size) <= _OVER * trained:

@@ -1,4 +1,4 @@
-"""What can be exported, by the word a user types: its module, what goes in and out, and what Python makes of it."""
+"""Networks that can be exported, by name: module, inputs, outputs, and Python's results to compare with."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from reverie.export.graphs import (
     Maps,
     Paint,
     PaintBaked,
+    PaintCustom,
     PaintLike,
-    PaintOwn,
     StyleStatistics,
     targets_in,
 )
@@ -40,7 +40,7 @@ from reverie.recipes.upscale import UpscaleSettings, upscale
 ENLARGERS: Mapping[str, Variant] = {"superres": "faithful", "superres-sharp": "sharp"}
 INSTANT = "instant"
 SIDE = 512
-"""Pixels of the square photo at whose scale a painting that is kept inside is looked at."""
+"""Side in pixels of the square photo at whose scale a stored painting is encoded."""
 _GRAIN = 85  # normal numbers for each position of the deepest map: 1 + 4 + 16 + 64
 _PICTURE_LIMIT, _MAPS_LIMIT = 0.5, 1e-3  # steps of 1/255; share of the largest number of a map
 _INSTANT_LIMIT = 1.0  # roots are in float64 in Python, in float32 in the file
@@ -50,8 +50,8 @@ Shape = tuple[int | str, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
-    """A network, ready to be exported.
+class ExportSpec:
+    """A network prepared for export.
 
     Attributes:
         name: what it is called.
@@ -84,24 +84,24 @@ class Subject:
     many: bool = False
 
     def example(self, size: tuple[int, int]) -> tuple[Tensor, ...]:
-        """Inputs for a made-up picture of (H, W); two pictures where any number may come."""
+        """Make inputs for a test picture of (H, W); two pictures if the batch size is free."""
         return self.given(sample(size, batch=2 if next(iter(self.inputs.values()))[0] == "batch" else 1))
 
     @property
     def traced(self) -> tuple[Tensor, ...]:
-        """Inputs to follow the module with."""
+        """Inputs to trace the module with."""
         return self.example(_TRACED)
 
 
-def subject_of(
+def spec_of(
     name: str | Path,
     *,
     factor: int | None = None,
     painting: Tensor | None = None,
     size: int | None = None,
     layers: Sequence[str] = (),
-) -> Subject:
-    """A network by name, or by the file of one that was trained.
+) -> ExportSpec:
+    """Find a network by name, or by the file of a trained one.
 
     Args:
         name: ``superres``, ``superres-sharp``, ``instant``, a network that ``networks.names()`` knows, or the name or
@@ -117,7 +117,7 @@ def subject_of(
         LayerNotFound: it has no such layer.
 
     Example:
-        >>> subject_of("superres", factor=3).name
+        >>> spec_of("superres", factor=3).name
         'superres-x3'
     """
     name = str(name)
@@ -134,15 +134,15 @@ def subject_of(
         return enlarging(name, 2 if factor is None else factor)
     if kind == INSTANT:
         return instant_like() if painting is None else instant_baked(painting, SIDE if size is None else size)
-    return painting_own(find_custom_style(name)) if own else maps_of(load(name), layers)
+    return custom_spec(find_custom_style(name)) if own else maps_of(load(name), layers)
 
 
-def enlarging(name: str, factor: int) -> Subject:
-    """A picture, enlarged."""
+def enlarging(name: str, factor: int) -> ExportSpec:
+    """Describe a network that enlarges a picture."""
     if factor not in FACTORS:
         raise RecipeError(f"a factor is one of {', '.join(map(str, FACTORS))}; got {factor}.")
     network, settings = load_superres(ENLARGERS[name]), UpscaleSettings(factor=factor, variant=ENLARGERS[name])
-    return Subject(
+    return ExportSpec(
         f"{name}-x{factor}",
         "enlarge",
         Enlarge(network, factor),
@@ -155,11 +155,11 @@ def enlarging(name: str, factor: int) -> Subject:
     )
 
 
-def painting_own(path: Path) -> Subject:
-    """A photo in the manner that a network of the user's has learnt."""
+def custom_spec(path: Path) -> ExportSpec:
+    """Describe a custom style network."""
     network = read_johnson(path)
-    module = PaintOwn(network)
-    return Subject(
+    module = PaintCustom(network)
+    return ExportSpec(
         path.stem,
         "paint",
         module,
@@ -172,13 +172,13 @@ def painting_own(path: Path) -> Subject:
     )
 
 
-def maps_of(network: Network, layers: Sequence[str]) -> Subject:
-    """A picture's maps."""
+def maps_of(network: Network, layers: Sequence[str]) -> ExportSpec:
+    """Describe a network that computes a picture's feature maps."""
     layers = tuple(dict.fromkeys(layers)) or (network.content_layer,)
     for layer in layers:
         network.blueprint.node(layer)
     least = max((network.smallest(layer) for layer in layers if network.blueprint.is_local(layer)), default=32)
-    return Subject(
+    return ExportSpec(
         network.name,
         "maps",
         Maps(network, layers),
@@ -193,14 +193,14 @@ def maps_of(network: Network, layers: Sequence[str]) -> Subject:
     )
 
 
-def instant_like(decoder: Instant | None = None) -> Subject:
-    """A photo, a painting and noise in; painted out."""
+def instant_like(decoder: Instant | None = None) -> ExportSpec:
+    """Describe a network that takes a photo, a painting and noise."""
     network, decoder = _encoder(), decoder or load_instant()
 
     def expected(photo: Tensor, painting: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
         return (painter([painting], _PLAIN, decoder=decoder).paint(photo),)
 
-    return Subject(
+    return ExportSpec(
         INSTANT,
         INSTANT,
         PaintLike(network, decoder),
@@ -215,8 +215,8 @@ def instant_like(decoder: Instant | None = None) -> Subject:
     )
 
 
-def instant_baked(painting: Tensor, side: int, decoder: Instant | None = None) -> Subject:
-    """A photo and noise in; painted like the painting that is kept inside."""
+def instant_baked(painting: Tensor, side: int, decoder: Instant | None = None) -> ExportSpec:
+    """Describe a network that takes a photo and noise, and stores the painting."""
     if side < STRIDE:
         raise RecipeError(f"--size is {STRIDE} pixels or more; got {side}.")
     network, decoder = _encoder(), decoder or load_instant()
@@ -226,7 +226,7 @@ def instant_baked(painting: Tensor, side: int, decoder: Instant | None = None) -
     def expected(photo: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
         return (_painted(photo, network, decoder, targets),)
 
-    return Subject(
+    return ExportSpec(
         INSTANT,
         INSTANT,
         PaintBaked(network, decoder, own),
@@ -241,8 +241,8 @@ def instant_baked(painting: Tensor, side: int, decoder: Instant | None = None) -
     )
 
 
-def instant_halves() -> tuple[Subject, Subject]:
-    """Instant in two files, so that a painting is looked at once: what a painting is, and a photo painted so."""
+def instant_halves() -> tuple[ExportSpec, ExportSpec]:
+    """Describe instant as two networks, so that a painting is encoded only once: an encoder and a painter."""
     network, decoder = _encoder(), load_instant()
     looking, painting = StyleStatistics(network), Paint(network, decoder)
     known = tuple(f"{layer}.{part}" for layer in STYLE_LAYERS for part in ("mean", "root"))
@@ -255,11 +255,11 @@ def instant_halves() -> tuple[Subject, Subject]:
     def given(photo: Tensor) -> tuple[Tensor, ...]:
         return photo, grain_for(size_of(photo)), *looking(_painting(size_of(photo)))
 
-    look = Subject(
+    look = ExportSpec(
         "manner", INSTANT, looking, {"painting": (1, 3, "rows", "columns")}, known, lambda x: tuple(looking(x)),
         lambda painting: (painting,), decoder.sha256, limit=_MAPS_LIMIT, pictures=False,
     )  # fmt: skip
-    paint = Subject(
+    paint = ExportSpec(
         INSTANT, INSTANT, painting, {"photo": _PHOTO, "noise": ("numbers",), **dict(zip(known, shapes, strict=True))},
         ("painted",), expected, given, decoder.sha256, _GRAINY, limit=_INSTANT_LIMIT, sizes=_LARGER, many=True,
     )  # fmt: skip
@@ -267,13 +267,13 @@ def instant_halves() -> tuple[Subject, Subject]:
 
 
 def grain_for(size: tuple[int, int], seed: int = 0) -> Tensor:
-    """The noise that ``reverie instant`` takes for a photo of this (H, W), in one row (85 h w,)."""
+    """Draw the noise that ``reverie instant`` uses for a photo of this (H, W), as one row (85 h w,)."""
     shape = -(-size[0] // STRIDE), -(-size[1] // STRIDE)
     return torch.cat([noise.flatten() for noise in noises_for(shape, seed, 1.0)])
 
 
 def sample(size: tuple[int, int], *, seed: int = 0, batch: int = 1) -> Tensor:
-    """Something like a picture, (B, 3, H, W): smooth colours, an edge, and a little noise."""
+    """Draw a test picture (B, 3, H, W): smooth colours, an edge, and a little noise."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(batch, 3, 5, 5, generator=generator)
     smooth = resize(coarse, size)
@@ -296,12 +296,12 @@ def _painted(photo: Tensor, network: Network, decoder: Instant, targets: TargetS
 
 
 def _painting(size: tuple[int, int]) -> Tensor:
-    """A sample style, a little smaller than a photo of this (H, W)."""
+    """Read a sample style, a little smaller than a photo of this (H, W)."""
     return resize(read_image(styles.path("night-strokes")), (size[0] - 9, size[1] - 4)).clamp(0, 1)
 
 
 def _encoder() -> Network:
-    """dreamnet as the instant recipe loads it."""
+    """Load dreamnet as the instant recipe does."""
     return load(pooling="average", padding="replicate")
 
 

@@ -1,4 +1,4 @@
-"""When the next checkpoint is due."""
+"""Schedule of checkpoints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHARE = 20
 """Between checkpoints a run works at least this many times as long as one took to write."""
 
 
-class Pace:
+class CheckpointSchedule:
     """A checkpoint every so many seconds, less often where writing one takes long.
 
     Args:
@@ -29,13 +29,13 @@ class Pace:
         self._last = time.monotonic()
 
     def due(self) -> bool:
-        """Whether it is time."""
+        """True if a checkpoint is due."""
         wait = max(self.every, SHARE * self.cost) if self.every else 0.0
         return time.monotonic() - self._last >= wait
 
     @contextmanager
-    def taking(self) -> Iterator[None]:
-        """Around the writing of a checkpoint: what it costs is measured."""
+    def timing(self) -> Iterator[None]:
+        """Measure how long the block, which writes a checkpoint, takes."""
         began = time.monotonic()
         yield
         self._last = time.monotonic()

@@ -1,4 +1,4 @@
-"""A recorded job again: from a picture's record."""
+"""Repeat a recorded job from a picture's record."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 from reverie.jobs.inputs import files_of
 from reverie.jobs.job import Expected, Job, paths
-from reverie.jobs.kept import differences
+from reverie.jobs.kept_run import differences
 from reverie.jobs.record import read_record
 
 
 def replayed(file: Path, *, places: Sequence[Path] = (), anyway: bool = False) -> Job:
-    """The job that makes a file's picture again.
+    """Build the job that makes a file's picture again.
 
     Args:
         file: a picture with a record.

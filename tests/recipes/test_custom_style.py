@@ -9,14 +9,14 @@ from reverie.engine.memory import resident
 from reverie.errors import OutOfMemory
 from reverie.feedforward.johnson import draw_johnson
 from reverie.recipes.parts.at_once import InstantSettings
-from reverie.recipes.parts.own_style import LARGEST, SMALLEST, OwnPainter, own_painter
+from reverie.recipes.parts.custom_style import LARGEST, SMALLEST, CustomPainter, custom_painter
 
 BIG = (2160, 3840)
 
 
-def painter(**more: object) -> OwnPainter:
+def painter(**more: object) -> CustomPainter:
     settings = InstantSettings.model_validate({"precision": "bfloat16", **more})
-    return own_painter(draw_johnson(widths=(16, 32, 64)), settings)
+    return custom_painter(draw_johnson(widths=(16, 32, 64)), settings)
 
 
 def limit(megabytes: int) -> str:

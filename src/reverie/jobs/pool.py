@@ -1,4 +1,4 @@
-"""A crew: workers that make one item at a time each, and whose deaths are events, not ends."""
+"""A pool of workers that make one item at a time each; the death of one is an event and ends nothing else."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OFTEN = 0.25  # seconds between what a worker says of its progress
 
 @dataclass(frozen=True)
 class ItemStepped:
-    """An item is this far, in [0, 1]."""
+    """Progress of an item, in [0, 1]."""
 
     item: Item
     done: float
@@ -35,7 +35,7 @@ class ItemStepped:
 
 @dataclass(frozen=True)
 class ItemEnded:
-    """An item is made, or failed: then error is one line.
+    """End of an item: made, or failed with one line of error.
 
     Attributes:
         smaller: side of the tiles that may do, pixels, where its worker was killed as when memory runs out.
@@ -49,7 +49,7 @@ class ItemEnded:
 
 @dataclass(frozen=True)
 class ItemProgress:
-    """How far an item is, as its worker tells it.
+    """Progress of an item, as its worker reports it.
 
     Attributes:
         done: share of its run, in [0, 1].
@@ -63,18 +63,18 @@ class ItemProgress:
 Event = ItemStepped | ItemEnded
 
 
-class Crew(ABC):
-    """Workers; give items while one is free, wait for events, close in the end."""
+class WorkerPool(ABC):
+    """Pool of workers: give items while one is free, wait for events, close at the end."""
 
     @property
     @abstractmethod
     def free(self) -> bool:
-        """Whether a worker has nothing to do."""
+        """True if a worker has nothing to do."""
 
     @property
     @abstractmethod
     def busy(self) -> bool:
-        """Whether a worker has something to do."""
+        """True if a worker has something to do."""
 
     @abstractmethod
     def give(self, item: Item) -> None:
@@ -82,15 +82,15 @@ class Crew(ABC):
 
     @abstractmethod
     def wait(self, seconds: float) -> list[Event]:
-        """What happened, at the latest after this time."""
+        """Wait for events, at most for this time."""
 
     @abstractmethod
     def close(self) -> None:
-        """End the workers, whatever they do: nothing is left half written."""
+        """Kill the workers, whatever they are doing: no file is left half written."""
 
 
-class Processes(Crew):
-    """Workers that are processes of this machine.
+class ProcessPool(WorkerPool):
+    """Pool of processes on this machine.
 
     Args:
         count: how many; they share cores and memory evenly.
@@ -103,12 +103,12 @@ class Processes(Crew):
 
     @property
     def free(self) -> bool:
-        """Whether a worker has nothing to do."""
+        """True if a worker has nothing to do."""
         return any(w.item is None for w in self._workers)
 
     @property
     def busy(self) -> bool:
-        """Whether a worker has something to do."""
+        """True if a worker has something to do."""
         return any(w.item is not None for w in self._workers)
 
     def give(self, item: Item) -> None:
@@ -116,19 +116,19 @@ class Processes(Crew):
         next(w for w in self._workers if w.item is None).give(item)
 
     def wait(self, seconds: float) -> list[Event]:
-        """What happened, at the latest after this time."""
+        """Wait for events, at most for this time."""
         at_work = [w for w in self._workers if w.item is not None]
         wait([w.pipe for w in at_work], timeout=seconds)
-        return [event for w in at_work for event in w.heard()]
+        return [event for w in at_work for event in w.receive()]
 
     def close(self) -> None:
-        """End the processes."""
+        """Kill the processes."""
         for worker in self._workers:
             worker.end()
 
 
 class _Worker:
-    """A process with what it works on; started when it is first given something, and again after its death."""
+    """A process with its current item; started with its first item, and again after its death."""
 
     def __init__(self, threads: int, share: float) -> None:
         self._arguments = (threads, share)
@@ -143,8 +143,8 @@ class _Worker:
         with contextlib.suppress(OSError):  # it died just now: its silence will be heard
             self.pipe.send(item)
 
-    def heard(self) -> list[Event]:
-        """What the process has said, its death included."""
+    def receive(self) -> list[Event]:
+        """Receive the process's messages, its death included."""
         events: list[Event] = []
         try:
             while self.item is not None and self.pipe.poll():
@@ -184,11 +184,11 @@ class _Worker:
         if self._process is None:
             return "its worker is gone."
         self._process.join(5)
-        return death(self._process.exitcode)
+        return describe_death(self._process.exitcode)
 
 
-def death(code: int | None) -> str:
-    """One line on how a worker died."""
+def describe_death(code: int | None) -> str:
+    """Describe in one line how a worker died."""
     if code is not None and code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         hint = "; there may be too little memory: try fewer --workers" if name == "SIGKILL" else ""
@@ -197,19 +197,19 @@ def death(code: int | None) -> str:
 
 
 def work(pipe: Connection, threads: int, share: float) -> None:
-    """What a worker does: make items until there are no more, or until who gives them is gone."""
+    """Run a worker: make items until there are no more, or until the parent process is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who gives the items
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     with contextlib.suppress(EOFError, OSError):
         while True:
-            for said in telling(pipe.recv(), share):
+            for said in make_item(pipe.recv(), share):
                 pipe.send(said)
 
 
-def telling(item: Item, share: float) -> Iterator[ItemProgress | str]:
-    """Make an item; what is told of it: its progress now and then, then one line of error, empty if it is made."""
+def make_item(item: Item, share: float) -> Iterator[ItemProgress | str]:
+    """Make an item; yield its progress now and then, then one line of error, empty if it is made."""
     last, smaller = 0.0, None
     try:
         for event in perform(item.job, Machines(share=share, tile=item.tile)):
