@@ -333,7 +333,7 @@ def _box(grid: Grid, places: Sequence[Place]) -> _Box:
 
 
 def _cut(wanted: Statistics, box: _Box) -> Statistics:
-    """The statistics with that much of their references."""
+    """Cut the references of the statistics to a box."""
     return tuple(_with_part(s, box) for s in wanted)
 
 

@@ -110,7 +110,7 @@ class _Box:
 
 
 def _runs(seen: tuple[int, int], length: int, at: int) -> list[tuple[slice, slice]]:
-    """A range that may lie beyond both ends of an axis, as ranges within it: in the range itself, and from `at` on."""
+    """Split a range that may lie beyond both ends of an axis into ranges within it: in itself, and from `at` on."""
     out, start = [], seen[0]
     while start < seen[1]:
         turn = start // length * length

@@ -169,7 +169,7 @@ def _forward_bytes(piece: Piece) -> float:
 
 
 def _terms(what: Synthesis) -> Iterator[object]:
-    """The terms of all scales."""
+    """Return the terms of all scales."""
     return (term for stage in what.stages for _, term in (stage.objective or what.objective).parts)
 
 

@@ -45,7 +45,7 @@ class Enlargement:
     networks: Sequence[NetworkUsed] = ()
 
     def size(self, size: Size) -> Size:
-        """The (H, W) that a picture of this size comes to."""
+        """Return the (H, W) of a picture of this size once enlarged."""
         return size[0] * self.factor, size[1] * self.factor
 
 
@@ -283,7 +283,7 @@ class _Current:
         self.step = 0
 
     def at(self, step: int) -> _Scale:
-        """The scale, as it was after this step.
+        """Return the scale, as it was after this step.
 
         Raises:
             RecipeError: the run has gone on.

@@ -134,7 +134,7 @@ def rows_of(x: Tensor) -> Tensor:
 
 
 def _spread(covariance: Tensor) -> Tensor:
-    """The mean variance, (B,)."""
+    """Return the mean variance, (B,)."""
     return covariance.diagonal(dim1=-2, dim2=-1).mean(-1)
 
 
