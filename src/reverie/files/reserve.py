@@ -115,14 +115,16 @@ def _new(path: Path) -> IO[bytes] | None:
         return None
     except (OSError, ValueError) as error:
         raise unwritable(path, error) from error
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     try:
         locked(file)
-        if file.write(MARK) != len(MARK):  # as much as there was room for
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        failed = None if file.write(MARK) == len(MARK) else full  # as much is written as there is room for
     except OSError as error:
+        failed = error
+    if failed:
         file.close()
         path.unlink(missing_ok=True)
-        raise unwritable(path, error) from error
+        raise unwritable(path, failed) from failed
     return file
 
 
