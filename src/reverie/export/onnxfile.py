@@ -83,7 +83,7 @@ def export_onnx(
     """Write a network as one .onnx file that runs without Reverie, compared with Python first.
 
     Args:
-        network: ``superres``, ``superres-sharp``, ``instant``, a feature network, or the file of your own style.
+        network: ``superres``, ``superres-sharp``, ``instant``, a feature network, or the file of a custom style.
         output: a path that ends in .onnx.
         factor: 2, 3 or 4 times larger; of the networks that enlarge.
         painting: (1, 3, h, w) sRGB in [0, 1], kept inside ``instant``, which then takes none.

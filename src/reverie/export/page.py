@@ -57,7 +57,7 @@ def export_page(
     """Write a page that runs a network in the browser.
 
     Args:
-        network: ``superres``, ``superres-sharp``, ``instant``, or the file of your own style.
+        network: ``superres``, ``superres-sharp``, ``instant``, or the file of a custom style.
         folder: a new or empty one, or that of an earlier page.
         factor: 2, 3 or 4 times larger; of the networks that enlarge.
         int8: whether to quantise the convolutions.

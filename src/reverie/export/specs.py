@@ -55,7 +55,7 @@ class ExportSpec:
 
     Attributes:
         name: what it is called.
-        kind: "enlarge", "paint" (a network of its own manner), "instant" or "maps".
+        kind: "enlarge", "paint" (a custom style network), "instant" or "maps".
         module: what is followed.
         inputs: shape by name; words are sides of any length.
         outputs: names.
@@ -105,7 +105,7 @@ def spec_of(
 
     Args:
         name: ``superres``, ``superres-sharp``, ``instant``, a network that ``networks.names()`` knows, or the name or
-            file of a style of your own.
+            file of a custom style network.
         factor: 2, 3 or 4, of those that enlarge; default 2.
         painting: (1, 3, h, w), to be kept inside ``instant``.
         size: pixels of the square photo at whose scale that painting is looked at; default 512.
@@ -121,9 +121,9 @@ def spec_of(
         'superres-x3'
     """
     name = str(name)
-    own = name not in (*ENLARGERS, INSTANT, *feature_networks())
-    kind = "enlarge" if name in ENLARGERS else name if name == INSTANT else "paint" if own else "maps"
-    if own and not _is_own(name):
+    custom = name not in (*ENLARGERS, INSTANT, *feature_networks())
+    kind = "enlarge" if name in ENLARGERS else name if name == INSTANT else "paint" if custom else "maps"
+    if custom and not _is_custom(name):
         raise RecipeError(_unknown(name))
     _check_belongs("--factor", "enlarge", factor is not None, kind)
     _check_belongs("--painting", INSTANT, painting is not None, kind)
@@ -134,7 +134,7 @@ def spec_of(
         return enlarging(name, 2 if factor is None else factor)
     if kind == INSTANT:
         return instant_like() if painting is None else instant_baked(painting, SIDE if size is None else size)
-    return custom_spec(find_custom_style(name)) if own else maps_of(load(name), layers)
+    return custom_spec(find_custom_style(name)) if custom else maps_of(load(name), layers)
 
 
 def enlarging(name: str, factor: int) -> ExportSpec:
@@ -305,7 +305,7 @@ def _encoder() -> Network:
     return load(pooling="average", padding="replicate")
 
 
-def _is_own(name: str) -> bool:
+def _is_custom(name: str) -> bool:
     return Path(name).suffix.lower() in (".safetensors", ".pth") or Path(name).is_file() or name in custom_styles()
 
 

@@ -118,7 +118,7 @@ def items_of(
         for picks in itertools.product(*(files[name] for name in names)):
             inputs = {name: (str(path),) for name, path in zip(names, picks, strict=True) if path is not None}
             named = [labels[name][path] for name, path in zip(names, picks, strict=True)]
-            own = _own(earlier.get(origin(craft.name, inputs), ()), picks, said)
+            own = _earlier_name(earlier.get(origin(craft.name, inputs), ()), picks, said)
             found.append((settings, inputs, "-".join([*named, *said]), own))
     told = _distinct([name for *_, name, _ in found], [own for *_, own in found])
     return tuple(
@@ -128,12 +128,12 @@ def items_of(
 
 
 def origin(craft: str, inputs: Mapping[str, Iterable[str]]) -> Origin:
-    """What an item is made of, in whichever folder its command is typed."""
+    """Identify what an item is made of, independently of the current folder."""
     return craft, frozenset((name, str(Path(path).resolve())) for name, paths in inputs.items() for path in paths)
 
 
-def _own(names: Collection[str], picks: Sequence[Path | None], said: Sequence[str]) -> str | None:
-    """Which of the names that its files were given before is an item's; None where none is."""
+def _earlier_name(names: Collection[str], picks: Sequence[Path | None], said: Sequence[str]) -> str | None:
+    """Pick an item's earlier name out of those given to its files; None if there is none."""
     ways = [(NOISE,) if path is None else tuple(way(path) for way in _WAYS) for path in picks] if names else []
     whole = ["-".join([*labels, *said]) for labels in itertools.product(*ways)]
     possible = {each for name in whole for each in (_plain(name), f"{_plain(name)}-{_digits(name)}")}
