@@ -1,11 +1,14 @@
 """Whether `--memory` is kept: what was allowed, planned and measured for every craft, each run in its own process.
 
-Each run is first asked for in 1 MB. It is refused before any work, and the message names an amount that would do; with
-that amount, the least there is, the run has to end well within it. `python -m benchmarks.memory` keeps the table.
+Each run is first asked for in too little. It is refused before any work, and the message names an amount that would do;
+with that amount the run has to end well within it. `python -m benchmarks.memory` makes the whole table;
+`python -m benchmarks.promises RESULTS.json PAGE.md --crafts zoom --sides 384 640` makes some of its rows anew and
+leaves the others.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import subprocess
@@ -15,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import reverie as rv
 from benchmarks.speed import photo
@@ -75,6 +79,11 @@ class Kept:
     allowed: int
     planned: int
     measured: int
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Kept:
+        """A row as `figures` gives it."""
+        return cls(*(row[name] for name in ("craft", "size", "tile", "allowed", "planned", "measured")))
 
     @property
     def ok(self) -> bool:
@@ -185,3 +194,39 @@ def table(rows: Sequence[Kept]) -> str:
 def figures(rows: Sequence[Kept]) -> list[dict[str, object]]:
     """The runs as plain values."""
     return [{**asdict(row), "ok": row.ok} for row in rows]
+
+
+def renewed(results: Path, crafts: Sequence[str], sides: Sequence[int], tiles: Sequence[str]) -> list[Kept]:
+    """The rows in a file of results, those of some crafts measured anew and written there one by one."""
+    told = json.loads(results.read_text(encoding="utf8"))
+    rows = {(row["craft"], row["size"], row["tile"]): Kept.of(row) for row in told.get("promises", ())}
+    with tempfile.TemporaryDirectory() as folder:
+        for row in runs(Path(folder), crafts, sides, tiles):
+            print(row, flush=True)
+            rows[row.craft, row.size, row.tile] = row
+            told["promises"] = figures(in_order(rows.values()))
+            results.write_text(json.dumps(told, indent=1) + "\n", encoding="utf8")
+    return in_order(rows.values())
+
+
+def in_order(rows: Iterable[Kept]) -> list[Kept]:
+    """By craft, size and tile."""
+    known = [*CRAFTS, *VARIANTS]
+    return sorted(rows, key=lambda row: (known.index(row.craft), row.size, int(row.tile)))
+
+
+def main() -> None:
+    """Measure some rows anew."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("page", type=Path)
+    parser.add_argument("--crafts", nargs="+", choices=[*CRAFTS, *VARIANTS], default=list(CRAFTS))
+    parser.add_argument("--sides", nargs="+", type=int, default=SIDES)
+    parser.add_argument("--tiles", nargs="+", default=TILES)
+    given = parser.parse_args()
+    rows = renewed(given.results, given.crafts, given.sides, given.tiles)
+    given.page.write_text(table(rows), encoding="utf8")
+
+
+if __name__ == "__main__":
+    main()

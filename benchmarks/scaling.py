@@ -28,7 +28,7 @@ import reverie as rv
 from reverie import styles
 from reverie.engine.cluster import RayExecutor, _stretches
 from reverie.engine.grids import Grid, grid_for
-from reverie.engine.joining import join, leave, the_ray
+from reverie.engine.joining import join, leave, ray_module
 from reverie.engine.tiles import TiledExecutor
 from reverie.networks import Network
 from reverie.networks.graph import weight_shapes
@@ -67,7 +67,7 @@ def machine() -> Numbers:
     """What it was measured on."""
     load = os.getloadavg()[0]
     return {"cores": os.cpu_count(), "cpu": platform.processor() or platform.machine(), "load": round(load, 1),
-            "torch": torch.__version__, "ray": the_ray().__version__, "threads": 1}  # fmt: skip
+            "torch": torch.__version__, "ray": ray_module().__version__, "threads": 1}  # fmt: skip
 
 
 # --- measured ------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def _processor(bound: Bound, network: Network, picture: Tensor, way: rv.Executor
 
     def now() -> list[float]:
         asked = [actor.__ray_call__.remote(lambda _: time.process_time()) for actor in way._actors]
-        return [*the_ray().get(asked), time.process_time()]
+        return [*ray_module().get(asked), time.process_time()]
 
     before = now()
     for _ in range(3):
@@ -174,7 +174,7 @@ def _store_rate() -> float:
     block, total = np.ones(64 * 2**20 // 4, np.float32), np.zeros(64 * 2**20 // 4, np.float32)
     began = time.perf_counter()
     for _ in range(4):
-        total += the_ray().get(the_ray().put(block))
+        total += ray_module().get(ray_module().put(block))
     return 4 * block.nbytes / (time.perf_counter() - began) / 1e9
 
 

@@ -41,12 +41,12 @@ from reverie.feedforward.matching import (
     COLOUR_RIDGE,
     Gaussian,
     Target,
+    colour_map,
     moments,
     moved,
-    recoloured,
     target_of,
-    transported,
-    whitened,
+    transport_map,
+    whitening_map,
 )
 from reverie.networks import Network, load
 from reverie.objectives.distances import RIDGE, roots
@@ -270,13 +270,13 @@ def painted(
     x, guide = photo[LAYERS[0]], None
     for number, layer in enumerate(LAYERS):
         x = photo.get(layer, x)
-        match = transported if layer in photo else whitened
+        match = transport_map if layer in photo else whitening_map
         x = moved(x, match(moments(x), style.target(layer))).relu()
         x = x if guide is None else x + guide
         noise = torch.randn(len(x), 1, *x.shape[2:], generator=g) * (~quiet).float().view(-1, 1, 1, 1)
         x = decoded(weights, number, x, noise)
         guide = x if number == 0 else None
-    return moved(x, recoloured(moments(x), style.target("picture")))
+    return moved(x, colour_map(moments(x), style.target("picture")))
 
 
 def losses(

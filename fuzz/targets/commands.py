@@ -19,11 +19,12 @@ from fuzz.target import Target
 from reverie.cli import main
 from reverie.pictures import write_image
 
+_PLAIN = ("--precision", "float32", "-o", "o.png")
 _BASES: tuple[tuple[str, ...], ...] = (
-    ("dream", "photo.png", "--size", "32", "--octaves", "1", "--steps", "1", "-o", "o.png"),
-    ("dream", "noise", "--size", "32", "--octaves", "1", "--steps", "1", "-o", "o.png"),
-    ("style", "photo.png", "night.png", "--size", "32", "--steps", "1", "--start", "photo", "-o", "o.png"),
-    ("texture", "night.png", "--size", "32", "--steps", "1", "-o", "o.png"),
+    ("dream", "photo.png", "--size", "32", "--octaves", "1", "--steps", "1", *_PLAIN),
+    ("dream", "noise", "--size", "32", "--octaves", "1", "--steps", "1", *_PLAIN),
+    ("style", "photo.png", "night.png", "--size", "32", "--steps", "1", "--start", "photo", *_PLAIN),
+    ("texture", "night.png", "--size", "32", "--steps", "1", *_PLAIN),
     ("instant", "photo.png", "night.png", "--size", "32", "-o", "o.png"),
     ("upscale", "photo.png", "-o", "o.png"),
     ("remix", "photo.png", "-o", "o.png"),
@@ -42,7 +43,7 @@ _VALUES = (
     *("photo", "painting", "palette", "mean", "adam", "lbfgs", "float32", "draft", "faithful", "sharp", "all", "yes"),
     *("1,2", "1,,2", ",", "=", "a=b", "0.5,0.5", "1.5,0.5", "50%", "4GB", "0GB", "-1GB", "16x16", "--", "-", "~", "*"),
 )  # fmt: skip
-_COSTLY = {"--size", "--steps", "--octaves", "--zoom", "--frames", "--upscale", "--iterations", "--tile"}
+_COSTLY = {"--size", "--steps", "--octaves", "--frames", "--upscale", "--iterations", "--tile"}
 _SMALL = ("", "0", "1", "-1", "2", "3", "nan", "x", "33", "1e400", "9" * 400)
 
 

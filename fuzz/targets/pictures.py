@@ -23,7 +23,7 @@ from reverie.pictures import read_mask, read_picture, read_recipe, read_regions,
 from reverie.pictures.crops import Crops
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_RECIPE = '{"recipe": "dream", "settings": {"steps": 3, "words": "ä"}}'
+_RECIPE = '{"craft": "dream", "settings": {"steps": 3, "words": "ä"}}'
 
 
 def _values() -> np.ndarray[Any, np.dtype[np.uint8]]:

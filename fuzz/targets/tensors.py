@@ -21,6 +21,7 @@ from fuzz.mutate import changed, odder
 from fuzz.target import Target
 from reverie.cli.networks import show_style
 from reverie.feedforward.johnson import Johnson, draw_johnson, write_johnson
+from reverie.files import own
 from reverie.jobs import Checkpoints, write_state
 from reverie.networks.graph import PICTURE, Blueprint, Node
 from reverie.networks.ops import Conv, Window
@@ -131,8 +132,9 @@ def _quietly(path: Path, _: Path) -> None:
 
 
 def _newest(path: Path, out: Path) -> None:
-    (out / "checkpoint-001-000002.safetensors").write_bytes(path.read_bytes())
-    Checkpoints(out, "r").newest()
+    with own(out) as owned:
+        owned.write("checkpoint-001-000002.safetensors", path.read_bytes())
+        Checkpoints(owned, "r").newest()
 
 
 TARGETS = (

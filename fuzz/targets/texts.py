@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from reverie.recipes.catalogue import find
-from reverie.recipes.presets import Preset, presets
-from reverie.recipes.record import Input, NetworkUsed, Record, Remixed
-
 from fuzz.mutate import changed, changed_json
 from fuzz.target import Target
-from reverie.jobs import Job, Source, reopen
-from reverie.jobs.items import gather
-from reverie.jobs.manifest import LINES, Manifest
+from reverie.crafts.registry import find
+from reverie.files import own
+from reverie.jobs import Job, KeptRun, Record, Source, reopen
+from reverie.jobs.gather import gather
+from reverie.jobs.manifest import LINES, Manifest, names_in
+from reverie.jobs.presets import Preset, presets
+from reverie.jobs.record import Input
+from reverie.networks import NetworkUsed
 
 _SHA = "0123456789abcdef" * 4
 
@@ -28,24 +29,33 @@ def _record() -> Record:
         reverie="1.0",
         torch="2.0",
         threads=2,
-        recipe="dream",
+        craft="dream",
         settings=find("dream").settings().model_dump(mode="json"),
         inputs=(photo,),
-        network=NetworkUsed(name="dreamnet", sha256=_SHA),
-        remixed=(Remixed(result=photo, settings={"keep": 0.5}),),
+        networks=(NetworkUsed(name="dreamnet", sha256=_SHA),),
     )
 
 
+def _asked() -> tuple[Job, ...]:
+    settings, inputs = {"size": 64, "layers": ["relu4_2"]}, {"photo": ("cat.png",)}
+    return Job(craft="dream"), Job(craft="dream", settings=settings, inputs=inputs, output="o.png")
+
+
 def _jobs() -> tuple[bytes, ...]:
+    return tuple(job.to_json().encode() for job in _asked())
+
+
+def _kept() -> tuple[bytes, ...]:
     source = Source(role="photo", name="cat.png", origin="../in/cat.png")
     bare = _record().model_copy(update={"inputs": ()})
-    jobs = (Job(record=bare, output="o.png"), Job(record=_record(), output="o.png", sources=(source,)))
-    return tuple(job.to_json().encode() for job in jobs)
+    noise, photo = _asked()
+    kept = KeptRun(job=photo, record=_record(), output="o.png", sources=(source,))
+    return tuple(each.to_json().encode() for each in (KeptRun(job=noise, record=bare, output="o.png"), kept))
 
 
 def _manifests() -> tuple[bytes, ...]:
-    row = {"item": "a", "inputs": {"photo": "a.png"}, "settings": {}, "status": "made", "seconds": 1.5, "note": None}
-    return (json.dumps(row).encode(),)
+    row = {"item": "a", "inputs": {"photo": "a.png"}, "settings": {"craft": "dream"}}
+    return (json.dumps({**row, "status": "made", "seconds": 1.5, "note": None}).encode(),)
 
 
 def _presets() -> tuple[bytes, ...]:
@@ -56,14 +66,14 @@ def _lists() -> tuple[bytes, ...]:
     return (b"# mine\ncat.png\n../in/dog.jpg\n", "\ufeffZo\u00eb.png\r\nb.tif".encode())
 
 
-def changed_job(random: Random, seeds: Sequence[bytes]) -> bytes:
-    """A job's text changed, its identity mostly made right again where there still is one."""
+def changed_kept(random: Random, seeds: Sequence[bytes]) -> bytes:
+    """The text of a kept run changed, its identity mostly made right again where there still is one."""
     data = changed_json(random, seeds)
     if random.random() < 0.3:
         return data
     try:
         said = json.loads(data)
-        run = Job.model_validate({name: value for name, value in said.items() if name != "run"}).run
+        run = KeptRun.model_validate({name: value for name, value in said.items() if name != "run"}).run
         return json.dumps({**said, "run": run}).encode()
     except Exception:  # it is odd enough as it is
         return data
@@ -75,24 +85,24 @@ def changed_rows(random: Random, seeds: Sequence[bytes]) -> bytes:
 
 
 def _reopen(path: Path, out: Path) -> None:
-    (out / "job.json").write_bytes(path.read_bytes())
+    with own(out) as owned:
+        owned.write("job.json", path.read_bytes())
     with reopen(out) as folder:
-        folder.job.record_now.resolve()
-        folder.inputs()
+        folder.kept.record_now.resolve()
+        folder.request()
         folder.checkpoints.newest()
 
 
 def _continue(path: Path, out: Path) -> None:
     (out / LINES).write_bytes(path.read_bytes())
-    Manifest(out, ())
-
-
-def _given(path: Path, _: Path) -> None:
-    Preset.from_json(path.read_bytes()).given()
+    names_in(out)
+    with own(out, others="always") as owned:
+        Manifest(owned, ())
 
 
 TARGETS = (
-    Target("job-folders", _jobs, _reopen, changed_job, ".json", 2.0, 256),
+    Target("jobs", _jobs, lambda path, _: Job.from_json(path.read_bytes()), changed_json, ".json", 2.0, 256),
+    Target("job-folders", _kept, _reopen, changed_kept, ".json", 2.0, 256),
     Target("manifests", _manifests, _continue, changed_rows, ".jsonl", 2.0, 256),
     Target(
         "presets", _presets, lambda path, _: Preset.from_json(path.read_bytes()).given(), changed_json, ".json", 2.0

@@ -66,7 +66,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Text on one line, with what a terminal would obey instead of showing written as an escape.
+    r"""Put text on one line, with what a terminal would obey instead of showing written as escapes.
 
     Example:
         >>> print(printable("\x1b[31mred\n.png"))
@@ -78,7 +78,7 @@ def printable(text: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """Text of at most so many characters; of a longer one the beginning and the end.
+    """Shorten text to at most this many characters: of a longer one the beginning and the end.
 
     Example:
         >>> shortened("abcdefghijklmnop", 9)

@@ -57,7 +57,7 @@ def contents(path: Path, kind: type[ReverieError], *, most: int | None = None) -
         if not stat.S_ISREG(about.st_mode):
             raise kind(f"'{path}' is not a plain file; name the file itself.")
         if most is not None and about.st_size > most:
-            raise kind(f"'{path}' has {about.st_size} bytes where such a file has {most} at most; bring another.")
+            raise kind(f"'{path}' has {about.st_size} bytes where such a file has {most} at most; use another.")
         return path.read_bytes()
     except ReverieError:
         raise

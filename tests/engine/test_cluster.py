@@ -16,7 +16,7 @@ from torch import Tensor
 import reverie as rv
 from reverie.engine.cluster import RayExecutor, _stretches
 from reverie.engine.grids import grid_for
-from reverie.engine.joining import join, leave, the_ray
+from reverie.engine.joining import join, leave, ray_module
 from reverie.engine.tiles import TiledExecutor
 from reverie.errors import OutOfMemory, PictureError, RecipeError
 from reverie.networks import Network
@@ -38,7 +38,7 @@ def cluster() -> Iterator[None]:
     assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == handlers
     yield
     leave()
-    assert not the_ray().is_initialized()
+    assert not ray_module().is_initialized()
     assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == handlers
 
 
@@ -51,7 +51,7 @@ def two(cluster: None) -> Iterator[RayExecutor]:
 
 def kill(executor: RayExecutor, number: int) -> None:
     """Kill an actor's process, as the system does where memory runs out."""
-    pid = the_ray().get(executor._actors[number].__ray_call__.remote(lambda _: os.getpid()))
+    pid = ray_module().get(executor._actors[number].__ray_call__.remote(lambda _: os.getpid()))
     os.kill(pid, signal.SIGKILL)
 
 
@@ -194,8 +194,8 @@ def test_stretches_are_contiguous_and_whole(tiny: Network) -> None:
 
 
 def test_nobody_else_can_reach_a_local_cluster(two: RayExecutor) -> None:
-    assert [node["NodeManagerAddress"] for node in the_ray().nodes()] == ["127.0.0.1"]
-    assert the_ray().get_runtime_context().gcs_address.startswith("127.0.0.1:")
+    assert [node["NodeManagerAddress"] for node in ray_module().nodes()] == ["127.0.0.1"]
+    assert ray_module().get_runtime_context().gcs_address.startswith("127.0.0.1:")
 
 
 def test_more_workers_than_the_cluster_has_room_for(cluster: None) -> None:
@@ -207,7 +207,7 @@ def test_more_workers_than_the_cluster_has_room_for(cluster: None) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "127.0.0.1:70000", ""])
 def test_an_address_where_nobody_answers(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(the_ray(), "is_initialized", lambda: False)
+    monkeypatch.setattr(ray_module(), "is_initialized", lambda: False)
     with pytest.raises(RecipeError, match="nobody answers"):
         join(address)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reverie.errors import LayerNotFound, RecipeError, WeightsError
 from reverie.export.graphs import Maps, PaintLike
-from reverie.export.roots import moments, moved, roots, scales, target_of, transported
+from reverie.export.roots import moments, moved, roots, scales, target_of, transport_map
 from reverie.export.specs import grain_for, instant_baked, instant_halves, instant_like, sample, spec_of
 from reverie.feedforward import load_instant, matching
 from reverie.feedforward.matching import Gaussian
@@ -59,8 +59,8 @@ def test_moments_and_maps_are_those_of_the_engine(make_picture: Make) -> None:
         Gaussian(torch.rand(1, 3, generator=_g()), covariance(1, 3, 0.1).float()),
     )
     wide = matching.target_of(Gaussian(*(p.double() for p in goal)))
-    want = matching.transported(Gaussian(*(p.double() for p in source)), wide)
-    got = transported(source, target_of(goal))
+    want = matching.transport_map(Gaussian(*(p.double() for p in source)), wide)
+    got = transport_map(source, target_of(goal))
     assert torch.allclose(moved(x, got), matching.moved(x, want), atol=2e-5)
 
 

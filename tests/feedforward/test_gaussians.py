@@ -8,15 +8,15 @@ from torch import Tensor
 from reverie.feedforward.matching import (
     Gaussian,
     blended,
+    colour_map,
     gaussian,
     inverse_root,
     moments,
     moved,
-    recoloured,
     rows_of,
     target_of,
-    transported,
-    whitened,
+    transport_map,
+    whitening_map,
 )
 
 
@@ -46,7 +46,7 @@ def test_sums_over_parts_add_up() -> None:
 
 def test_transport_gives_the_targets_statistics() -> None:
     x, like = maps(2), moments(maps(3))
-    got = moments(moved(x, transported(moments(x), target_of(like, 1e-6))))
+    got = moments(moved(x, transport_map(moments(x), target_of(like, 1e-6))))
     assert torch.allclose(got.mean, like.mean, atol=1e-4)
     apart = (got.covariance - like.covariance).norm() / like.covariance.norm()
     assert apart < 0.1  # the ridge keeps a little of the source
@@ -54,12 +54,12 @@ def test_transport_gives_the_targets_statistics() -> None:
 
 def test_transport_to_itself_changes_nothing() -> None:
     x = maps(4)
-    assert (moved(x, transported(moments(x), target_of(moments(x)))) - x).abs().max() < 0.02 * x.std()
+    assert (moved(x, transport_map(moments(x), target_of(moments(x)))) - x).abs().max() < 0.02 * x.std()
 
 
 def test_transport_is_the_closed_form_in_float64() -> None:
     a, b = moments(maps(5)), moments(maps(6))
-    got = transported(a, target_of(b)).matrix[0].double().numpy()
+    got = transport_map(a, target_of(b)).matrix[0].double().numpy()
 
     def root(m: np.ndarray, power: float) -> np.ndarray:
         values, vectors = np.linalg.eigh(m)
@@ -75,7 +75,7 @@ def test_transport_is_the_closed_form_in_float64() -> None:
 
 def test_whitening_gives_the_targets_statistics() -> None:
     x, like = maps(7), moments(maps(8))
-    got = moments(moved(x, whitened(moments(x), target_of(like, 1e-6))))
+    got = moments(moved(x, whitening_map(moments(x), target_of(like, 1e-6))))
     assert torch.allclose(got.mean, like.mean, atol=1e-4)
     assert (got.covariance - like.covariance).norm() / like.covariance.norm() < 0.25
 
@@ -83,7 +83,7 @@ def test_whitening_gives_the_targets_statistics() -> None:
 def test_colours_become_the_targets() -> None:
     x = 0.5 + 0.2 * torch.randn(1, 3, 12, 17, generator=torch.Generator().manual_seed(9))
     like = moments(0.5 + 0.05 * maps(10, channels=3))
-    got = moments(moved(x, recoloured(moments(x), target_of(like, 1e-3))))
+    got = moments(moved(x, colour_map(moments(x), target_of(like, 1e-3))))
     assert torch.allclose(got.mean, like.mean, atol=1e-5)
     assert torch.allclose(got.covariance, like.covariance, atol=2e-3)
 
@@ -101,7 +101,7 @@ def test_it_can_be_learnt_through() -> None:
 
     def matrix(m: Tensor) -> Tensor:
         source = Gaussian(mean, (m + m.mT) / 2)
-        return whitened(source, target).matrix + recoloured(source, target).matrix
+        return whitening_map(source, target).matrix + colour_map(source, target).matrix
 
     assert torch.autograd.gradcheck(matrix, a.double().requires_grad_(True))
 
@@ -109,7 +109,7 @@ def test_it_can_be_learnt_through() -> None:
 def test_a_flat_map_is_not_blown_up() -> None:
     flat = torch.full((1, 5, 6, 6), 0.3) + 1e-6 * maps(14, height=6, width=6)
     like = moments(maps(15))
-    for change in (transported, whitened):
+    for change in (transport_map, whitening_map):
         got = moved(flat, change(moments(flat), target_of(like)))
         assert torch.isfinite(got).all() and got.std() < 10
 

@@ -117,9 +117,9 @@ def test_gradcheck() -> None:
 
     def loss(*tensors: Tensor) -> Tensor:
         network = Johnson(dict(zip(weights, tensors, strict=True)))
-        last = network.enter(x)
+        last = network.to_input(x)
         for layer in network.layers[:2]:
-            last = network.finished(layer, network.convolved(layer, last), last)
+            last = network.finish(layer, network.convolve(layer, last), last)
         return last.pow(2).sum()
 
     used = {key: value for key, value in weights.items() if key.startswith("down")}

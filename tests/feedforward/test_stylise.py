@@ -7,7 +7,7 @@ import torch
 
 from reverie.errors import PictureError
 from reverie.feedforward.johnson import Johnson, Layer, draw_johnson
-from reverie.feedforward.stylise import Reading, reading, size_after, stylise
+from reverie.feedforward.stylise import ReadRange, read_range, size_after, stylise
 
 
 def network(widths: tuple[int, ...], blocks: int) -> Johnson:
@@ -50,9 +50,9 @@ def test_a_far_corner_matters_by_statistics_alone() -> None:
 
 def test_what_a_layer_reads() -> None:
     up, down = Layer("up.0", 3, factor=2), Layer("down.1", 3, stride=2)
-    assert reading(up, (0, 6), 10) == Reading((0, 4), slice(0, 7), (1, 0))
-    assert reading(up, (5, 20), 10) == Reading((2, 10), slice(0, 16), (0, 1))
-    assert reading(down, (0, 5), 9) == Reading((0, 9), slice(0, 9), (1, 1))
+    assert read_range(up, (0, 6), 10) == ReadRange((0, 4), slice(0, 7), (1, 0))
+    assert read_range(up, (5, 20), 10) == ReadRange((2, 10), slice(0, 16), (0, 1))
+    assert read_range(down, (0, 5), 9) == ReadRange((0, 9), slice(0, 9), (1, 1))
     assert size_after(down, (9, 10)) == (5, 5) and size_after(up, (9, 10)) == (18, 20)
 
 

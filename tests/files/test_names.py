@@ -14,6 +14,15 @@ from reverie.errors import FileError
 from reverie.files import adding, creating, numbered, replacing, reserve, write_bytes
 
 
+def test_where_one_of_a_family_cannot_be_written_none_is_reserved(tmp_path: Path) -> None:
+    def family(base: Path) -> tuple[Path, ...]:
+        return base, base.with_name("n" * 300)
+
+    with pytest.raises(FileError, match="too long"), reserve([tmp_path / "a.png"], family):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def put(path: Path, data: bytes = b"new") -> Path | None:
     with adding(path) as draft:
         draft.file.write(data)

@@ -135,7 +135,7 @@ def test_a_picture_larger_than_allowed(folder: Path) -> None:
 
 @pytest.fixture
 def small_disk(folder: Path) -> Iterator[Callable[[str], None]]:
-    """A disk of 1 MB at `disk`; call it to give it another size."""
+    """A disk of 200 kB at `disk`; call it to give it another size."""
 
     def mount(*options: str) -> int:
         return subprocess.run(["mount", *options], capture_output=True, check=False).returncode
@@ -144,7 +144,7 @@ def small_disk(folder: Path) -> Iterator[Callable[[str], None]]:
         mount("-o", f"remount,size={size}", "disk")
 
     Path("disk").mkdir()
-    if not hasattr(os, "geteuid") or os.geteuid() != 0 or mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", "disk"):
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or mount("-t", "tmpfs", "-o", "size=200k", "tmpfs", "disk"):
         pytest.skip("making a small disk needs root and the right to mount")
     yield resize
     subprocess.run(["umount", folder / "disk"], check=True)
@@ -153,17 +153,19 @@ def small_disk(folder: Path) -> Iterator[Callable[[str], None]]:
 def test_a_disk_that_fills_up(folder: Path, small_disk: Callable[[str], None]) -> None:
     Path("disk/o.png").write_bytes(b"older")
     kept = ("-o", "disk/o.png", "--checkpoint", "disk/ck", *KEPT[4:], *EVERY)
-    words = (*RUNS["style whole"], *kept)
+    words = (*RUNS["dream whole"], *kept)
     assert main([*map(str, words)]) == 2, "there is no room from the beginning"
-    small_disk("16m")
+    small_disk("4m")
     process = start(*words)
     assert after_steps(process, 3)
+    process.send_signal(signal.SIGSTOP)  # it waits until the disk is full
     with contextlib.suppress(OSError), Path("disk/others").open("wb", buffering=0) as file:
         while file.write(bytes(2**16)):
             pass
+    process.send_signal(signal.SIGCONT)
     paused(process, "the disk is full")
     assert len(list(Path("disk/ck").glob("*.safetensors"))) >= 1 and not list(Path("disk").rglob("*.partial*"))
     assert Path("disk/o.png").read_bytes() == b"older"
     Path("disk/others").unlink()
     assert main(["resume", "disk/ck"]) == 0
-    assert Path("disk/o.png").read_bytes() == uninterrupted(words_of("style whole"), "disk/whole.png")
+    assert Path("disk/o.png").read_bytes() == uninterrupted(words_of("dream whole"), "disk/whole.png")

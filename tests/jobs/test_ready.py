@@ -64,7 +64,7 @@ def test_the_worst_moment_is_named_and_the_amount_does(
 
 def test_a_smaller_size_is_offered_where_it_helps(tmp_path: Path) -> None:
     files = {"photo": saved(tmp_path / "a.png", "RGB", 500)}
-    offered = re.search(r"try --size (\d+) or --memory", refused("dream", files, left=300, size=4000))
+    offered = re.search(r"Try --size (\d+) or --memory", refused("dream", files, left=300, size=4000))
     assert offered
     assert accepted("dream", files, f"{resident() // MB + 310}MB", size=int(offered[1]))
     assert "--size" not in refused("dream", files, left=20, size=4000)

@@ -82,7 +82,7 @@ def test_signed_tiffs_are_shares_of_their_largest(tmp_path: Path, dtype: type, g
     pixels = read_picture(tmp_path / "a.tif").pixels[0].permute(1, 2, 0).numpy()
     assert np.abs(pixels - (values[..., None] if grey else values)).max() < 0.01
     tifffile.imwrite(tmp_path / "a.tif", (values * most - 9).astype(dtype), photometric=kind)
-    with pytest.raises(PictureError, match=r"pixels lie in \[0, \d+\], and -\d came"):
+    with pytest.raises(PictureError, match=r"pixels lie in \[0, \d+\]; got -\d"):
         read_picture(tmp_path / "a.tif")
 
 

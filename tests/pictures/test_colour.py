@@ -123,5 +123,5 @@ def test_to_the_edge_and_not_short_of_it() -> None:
 
 
 def test_sizes_must_agree() -> None:
-    with pytest.raises(PictureError, match=r"\(1, 4, 8, 8\) came"):
+    with pytest.raises(PictureError, match=r"got \(1, 4, 8, 8\)"):
         srgb_to_oklab(noise(1, 4, 8, 8))

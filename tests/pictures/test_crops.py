@@ -66,7 +66,7 @@ def test_what_cannot_be_read_is_left_out(tmp_path: Path, photos: list[Path]) -> 
     assert set(crops.left_out) == set(bad) and "48 pixels each way" in crops.left_out[bad[2]]
     with pytest.raises(PictureError, match="none of the photos can be read"):
         Crops(bad, 48, (64, 128)).batch(1, generator(0))
-    with pytest.raises(PictureError, match="none came"):
+    with pytest.raises(PictureError, match="got none"):
         Crops([], 48, (64, 128))
 
 

@@ -52,7 +52,7 @@ def test_small_and_empty(size: tuple[int, int]) -> None:
 
 
 def test_sizes_must_agree() -> None:
-    with pytest.raises(PictureError, match=r"alpha has the size of its picture, and \(4, 5\) came"):
+    with pytest.raises(PictureError, match=r"alpha has the size of its picture; got \(4, 5\)"):
         filled(noise(1, 3, 5, 5), noise(1, 1, 4, 5))
 
 

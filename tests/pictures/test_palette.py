@@ -226,14 +226,14 @@ def test_refusals() -> None:
     x = scene()
     for message, call in (
         ("Did you mean 'photo'", lambda: coloured(x, photo=x, mode="foto")),  # type: ignore[arg-type]
-        ("'photo' are those of a photo, and none came", lambda: coloured(x, photo=None, mode="photo")),
+        ("'photo' are those of a photo; got none", lambda: coloured(x, photo=None, mode="photo")),
         ("'palette' are those of paintings", lambda: coloured(x, photo=x, mode="palette")),
         ("Did you mean 'histogram'", lambda: match_colours(x, x, method="histograms")),  # type: ignore[arg-type]
-        ("and none came; give one", lambda: match_colours(x, [])),
-        ("0 to 1, and 1.5 came", lambda: match_colours(x, x, amount=1.5)),
-        ("0 to 1, and nan came", lambda: keep_colours(x, x, amount=float("nan"))),
-        (r"\(2, 3, 4, 4\) came", lambda: keep_colours(x, noise(2, 3, 4, 4))),
-        ("0 to 1.5, and 2 came", lambda: remix(x, x, strength=2)),
+        ("got none; give one", lambda: match_colours(x, [])),
+        ("0 to 1; got 1.5", lambda: match_colours(x, x, amount=1.5)),
+        ("0 to 1; got nan", lambda: keep_colours(x, x, amount=float("nan"))),
+        (r"got \(2, 3, 4, 4\)", lambda: keep_colours(x, noise(2, 3, 4, 4))),
+        ("0 to 1.5; got 2", lambda: remix(x, x, strength=2)),
     ):
         with pytest.raises(PictureError, match=message) as caught:
             call()

@@ -283,12 +283,12 @@ def test_what_is_no_picture(tmp_path: Path) -> None:
 def test_arrays_that_are_no_pictures(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     for values, message in (
-        (RNG.random((4, 5, 4)), "(4, 5, 4) of float64 came"),
+        (RNG.random((4, 5, 4)), "got (4, 5, 4) of float64"),
         (RNG.random((2, 3, 4, 5)), "(2, 3, 4, 5)"),
         (RNG.random((4, 5, 3)) * 255, "scale them"),
         (np.full((4, 5, 3), np.nan), "nan"),
         (np.zeros((4, 5, 3), np.int16), "int16"),
-        (np.zeros((0, 5, 3)), "at least one pixel, and 5x0 came"),
+        (np.zeros((0, 5, 3)), "at least one pixel; got 5x0"),
         (np.array([{}], dtype=object), "damaged"),
     ):
         np.save(path, values, allow_pickle=True)
@@ -312,7 +312,7 @@ def test_arrays_that_say_too_much_are_refused_in_one_short_line(tmp_path: Path) 
 
 def test_float_tiff_out_of_range(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", RGB.astype(np.float32), photometric="rgb")
-    refused(tmp_path / "a.tif", "floating pixels lie in [0, 1], and 0 to 255 came")
+    refused(tmp_path / "a.tif", "floating pixels lie in [0, 1]; got 0 to 255")
 
 
 def whole_files(folder: Path) -> list[Path]:
@@ -383,17 +383,17 @@ def test_limit_is_checked_before_decoding(tmp_path: Path) -> None:
     for width, height in ((60_000, 60_000), (2**31 - 1, 2**31 - 1)):
         head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
         (tmp_path / "bomb.png").write_bytes(bomb[:8] + head + bomb[33:])
-        refused(tmp_path / "bomb.png", f"at most 512,000,000 pixels, and {width}x{height} came")
+        refused(tmp_path / "bomb.png", f"at most 512,000,000 pixels; got {width}x{height}")
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 5, 8, 2, 0, 0, 0))
     (tmp_path / "none.png").write_bytes(bomb[:8] + head + bomb[33:])
-    refused(tmp_path / "none.png", "at least one pixel, and 0x5 came")
+    refused(tmp_path / "none.png", "at least one pixel; got 0x5")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".gif", ".bmp"])
 def test_limit_of_one_call(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     Image.fromarray(RGB).save(path)
-    refused(path, "at most 712 pixels, and 31x23 came", max_pixels=712)
+    refused(path, "at most 712 pixels; got 31x23", max_pixels=712)
     assert read_image(path, max_pixels=713).shape == (1, 3, 23, 31)
 
 

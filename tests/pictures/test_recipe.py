@@ -58,7 +58,7 @@ def test_long_recipes(tmp_path: Path, suffix: str) -> None:
 
 def test_too_long_for_jpeg_but_not_for_png(tmp_path: Path) -> None:
     text = json.dumps("x" * 3_000_000)
-    with pytest.raises(PictureError, match=r"at most 65,000 bytes, and 3,000,002 came; write \.png"):
+    with pytest.raises(PictureError, match=r"at most 65,000 bytes; got 3,000,002; write \.png"):
         write_image(tmp_path / "a.jpg", PIXELS, recipe=text)
     write_image(tmp_path / "a.png", PIXELS, recipe=text)
     assert read_recipe(tmp_path / "a.png") == text

@@ -61,11 +61,11 @@ def test_a_batch_is_several_pictures_and_gradients_stay_outside() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(PictureError, match="none came"):
+    with pytest.raises(PictureError, match="got none"):
         side_by_side([], height=10)
-    with pytest.raises(PictureError, match="1 captions came for 2"):
+    with pytest.raises(PictureError, match="got 1 captions for 2"):
         side_by_side([RED, BLUE], height=10, captions=["a"])
-    with pytest.raises(PictureError, match=r"\(3, 40, 60\) came|\(1, 40, 60\) came"):
+    with pytest.raises(PictureError, match=r"got \(3, 40, 60\)|got \(1, 40, 60\)"):
         contact_sheet([RED[0]], columns=1)
     with pytest.raises(PictureError, match="fewer columns"):
         contact_sheet([RED], columns=0)
@@ -78,5 +78,5 @@ def test_tile_preview_repeats_to_the_pixel() -> None:
     preview = tile_preview(x)
     assert preview.shape == (2, 3, 10, 14)
     assert all(torch.equal(part, x) for half in preview.split(5, dim=2) for part in half.split(7, dim=3))
-    with pytest.raises(PictureError, match="at least once each way, and 0 came"):
+    with pytest.raises(PictureError, match="at least once each way; got 0"):
         tile_preview(x, repeats=0)

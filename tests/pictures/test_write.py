@@ -164,7 +164,7 @@ def test_refusals_are_one_line_and_leave_the_old_file(tmp_path: Path, name: str,
 def test_wrong_settings(tmp_path: Path) -> None:
     for message, name, settings_ in (
         ("JPEG has 8 bits", "a.jpg", dict[str, Any](depth=16)),
-        ("depth 12 came", "a.png", {"depth": 12}),
+        ("got depth 12", "a.png", {"depth": 12}),
         ("quality lies in 1", "a.jpg", {"quality": 0}),
         ("alpha has the size", "a.png", {"alpha": GOOD[:, :1, 1:]}),
         ("alpha to write are one", "a.png", {"alpha": GOOD}),

@@ -248,7 +248,8 @@ def test_a_name_of_ours_stays_ours(reverie: Run) -> None:
     crafts = "\n".join(f"{name} = broken_craft:negative" for name in ("dream", "train", *registry.COMMANDS))
     install("broken_craft", NEGATIVE, crafts=crafts)
     assert "Dream on a photo" in reverie("dream", "--help").stdout
-    assert "to paint like one painting" in reverie("train").stdout and "dreamnet" in reverie("networks").stdout
+    summary = registry.listings()["train style"].summary
+    assert summary in reverie("train").stdout and "dreamnet" in reverie("networks").stdout
     words = {each.name for each in app.app.registered_commands} | set(app._VERBS)
     assert words == set(registry.COMMANDS)
 

@@ -180,7 +180,7 @@ def test_time_is_a_budget_too(painting: Tensor, photos: list[Path]) -> None:
 
 
 def test_what_makes_no_sense_is_refused(painting: Tensor, photos: list[Path], tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match="none came"):
+    with pytest.raises(PictureError, match="got none"):
         next(train_style(painting, [], settings(steps=1)))
     (tmp_path / "x.jpg").write_bytes(b"no picture")
     with pytest.raises(PictureError, match="none of the photos can be read"):

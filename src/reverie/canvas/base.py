@@ -23,7 +23,7 @@ class Canvas(ABC):
     Attributes:
         parameters: leaf tensors that require gradients.
         size: (H, W) of the picture, pixels.
-        periodic: whether the picture goes on round its edges, as a seamless tile does.
+        periodic: whether the picture wraps round its edges, as a seamless tile does.
         buffers: pictures of its size that it needs in a step, beside the parameters and the picture they draw.
         finished: whether a picture is changed once more when it is `drawn`.
     """
@@ -74,7 +74,7 @@ def at_size(x: Tensor, size: Size, *, periodic: bool) -> Tensor:
 
 
 def leaf(x: Tensor, *, copy: bool = True) -> Tensor:
-    """Return a leaf of the graph: a copy, or the tensor itself if nobody else holds it."""
+    """Return a leaf of the graph: a copy, or the tensor itself if nothing else uses it."""
     with torch.inference_mode(False):
         x = x.detach()
         return (x.clone() if copy or x.is_inference() else x).contiguous().requires_grad_(True)

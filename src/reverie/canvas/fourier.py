@@ -22,7 +22,7 @@ class FourierCanvas(Canvas):
         batch: number of pictures.
         deviation: of the first entries; .01 is nearly grey.
         decay: amplitudes fall with frequency to this power; 1 is natural.
-        periodic: the picture goes on round its edges at every size; waves always do.
+        periodic: the picture wraps round its edges at every size; waves always do.
     Source: Olah, Mordvintsev & Schubert (2017), "Preconditioning and parameterization". We differ: nothing is
         divided by 4, so that a quarter of a rate known from lucid or lucent does the same.
     Example:

@@ -32,7 +32,7 @@ class PixelCanvas(Canvas):
             on without it.
         keeps_base: the finish leaves the base as it is. Then it is done whole wherever anything shows, or a soft mask
             would let through some of what it takes away.
-        periodic: the picture goes on round its edges.
+        periodic: the picture wraps round its edges.
     Raises:
         RecipeError: a mask without a base.
         PictureError: a picture or a mask that is none.

@@ -17,7 +17,7 @@ class PyramidCanvas(Canvas):
     Args:
         picture: (B, 3, H, W) sRGB in [0, 1], where the canvas begins.
         levels: number of bands; each is half the size of the one before. Bands under 4 px are left out.
-        periodic: the picture goes on round its edges.
+        periodic: the picture wraps round its edges.
     Source: Burt & Adelson (1983); as the variables of a style transfer, Kolkin et al. (2019).
     """
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from reverie.cli.codes import BROKEN, REFUSED, STOPPED
 from reverie.cli.guardian import can_guard, guarded
 from reverie.errors import ReverieError
-from reverie.files import nowhere
+from reverie.files import null_file
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
-        sys.stdout = nowhere()  # lives until the process ends
+        sys.stdout = null_file()  # lives until the process ends
         return BROKEN
     except KeyboardInterrupt:
         return messages.end("stopped before the picture was written.", STOPPED)

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from reverie.engine.executors import Gradients, Statistics, read
 from reverie.engine.grids import Grid, Place, grid_for, owned
-from reverie.engine.joining import check_room, join, leave, the_ray
+from reverie.engine.joining import check_room, join, leave, ray_module
 from reverie.engine.pieces import Piece, backward, pieces, shares
 from reverie.engine.tiles import TilePass, TilingExecutor, added
 from reverie.errors import RecipeError
@@ -92,9 +92,9 @@ class RayExecutor(TilingExecutor):
         """End the actors, and the cluster where this executor started it."""
         actors, self._actors = self._actors, []
         self.forget()
-        if the_ray().is_initialized():
+        if ray_module().is_initialized():
             for actor in actors:
-                the_ray().kill(actor)
+                ray_module().kill(actor)
             if self._own:
                 leave()
 
@@ -126,7 +126,7 @@ class RayExecutor(TilingExecutor):
         grid = grid_for(network, wanted, size_of(picture), self.tile)
         measurement = self._measurement(network, wanted, grid, picture)
         crops = self._send_crops(measurement, picture)
-        sent = None if gradients_of is None else the_ray().put(_plain(gradients_of(self._like(measurement, crops))))
+        sent = None if gradients_of is None else ray_module().put(_plain(gradients_of(self._like(measurement, crops))))
         gradient = None if gradients_of is None else torch.zeros_like(picture)
         sums: list[Tensor] = []
         tensors: list[Tensor] = []
@@ -140,7 +140,7 @@ class RayExecutor(TilingExecutor):
 
     def _visits(self, measurement: _Measurement, crops: list[Any], gradients: Any, again: bool) -> Iterator[_Visit]:
         """Yield each tile's results, in the order of the tiles; a dead actor's tiles are given to its successor."""
-        died: type[Exception] = the_ray().exceptions.RayActorError
+        died: type[Exception] = ray_module().exceptions.RayActorError
         owners, ask = measurement.owners, self._asker(measurement, crops, gradients, again)
         owed = {number: ask(number) for number in range(len(owners))}
         for number, owner in enumerate(owners):
@@ -164,7 +164,7 @@ class RayExecutor(TilingExecutor):
         return ask
 
     def _actor(self) -> Any:
-        ray = the_ray()
+        ray = ray_module()
         device = "cuda" if self._options["num_gpus"] else "cpu"
         return ray.remote(TileActor).options(**self._options).remote(self._options["num_cpus"], device)
 
@@ -183,15 +183,15 @@ class RayExecutor(TilingExecutor):
         return self._measurements[key]
 
     def _share(self, content: object) -> _Shared:
-        return _Shared(next(self._numbers), [the_ray().put(content)])
+        return _Shared(next(self._numbers), [ray_module().put(content)])
 
     def _send_crops(self, measurement: _Measurement, picture: Tensor) -> list[Any]:
         """Send each actor its part of the picture, where it has changed; return references to them."""
         for owner, box in enumerate(measurement.boxes):
             pixels = np.ascontiguousarray(box.of(picture.detach()).cpu().numpy())
             before = self._sent[owner]
-            if before is None or before.box != box or not np.array_equal(the_ray().get(before.sent), pixels):
-                self._sent[owner] = _Sent(box, the_ray().put(pixels))
+            if before is None or before.box != box or not np.array_equal(ray_module().get(before.sent), pixels):
+                self._sent[owner] = _Sent(box, ray_module().put(pixels))
         return [crop.sent for crop in self._sent[: len(measurement.boxes)] if crop is not None]
 
     def _like(self, measurement: _Measurement, crops: list[Any]) -> list[Tensor]:
@@ -274,7 +274,7 @@ class _Shared:
     content: list[Any]
 
     def fetch(self) -> Any:
-        return the_ray().get(self.content[0])
+        return ray_module().get(self.content[0])
 
 
 @dataclass(frozen=True)
@@ -333,7 +333,7 @@ def _box(grid: Grid, places: Sequence[Place]) -> _Box:
 
 
 def _cut(wanted: Statistics, box: _Box) -> Statistics:
-    """The statistics with that much of their references."""
+    """Cut the references of the statistics to a box."""
     return tuple(_with_part(s, box) for s in wanted)
 
 
@@ -349,7 +349,7 @@ def _plain(gradients: Sequence[Tensor | None]) -> list[Array | None]:
 
 def _result(sent: Any) -> Any:
     """Return a task's result; an exception that it raised is raised here unchanged."""
-    ray = the_ray()
+    ray = ray_module()
     try:
         return ray.get(sent)
     except ray.exceptions.RayTaskError as error:

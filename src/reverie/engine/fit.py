@@ -35,7 +35,7 @@ from reverie.errors import Diverged, RecipeError
 from reverie.networks.used import NetworkUsed
 
 B = TypeVar("B")
-_AHEAD = 3  # batches that are drawn while a step is worked on
+_AHEAD = 3  # batches that are drawn while a step is computed
 
 
 class Learner(ABC, Generic[B]):
@@ -152,7 +152,7 @@ def fit(
 
     A step whose loss or gradient is not finite is left out. After three in a row the weights go back to the last
     good ones, at half the rate; after four such returns it is given up. In a budget of steps, the same weights and
-    batches give the same bits, however often it was stopped and gone on with.
+    batches give the same bits, however often it was stopped and resumed.
 
     Args:
         weights: to begin with; they are copied.
@@ -194,7 +194,7 @@ def fit(
 
 @contextmanager
 def prefetched(batches: Callable[[int], B]) -> Iterator[Callable[[int], B]]:
-    """Draw the batches of the next steps in another thread while one is worked on."""
+    """Draw the batches of the next steps in another thread while one is computed."""
     coming: dict[int, Future[B]] = {}
     pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
 

@@ -37,7 +37,7 @@ class Grid:
         halo: pixels read beyond the owned ones on each side, a multiple of step.
         tile: owned pixels each way, a multiple of step.
         origin: (row, column) where the pixels at hand begin; not (0, 0) where they are a part of the picture.
-        periodic: whether the picture goes on round its edges; tiles then read there too.
+        periodic: whether the picture wraps round its edges; tiles then read there too.
     """
 
     size: Size
@@ -110,7 +110,7 @@ class _Box:
 
 
 def _runs(seen: tuple[int, int], length: int, at: int) -> list[tuple[slice, slice]]:
-    """A range that may lie beyond both ends of an axis, as ranges within it: in the range itself, and from `at` on."""
+    """Split a range that may lie beyond both ends of an axis into ranges within it: in itself, and from `at` on."""
     out, start = [], seen[0]
     while start < seen[1]:
         turn = start // length * length

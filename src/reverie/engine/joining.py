@@ -23,7 +23,7 @@ _QUIET = {
 }
 
 
-def the_ray() -> Any:
+def ray_module() -> Any:
     """Import Ray, when it is needed.
 
     Raises:
@@ -49,7 +49,7 @@ def join(address: str, *, cpus: int | None = None) -> bool:
     Raises:
         RecipeError: Ray is not installed, or there is no cluster at that address.
     """
-    ray = the_ray()
+    ray = ray_module()
     if ray.is_initialized():
         return False
     if address != "local":
@@ -87,7 +87,7 @@ def check_room(workers: int, *, cpus: int, gpus: float = 0) -> None:
     Raises:
         RecipeError: they are too many.
     """
-    has = the_ray().cluster_resources()
+    has = ray_module().cluster_resources()
     for kind, each in (("CPU", cpus), ("GPU", gpus)):
         if workers * each > has.get(kind, 0):
             raise RecipeError(
@@ -98,7 +98,7 @@ def check_room(workers: int, *, cpus: int, gpus: float = 0) -> None:
 def leave() -> None:
     """Leave the cluster; one that was started here ends."""
     with _own_signals():
-        the_ray().shutdown()
+        ray_module().shutdown()
 
 
 @contextlib.contextmanager

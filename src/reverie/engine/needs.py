@@ -37,7 +37,7 @@ class Cut:
         what, bound: the run, and its objective bound at some size.
         size: (H, W) of the largest picture.
         tile: side of the tiles; 0 for none.
-        held: bytes that whoever runs it comes to hold besides.
+        held: further bytes that the caller comes to hold.
 
     Attributes:
         whole: whether it is not cut at all.
@@ -169,7 +169,7 @@ def _forward_bytes(piece: Piece) -> float:
 
 
 def _terms(what: Synthesis) -> Iterator[object]:
-    """The terms of all scales."""
+    """Return the terms of all scales."""
     return (term for stage in what.stages for _, term in (stage.objective or what.objective).parts)
 
 

@@ -143,7 +143,7 @@ def _probe(what: Synthesis) -> tuple[Bound, float]:
     except RecipeError:
         if small == big:
             raise
-        return _probed(what, big)  # somebody's network may take pictures of one size only
+        return _probed(what, big)  # a custom network may take pictures of one size only
 
 
 def _probed(what: Synthesis, size: Size) -> tuple[Bound, float]:

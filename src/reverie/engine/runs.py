@@ -48,10 +48,10 @@ class Step(Protocol):
         """Position of the run, in a few words."""
 
     def facts(self) -> dict[str, Any]:
-        """The same for a program, as plain values."""
+        """Return the same for a program, as plain values."""
 
     def state(self) -> State | None:
-        """Everything the run needs to go on from here; None where it cannot."""
+        """Return all the run needs to go on from here; None if it cannot."""
 
 
 @runtime_checkable
@@ -78,7 +78,7 @@ class Run(Protocol):
         """Plan the run: within so much memory (by default what is free), or in such tiles."""
 
     def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[Any]:
-        """The steps, from the beginning or from a state; see `Step`."""
+        """Yield the steps, from the beginning or from a state; see `Step`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from reverie.engine.stages import Size, Stage
 from reverie.errors import Diverged, RecipeError, ReverieWarning
 from reverie.networks import Network, NetworkUsed
 from reverie.objectives import Objective
-from reverie.objectives.sight import Sight
+from reverie.objectives.view_draw import ViewDraw
 from reverie.optimisers import Adam, Optimiser, Run
 from reverie.pictures import size_of
 from reverie.views import View, carried
@@ -45,7 +45,7 @@ class Enlargement:
     networks: Sequence[NetworkUsed] = ()
 
     def size(self, size: Size) -> Size:
-        """The (H, W) that a picture of this size comes to."""
+        """Return the (H, W) of a picture of this size once enlarged."""
         return size[0] * self.factor, size[1] * self.factor
 
 
@@ -125,11 +125,11 @@ class Synthesis:
             state: of a run of this same synthesis.
         """
         generator = torch.Generator().manual_seed(self.seed)
-        return _iterates(_Machine(self, executor or WholeExecutor(), generator), state)  # which lets go of the state
+        return _iterates(_Context(self, executor or WholeExecutor(), generator), state)  # which lets go of the state
 
 
 @dataclass(frozen=True)
-class _Machine:
+class _Context:
     """A synthesis with what runs it."""
 
     synthesis: Synthesis
@@ -140,10 +140,10 @@ class _Machine:
 class _Scale:
     """A stage at work: the canvas at its size, the targets, the optimiser's run and the average."""
 
-    def __init__(self, machine: _Machine, canvas: Canvas, stage: Stage, previous: Run | None) -> None:
-        what = machine.synthesis
-        self.machine, self.what, self.canvas = machine, what, canvas.resized(stage.size)
-        self.bound = bind(stage.objective or what.objective, what.network, stage.size, machine.executor)
+    def __init__(self, context: _Context, canvas: Canvas, stage: Stage, previous: Run | None) -> None:
+        what = context.synthesis
+        self.context, self.what, self.canvas = context, what, canvas.resized(stage.size)
+        self.bound = bind(stage.objective or what.objective, what.network, stage.size, context.executor)
         self.run = what.optimiser.start(self.canvas.parameters, rate=stage.rate, previous=previous)
         self.mean = Average(self.canvas.parameters, what.average) if what.average is not None else None
         self.first: tuple[Tensor, dict[str, Tensor]] | None = None
@@ -164,10 +164,10 @@ class _Scale:
         return self.first
 
     def _closure(self) -> Tensor:
-        what, machine = self.what, self.machine
+        what, context = self.what, self.context
         for p in self.canvas.parameters:
             p.grad = None
-        total, terms = value(self.bound, what.network, self._seen(), machine.executor, self.statistics)
+        total, terms = value(self.bound, what.network, self._seen(), context.executor, self.statistics)
         total.backward()  # type: ignore[no-untyped-call]
         self._check([p.grad for p in self.canvas.parameters if p.grad is not None])
         self.first = self.first or (total.detach(), {k: v.detach() for k, v in terms.items()})
@@ -179,11 +179,11 @@ class _Scale:
             picture = self.canvas.picture()
             if (view := self.what.view) is None:
                 return picture
-            before = self.machine.generator.get_state()
-            picture = view(picture, self.machine.generator)
+            before = self.context.generator.get_state()
+            picture = view(picture, self.context.generator)
             carry = partial(_carried, view, before)
-            sight = Sight(self.what.network, self.canvas.size, size_of(picture), carry)
-            self.statistics = tuple(s.seen(sight) for s in self.bound.statistics)
+            draw = ViewDraw(self.what.network, self.canvas.size, size_of(picture), carry)
+            self.statistics = tuple(s.seen(draw) for s in self.bound.statistics)
         return picture
 
     def _check(self, gradients: Sequence[Tensor]) -> None:
@@ -217,7 +217,7 @@ class _Scale:
             "parameters": self._parameters(),
             "run": self.run.state(),
             "mean": self.mean.state() if self.mean else {},
-            "generator": self.machine.generator.get_state(),
+            "generator": self.context.generator.get_state(),
         }
 
     def load(self, state: State) -> None:
@@ -225,7 +225,7 @@ class _Scale:
         self.run.load(state["run"])
         if self.mean:
             self.mean.load(state["mean"])
-        self.machine.generator.set_state(state["generator"])
+        self.context.generator.set_state(state["generator"])
 
 
 def synthesize(
@@ -275,7 +275,7 @@ def _carried(view: View, before: Tensor, x: Tensor) -> Tensor:
     return carried(view, x, generator)
 
 
-class _Present:
+class _Current:
     """The scale at work, and the number of the step that it has come to."""
 
     def __init__(self) -> None:
@@ -283,7 +283,7 @@ class _Present:
         self.step = 0
 
     def at(self, step: int) -> _Scale:
-        """The scale, as it was after this step.
+        """Return the scale, as it was after this step.
 
         Raises:
             RecipeError: the run has gone on.
@@ -299,17 +299,17 @@ class _Present:
         return self.at(step).state()
 
 
-def _iterates(machine: _Machine, state: State | None) -> Iterator[Iterate]:
-    canvas, stages, enlarge = machine.synthesis.canvas, machine.synthesis.stages, machine.synthesis.enlarge
+def _iterates(context: _Context, state: State | None) -> Iterator[Iterate]:
+    canvas, stages, enlarge = context.synthesis.canvas, context.synthesis.stages, context.synthesis.enlarge
     work = [s.steps * s.size[0] * s.size[1] for s in stages]
     began = time.monotonic() - (state["seconds"] if state else 0)
     run: Run | None = None
-    now = _Present()  # iterates look here, so that none keeps an older scale in memory
+    now = _Current()  # iterates look here, so that none keeps an older scale in memory
     for number, stage in enumerate(stages):
         if state and number + 1 < state["stage"]:
             continue
         with differentiating():
-            now.scale = scale = _Scale(machine, canvas, stage, run)
+            now.scale = scale = _Scale(context, canvas, stage, run)
         del canvas, run
         release()
         past = state["step"] if state else 0

@@ -84,7 +84,7 @@ class TilingExecutor(Executor):
     def sweep(self, picture: Tensor, network: Network, wanted: Statistics, gradients_of: Gradients | None) -> TilePass:
         """Return the sums of all tiles' shares and, if the statistics' gradients are known, the picture's gradient.
 
-        Shares and gradients are added in the order of the tiles, whoever gives them, so that the sums are the same.
+        Shares and gradients are added in the order of the tiles, wherever they were run, so that the sums are the same.
         """
 
     @abstractmethod

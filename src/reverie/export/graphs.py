@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reverie.errors import RecipeError
-from reverie.export.roots import moments, moved, target_of, transported
+from reverie.export.roots import moments, moved, target_of, transport_map
 from reverie.feedforward import Instant, Superres
 from reverie.feedforward.instant import HALOS, KEPT, LAYERS, STRIDE
 from reverie.feedforward.johnson import Johnson
-from reverie.feedforward.matching import COLOUR_RIDGE, RIDGE, Target, recoloured, whitened
+from reverie.feedforward.matching import COLOUR_RIDGE, RIDGE, Target, colour_map, whitening_map
 from reverie.networks import Network
 from reverie.networks.arithmetic import Filters
 from reverie.networks.graph import PICTURE, schedule
@@ -115,14 +115,14 @@ class Paint(nn.Module):
         first, area = 0, x.shape[2] * x.shape[3]
         for number, (layer, halo) in enumerate(zip(LAYERS, HALOS, strict=True)):
             made, x = x, maps.get(layer, x)
-            change = (transported if layer in maps else whitened)(moments(x), targets[layer])
+            change = (transport_map if layer in maps else whitening_map)(moments(x), targets[layer])
             x = moved(x, change).relu()
             x = x + made if number and layer in maps else x
             here = torch.arange(area * 4**number) + first  # a slice would have to know how long the noise is
             grain = noise.index_select(0, here).view(1, 1, x.shape[2], x.shape[3])
             first = first + area * 4**number
             x = self.decoder.stage(number, *(F.pad(each, (halo,) * 4, mode="replicate") for each in (x, grain)))
-        painted = moved(x, recoloured(moments(x), targets[PICTURE])).clamp(0, 1)
+        painted = moved(x, colour_map(moments(x), targets[PICTURE])).clamp(0, 1)
         return painted[..., :height, :width]
 
 

@@ -11,7 +11,7 @@ from reverie.feedforward.matching import RIDGE, Affine, Gaussian, Target
 
 _LOW = 1e-4  # the least singular value, as a share of the norm, that is certain to come out right
 _ROUNDING = 0.25  # of the least unit, added to the diagonal: eigenvalues rounded below 0 would run away
-_SPARE = 1e-3  # of the target's mean variance, as in `networks.matching.transported`
+_SPARE = 1e-3  # of the target's mean variance, as in `feedforward.matching.transport_map`
 
 
 def moments(x: Tensor) -> Gaussian:
@@ -23,12 +23,12 @@ def moments(x: Tensor) -> Gaussian:
 
 
 def target_of(g: Gaussian, ridge: float = RIDGE) -> Target:
-    """Do the same as ``networks.matching.target_of``."""
+    """Do the same as ``feedforward.matching.target_of``."""
     return Target(g.mean, roots(_ridged(g.covariance, ridge * _spread(g.covariance) + 1e-9))[0])
 
 
-def transported(source: Gaussian, target: Target) -> Affine:
-    """Compute the optimal transport between two Gaussians, as ``networks.matching.transported``."""
+def transport_map(source: Gaussian, target: Target) -> Affine:
+    """Compute the optimal transport between two Gaussians, as ``feedforward.matching.transport_map``."""
     wanted = target.root.pow(2).sum(-1).mean(-1)
     seen = _ridged(source.covariance, RIDGE * _spread(source.covariance) + _SPARE * wanted + 1e-9)
     middle = target.root @ seen @ target.root

@@ -72,7 +72,7 @@ class Instant:
         """
         x = torch.addcmul(window, self.tensors[f"noise.{number}"].to(window.dtype), noise.to(window.dtype))
         for block in range(_WIDE[number]):
-            x = x[..., 3:-3, 3:-3] + self._look_around(f"{number}_wide{block}", x)
+            x = x[..., 3:-3, 3:-3] + self._residual(f"{number}_wide{block}", x)
         if number == 0:
             return _doubled(self._convolve("0_out", x))
         x = self._convolve(f"{number}_a", x).relu_()
@@ -84,7 +84,7 @@ class Instant:
         x = self._convolve("3_out", x.relu_())
         return x[..., 1:-1, 1:-1]  # half a position more was read than needed
 
-    def _look_around(self, name: str, x: Tensor) -> Tensor:
+    def _residual(self, name: str, x: Tensor) -> Tensor:
         """Return the residual of a map: each channel by itself over 7x7 positions, then all channels of a position."""
         x = self._convolve(name, x, groups=x.shape[1])
         return self._convolve(f"{name}_out", self._convolve(f"{name}_in", x).relu_())
@@ -142,7 +142,7 @@ def read_instant(path: Path) -> Instant:
         if key not in tensors
     ]
     if missing:
-        raise WeightsError(f"'{path.name}' is not a decoder that paints: it lacks {missing[0]}; bring another.")
+        raise WeightsError(f"'{path.name}' is not a decoder that paints: it lacks {missing[0]}; use another.")
     return Instant(tensors, found.about.get("encoder", ""), found.sha256)
 
 

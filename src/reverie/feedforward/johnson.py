@@ -134,32 +134,32 @@ class Johnson:
             torch.Size([2, 3, 37, 50])
         """
         check_size(x, self.least)
-        maps = [self.enter(x)]
+        maps = [self.to_input(x)]
         for layer in self.layers:
-            maps.append(self.finished(layer, self.convolved(layer, maps[-1]), maps[-layer.adds]))
+            maps.append(self.finish(layer, self.convolve(layer, maps[-1]), maps[-layer.adds]))
             del maps[:-2]  # no layer adds an older one
-        return self.leave(maps[-1])[..., : x.shape[2], : x.shape[3]]
+        return self.to_pictures(maps[-1])[..., : x.shape[2], : x.shape[3]]
 
-    def enter(self, x: Tensor) -> Tensor:
+    def to_input(self, x: Tensor) -> Tensor:
         """Return the first layer's input for pictures in [0, 1]."""
         return (x - _MID).to(self.dtype, memory_format=torch.channels_last)
 
-    def leave(self, x: Tensor) -> Tensor:
+    def to_pictures(self, x: Tensor) -> Tensor:
         """Turn the last layer's map into pictures, in float32."""
         return x.float() + _MID
 
-    def convolved(self, layer: Layer, x: Tensor) -> Tensor:
+    def convolve(self, layer: Layer, x: Tensor) -> Tensor:
         """Apply a layer's convolution to a whole map (B, C, h, w), mirrored at its borders."""
         x = F.interpolate(x, scale_factor=float(layer.factor), mode="nearest") if layer.factor > 1 else x
-        return self.within(layer, F.pad(x, (layer.reach,) * 4, mode="reflect"))
+        return self.convolve_window(layer, F.pad(x, (layer.reach,) * 4, mode="reflect"))
 
-    def within(self, layer: Layer, window: Tensor) -> Tensor:
+    def convolve_window(self, layer: Layer, window: Tensor) -> Tensor:
         """Apply a layer's convolution, without padding, to a window of its enlarged map."""
         window = window.contiguous(memory_format=torch.channels_last)
         bias = self.tensors.get(f"{layer.name}.bias")
         return F.conv2d(window, self.tensors[f"{layer.name}.weight"], bias, layer.stride)
 
-    def finished(self, layer: Layer, x: Tensor, before: Tensor) -> Tensor:
+    def finish(self, layer: Layer, x: Tensor, before: Tensor) -> Tensor:
         """Apply what follows a convolution: instance normalisation, rectifier, the map that is added."""
         if layer.normalised:
             gain, shift = self.tensors[f"{layer.name}.gain"], self.tensors[f"{layer.name}.shift"]
@@ -311,7 +311,7 @@ def _facts(about: Mapping[str, str], path: Path) -> Mapping[str, Any]:
         if odd := [name for name, kinds in _FACTS.items() if name in facts and type(facts[name]) not in kinds]:
             raise ValueError(f"{odd[0]} is of another kind")
         if not all(0 <= facts.get(name, 0) <= _LONGEST for name in ("steps", "seconds")):
-            raise ValueError("nobody trains so long")
+            raise ValueError("nobody trains that long")
         return facts
 
 
@@ -339,7 +339,7 @@ def _from_example(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
         tensors["up.2.bias"] = state["deconv3.conv2d.bias"].double() / 255 - _MID
     except KeyError as missing:
         raise WeightsError(
-            f"'{path.name}' is not of PyTorch's fast_neural_style: it lacks {missing}; bring a checkpoint of its"
+            f"'{path.name}' is not of PyTorch's fast_neural_style: it lacks {missing}; use a checkpoint of its"
             " TransformerNet, or a .safetensors that 'reverie train style' wrote."
         ) from None
     return tensors
@@ -357,7 +357,7 @@ def _check_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     sound = _numbers(tensors, "down.") and _numbers(tensors, "up.") and all(map(_is_sound, tensors.values()))
     if not sound or not _fits(network):
         raise WeightsError(
-            f"'{path.name}' is not a network that paints in one style; bring one that 'reverie train style' wrote."
+            f"'{path.name}' is not a network that paints in one style; use one that 'reverie train style' wrote."
         )
 
 

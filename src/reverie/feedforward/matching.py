@@ -74,7 +74,7 @@ def target_of(g: Gaussian, ridge: float = RIDGE) -> Target:
     return Target(g.mean, (vectors * values.clamp_min(0).sqrt()[:, None, :]) @ vectors.mT)
 
 
-def transported(source: Gaussian, target: Target) -> Affine:
+def transport_map(source: Gaussian, target: Target) -> Affine:
     """Return the optimal transport between two Gaussians of one space of features: it moves them least.
 
     Of a Gaussian to itself it is the identity, nearly. No gradient flows through it.
@@ -91,7 +91,7 @@ def transported(source: Gaussian, target: Target) -> Affine:
     return Affine((root @ inverse @ root).to(source.covariance), source.mean, target.mean)
 
 
-def whitened(source: Gaussian, target: Target) -> Affine:
+def whitening_map(source: Gaussian, target: Target) -> Affine:
     """Return the map that whitens, then colours by the target's root: for features of another space than the target's.
 
     Differentiable in the source.
@@ -103,7 +103,7 @@ def whitened(source: Gaussian, target: Target) -> Affine:
     return Affine(target.root @ inverse, source.mean, target.mean)
 
 
-def recoloured(source: Gaussian, target: Target) -> Affine:
+def colour_map(source: Gaussian, target: Target) -> Affine:
     """Return the optimal transport between the colours of two pictures, differentiable in the source."""
     noisy = _ridged(source.covariance, torch.full_like(source.mean[:, 0], _NOISE))
     inverse = inverse_root(target.root @ noisy @ target.root, _COLOUR_STEPS)
@@ -134,7 +134,7 @@ def rows_of(x: Tensor) -> Tensor:
 
 
 def _spread(covariance: Tensor) -> Tensor:
-    """The mean variance, (B,)."""
+    """Return the mean variance, (B,)."""
     return covariance.diagonal(dim1=-2, dim2=-1).mean(-1)
 
 

@@ -23,13 +23,13 @@ from reverie.feedforward.matching import (
     Affine,
     Gaussian,
     Target,
+    colour_map,
     gaussian,
     moved,
-    recoloured,
     rows_of,
     target_of,
-    transported,
-    whitened,
+    transport_map,
+    whitening_map,
 )
 from reverie.networks import Network
 from reverie.networks.aligned import aligned
@@ -144,12 +144,12 @@ def decode(
     made, sums = found.maps[KEPT[0]], Sums()
     for number, layer in enumerate(LAYERS):
         if layer in KEPT:
-            change = transported(found.seen[layer], targets[layer])
-            given = Given(found.maps[layer], change, made if number else None)
+            change = transport_map(found.seen[layer], targets[layer])
+            given = StageInput(found.maps[layer], change, made if number else None)
         else:
-            given = Given(made, whitened(sums.gaussian(), targets[layer]))
+            given = StageInput(made, whitening_map(sums.gaussian(), targets[layer]))
         made, sums = _stage(decoder, number, given, noises[number], tile * 2**number // STRIDE, opaque)
-    return _changed(made, recoloured(sums.gaussian(), targets[PICTURE]))
+    return _changed(made, colour_map(sums.gaussian(), targets[PICTURE]))
 
 
 def noises_for(shape: tuple[int, int], seed: int, amount: float) -> list[Tensor]:
@@ -159,7 +159,7 @@ def noises_for(shape: tuple[int, int], seed: int, amount: float) -> list[Tensor]
     return [torch.randn(1, 1, *side, generator=generator).mul_(amount) for side in sides]
 
 
-class Given(NamedTuple):
+class StageInput(NamedTuple):
     """The input of a stage: a map, the change applied to it, and what is then added to it."""
 
     map: Tensor
@@ -173,7 +173,7 @@ class Given(NamedTuple):
 
 
 def _stage(
-    decoder: Instant, number: int, given: Given, noise: Tensor, tile: int, opaque: Tensor | None
+    decoder: Instant, number: int, given: StageInput, noise: Tensor, tile: int, opaque: Tensor | None
 ) -> tuple[Tensor, Sums]:
     """Run one stage over a whole map; return the map it makes, and its sums."""
     height, width = size_of(given.map)

@@ -56,7 +56,7 @@ def stylise(network: Johnson, picture: Tensor, tile: int, *, opaque: Tensor | No
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadRange:
     """The range of one axis of its map that a layer reads to give a range of its output.
 
     Attributes:
@@ -70,18 +70,18 @@ class Reading:
     beyond: Range
 
 
-def reading(layer: Layer, own: Range, length: int) -> Reading:
+def read_range(layer: Layer, own: Range, length: int) -> ReadRange:
     """Return what a layer reads of an axis of so many positions to give the range `own` of its output.
 
     Example:
-        >>> reading(Layer("up.0", 3, factor=2), (0, 6), 10)
-        Reading(seen=(0, 4), cut=slice(0, 7, None), beyond=(1, 0))
+        >>> read_range(Layer("up.0", 3, factor=2), (0, 6), 10)
+        ReadRange(seen=(0, 4), cut=slice(0, 7, None), beyond=(1, 0))
     """
     low, high = own[0] * layer.stride - layer.reach, (own[1] - 1) * layer.stride + layer.reach + 1
     first, last = max(low, 0), min(high, length * layer.factor)
     seen = first // layer.factor, -(-last // layer.factor)
     start = first - seen[0] * layer.factor
-    return Reading(seen, slice(start, start + last - first), (first - low, high - last))
+    return ReadRange(seen, slice(start, start + last - first), (first - low, high - last))
 
 
 def size_after(layer: Layer, size: Size) -> Size:
@@ -172,7 +172,7 @@ class _Maps:
         height, width = size_of(self.picture)
         out = torch.empty(1, 3, height, width, dtype=torch.float32)
         for rows, columns in self._places((height, width)):
-            made = self.network.leave(self._made(layer, (rows, columns)))
+            made = self.network.to_pictures(self._made(layer, (rows, columns)))
             out[..., slice(*rows), slice(*columns)] = made.clamp_(0, 1)
         return out
 
@@ -192,17 +192,17 @@ class _Maps:
 
     def _from(self, chain: Sequence[tuple[Layer, Size, Change]], layer: Layer, size: Size, own: Ranges) -> Tensor:
         """Do the same for a layer whose map has this size."""
-        rows, columns = (reading(layer, span, length) for span, length in zip(own, size, strict=True))
+        rows, columns = (read_range(layer, span, length) for span, length in zip(own, size, strict=True))
         if chain:
             *earlier, (before, its, change) = chain
             window = change.of(self._from(earlier, before, its, (rows.seen, columns.seen))).to(self.network.dtype)
         else:
             window = self.base[..., slice(*rows.seen), slice(*columns.seen)]
-            window = self.network.enter(window) if self.base is self.picture else window
+            window = self.network.to_input(window) if self.base is self.picture else window
         if layer.factor > 1:
             window = F.interpolate(window, scale_factor=float(layer.factor), mode="nearest")
         window = window[..., rows.cut, columns.cut]
-        return self.network.within(layer, F.pad(window, (*columns.beyond, *rows.beyond), mode="reflect"))
+        return self.network.convolve_window(layer, F.pad(window, (*columns.beyond, *rows.beyond), mode="reflect"))
 
     def _places(self, size: Size) -> list[Ranges]:
         """Return the tiles of a map of this size."""

@@ -137,7 +137,7 @@ def read_superres(path: Path) -> Superres:
     tensors = {key: _laid_out(value.float()) for key, value in found.tensors.items()}
     missing = [key for key in ("entry.weight", "heads.2.weight") if key not in tensors]
     if missing:
-        raise WeightsError(f"'{path.name}' is not a network that enlarges: it lacks {missing[0]}; bring another.")
+        raise WeightsError(f"'{path.name}' is not a network that enlarges: it lacks {missing[0]}; use another.")
     return Superres(tensors, found.sha256)
 
 

@@ -14,7 +14,7 @@ from reverie.files.lock import one_at_a_time
 from reverie.files.names import numbered
 from reverie.files.plain import append, put, remove
 from reverie.files.reserve import Reservation, is_reserved, reserve
-from reverie.files.scratch import mapped, nowhere, scratch_folder, scratch_place
+from reverie.files.scratch import mapped, null_file, scratch_folder, scratch_place
 
 __all__ = [
     "JOURNAL",
@@ -32,7 +32,7 @@ __all__ = [
     "make_folder",
     "mapped",
     "new_folder",
-    "nowhere",
+    "null_file",
     "numbered",
     "one_at_a_time",
     "own",

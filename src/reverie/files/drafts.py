@@ -87,7 +87,7 @@ def drafting(target: Path, *, partial: Path | None = None) -> Iterator[Draft]:
 
     Args:
         target: where the file belongs; its folder must exist.
-        partial: of the draft itself, nobody else's; by default a name that nobody has.
+        partial: of the draft itself, which nothing else uses; by default a name that is not taken.
 
     Raises:
         FileError: no such folder, no permission, a full disk.

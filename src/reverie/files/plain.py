@@ -15,7 +15,7 @@ def append(path: Path, *, anew: bool = False) -> Iterator[BinaryIO]:
     """Open a file of our own to append to it.
 
     Args:
-        path: in a place where nobody else writes.
+        path: in a place where nothing else writes.
         anew: whether to begin it again.
 
     Raises:

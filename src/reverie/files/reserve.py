@@ -99,12 +99,14 @@ def is_reserved(path: Path) -> bool:
 def _taken(base: Path, family: Sequence[Path]) -> Reservation | None:
     """Take all names of a family, or none."""
     files: dict[Path, IO[bytes]] = {}
-    for path in family:
-        file = _new(path) or _left_behind(path)
-        if file is None:
-            Reservation(base, files).release()
-            return None
-        files[path] = file
+    with contextlib.ExitStack() as undo:
+        undo.callback(lambda: Reservation(base, files).release())
+        for path in family:
+            file = _new(path) or _left_behind(path)
+            if file is None:
+                return None
+            files[path] = file
+        undo.pop_all()
     return Reservation(base, files)
 
 

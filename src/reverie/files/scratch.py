@@ -45,7 +45,7 @@ def mapped(size: int) -> mmap.mmap:
         return mmap.mmap(file.fileno(), size)
 
 
-def nowhere() -> TextIO:
+def null_file() -> TextIO:
     """Return a text file that discards everything."""
     return open(os.devnull, "w", encoding="utf8")  # noqa: PTH123 (its user closes it)
 

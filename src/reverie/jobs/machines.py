@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from reverie.crafts.settings import Settings
 from reverie.engine import Executor, Plan, RayExecutor, Run
-from reverie.engine.joining import leave, the_ray
+from reverie.engine.joining import leave, ray_module
 from reverie.engine.memory import free_memory, parse_memory, resident
 from reverie.engine.plan import TILES
 from reverie.engine.runs import Frames, Optimisation
@@ -36,7 +36,7 @@ class Machines:
         if cluster is None and workers is not None:
             raise RecipeError("--workers are a cluster's; give --cluster local or HOST:PORT as well.")
         if cluster is not None:
-            the_ray()
+            ray_module()
         self._address, self._wished, self._part, self._tile = cluster, workers, share, tile
         self._workers_joined: Workers | None = None
         self._executor: RayExecutor | None = None

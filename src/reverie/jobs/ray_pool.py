@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from reverie.engine.joining import leave, the_ray
+from reverie.engine.joining import leave, ray_module
 from reverie.jobs.items import Item
 from reverie.jobs.pool import Event, ItemEnded, ItemProgress, ItemStepped, WorkerPool, make_item
 from reverie.jobs.workers import join_workers
@@ -28,7 +28,7 @@ class RayPool(WorkerPool):
     def __init__(self, address: str, *, most: int, count: int | None = None) -> None:
         workers = join_workers(address, most=most, count=count)
         self.count, self._own = workers.count, workers.own
-        machines = max(1, len([node for node in the_ray().nodes() if node["Alive"]]))
+        machines = max(1, len([node for node in ray_module().nodes() if node["Alive"]]))
         self._arguments = (workers.threads, min(1.0, machines / self.count))
         self._actors: list[Any] = [None] * self.count
         self._running: dict[int, tuple[Item, float, Any]] = {}
@@ -56,12 +56,12 @@ class RayPool(WorkerPool):
     def wait(self, seconds: float) -> list[Event]:
         """Wait for events, at most for this time."""
         waiting = {told: number for number, (_, _, told) in self._running.items()}
-        ready, _ = the_ray().wait(list(waiting), timeout=seconds, num_returns=1)
+        ready, _ = ray_module().wait(list(waiting), timeout=seconds, num_returns=1)
         return [self._receive(waiting[told]) for told in ready]
 
     def close(self) -> None:
         """Kill the actors, and shut down the cluster if it was started for them."""
-        ray = the_ray()
+        ray = ray_module()
         if ray.is_initialized():
             for actor in filter(None, self._actors):
                 ray.kill(actor)
@@ -71,11 +71,11 @@ class RayPool(WorkerPool):
 
     def _actor(self) -> Any:
         threads = self._arguments[0]
-        return the_ray().remote(ItemActor).options(num_cpus=threads, max_restarts=0).remote(*self._arguments)
+        return ray_module().remote(ItemActor).options(num_cpus=threads, max_restarts=0).remote(*self._arguments)
 
     def _receive(self, number: int) -> Event:
         item, began, told = self._running[number]
-        ray, died = the_ray(), False
+        ray, died = ray_module(), False
         try:
             said = ray.get(next(told))
         except (ray.exceptions.RayError, StopIteration) as error:

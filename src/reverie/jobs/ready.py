@@ -116,8 +116,8 @@ def check_ready(craft: Craft[..., Any], files: Mapping[str, tuple[Path, ...]], s
         ways = [*_smaller(craft, files, settings, left), *_plainer(ahead, left)]
         ways.append(f"--memory {sufficient(held + worst.amount)} or more")
         raise OutOfMemory(
-            f"{worst.doing} takes {readable(held + worst.amount)} of memory, and {readable(allowed)} are allowed;"
-            f" try {' or '.join(ways)}."
+            f"{worst.doing} takes {readable(held + worst.amount)} of memory, and {readable(allowed)} are allowed."
+            f" Try {' or '.join(ways)}."
         )
 
 

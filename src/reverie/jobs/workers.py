@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from reverie.engine.joining import check_room, join, the_ray
+from reverie.engine.joining import check_room, join, ray_module
 
 CORES = 2  # of each worker on a cluster of other machines
 
@@ -32,7 +32,7 @@ def join_workers(address: str, *, most: int, count: int | None = None) -> Worker
     here = count or local_workers(most)
     threads = max(1, (os.cpu_count() or 1) // here) if address == "local" else CORES
     own = join(address, cpus=here * threads)
-    room = max(1, int(the_ray().cluster_resources().get("CPU", 1)) // threads)
+    room = max(1, int(ray_module().cluster_resources().get("CPU", 1)) // threads)
     workers = here if address == "local" else count or max(1, min(most, room))
     check_room(workers, cpus=threads)
     return Workers(workers, threads, own)

@@ -14,7 +14,7 @@ DREAM_LAYERS = ("relu5_2", "relu5_3")
 
 
 def dreamnet(weights: Mapping[str, Tensor]) -> Blueprint:
-    """The table of the network whose weights these are: its widths are read from them.
+    """Return the table of the network whose weights these are: its widths are read from them.
 
     Stages of 3x3 convolutions with rectifiers, 2x2 average pools between the stages, and a 1x1
     classifier whose scores at each position average to the logits.

@@ -211,7 +211,7 @@ class Blueprint:
         return replace(self, nodes=tuple(_averaged(node) for node in self.nodes))
 
     def with_padding(self, padding: Padding) -> Blueprint:
-        """The same table, whose convolutions of the picture repeat its border, or whose windows all wrap, if asked."""
+        """Return the table whose convolutions of the picture repeat its border, or whose windows all wrap, if asked."""
         if padding == "circular":
             return replace(self, nodes=tuple(_wrapping(node) for node in self.nodes))
         nodes = (

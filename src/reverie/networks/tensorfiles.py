@@ -65,7 +65,7 @@ def read_safetensors(path: Path, sha256: str | None = None) -> TensorFile:
         header = _header(data)
         about = header.pop("__metadata__", None) or {}
         if len(header) > MOST:
-            raise WeightsError(f"'{path.name}' names {len(header)} tensors where {MOST} are the most; bring another.")
+            raise WeightsError(f"'{path.name}' names {len(header)} tensors where {MOST} are the most; use another.")
         parsed: dict[str, Tensor] = parse_safetensors(data)  # which checks what is claimed before it allocates
         tensors = {name: aligned(tensor) for name, tensor in parsed.items()}
     return TensorFile(tensors, about, sha256 or hashlib.sha256(data).hexdigest())
@@ -79,7 +79,7 @@ def read_pth(path: Path) -> Mapping[str, Tensor]:
     Raises:
         WeightsError: it is missing or damaged, or holds more than plain tensors.
     """
-    refusal = f"'{path.name}' is not a readable .pth of plain tensors (nothing in it was run); bring a state_dict."
+    refusal = f"'{path.name}' is not a readable .pth of plain tensors (nothing in it was run); use a state_dict."
     with refusing(WeightsError, refusal):
         length = path.stat().st_size
         with path.open("rb") as file:
@@ -88,7 +88,7 @@ def read_pth(path: Path) -> Mapping[str, Tensor]:
             warnings.simplefilter("ignore")  # of what an odd file might be
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(content, dict):
-        raise WeightsError(f"'{path.name}' must hold a dictionary of tensors; bring a state_dict.")
+        raise WeightsError(f"'{path.name}' must hold a dictionary of tensors; use a state_dict.")
     with refusing(WeightsError, refusal):
         tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
         if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > length:

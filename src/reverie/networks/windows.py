@@ -62,5 +62,5 @@ def _keeps_channels(part: nn.Module) -> bool:
 
 
 def pair(value: Any) -> Pair:
-    """A number as one for each side, or the two that are given."""
+    """Return a number for each side: the same one twice, or the two that are given."""
     return (value, value) if isinstance(value, int) else (int(value[0]), int(value[-1]))

@@ -172,7 +172,7 @@ class Wrapped(Network):
         what = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
         raise RecipeError(
             f"a layer's map is (B, C, h, w), and '{layer}' of {self.name} gives {what}; say in wrap(..., to_map=...)"
-            " how it becomes one, or ask another layer."
+            " how it becomes one, or choose another layer."
         )
 
 
@@ -222,7 +222,7 @@ class Hooked(Wrapped):
             for hook in hooks:
                 hook.remove()
         if missing := [layer for layer in layers if layer not in found]:
-            raise RecipeError(f"layer '{missing[0]}' of {self.name} is not used in its forward pass; ask another.")
+            raise RecipeError(f"layer '{missing[0]}' of {self.name} is not used in its forward pass; choose another.")
         return {layer: found[layer] for layer in layers}
 
     def _part(self, layer: str) -> nn.Module:

@@ -48,7 +48,7 @@ def read_dreamnet(path: Path) -> store.Weights:
     """
     found = read_safetensors(path)
     renamed = {key.replace("classifier.", "classes."): value for key, value in found.tensors.items()}
-    with refusing(WeightsError, f"'{path.name}' is not a dreamnet; bring the file that a training of it wrote."):
+    with refusing(WeightsError, f"'{path.name}' is not a dreamnet; use the file that a training of it wrote."):
         weight_shapes(dreamnet(renamed))
     return store.Weights(renamed, found.sha256)
 

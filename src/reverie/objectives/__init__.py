@@ -5,7 +5,6 @@ from reverie.objectives.distances import mse, relative, wasserstein2
 from reverie.objectives.places import PICTURE, Region, Window
 from reverie.objectives.presence import presence
 from reverie.objectives.roughness import total_variation
-from reverie.objectives.sight import Sight
 from reverie.objectives.statistics import Means, MeanSquares, Measure, Moments, Samples, Statistic, share
 from reverie.objectives.terms_content import content, self_similarity
 from reverie.objectives.terms_dream import (
@@ -21,6 +20,7 @@ from reverie.objectives.terms_dream import (
 from reverie.objectives.terms_features import caricature, diversity
 from reverie.objectives.terms_own import term
 from reverie.objectives.terms_style import histograms, nearest_neighbours, sliced_wasserstein, style
+from reverie.objectives.view_draw import ViewDraw
 
 __all__ = [
     "PICTURE",
@@ -34,9 +34,9 @@ __all__ = [
     "Objective",
     "Region",
     "Samples",
-    "Sight",
     "Statistic",
     "Term",
+    "ViewDraw",
     "Window",
     "caricature",
     "channel",

@@ -20,7 +20,7 @@ from reverie.networks.aligned import aligned
 from reverie.objectives.places import Region, Window, wide
 
 if TYPE_CHECKING:
-    from reverie.objectives.sight import Sight
+    from reverie.objectives.view_draw import ViewDraw
 
 
 class Statistic(ABC):
@@ -44,7 +44,7 @@ class Statistic(ABC):
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
         """Return this window's share of the statistic, (B, ...), in float32 or better."""
 
-    def seen(self, sight: Sight) -> Statistic:
+    def seen(self, draw: ViewDraw) -> Statistic:
         """Return the statistic of the picture seen through a view: its region and its reference go with the picture.
 
         Raises:
@@ -52,9 +52,9 @@ class Statistic(ABC):
         """
         moved: dict[str, Any] = {}
         if (region := getattr(self, "region", None)) is not None:
-            moved["region"] = sight.region(region, self.layer)
+            moved["region"] = draw.region(region, self.layer)
         if self.reference is not None:
-            moved["reference"] = sight.picture(self.reference)
+            moved["reference"] = draw.picture(self.reference)
         if not moved:
             return self
         if not is_dataclass(self):
@@ -156,8 +156,8 @@ class At(Statistic):
             return full(features[:, :, row, column])
         return full(features[:, :, :1, :1].sum((2, 3))) * 0
 
-    def seen(self, sight: Sight) -> Statistic:
-        return Means(self.layer, sight.place(self.layer, self.row, self.column))
+    def seen(self, draw: ViewDraw) -> Statistic:
+        return Means(self.layer, draw.place(self.layer, self.row, self.column))
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +178,7 @@ class Samples(Statistic):
         found = full(features[:, :, row[here], column[here]]).mT
         return found.new_zeros(len(features), len(row), features.shape[1]).index_add(1, here, found)
 
-    def seen(self, sight: Sight) -> Statistic:
+    def seen(self, draw: ViewDraw) -> Statistic:
         raise RecipeError(f"places of {self.layer} are compared one by one and cannot follow a view; leave it out.")
 
 

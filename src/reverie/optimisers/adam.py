@@ -23,7 +23,7 @@ class Adam(Optimiser):
     Args:
         rate: size of a step in the parameter's unit, here sRGB values.
         betas: decay of the first and second moment.
-        periodic: the parameters are pictures that go on round their edges.
+        periodic: the parameters are pictures that wrap round their edges.
         lean: keep the moments in bfloat16, for large pictures.
     In memory: two moments (lean: as much as one), beside the parameters and their gradient; with an average of the
     iterates five pictures (lean: four).

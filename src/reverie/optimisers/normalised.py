@@ -24,7 +24,7 @@ class Normalised(Optimiser):
             noise cannot drown large shapes; 1 leaves the gradient whole. Parameters that are no pictures
             (B, C, H, W), a latent code say, have none.
         sign: step by the gradient's sign instead.
-        periodic: the parameters are pictures that go on round their edges; so do their bands.
+        periodic: the parameters are pictures that wrap round their edges; so do their bands.
     In memory: nothing that lasts, beside the parameters and their gradient; one more picture during a step.
     Source: Mordvintsev (2016), "lap_norm"; sign steps, Madry et al. (2018).
     """
@@ -74,7 +74,7 @@ def balanced(gradient: Tensor, *, bands: int, periodic: bool = False) -> Tensor:
     Args:
         gradient: (B, C, H, W).
         bands: from the finest detail to the coarsest; bands under 4 px are left out.
-        periodic: the picture goes on round its edges; bands of an odd number of pixels are then left out too.
+        periodic: the picture wraps round its edges; bands of an odd number of pixels are then left out too.
     """
     return _balanced(gradient.clone(), bands, periodic=periodic)
 

@@ -43,7 +43,7 @@ def _mapped(path: Path) -> Array:
         values = values.transpose(1, 2, 0)
     if values.ndim != 3 or values.shape[2] != 3 or values.dtype.kind not in "uf":
         raise PictureError(
-            f"an array is (H, W, 3), (3, H, W) or (1, 3, H, W) of floats in [0, 1], and "
-            f"{shortened(f'{mapped.shape} of {mapped.dtype}', 80)} came; save it that way"
+            f"an array is (H, W, 3), (3, H, W) or (1, 3, H, W) of floats in [0, 1]; got "
+            f"{shortened(f'{mapped.shape} of {mapped.dtype}', 80)}; save it that way"
         )
     return values

@@ -138,7 +138,7 @@ def into_gamut(lab: Tensor) -> Tensor:
 
 def _rgb(x: Tensor) -> Tensor:
     if x.ndim != 4 or x.shape[1] != 3:
-        raise PictureError(f"a picture is a (B, 3, H, W) tensor, and {tuple(x.shape)} came; read it with read_image")
+        raise PictureError(f"a picture is a (B, 3, H, W) tensor; got {tuple(x.shape)}; read it with read_image")
     return x
 
 

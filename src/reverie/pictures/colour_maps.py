@@ -36,7 +36,7 @@ def sample(pictures: Sequence[Tensor]) -> Colours:
     """Sample colours of some pictures as (N, 3) OKLab in float64; all of them if they are few enough.
 
     Args:
-        pictures: (1, 3, h, w) sRGB [0, 1], of any sizes; each has the same say.
+        pictures: (1, 3, h, w) sRGB [0, 1], of any sizes; each has the same weight.
     """
     return np.concatenate([_sample_one(picture, _MOST // len(pictures)) for picture in pictures])
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from reverie.errors import OutOfMemory, PictureError
 from reverie.pictures.files import open_picture
-from reverie.pictures.opening import source_in, why
+from reverie.pictures.opening import failure_reason, source_in
 from reverie.pictures.profiles import converter
 from reverie.pictures.raster import check_range, quiet_pillow, turned
 from reverie.pictures.source import Source
@@ -47,7 +47,7 @@ class Crops:
         self, paths: Sequence[Path], side: int, scale: tuple[float, float], *, memory: int | None = None
     ) -> None:
         if not paths:
-            raise PictureError("a network learns from photos, and none came; name a folder with --photos.")
+            raise PictureError("a network learns from photos; got none; name a folder with --photos.")
         self.paths, self.side, self.scale, self.memory = tuple(paths), side, scale, memory
         self.left_out: dict[Path, str] = {}
 
@@ -91,7 +91,7 @@ class Crops:
             except Exception as error:  # whatever a decoder makes of a damaged file
                 if isinstance(error, MemoryError) and not isinstance(error, OutOfMemory):
                     raise
-                self.left_out[path] = why(error)
+                self.left_out[path] = failure_reason(error)
         path, reason = next(iter(self.left_out.items()))
         raise PictureError(f"none of the photos can be read: '{path}': {reason:.150}; name another folder.")
 

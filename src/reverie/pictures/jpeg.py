@@ -58,7 +58,7 @@ def read_frame(file: BinaryIO) -> Frame | None:
     if kind in _HUFFMAN:
         check_claim(frame.size, length=file.seek(0, 2), most=_DENSEST)
     if frame.progressive and _scans(file) > _MOST_SCANS:
-        raise PictureError(f"a progressive JPEG has at most {_MOST_SCANS} scans, and more came; export it again")
+        raise PictureError(f"a progressive JPEG has at most {_MOST_SCANS} scans; got more; export it again")
     return frame
 
 

@@ -40,8 +40,7 @@ def filled(pixels: Tensor, alpha: Tensor | None) -> Tensor:
         return pixels
     if alpha.ndim != 4 or alpha.shape[2:] != pixels.shape[2:]:
         raise PictureError(
-            f"alpha has the size of its picture, and {tuple(alpha.shape[2:])} came for "
-            f"{tuple(pixels.shape[2:])}; resize it"
+            f"alpha has the size of its picture; got {tuple(alpha.shape[2:])} for {tuple(pixels.shape[2:])}; resize it"
         )
     if bool((alpha == 1).all()):
         return pixels

@@ -39,10 +39,10 @@ def opened(path: AnyPath, *, max_pixels: int) -> Iterator[Source]:
         except MemoryError:
             raise
         except Exception as error:  # whatever a decoder makes of a damaged file
-            raise PictureError(f"cannot read '{path}': {why(error)}") from error
+            raise PictureError(f"cannot read '{path}': {failure_reason(error)}") from error
 
 
-def why(error: Exception) -> str:
+def failure_reason(error: Exception) -> str:
     """State why a file cannot be read, and what to do, in one line without its name."""
     if isinstance(error, UnidentifiedImageError):
         return f"it is not a whole picture of a known kind; use {_READABLE}"

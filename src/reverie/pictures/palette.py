@@ -91,9 +91,9 @@ def match_colours(
     models = [like] if isinstance(like, Tensor) else list(like)
     _check(picture, *models, amount=amount)
     if not models:
-        raise PictureError("colours are matched to those of a picture, and none came; give one")
+        raise PictureError("colours are matched to those of a picture; got none; give one")
     if method not in _MAPS:
-        raise PictureError(f"a method is one of {', '.join(_MAPS)}, and '{method}' came.{suggestion(method, _MAPS)}")
+        raise PictureError(f"a method is one of {', '.join(_MAPS)}; got '{method}'.{suggestion(method, _MAPS)}")
     if amount == 0:
         return picture
     change = _MAPS[method](sample([picture]), sample(models))
@@ -145,11 +145,11 @@ def check_colour_mode(mode: str, *, photo: bool, paintings: int) -> None:
     """
     modes = get_args(ColourMode)
     if mode not in modes:
-        raise PictureError(f"colours are one of {', '.join(modes)}, and '{mode}' came.{suggestion(mode, modes)}")
+        raise PictureError(f"colours are one of {', '.join(modes)}; got '{mode}'.{suggestion(mode, modes)}")
     if mode == "palette" and not paintings:
-        raise PictureError("colours 'palette' are those of paintings, and none came; choose 'painting' or 'photo'")
+        raise PictureError("colours 'palette' are those of paintings; got none; choose 'painting' or 'photo'")
     if mode in ("photo", *_TO_THE_PHOTO) and not photo:
-        raise PictureError(f"colours '{mode}' are those of a photo, and none came; choose 'painting'")
+        raise PictureError(f"colours '{mode}' are those of a photo; got none; choose 'painting'")
 
 
 def remix(
@@ -180,7 +180,7 @@ def remix(
     """
     _check(original, result, amount=amount)
     if not 0 <= strength <= _STRONGEST:
-        raise PictureError(f"strength lies in 0 to {_STRONGEST}, and {strength:g} came; 1 is the result itself")
+        raise PictureError(f"strength lies in 0 to {_STRONGEST}; got {strength:g}; 1 is the result itself")
     photo = scaled(original, size_of(result))
     mixed = result if strength == 1 else photo if strength == 0 else _mixed(photo, result, strength)
     return coloured(mixed, photo=photo, paintings=paintings, mode=mode, amount=amount)
@@ -215,8 +215,7 @@ def _check(*pictures: Tensor, amount: float) -> None:
     for picture in pictures:
         if picture.ndim != 4 or picture.shape[:2] != (1, 3) or 0 in picture.shape:
             raise PictureError(
-                f"colours are those of one (1, 3, H, W) picture, and {tuple(picture.shape)} came"
-                "; read it with read_image"
+                f"colours are those of one (1, 3, H, W) picture; got {tuple(picture.shape)}; read it with read_image"
             )
     if not 0 <= amount <= 1:
-        raise PictureError(f"an amount lies in 0 to 1, and {amount:g} came; 1 is all of it")
+        raise PictureError(f"an amount lies in 0 to 1; got {amount:g}; 1 is all of it")

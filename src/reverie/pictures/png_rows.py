@@ -25,7 +25,7 @@ from reverie.pictures.source import Source, Strip
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a pixel, by colour type
 _PALETTE = 3
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # of Pillow's, by bytes of a pixel
-_DEFLATED = 1032  # bytes that one byte of a deflate stream gives at the most
+_DEFLATED = 1032  # bytes that one byte of a deflate stream yields at most
 _SMALL = 1 << 20  # bytes of a chunk beside the pixels that is read at all
 # Where the seven passes begin and step. Source: section 8.1.
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))

@@ -38,10 +38,10 @@ def check_range(values: Array) -> None:
     low, high = float(values.min()), float(values.max())
     if values.dtype.kind == "i":
         if low < 0:
-            raise PictureError(f"pixels lie in [0, {np.iinfo(values.dtype).max}], and {low:g} came; scale them first")
+            raise PictureError(f"pixels lie in [0, {np.iinfo(values.dtype).max}]; got {low:g}; scale them first")
         return
     if not (low >= -1e-3 and high <= 1 + 1e-3):  # false for NaN as well
-        raise PictureError(f"floating pixels lie in [0, 1], and {low:g} to {high:g} came; scale them before saving")
+        raise PictureError(f"floating pixels lie in [0, 1]; got {low:g} to {high:g}; scale them before saving")
 
 
 def check_size(height: int, width: int, *, max_pixels: int) -> None:
@@ -51,10 +51,10 @@ def check_size(height: int, width: int, *, max_pixels: int) -> None:
         PictureError: fewer than one pixel, or more than ``max_pixels``.
     """
     if height < 1 or width < 1:
-        raise PictureError(f"a picture has at least one pixel, and {width}x{height} came; export it again")
+        raise PictureError(f"a picture has at least one pixel; got {width}x{height}; export it again")
     if height * width > max_pixels:
         raise PictureError(
-            f"a picture has at most {max_pixels:,} pixels, and {width}x{height} came; "
+            f"a picture has at most {max_pixels:,} pixels; got {width}x{height}; "
             "shrink it, or raise max_pixels if you trust the file"
         )
 

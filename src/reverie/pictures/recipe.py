@@ -64,7 +64,7 @@ def check_recipe(recipe: str, format_: Format) -> None:
     except (TypeError, ValueError) as error:
         raise PictureError(f"a recipe is JSON text: {error}; use json.dumps") from error
     if format_.name == "JPEG" and len(_comment(recipe)) > _MOST_IN_JPEG:
-        raise PictureError(f"a recipe in a JPEG has at most {_MOST_IN_JPEG:,} bytes, and {size:,} came; write .png")
+        raise PictureError(f"a recipe in a JPEG has at most {_MOST_IN_JPEG:,} bytes; got {size:,}; write .png")
 
 
 def exif_with(recipe: str) -> bytes:

@@ -39,12 +39,11 @@ def resize(x: Tensor, size: tuple[int, int], *, filter: Filter = "bicubic") -> T
     """
     if x.ndim != 4 or not torch.is_floating_point(x) or 0 in x.shape:
         raise PictureError(
-            f"a picture is a floating (B, C, H, W) tensor, and {tuple(x.shape)} of {x.dtype} came"
-            "; read it with read_image"
+            f"a picture is a floating (B, C, H, W) tensor; got {tuple(x.shape)} of {x.dtype}; read it with read_image"
         )
     if filter not in get_args(Filter):
         known = get_args(Filter)
-        raise PictureError(f"filter is one of {', '.join(known)}, and '{filter}' came.{suggestion(filter, known)}")
+        raise PictureError(f"filter is one of {', '.join(known)}; got '{filter}'.{suggestion(filter, known)}")
     height, width = _positive(size)
     if (height, width) == tuple(x.shape[-2:]):
         return x
@@ -91,7 +90,7 @@ def fit(size: tuple[int, int], *, longer: int) -> tuple[int, int]:
     """
     height, width = _positive(size)
     if longer < 1:
-        raise PictureError(f"the longer side is at least 1 pixel, and {longer} came; enlarge it")
+        raise PictureError(f"the longer side is at least 1 pixel; got {longer}; enlarge it")
     scale = longer / max(height, width)
     return _rounded(height * scale), _rounded(width * scale)
 
@@ -113,7 +112,7 @@ def fit_area(size: tuple[int, int], *, pixels: int) -> tuple[int, int]:
     """
     height, width = _positive(size)
     if pixels < 1:
-        raise PictureError(f"a picture has at least 1 pixel, and {pixels} came; enlarge the area")
+        raise PictureError(f"a picture has at least 1 pixel; got {pixels}; enlarge the area")
     scale = math.sqrt(pixels / (height * width))
     return _rounded(height * scale), _rounded(width * scale)
 
@@ -143,5 +142,5 @@ def _rounded(side: float) -> int:
 
 def _positive(size: tuple[int, int]) -> tuple[int, int]:
     if len(size) != 2 or min(size) < 1:
-        raise PictureError(f"a size is (H, W) of at least one pixel each, and {tuple(size)} came; enlarge it")
+        raise PictureError(f"a size is (H, W) of at least one pixel each; got {tuple(size)}; enlarge it")
     return int(size[0]), int(size[1])

@@ -96,8 +96,8 @@ def contact_sheet(
     singles = _singles(pictures)
     if columns < 1 or width < 24 * columns:
         raise PictureError(
-            f"a sheet needs a column or more and 24 pixels for each, and {columns} columns in "
-            f"{width} pixels came; use fewer columns or more width"
+            f"a sheet needs a column or more and 24 pixels for each; got {columns} columns in "
+            f"{width} pixels; use fewer columns or more width"
         )
     margin = max(4, width // (16 * columns))
     cell = (width - margin * (columns + 1)) // columns
@@ -123,18 +123,18 @@ def tile_preview(x: Tensor, *, repeats: int = 2) -> Tensor:
         PictureError: fewer than one repeat.
     """
     if repeats < 1:
-        raise PictureError(f"a picture is shown at least once each way, and {repeats} came; 2 shows the seams")
+        raise PictureError(f"a picture is shown at least once each way; got {repeats}; 2 shows the seams")
     return x.repeat(1, 1, repeats, repeats)
 
 
 def _singles(pictures: Sequence[Tensor]) -> list[Tensor]:
     singles = [single[None] for batch in pictures for single in batch]
     if not singles:
-        raise PictureError("a sheet shows at least one picture, and none came; add some")
+        raise PictureError("a sheet shows at least one picture; got none; add some")
     for single in singles:
         if single.ndim != 4 or single.shape[1] != 3:
             raise PictureError(
-                f"a sheet shows (B, 3, H, W) tensors, and {tuple(single.shape)} came; read pictures with read_image"
+                f"a sheet shows (B, 3, H, W) tensors; got {tuple(single.shape)}; read pictures with read_image"
             )
     return singles
 
@@ -144,7 +144,7 @@ def _lines(captions: Sequence[str] | None, count: int) -> list[str]:
         return []
     if len(captions) != count:
         raise PictureError(
-            f"every picture has one caption, and {len(captions)} captions came for {count} pictures; give as many"
+            f"every picture has one caption; got {len(captions)} captions for {count} pictures; give as many"
         )
     return [_plain(caption) for caption in captions]
 
@@ -172,7 +172,7 @@ def _page(
 ) -> Tensor:
     """Lay out rows of (3, h, w) pictures on a background, each with its line underneath."""
     if ground not in _PAPER:
-        raise PictureError(f"a ground is {' or '.join(_PAPER)}, and '{ground}' came; choose one")
+        raise PictureError(f"a ground is {' or '.join(_PAPER)}; got '{ground}'; choose one")
     under = math.ceil(1.7 * text) if lines else 0
     heights = [max(p.shape[1] for p in row) for row in rows]
     total = margin + sum(height + under + margin for height in heights)

@@ -204,7 +204,7 @@ def _without_alpha(values: Array, page: Any) -> tuple[Array, Array | None]:
     """Separate colours from alpha, no longer multiplied by it."""
     count = _colours(page)
     if values.shape[2] < count:
-        raise PictureError(f"a pixel has {count} samples at least, and {values.shape[2]} came; export it again")
+        raise PictureError(f"a pixel has {count} samples at least; got {values.shape[2]}; export it again")
     if not _has_alpha(page):
         return values[..., :count], None
     colours, alpha = values[..., :count], values[..., count]
@@ -233,7 +233,7 @@ def _by_libtiff(file: BinaryIO, page: Any) -> Source:
     """
     image = _open(file)
     if page.dtype != np.uint16 or page.planarconfig == _SEPARATE:
-        raise PictureError(f"16 bits are read of this compression, and {page.dtype} came; save it uncompressed")
+        raise PictureError(f"16 bits are read of this compression; got {page.dtype}; save it uncompressed")
     return Source(
         (image.height, image.width),  # turned, as its strips will be
         channels=_colours(page),

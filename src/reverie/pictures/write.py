@@ -156,15 +156,13 @@ def check_output(path: AnyPath, *, depth: int = 8, size: tuple[int, ...] | None 
         raise PictureError(f"cannot write '{path}': there is no folder '{folder}'; make it")
     if depth not in format_.depths:
         allowed = " or ".join(map(str, format_.depths))
-        raise PictureError(
-            f"{format_.name} has {allowed} bits a channel, and depth {depth} came; write .png or .tif for 16"
-        )
+        raise PictureError(f"{format_.name} has {allowed} bits a channel; got depth {depth}; write .png or .tif for 16")
     if not 1 <= quality <= 100:
-        raise PictureError(f"quality lies in 1 to 100, and {quality} came; 95 is a good one")
+        raise PictureError(f"quality lies in 1 to 100; got {quality}; 95 is a good one")
     if size is not None and max(size) > format_.longest:
         raise PictureError(
-            f"{format_.name} holds at most {format_.longest:,} pixels a side, and "
-            f"{size[1]}x{size[0]} came; write .png or .tif"
+            f"{format_.name} holds at most {format_.longest:,} pixels a side; got "
+            f"{size[1]}x{size[0]}; write .png or .tif"
         )
     return format_
 
@@ -173,8 +171,8 @@ def _check(x: Tensor, channels: int, name: str) -> None:
     """Refuse what is not one picture of finite numbers."""
     if x.ndim != 4 or x.shape[:2] != (1, channels) or 0 in x.shape or not x.is_floating_point():
         raise PictureError(
-            f"{name} to write are one floating (1, {channels}, H, W) tensor, and "
-            f"{tuple(x.shape)} of {x.dtype} came; write pictures one by one"
+            f"{name} to write are one floating (1, {channels}, H, W) tensor; got "
+            f"{tuple(x.shape)} of {x.dtype}; write pictures one by one"
         )
     wrong = sum(int((~np.isfinite(_plain(x, rows))).sum()) for rows in bands(*x.shape[2:]))
     if wrong:
@@ -188,8 +186,7 @@ def _check_alpha(alpha: Tensor, pixels: Tensor) -> None:
     _check(alpha, 1, "alpha")
     if alpha.shape[2:] != pixels.shape[2:]:
         raise PictureError(
-            f"alpha has the size of its picture, and {tuple(alpha.shape[2:])} came for "
-            f"{tuple(pixels.shape[2:])}; resize it"
+            f"alpha has the size of its picture; got {tuple(alpha.shape[2:])} for {tuple(pixels.shape[2:])}; resize it"
         )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class ViewDraw:
     """One draw of a view, as statistics follow it.
 
     Attributes:
