@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from reverie.cli.progress import Screen
+from reverie.engine.memory import resident
 from reverie.feedforward import load_superres
 from reverie.jobs import items, presets
 from reverie.jobs.events import Enlarging
@@ -135,7 +136,6 @@ def test_a_grid_may_carry_it(reverie: Run, monkeypatch: pytest.MonkeyPatch) -> N
         ((*STYLE, "--upscale", "two"), "upscale: "),
         (("zoom", *DREAM[1:], "--upscale", 2), "leave out --upscale"),
         (("dream", "photo.png", "--size", 20_000, "--upscale", 4, "-o", "o.jpg"), "80000x80000"),
-        (("dream", "noise", "--size", 512, "--upscale", 4, "--memory", "400MB"), "once it is enlarged"),
     ],
 )
 def test_what_is_refused_before_any_work(reverie: Run, words: tuple[object, ...], said: str) -> None:
@@ -143,3 +143,9 @@ def test_what_is_refused_before_any_work(reverie: Run, words: tuple[object, ...]
     ended = reverie(*words)
     assert (ended.code, ended.err.count("\n")) == (2, 1) and said in ended.err, ended.err
     assert sorted(p.name for p in Path().iterdir()) == before
+
+
+def test_the_enlarged_picture_must_fit(reverie: Run) -> None:
+    allowed = f"{resident() // 10**6 + 400}MB"  # enough to draw the noise, not for 6000 x 6000 pixels
+    ended = reverie("dream", "noise", "--size", 1500, "--upscale", 4, "--memory", allowed)
+    assert (ended.code, ended.err.count("\n")) == (2, 1) and "once it is enlarged" in ended.err, ended.err

@@ -10,13 +10,12 @@ from tests.cli.conftest import Run
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("superres",), "-o FILE.onnx or --web DIR"),
-        (("superres", "-o", "m.onnx", "--web", "site"), "-o FILE.onnx or --web DIR"),
+        (("superres",), "name one with -o, as in 'reverie export instant"),
         (("supperres", "-o", "m.onnx"), "did you mean 'superres'"),
         (("superres", "-o", "m.pth"), ".onnx"),
         (("superres", "-o", "gone/m.onnx"), "no folder"),
-        (("superres", "-o", "m.onnx", "--factor", "7"), "2, 3, 4"),
-        (("superres", "-o", "m.onnx", "--factor", "two"), "--factor"),
+        (("superres", "-o", "m.onnx", "--factor", "7"), "factor: input should be less than or equal to 4; got '7'"),
+        (("superres", "-o", "m.onnx", "--factor", "two"), "factor: input should be a valid integer"),
         (("instant", "-o", "m.onnx", "--factor", "2"), "--factor belongs to superres"),
         (("instant", "-o", "m.onnx", "--painting", "monnet"), "no file or sample style 'monnet'"),
         (("instant", "-o", "m.onnx", "--size", "64"), "--painting"),
@@ -24,16 +23,16 @@ from tests.cli.conftest import Run
         (("superres", "-o", "m.onnx", "--calibrate", "."), "--int8"),
         (("superres", "-o", "m.onnx", "--int8", "--calibrate", "gone"), "none called 'gone'"),
         (("superres", "-o", "m.onnx", "--int8", "--calibrate", "bare"), "holds none"),
-        (("superres", "-o", "m.onnx", "--runtime", "x.tgz"), "--web"),
+        (("superres", "-o", "m.onnx", "--runtime", "x.tgz"), "--runtime is for a page; name its folder with -o"),
         (("dreamnet", "-o", "m.onnx", "--layers", "relu9_9"), "relu9_9"),
         (("broken.safetensors", "-o", "m.onnx"), "broken.safetensors"),
         (("gone.safetensors", "-o", "m.onnx"), "gone.safetensors"),
-        (("dreamnet", "--web", "site"), "makes maps"),
-        (("superres", "--web", "."), "new or empty; '.' holds"),
-        (("superres", "--web", "site", "--layers", "relu1_1"), "--layers is for an .onnx file"),
-        (("superres", "--web", "site", "--runtime", "photo.png"), "sha512"),
-        (("superres", "--web", "site", "--runtime", "bare"), "lacks ort.wasm.min.mjs"),
-        (("superres", "--web", "site", "--runtime", "gone.tgz"), "gone.tgz"),
+        (("dreamnet", "-o", "site"), "makes maps"),
+        (("superres", "-o", "."), "new or empty; '.' holds"),
+        (("superres", "-o", "site", "--layers", "relu1_1"), "--layers is for an .onnx file"),
+        (("superres", "-o", "site", "--runtime", "photo.png"), "sha512"),
+        (("superres", "-o", "site", "--runtime", "bare"), "lacks ort.wasm.min.mjs"),
+        (("superres", "-o", "site", "--runtime", "gone.tgz"), "gone.tgz"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(reverie: Run, folder: Path, words: tuple[str, ...], says: str) -> None:
@@ -50,7 +49,7 @@ def test_bad_input_is_one_line_and_exit_2(reverie: Run, folder: Path, words: tup
 def test_it_is_among_the_commands(reverie: Run) -> None:
     assert " export " in reverie("--help").out
     told = reverie("export", "--help").out
-    for option in ("--factor", "--painting", "--layers", "--int8", "--calibrate", "--web", "--runtime", "--output"):
+    for option in ("--factor", "--painting", "--layers", "--int8", "--calibrate", "--runtime", "--output"):
         assert option in told
 
 

@@ -18,6 +18,7 @@ from reverie.export.onnxfile import Exported, export_onnx
 from reverie.export.page import export_page
 from reverie.export.quantise import Quantised
 from reverie.export.specs import SIDE
+from reverie.files import is_folder
 
 FILE = ".onnx"
 
@@ -62,7 +63,7 @@ def export(
     """
 
     def write(output: Path) -> list[str]:
-        if output.suffix and not output.is_dir():
+        if output.suffix and not is_folder(output):
             if runtime is not None:
                 raise RecipeError("--runtime is for a page; name its folder with -o, or leave it out.")
             how = settings.model_dump()

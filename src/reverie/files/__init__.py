@@ -9,7 +9,17 @@ again (`own`). What is no regular file (a device, a fifo, a folder), behind a li
 from __future__ import annotations
 
 from reverie.files.drafts import AnyPath, Draft, Placing, adding, check_writable, creating, replacing, write_bytes
-from reverie.files.folders import JOURNAL, Owned, is_owned, make_folder, new_folder, own, remove_empty, written_in
+from reverie.files.folders import (
+    JOURNAL,
+    Owned,
+    is_folder,
+    is_owned,
+    make_folder,
+    new_folder,
+    own,
+    remove_empty,
+    written_in,
+)
 from reverie.files.lock import one_at_a_time
 from reverie.files.names import numbered
 from reverie.files.plain import append, put, remove
@@ -27,6 +37,7 @@ __all__ = [
     "append",
     "check_writable",
     "creating",
+    "is_folder",
     "is_owned",
     "is_reserved",
     "make_folder",

@@ -219,6 +219,11 @@ def is_owned(path: Path) -> bool:
     return any(line.get("reverie") == _MARK for line in _lines(path / JOURNAL))
 
 
+def is_folder(path: AnyPath) -> bool:
+    """True if a folder is there; a name that no system takes is none."""
+    return os.path.isdir(path)  # noqa: PTH112 (unlike Path.is_dir, for any name)
+
+
 def make_folder(path: Path, *, beside: str = "name another") -> bool:
     """Make a folder, and its parents; return whether it was missing.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from reverie.engine import Synthesis
 from reverie.engine.stages import Size
 from reverie.errors import PictureError
-from reverie.files import scratch_place
+from reverie.files import is_folder, scratch_place
 from reverie.pictures import fit
 
 AT_ONCE = 3  # checkpoints: two are kept while the next is written
@@ -32,7 +32,7 @@ def checkpoint_bytes(what: Synthesis) -> int:
 
 def kept_bytes(what: Synthesis, files: Iterable[Path], *, folder: Path) -> int:
     """Bytes for keeping a run: checkpoints and copies of its pictures, less what is in the folder already."""
-    there = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) if _is_folder(folder) else 0
+    there = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) if is_folder(folder) else 0
     return max(0, AT_ONCE * checkpoint_bytes(what) + sum(f.stat().st_size for f in files) - there)
 
 
@@ -85,14 +85,7 @@ def _disk(path: Path) -> int:
 def _existing(path: Path) -> Path:
     """Return the nearest folder that exists."""
     absolute = path.absolute()
-    return next(p for p in (absolute, *absolute.parents) if _is_folder(p))
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a name that is too long
-        return False
+    return next(p for p in (absolute, *absolute.parents) if is_folder(p))
 
 
 def _spoken(amount: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from reverie.crafts.craft import Craft, Input
 from reverie.crafts.kinds import PHOTO, Still
-from reverie.files import make_folder, remove_empty
+from reverie.files import is_folder, make_folder, remove_empty
 from reverie.jobs.gather import gather
 from reverie.jobs.job import Job
 from reverie.jobs.places import default_name
@@ -50,11 +50,4 @@ def each_photo(craft: Craft[..., Any], job: Job) -> Iterator[list[Job]]:
 
 def _has_folder(craft: Craft[..., Any], main: Input, job: Job) -> bool:
     words = job.inputs.get(main.name, ())
-    return main.kind is PHOTO and craft.makes is Still and len(words) == 1 and _is_folder(words[0])
-
-
-def _is_folder(word: str) -> bool:
-    try:
-        return Path(word).is_dir()
-    except OSError:
-        return False
+    return main.kind is PHOTO and craft.makes is Still and len(words) == 1 and is_folder(words[0])

@@ -15,6 +15,7 @@ from reverie.crafts.kinds import FOLDER, MASK, PHOTO, PLACE, RESULT, STYLE_NETWO
 from reverie.errors import PictureError, RecipeError, suggestion
 from reverie.feedforward import read_johnson
 from reverie.feedforward.custom import custom_styles, find_custom_style
+from reverie.files import is_folder
 from reverie.jobs.gather import gather
 from reverie.jobs.record import Record, locate, read_record
 from reverie.pictures import Picture, filled, read_mask, read_picture
@@ -179,6 +180,6 @@ def _meant(each: Input, word: str) -> tuple[Path, ...]:
         return (find_custom_style(word),)
     if each.kind is FOLDER:
         return tuple(path for path in gather([word], deep=True) if path)
-    if each.many and Path(word).is_dir():
+    if each.many and is_folder(word):
         return tuple(path for path in gather([word]) if path)
     return (sample_or_file(word) if each.kind.samples or each.many else Path(word),)

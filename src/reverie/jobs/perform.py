@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from reverie.crafts.craft import Craft
-from reverie.crafts.kinds import FOLDER, Still
+from reverie.crafts.kinds import FOLDER, Report, Still
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, longer_side
 from reverie.engine import Plan, Run
@@ -227,7 +227,7 @@ def _folder_for(work: PreparedJob, place: Placement) -> Path | None:
         return place.folder.path
     if work.job.options.checkpoint is not None:
         return Path(work.job.options.checkpoint)
-    always = work.craft.makes is not Still
+    always = work.craft.makes not in (Still, Report)
     return folder_beside(place.base) if always or work.plan.seconds > LONG else None
 
 

@@ -13,7 +13,7 @@ from reverie.crafts.craft import Craft
 from reverie.crafts.kinds import FOLDER, RESULT, Clip, Output, Report, Still, Weights
 from reverie.errors import RecipeError
 from reverie.feedforward.custom import styles_folder
-from reverie.files import check_writable, make_folder, numbered, remove_empty
+from reverie.files import check_writable, is_folder, make_folder, numbered, remove_empty
 from reverie.jobs import disk
 from reverie.jobs.events import Size
 from reverie.jobs.film import FILMS, check_film
@@ -235,7 +235,7 @@ def _frame_outputs(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[F
         check_no_input(output, [path for paths in files.values() for path in paths])
         check_writable(output)
         yield FrameOutputs(output.with_suffix(""), output)
-    elif output.suffix and not output.is_dir():
+    elif output.suffix and not is_folder(output):
         raise RecipeError(f"a zoom goes into a folder, or a film ending in {' or '.join(FILMS)}; got '{output}'.")
     else:
         yield FrameOutputs(output, None)
@@ -290,7 +290,7 @@ def _unfinished(path: Path, craft: Craft[..., Any], job: Job, files: Files, stac
 @contextmanager
 def _report(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
     if job.output is None:
-        raise RecipeError(f"{craft.name} writes files of its own; name a file or a folder with -o.")
+        raise RecipeError(f"{craft.name} needs a file or a folder; name one with -o, as in '{craft.example}'.")
     yield ReportPlacement(job, files, None, Path(job.output), True)
 
 
