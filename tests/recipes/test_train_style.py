@@ -164,7 +164,7 @@ def test_other_photos_than_before_are_noted(painting: Tensor, photos: list[Path]
 
 def test_artefacts_make_it_smoother(painting: Tensor, photos: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     class Found:
-        words = "the network writes dots into calm places"
+        message = "the network writes dots into calm places"
 
     monkeypatch.setattr(room, "_CHECKED", 2)
     monkeypatch.setattr(room, "artefacts", lambda *_: Found)
