@@ -23,6 +23,7 @@ from reverie.choices import Precision
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Alpha, Many, Mask, Painting, Photo, Still, StyleNetwork
 from reverie.engine.memory import Tiling
+from reverie.engine.needs import SCRAPS
 from reverie.engine.precision import with_precision
 from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError, RecipeError
@@ -259,7 +260,8 @@ def tiling(size: tuple[int, int], precision: Precision) -> Tiling:
 def painting_bytes(size: tuple[int, int], tile: int, precision: Precision) -> int:
     """Estimate the bytes that painting a photo of this (H, W) takes in tiles of a given side; 0 means whole."""
     width, side = 2 if precision == "bfloat16" else 4, tile or max(size)
-    return (width * _MAPS + _PICTURES) * size[0] * size[1] + 4 * _TILE * min(side, size[0]) * min(side, size[1])
+    maps = 4 * _TILE * min(side, size[0]) * min(side, size[1]) + (SCRAPS if side < max(size) else 0)
+    return (width * _MAPS + _PICTURES) * size[0] * size[1] + maps
 
 
 def _shares(weights: Sequence[float], count: int) -> tuple[float, ...]:
