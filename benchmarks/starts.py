@@ -23,7 +23,7 @@ from benchmarks.speed import machine
 from reverie import styles
 from reverie.engine import Synthesis
 from reverie.pictures import fit, scaled, size_of
-from reverie.recipes.style import painting
+from reverie.recipes.style import style_synthesis
 
 SIZE = 512
 PAIRS = (("astronaut", "night-strokes"), ("coffee", "stained-glass"), ("chelsea", "palette-knife"))
@@ -54,9 +54,9 @@ def run(what: Synthesis, began: float) -> Iterator[tuple[float, Tensor]]:
 
 def declared(picture: Tensor, like: Tensor, **more: object) -> tuple[Synthesis, float]:
     """A run, and when its making began: instant paints then."""
-    settings = rv.StyleSettings.model_validate({"size": SIZE, **more}).resolved()
+    settings = rv.StyleSettings.model_validate({"size": SIZE, **more})
     began = time.perf_counter()
-    return painting(picture, [like], settings), began
+    return style_synthesis(picture, [like], settings), began
 
 
 def measured(picture: Tensor, like: Tensor) -> dict[str, dict[str, float | None]]:

@@ -105,12 +105,12 @@ def test_a_craft_refuses_what_it_does_not_take() -> None:
     with pytest.raises(RecipeError, match="Did you mean 'dream'"):
         find("draem")
     refused: tuple[tuple[str, dict[str, int], str], ...] = (
-        ("style", {"painting": 1}, "style needs a photo"),
-        ("style", {"photo": 1}, "style needs a painting"),
+        ("style", {"painting": 1}, "style needs a PHOTO: "),
+        ("style", {"photo": 1}, "style needs a PAINTING: "),
         ("dream", {"photo": 2}, "dream takes one photo; got 2"),
         ("dream", {"photo": 1, "painting": 1}, "dream takes no 'painting'; it takes photo, guide, like"),
-        ("instant", {"photo": 1}, "takes a painting or a network, one of the two"),
-        ("instant", {"photo": 1, "painting": 1, "network": 1}, "takes a painting or a network, one of the two"),
+        ("instant", {"photo": 1}, "takes a PAINTING or a --network; give one of the two"),
+        ("instant", {"photo": 1, "painting": 1, "network": 1}, "takes a PAINTING or a --network; give one of the two"),
     )
     for name, counts, said in refused:
         with pytest.raises(RecipeError, match=said):
