@@ -228,7 +228,7 @@ def test_a_batch_that_is_killed_goes_on(name: str) -> None:
         (("upscale", "photos", "--factor", "5"), "factor"),
         (("upscale", "photos", "--preset", "gentle"), "--preset"),
         (("upscale", "photos", "--grid", "strenght=1"), "strenght"),
-        (("instant", "photos"), "a painting or a network, one of the two"),
+        (("instant", "photos"), "a PAINTING or a --network; give one of the two"),
         (("instant", "photos", "--painting", "mosaic", "--network", "mine.safetensors"), "one of the two"),
         (("instant", "photos", "--network", "nobodys"), "no file or style network 'nobodys'"),
         (("instant", "photos", "--network", "night.jpg"), "night.jpg"),
