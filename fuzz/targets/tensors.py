@@ -9,6 +9,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -42,6 +43,7 @@ def _state() -> dict[str, Tensor]:
     return weights | parts | {"fc.bias": torch.rand(2, generator=draw), "n.num_batches_tracked": torch.tensor(3)}
 
 
+@cache  # PyTorch names storages by their addresses
 def _pths() -> tuple[bytes, ...]:
     made = []
     for new in (True, False):

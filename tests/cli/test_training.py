@@ -256,7 +256,10 @@ def test_a_size_far_from_the_trained_is_noted(reverie: Run) -> None:
         (("--network", "mine.safetensors", "--weights", "1"), "leave --weights out"),
         (("--network", "mine.safetensors", "--stroke", "2"), "ask for another --size"),
         (("--network", "mine.safetensors", "--colour", "palette"), "palette"),
-        (("--network", "mine.safetensors", "--size", "300", "--memory", "1MB"), "of memory, and 1 MB are allowed. Try --memory "),
+        (
+            ("--network", "mine.safetensors", "--size", "300", "--memory", "1MB"),
+            "and 1 MB are allowed. Try --memory ",
+        ),
     ],
 )
 def test_what_does_not_suit_a_network_is_refused(reverie: Run, more: tuple[str, ...], line: str) -> None:

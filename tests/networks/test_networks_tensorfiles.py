@@ -16,7 +16,7 @@ from safetensors.torch import save
 
 from reverie.errors import WeightsError
 from reverie.networks import tensorfiles
-from reverie.networks.tensorfiles import read_pth, read_safetensors
+from reverie.networks.tensorfiles import dump_safetensors, read_pth, read_safetensors
 
 STATE = {"a": torch.arange(6.0).view(2, 3), "b": torch.zeros(4, dtype=torch.int64)}
 
@@ -27,6 +27,16 @@ def test_both_forms_of_a_state_dict_are_read(new: bool, tmp_path: Path) -> None:
     torch.save(OrderedDict(STATE), path, _use_new_zipfile_serialization=new)
     found = read_pth(path)
     assert found.keys() == STATE.keys() and all(torch.equal(found[name], STATE[name]) for name in STATE)
+
+
+def test_equal_contents_give_equal_bytes(tmp_path: Path) -> None:
+    about = {name: "ö\n" * length for length, name in enumerate(["format", "facts", "maker", "licence"])}
+    data = dump_safetensors(STATE, about)
+    for _ in range(5):
+        assert dump_safetensors(dict(reversed(STATE.items())), dict(reversed(about.items()))) == data
+    (tmp_path / "a.safetensors").write_bytes(data)
+    found = read_safetensors(tmp_path / "a.safetensors")
+    assert found.about == about and all(torch.equal(found.tensors[name], STATE[name]) for name in STATE)
 
 
 def of_zip(change: Callable[[str, bytes], bytes], how: int) -> bytes:

@@ -69,7 +69,7 @@ class Craft(Generic[P, R]):
         label: what a result's name says of the settings; by default the craft's name.
 
     Example:
-        >>> *_, last = rv.recipes.dream(photo, rv.DreamSettings(size=512))
+        >>> *_, last = rv.recipes.dream(photo, rv.DreamSettings(size=64))
     """
 
     name: str

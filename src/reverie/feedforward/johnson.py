@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save as dump_safetensors
 from torch import Tensor
 from torch.nn import functional as F
 
 from reverie.errors import PictureError, WeightsError
 from reverie.files import Placing, replacing
-from reverie.networks.tensorfiles import read_pth, read_safetensors
+from reverie.networks.tensorfiles import dump_safetensors, read_pth, read_safetensors
 from reverie.untrusted import contents, json_object, refusing
 
 LEAST = 16

@@ -79,8 +79,9 @@ def reserve(bases: Iterable[Path], family: Callable[[Path], Sequence[Path]] = _a
         FileError: a name cannot be written at all.
 
     Example:
+        >>> from reverie.files import numbered
         >>> with reserve(numbered(Path("cat.png"))) as taken, taken.filling(taken.base) as draft:
-        ...         _ = draft.file.write(b"...")
+        ...     _ = draft.file.write(b"...")
     """
     taken = next(filter(None, (_taken(base, family(base)) for base in bases)))
     try:

@@ -160,9 +160,10 @@ def begin(path: Path, kept: KeptRun, files: Sequence[Path]) -> Iterator[Folder]:
         RecipeError: it holds an unfinished job.
         FileError: it holds something else, another process works on it, or it cannot be made or written to.
 
-    Example:
-        >>> with begin(Path("cat.reverie"), kept, [cat]) as folder:
-        ...     folder.checkpoints.write(iterate.state(), stage=1, step=1)
+    Example::
+
+        with begin(Path("cat.reverie"), kept, [cat]) as folder:
+            folder.checkpoints.write(iterate.state(), stage=1, step=1)
     """
     with _own(path) as owned:
         if holds_job(path) and not _read(path / _JOB).finished:

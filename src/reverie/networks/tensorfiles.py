@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pickletools
 import warnings
 import zipfile
@@ -14,6 +15,7 @@ from typing import IO, Any
 
 import torch
 from safetensors.torch import load as parse_safetensors
+from safetensors.torch import save
 from torch import Tensor
 
 from reverie.errors import WeightsError
@@ -48,6 +50,15 @@ class TensorFile:
     tensors: Mapping[str, Tensor]
     about: Mapping[str, str]
     sha256: str
+
+
+def dump_safetensors(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> bytes:
+    """Serialise tensors and texts: equal contents give equal bytes, though the library orders texts at random."""
+    data = save(dict(tensors), dict(about))
+    length = int.from_bytes(data[:_LENGTH], "little")
+    header = json.dumps(json.loads(data[_LENGTH : _LENGTH + length]), sort_keys=True, separators=(",", ":")).encode()
+    header = header.ljust(-(-len(header) // 8) * 8)  # the tensors begin at a multiple of 8 bytes
+    return len(header).to_bytes(_LENGTH, "little") + header + data[_LENGTH + length :]
 
 
 def read_safetensors(path: Path, sha256: str | None = None) -> TensorFile:

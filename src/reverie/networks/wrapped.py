@@ -60,7 +60,10 @@ def wrap(
         >>> mine = wrap(model, mean=0.5, std=0.25, classes=("cat", "dog"))
         >>> mine(picture, ["features.3"])["features.3"].shape
         torch.Size([1, 3, 48, 64])
-        >>> tokens = wrap(vit, mean=0.5, std=0.5, to_map=lambda x: x[:, 1:].mT.unflatten(2, (14, 14)))
+
+    Tokens of a vision transformer become maps::
+
+        wrap(vit, mean=0.5, std=0.5, to_map=lambda x: x[:, 1:].mT.unflatten(2, (14, 14)))
     """
     twin = copy.deepcopy(module).eval().requires_grad_(False)
     traced = follow(twin)

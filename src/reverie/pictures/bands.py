@@ -11,11 +11,11 @@ _BAND = 1 << 16  # pixels: a few megabytes for each array that a step makes on t
 
 
 def bands(height: int, width: int) -> Iterator[slice]:
-    """Yield slices of whole rows, from the top, of about a quarter of a million pixels each.
+    """Yield slices of whole rows, from the top, of about 65,000 pixels each.
 
     Example:
-        >>> list(bands(1000, 1 << 9))
-        [slice(0, 512, None), slice(512, 1000, None)]
+        >>> list(bands(300, 512))
+        [slice(0, 128, None), slice(128, 256, None), slice(256, 300, None)]
     """
     rows = band_pixels(width) // width
     return (slice(start, min(start + rows, height)) for start in range(0, height, rows))

@@ -58,8 +58,9 @@ def opaque_colours(pixels: Tensor, alpha: Tensor | None) -> Tensor:
     Returns:
         (1, 3, 1, N), in reading order; ``pixels`` itself where all of it is opaque, or none.
 
-    Example:
-        >>> recoloured = match_colours(photo, opaque_colours(sticker.pixels, sticker.alpha), method="palette")
+    Example::
+
+        recoloured = match_colours(photo, opaque_colours(sticker.pixels, sticker.alpha), method="palette")
     """
     if alpha is None:
         return pixels

@@ -30,7 +30,7 @@ def read_recipe(path: AnyPath) -> str | None:
         PictureError: the file is missing or damaged.
 
     Example:
-        >>> write_image("dream.png", torch.rand(1, 3, 8, 8), recipe='{"seed": 7}')
+        >>> _ = write_image("dream.png", torch.rand(1, 3, 8, 8), recipe='{"seed": 7}')
         >>> read_recipe("dream.png")
         '{"seed": 7}'
     """

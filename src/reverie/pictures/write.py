@@ -102,7 +102,7 @@ def write_image(
             full disk, a missing folder.
 
     Example:
-        >>> write_image("dream.png", torch.rand(1, 3, 480, 640), depth=16)
+        >>> _ = write_image("dream.png", torch.rand(1, 3, 480, 640), depth=16)
     """
     _check(pixels, 3, "pixels")
     format_ = check_output(path, depth=depth, size=pixels.shape[2:], quality=quality)
