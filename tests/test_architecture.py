@@ -10,13 +10,16 @@ import inspect
 import re
 import tokenize
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import pytest
 
 import reverie
 
+T = TypeVar("T")
 ROOT = Path(reverie.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 ORDER = (
@@ -36,7 +39,27 @@ ROOMS = sorted(room for row in ORDER for room in row if (ROOT / room / "__init__
 MOST_LINES, LONG, MOST_STATEMENTS = 400, 40, 60
 SCREENS = {"cli", "studio"}
 
-each_file = pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(ROOT).as_posix())
+
+def each(things: Mapping[str, T]) -> Callable[[Callable[[T], None]], Callable[[], None]]:
+    """Make one test of a check of many things, which names those that fail: a test for each takes much longer."""
+
+    def test_of(check: Callable[[T], None]) -> Callable[[], None]:
+        def test() -> None:
+            failed = {}
+            for name, thing in things.items():
+                try:
+                    check(thing)
+                except AssertionError as error:
+                    failed[name] = str(error)
+            assert not failed, "\n".join(f"{name}: {reason}" for name, reason in failed.items())
+
+        test.__name__, test.__doc__ = check.__name__, check.__doc__
+        return test
+
+    return test_of
+
+
+each_file = each({path.relative_to(ROOT).as_posix(): path for path in FILES})
 
 
 def room_of(path: Path) -> str:
@@ -345,7 +368,7 @@ def modules() -> list[ModuleType]:
     return [reverie, *(importlib.import_module(f"reverie.{room}") for room in ROOMS)]
 
 
-@pytest.mark.parametrize("module", modules(), ids=lambda m: m.__name__)
+@each({module.__name__: module for module in modules()})
 def test_public_names_are_there(module: ModuleType) -> None:
     assert module.__doc__
     for name in getattr(module, "__all__", ()):
@@ -371,7 +394,7 @@ def described(thing: object) -> bool:
     return bool(text.strip()) and not generated
 
 
-@pytest.mark.parametrize("name", sorted(exported()))
+@each({name: name for name in sorted(exported())})
 def test_public_names_are_documented(name: str) -> None:
     thing = exported()[name]
     assert described(thing)
@@ -385,14 +408,14 @@ def test_public_names_are_documented(name: str) -> None:
             assert described(getattr(thing, member, value)), f"{name}.{member}"
 
 
-@pytest.mark.parametrize("name", sorted(exported()))
+@each({name: name for name in sorted(exported())})
 def test_docstrings_begin_with_one_line(name: str) -> None:
     first, *rest = (inspect.getdoc(exported()[name]) or "").split("\n")
     assert first.strip(), "a docstring is missing"
     assert not rest or not rest[0].strip(), "one line, then a blank one"
 
 
-@pytest.mark.parametrize("name", sorted(exported()))
+@each({name: name for name in sorted(exported())})
 def test_no_names_without_bounds_are_passed_through(name: str) -> None:
     thing = exported()[name]
     if inspect.isfunction(thing):

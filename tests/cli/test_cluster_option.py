@@ -91,6 +91,7 @@ def test_a_plan_starts_no_cluster(reverie: Run, monkeypatch: pytest.MonkeyPatch)
     assert ended.code == 0 and plan["tile"] in (256, 384)
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("ray")
 def test_the_pixels_are_those_of_tiles(reverie: Run) -> None:
     ray = pytest.importorskip("ray")

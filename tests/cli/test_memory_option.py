@@ -15,7 +15,14 @@ from tests.cli.conftest import Run
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
 
 
-@pytest.mark.parametrize(("craft", "tile", "less"), [("dream", "0", 340), ("instant", "", 300), ("upscale", "64", 260)])
+@pytest.mark.parametrize(
+    ("craft", "tile", "less"),
+    [
+        pytest.param("dream", "0", 340, marks=pytest.mark.slow),
+        pytest.param("instant", "", 300, marks=pytest.mark.slow),
+        ("upscale", "64", 260),
+    ],
+)
 def test_the_least_that_is_named_is_enough_and_kept(tmp_path: Path, craft: str, tile: str, less: int) -> None:
     lay_out(tmp_path, 160)
     run = kept(tmp_path, craft, 160, tile, less)
@@ -43,6 +50,7 @@ def test_a_tile_does_not_cancel_the_limit(reverie: Run, words: tuple[str, ...]) 
     assert not Path("o.png").exists()
 
 
+@pytest.mark.slow
 def test_a_smaller_size_is_offered_only_where_it_helps(reverie: Run) -> None:
     little = reverie("dream", "photo.png", "--memory", "1MB").err
     assert "--size" not in little and re.search(r"Try --memory \d+MB or more\.$", little.strip()), little

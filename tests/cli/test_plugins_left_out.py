@@ -57,6 +57,7 @@ def test_a_preset_that_is_damaged_is_one_line(package: Path) -> None:
     assert ended.stderr.count("\n") == 2, "a line for each package that cannot be used"
 
 
+@pytest.mark.slow
 def test_a_craft_of_another_package_makes_and_replays(package: Path, folder: Path) -> None:
     made = run(package, "negative", str(folder / "photo.png"), "-o", str(folder / "o.png"))
     assert made.returncode == 0 and made.stdout.split()[0].endswith("o.png")

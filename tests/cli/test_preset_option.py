@@ -48,6 +48,7 @@ def test_a_replay_needs_no_preset(reverie: Run, monkeypatch: pytest.MonkeyPatch,
     assert "same pixels" in reverie("replay", "o.png").out
 
 
+@pytest.mark.slow
 def test_a_batch_with_a_preset(reverie: Run) -> None:
     words = ("batch", "style", "photo.png", "--preset", "stained-glass", *SMALL, "--steps", 1, "--workers", 1)
     assert reverie(*words, "-o", "made").code == 0

@@ -105,6 +105,7 @@ def killed_after(process: subprocess.Popen[str], steps: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_is_uninterrupted(reverie: Run, start: Start) -> None:
     """Killed twice; the same command goes on once, and 'reverie resume' once."""
     assert reverie(*words("--steps", 12, "-o", "whole.safetensors")).code == 0
@@ -117,6 +118,7 @@ def test_killed_and_resumed_is_uninterrupted(reverie: Run, start: Start) -> None
     assert same("o.safetensors", "whole.safetensors") and not Path("o.reverie").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_it(reverie: Run, start: Start) -> None:
     import signal
 
@@ -187,6 +189,7 @@ def test_photos_lie_in_folders_of_folders(reverie: Run) -> None:
     assert read_johnson(Path("o.safetensors")).facts["photos"] == 1, "hidden folders and kept runs are no albums"
 
 
+@pytest.mark.slow
 def test_a_training_that_is_gone_on_with_has_no_tiles(reverie: Run, start: Start) -> None:
     assert killed_after(start(*words("--steps", 500, "-o", "o.safetensors", "--checkpoint-every", 0), "--json"), 3)
     ended = reverie("resume", "o.reverie", "--tile", 64)

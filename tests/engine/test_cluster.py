@@ -92,6 +92,7 @@ def test_any_size(two: RayExecutor, tiny64: Network, make_picture: MakePicture, 
     assert error(spread.gradient, whole.gradient) < 1e-10
 
 
+@pytest.mark.slow
 @pytest.mark.bits
 def test_one_actor_and_two_give_the_same_bits(two: RayExecutor, tiny: Network, make_picture: MakePicture) -> None:
     x, other = make_picture(0, 75, 90), make_picture(1, 75, 90)
@@ -117,6 +118,7 @@ def test_a_linear_objective_takes_one_pass(
     assert passes == [True]
 
 
+@pytest.mark.slow
 @pytest.mark.bits
 def test_a_run_goes_on_when_actors_are_killed(two: RayExecutor, tiny: Network, make_picture: MakePicture) -> None:
     start, other = make_picture(0, 70, 84), make_picture(1, 70, 84)
@@ -161,6 +163,7 @@ def test_what_an_actor_refuses_is_said_as_here(two: RayExecutor, tiny: Network, 
         two.measure(tiny, make_picture(0, 50, 50), (Refused(),))
 
 
+@pytest.mark.slow
 def test_a_tile_that_kills_its_actors_is_too_large(tiny: Network, make_picture: MakePicture) -> None:
     here = os.getpid()
 

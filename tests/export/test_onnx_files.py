@@ -30,6 +30,7 @@ from reverie.recipes.instant import instant
 from reverie.recipes.parts.at_once import InstantSettings
 from reverie.recipes.upscale import upscale
 
+pytestmark = pytest.mark.xdist_group("onnx")  # the exported files are made once
 Make = Callable[..., Tensor]
 PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 
@@ -71,6 +72,7 @@ def test_a_file_that_differs_is_not_kept(enlarging: Exported, tmp_path: Path, mo
     assert [(f.name, f.read_bytes()) for f in tmp_path.iterdir()] == [("m.onnx", b"an older file")]
 
 
+@pytest.mark.slow
 def test_a_style_of_your_own_in_8_bits(tmp_path: Path, make_picture: Make) -> None:
     write_johnson(tmp_path / "mine.safetensors", draw_johnson(widths=(8, 16), blocks=1, seed=2))
     made = export_onnx(tmp_path / "mine.safetensors", tmp_path / "mine.onnx", int8=True)

@@ -169,6 +169,7 @@ print(sorted(seen))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_killed_while_writing_the_file_is_always_whole(tmp_path: Path) -> None:
     names = [str(tmp_path / f"out{s}") for s in (".png", ".jpg", ".tif", ".npy")]

@@ -274,6 +274,7 @@ def planned(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     return [Path(line).stem for line in capsys.readouterr().out.splitlines()]
 
 
+@pytest.mark.slow
 def test_another_photo_of_one_stem_renames_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """What an earlier batch into the folder named, keeps its name; the others are told apart from it."""
     for place in ("a/cat.jpg", "a/cat.png", "b/cat.png"):
@@ -313,6 +314,7 @@ def test_how_workers_die() -> None:
 # --- workers -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_nothing_but_time(dreams: Make) -> None:
     items = dreams("photos/ape.png", "photos/cat.png", steps=200)
     pool = ProcessPool(1, threads=1)
@@ -339,6 +341,7 @@ def test_a_killed_worker_costs_nothing_but_time(dreams: Make) -> None:
     assert torch.equal(read_image("out/ape.png"), read_image("here/ape.png"))
 
 
+@pytest.mark.slow
 def test_killed_for_want_of_memory_it_is_made_in_smaller_tiles(dreams: Make) -> None:
     items = dreams("photos/ape.png", size=160, steps=6)
     pool, said = ProcessPool(1, threads=1), list[str]()
@@ -358,6 +361,7 @@ def test_killed_for_want_of_memory_it_is_made_in_smaller_tiles(dreams: Make) -> 
     assert {r.note for r in rows_of(batch.run(items, Path("out"), nobody)).values()} == {row["note"]}
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("ray")
 def test_a_killed_actor_costs_nothing_but_time(dreams: Make) -> None:
     ray = pytest.importorskip("ray")
@@ -380,7 +384,9 @@ def test_a_killed_actor_costs_nothing_but_time(dreams: Make) -> None:
     assert is_made(items[0]) and not ray.is_initialized()
 
 
-@pytest.mark.parametrize("cluster", [False, pytest.param(True, marks=pytest.mark.xdist_group("ray"))])
+@pytest.mark.parametrize(
+    "cluster", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.xdist_group("ray")])]
+)
 def test_the_command(cluster: bool, capsys: pytest.CaptureFixture[str]) -> None:
     if cluster:
         pytest.importorskip("ray")
@@ -431,7 +437,7 @@ def test_what_would_be_made(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_stopped_batch_goes_on(number: int, folder: Path) -> None:
     words = ["batch", "dream", "photos/ape.png", "photos/cat.png", "-o", "out", *WORDS, "--octaves", "1", "--json"]
     code = "import sys; from reverie.cli import main; sys.exit(main())"

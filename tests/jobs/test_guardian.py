@@ -57,6 +57,7 @@ def notes(events: list[dict[str, object]]) -> list[str]:
     return [str(e["message"]) for e in events if e["event"] == "note"]
 
 
+@pytest.mark.slow
 def test_killed_for_want_of_memory_it_goes_on_in_tiles(folder: Path) -> None:
     words = (*RUN, "--steps", "20", "--strength", "0.2")  # many short steps: time to kill it, and little chaos
     process = start(*words, *KEPT)
@@ -73,6 +74,7 @@ def test_killed_for_want_of_memory_it_goes_on_in_tiles(folder: Path) -> None:
     assert read_record(Path("o.png")).settings["tile"] == 128
 
 
+@pytest.mark.slow
 def test_in_the_smallest_tiles_it_ends_in_one_line(folder: Path) -> None:
     process = start(*RUN, "--steps", "9999", *KEPT)
     kill_worker(process)
@@ -86,6 +88,7 @@ def test_in_the_smallest_tiles_it_ends_in_one_line(folder: Path) -> None:
     assert len(list(Path("ck").glob("checkpoint-*"))) >= 2, "nothing is lost"
 
 
+@pytest.mark.slow
 def test_an_unkept_run_begins_anew_in_smaller_tiles(folder: Path) -> None:
     process = start(*RUN, "--steps", "20", "--json")
     kill_worker(process)
@@ -105,7 +108,9 @@ def test_an_unkept_run_that_cannot_be_cut_ends_in_one_line(folder: Path) -> None
     assert is_reserved(Path("photo-dream.png")), "nothing was written: the next run takes the name"
 
 
-@pytest.mark.parametrize("words", [("upscale", "photo.png"), ("instant", "photo.png", "night.jpg")])
+@pytest.mark.parametrize(
+    "words", [pytest.param(("upscale", "photo.png"), marks=pytest.mark.slow), ("instant", "photo.png", "night.jpg")]
+)
 def test_what_takes_moments_begins_anew_in_smaller_tiles(folder: Path, words: tuple[str, ...]) -> None:
     Image.open("photo.png").resize((1000, 40)).save("photo.png")
     process = start(*words, "--json", "--tile", "800", "--")
@@ -125,6 +130,7 @@ def test_another_death_is_passed_on(folder: Path) -> None:
     assert rest_of(process)[1] == "" and process.returncode == -signal.SIGUSR1
 
 
+@pytest.mark.slow
 def test_who_kills_the_guardian_kills_the_work(folder: Path) -> None:
     process = start(*RUN, "--steps", "9999", *KEPT)
     assert after_steps(process, 1)

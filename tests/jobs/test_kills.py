@@ -36,7 +36,14 @@ def words_of(name: str) -> tuple[str, ...]:
 
 
 @pytest.mark.bits
-@pytest.mark.parametrize(("name", "steps"), [("dream whole", 5), ("style whole", 6), ("dream enlarged", 4)])
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        ("dream whole", 5),
+        pytest.param("style whole", 6, marks=pytest.mark.slow),
+        pytest.param("dream enlarged", 4, marks=pytest.mark.slow),
+    ],
+)
 def test_killed_and_resumed(folder: Path, name: str, steps: int) -> None:
     """Killed twice each: on the way, and again when it has gone on."""
     whole = uninterrupted(words_of(name))
@@ -69,7 +76,9 @@ def test_killed_at_random_moments(folder: Path, name: str) -> None:
     print(f"{name}: {kills} kills")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow), (signal.SIGINT, 130)]
+)
 def test_a_signal_stops_at_the_step_and_says_how_to_go_on(folder: Path, number: signal.Signals, code: int) -> None:
     Path("o.png").write_bytes(b"older")
     process = start(*LONG, *KEPT)
@@ -85,6 +94,7 @@ def test_a_signal_stops_at_the_step_and_says_how_to_go_on(folder: Path, number: 
     assert Path("o.png").read_bytes() == uninterrupted(LONG)
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_ends_at_once(folder: Path) -> None:
     process = start("dream", "photo.png", "--size", "640", "--octaves", "1", *KEPT, *EVERY)
     assert after_steps(process, 1)
@@ -115,6 +125,7 @@ def paused(process: subprocess.Popen[str], reason: str) -> None:
     assert reason in err and "The run is paused; 'reverie resume " in err
 
 
+@pytest.mark.slow
 def test_a_checkpoint_larger_than_allowed(folder: Path) -> None:
     Path("o.png").write_bytes(b"older")
     paused(start(*RUNS["dream whole"], *KEPT, *EVERY, limit=limited(60_000)), "the file grew past the allowed size")
@@ -125,6 +136,7 @@ def test_a_checkpoint_larger_than_allowed(folder: Path) -> None:
     assert Path("o.png").read_bytes() == uninterrupted(words_of("dream whole"))
 
 
+@pytest.mark.slow
 def test_a_picture_larger_than_allowed(folder: Path) -> None:
     Path("o.npy").write_bytes(b"older")
     paused(start(*RUNS["dream whole"], *KEPT[2:], "-o", "o.npy", limit=limited(60_000)), "cannot write")

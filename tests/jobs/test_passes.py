@@ -184,6 +184,7 @@ def test_custom_style_networks(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 0 and capsys.readouterr().out.startswith("out  2 made, 2 there already")
 
 
+@pytest.mark.slow
 @each
 def test_killed_for_want_of_memory_it_is_made_in_smaller_tiles(name: str) -> None:
     """The worker is killed while it is at the item, then makes it in half the tile."""
@@ -201,6 +202,7 @@ def test_killed_for_want_of_memory_it_is_made_in_smaller_tiles(name: str) -> Non
     assert rows()[0]["status"] == "made" and read_record(mine.output).settings["tile"] == tile
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
 @each
 def test_a_batch_that_is_killed_goes_on(name: str) -> None:

@@ -253,6 +253,7 @@ class Digits(nn.Module):
         return self.fc(F.relu(self.conv2(x)).mean((2, 3)))
 
 
+@pytest.mark.slow
 def test_a_reader_of_digits_trained_here() -> None:
     datasets = pytest.importorskip("sklearn.datasets")
     images, labels = datasets.load_digits(return_X_y=True)

@@ -47,6 +47,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks are read as Linux has them")
 def test_a_large_picture_is_written_and_read_in_little_more_than_its_pixels(tmp_path: Path) -> None:
     """Bounds are shares of the picture itself; a decoder's buffer has 4 or 6 of its 12 bytes a pixel."""

@@ -127,6 +127,7 @@ def test_the_large_craft_runs_step_by_step(folder: Path, packages: Path) -> None
     assert np.abs(pixels(folder / "a.png") - pixels(folder / "b.png")).max() <= 1
 
 
+@pytest.mark.slow
 def test_the_library(folder: Path, packages: Path) -> None:
     (code,) = re.findall(r"In a program.*?```python\n(.*?)```", PAGE, re.S)
     program = (
