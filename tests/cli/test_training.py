@@ -202,6 +202,7 @@ def test_a_training_that_is_gone_on_with_has_no_tiles(reverie: Run, start: Start
     assert Path("o.reverie/job.json").exists()
 
 
+@pytest.mark.slow
 def test_it_goes_on_from_another_folder(reverie: Run, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     assert killed_after(start(*words("--steps", 30, "-o", "o.safetensors", "--checkpoint-every", 0), "--json"), 3)
     Path("elsewhere").mkdir()

@@ -81,7 +81,8 @@ def test_a_gif(reverie: Run) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are other ones there")
-@pytest.mark.parametrize("way", [pytest.param("the same command", marks=pytest.mark.slow), "resume"])
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["the same command", "resume"])
 def test_killed_and_gone_on_with(reverie: Run, start: Start, way: str) -> None:
     """To the byte; what is made is not made again."""
     command = ("zoom", "photo.png", *QUICK, "--frames", FRAMES)

@@ -56,7 +56,9 @@ def kill(executor: RayExecutor, number: int) -> None:
 
 
 @pytest.mark.bits
-@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "content" else name for name in TERMS]
+)
 def test_a_cluster_is_whole_and_has_the_bits_of_tiles(
     two: RayExecutor, tiny64: Network, make_picture: MakePicture, name: str
 ) -> None:

@@ -437,7 +437,8 @@ def test_what_would_be_made(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_batch_goes_on(number: int, folder: Path) -> None:
     words = ["batch", "dream", "photos/ape.png", "photos/cat.png", "-o", "out", *WORDS, "--octaves", "1", "--json"]
     code = "import sys; from reverie.cli import main; sys.exit(main())"

@@ -108,9 +108,8 @@ def test_an_unkept_run_that_cannot_be_cut_ends_in_one_line(folder: Path) -> None
     assert is_reserved(Path("photo-dream.png")), "nothing was written: the next run takes the name"
 
 
-@pytest.mark.parametrize(
-    "words", [pytest.param(("upscale", "photo.png"), marks=pytest.mark.slow), ("instant", "photo.png", "night.jpg")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("upscale", "photo.png"), ("instant", "photo.png", "night.jpg")])
 def test_what_takes_moments_begins_anew_in_smaller_tiles(folder: Path, words: tuple[str, ...]) -> None:
     Image.open("photo.png").resize((1000, 40)).save("photo.png")
     process = start(*words, "--json", "--tile", "800", "--")
@@ -144,6 +143,7 @@ def test_who_kills_the_guardian_kills_the_work(folder: Path) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_ctrl_c_on_a_terminal_comes_once(folder: Path) -> None:
     """The terminal asks both processes to stop; the second would be asked twice if the first passed it on."""
     mine, its = pty.openpty()

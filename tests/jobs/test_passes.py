@@ -135,6 +135,7 @@ def test_alpha_depth_and_mask_are_as_in_the_single_command() -> None:
     assert torch.equal(kept[..., :20], photo[..., :20]) and not torch.equal(kept[..., 20:], photo[..., 20:])
 
 
+@pytest.mark.slow
 def test_a_grid_and_the_sharp_network() -> None:
     Path("photos/bad.jpg").unlink()
     assert main([*WORDS["upscale"], "--variant", "sharp", "--grid", "factor=2,3", "-o", "out"]) == 0
@@ -161,6 +162,7 @@ def test_a_worker_looks_at_a_painting_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert looked == [1, 1], "another picture of that name"
 
 
+@pytest.mark.slow
 @pytest.mark.bits
 def test_custom_style_networks(capsys: pytest.CaptureFixture[str]) -> None:
     """Each by itself; as by the single command in as many threads; made anew only where the network has changed."""

@@ -93,6 +93,7 @@ def follow(craft: str, folder: Path, packages: Path) -> str:
     return "".join(done.said for done in every)
 
 
+@pytest.mark.slow
 def test_the_small_craft(folder: Path, packages: Path) -> None:
     said = follow("negative", folder, packages)
     assert "how far, from the photo to its negative" in said and "same pixels" in said

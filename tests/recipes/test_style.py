@@ -251,6 +251,7 @@ def test_what_instant_knows_nothing_of_begins_with_the_photo(photo: Tensor, mode
     assert (asked - photo).abs().mean() > 0.02, "unless it is asked for"
 
 
+@pytest.mark.slow
 def test_from_instant_a_third_of_the_steps_reach_further(astronaut: Tensor) -> None:
     """A photograph and a painting at one scale; the objective is that of the runs themselves."""
     like = rv.read_image(styles.path("night-strokes"))
