@@ -245,9 +245,9 @@ def _claimed(draft: Path, path: Path) -> bool:
     return True
 
 
-def _flush(path: Path) -> None:
-    """Flush a file's bytes to the disk."""
-    descriptor = os.open(path, os.O_RDWR)
+def _flush(path: Path, access: int = os.O_RDWR) -> None:
+    """Flush a file's bytes, or a folder's names, to the disk."""
+    descriptor = os.open(path, access)
     try:
         os.fsync(descriptor)
     finally:
@@ -257,11 +257,7 @@ def _flush(path: Path) -> None:
 def _flush_folder(folder: Path) -> None:
     """Flush a new name to the disk, where the system can."""
     with contextlib.suppress(OSError):  # some systems cannot open or flush a folder
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _flush(folder, os.O_RDONLY)
 
 
 def _discard(partial: Path) -> None:
