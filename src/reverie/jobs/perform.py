@@ -145,8 +145,12 @@ def _resolve(job: Job) -> tuple[Job, Craft[..., Any], dict[str, tuple[Path, ...]
 
 def _hint(craft: Craft[..., Any]) -> Callable[[Any], str]:
     """Return a hint, for an error message, on where a missing input may come from."""
-    brought = ", or a --preset that brings one" if presets(craft.name) else ""
-    return lambda _: f"{brought}; 'reverie {craft.name} --help' shows more"
+
+    def hint(_: Any) -> str:  # presets are read where something is missing only
+        brought = ", or a --preset that brings one" if presets(craft.name) else ""
+        return f"{brought}; 'reverie {craft.name} --help' shows more"
+
+    return hint
 
 
 def _prepare(
