@@ -99,11 +99,11 @@ def test_a_disk_that_is_full_at_the_nth_file(
 ) -> None:
     left, flush = [turn], drafts._flush
 
-    def full(path: Path) -> None:
+    def full(path: Path, access: int = os.O_RDWR) -> None:
         left[0] -= 1
         if not left[0]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        flush(path)
+        flush(path, access)
 
     before = seen(folder)
     with monkeypatch.context() as faulty:
