@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -143,20 +144,36 @@ def networks(
     return show_all() if name is None else show(name)
 
 
-@app.command("styles", rich_help_panel=_SEE)
-def styles() -> int:
-    """List the sample styles: each can be used as a painting."""
-    from reverie.cli.samples import show
+_Sheet = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="where the sheet goes")]
+_Shown = Annotated[Path | None, typer.Argument(metavar="PHOTO", help="to be shown in each, small, on one sheet")]
 
-    return show()
+
+@app.command("styles", rich_help_panel=_SEE)
+def styles(photo: _Shown = None, output: _Sheet = None) -> int:
+    """List the sample styles, each of which can be used as a painting; or show a photo in every one."""
+    from reverie.cli.samples import draw_styles, show
+
+    return show() if photo is None else draw_styles(photo, output)
 
 
 @app.command("presets", rich_help_panel=_SEE)
-def presets() -> int:
-    """List the presets: settings that go well together, by how they look."""
-    from reverie.cli.samples import show_presets
+def presets(photo: _Shown = None, output: _Sheet = None) -> int:
+    """List the presets, settings that go well together; or show a photo by every one."""
+    from reverie.cli.samples import draw_presets, show_presets
 
-    return show_presets()
+    return show_presets() if photo is None else draw_presets(photo, output)
+
+
+@app.command("classes", rich_help_panel=_SEE)
+def classes(
+    word: Annotated[str | None, typer.Argument(metavar="WORD", help="only those that it may mean")] = None,
+    sheet: Annotated[bool, typer.Option("--sheet", help="show them: dreams from noise, on one sheet")] = False,
+    output: _Sheet = None,
+) -> int:
+    """List what there is to dream of by --class: kinds, names, and other words for them."""
+    from reverie.cli.samples import draw_classes, show_classes
+
+    return draw_classes(word, output) if sheet or output else show_classes(word)
 
 
 def _whole(name: str) -> Any:

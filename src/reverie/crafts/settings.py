@@ -113,6 +113,23 @@ class ColourSettings(Settings):
     )
 
 
+class LikenessSettings(Settings):
+    """Settings of crafts that paint a photo like a painting."""
+
+    likeness: Annotated[float, DIAL] = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="how much of the photo's forms is kept, faces first: 0 is the painting's world, 1 the sitter's",
+    )
+    motifs: Annotated[int, DIAL] = Field(
+        default=1,
+        ge=0,
+        le=2,
+        description="the painting's forms larger than a stroke: 0 keeps them out, 1 lets some in, 2 invites them",
+    )
+
+
 def longer_side(settings: BaseModel, *, enlarged: bool = True) -> int | None:
     """Longer side in pixels, if the settings give it, of the finished picture or of that before enlarging."""
     size: int | None = getattr(settings, "size", None)

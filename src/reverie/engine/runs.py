@@ -106,8 +106,8 @@ class Optimisation:
 
     @property
     def notes(self) -> Sequence[str]:
-        """Empty: there are no notes."""
-        return ()
+        """See `Synthesis`."""
+        return self.synthesis.notes
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
         """See `plan`."""
@@ -286,8 +286,8 @@ class Frames:
 
     @property
     def notes(self) -> Sequence[str]:
-        """Empty: there are no notes."""
-        return ()
+        """See the first frame's run."""
+        return self.first.notes
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
         """Plan the first frame's run, so many times."""

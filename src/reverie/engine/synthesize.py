@@ -98,6 +98,7 @@ class Synthesis:
         average: decay of a moving average of the iterates, e.g. .99; pictures are then the average. None: none.
         seed: of all randomness; same seed, device and version, same picture.
         enlarge: what the last iterate's image comes through; None: it stays as large as it was computed.
+        notes: for the user, before it begins.
     """
 
     objective: Objective
@@ -110,6 +111,7 @@ class Synthesis:
     average: float | None = None
     seed: int = 0
     enlarge: Enlargement | None = None
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not self.stages or sum(s.steps for s in self.stages) == 0:

@@ -5,6 +5,7 @@ Everywhere a picture is a float32 tensor (B, 3, H, W) of sRGB in [0, 1]; sizes a
 
 from __future__ import annotations
 
+from reverie.pictures.chroma import within_colours, without_grain
 from reverie.pictures.colour import linear_to_srgb, oklab_to_srgb, srgb_to_linear, srgb_to_oklab
 from reverie.pictures.formats import FORMATS, Format, format_of, is_lossless, keeps_recipe, readable, suffixes
 from reverie.pictures.magnify import magnified
@@ -87,5 +88,7 @@ __all__ = [
     "suffixes",
     "tile_preview",
     "to_pil",
+    "within_colours",
+    "without_grain",
     "write_image",
 ]

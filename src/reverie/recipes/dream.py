@@ -33,7 +33,7 @@ from reverie.crafts.settings import (
 )
 from reverie.engine import Stage, Synthesis, octaves
 from reverie.errors import LayerNotFound, RecipeError
-from reverie.networks import Network, descriptions
+from reverie.networks import Network, descriptions, said_of
 from reverie.objectives import Objective
 from reverie.optimisers import Normalised
 from reverie.pictures import fit, keep_colours, mask_of, periodic_part, resize_seamless, scaled, size_of
@@ -224,7 +224,15 @@ def dream_synthesis(
         view=jitter(min(settings.jitter, PLACED_JITTER) if wished[-1].placed else settings.jitter),
         seed=settings.seed,
         enlarge=enlargement(settings, seamless=settings.seamless),
+        notes=notes_on(network, wished[-1]),
     )
+
+
+def notes_on(network: Network, wished: Subjects) -> list[str]:
+    """Say which classes the words mean, where they are not the classes' own names."""
+    words = [each.name for each in (*wished.classes, *wished.avoid)]
+    meant = [(word, said_of(network, word)) for word in words]
+    return [f"'{word}' is {said}." for word, said in meant if not said.lower().startswith(f"{word.lower()} (")]
 
 
 def check_classes(network: Network, settings: DreamSettings) -> None:

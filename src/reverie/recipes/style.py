@@ -6,9 +6,8 @@ fine with Adam and averaged iterates (K. Crowson 2021), each layer relative to t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field
@@ -20,6 +19,7 @@ from reverie.crafts.kinds import Alpha, Many, Map, Mask, Painting, Photo, Still
 from reverie.crafts.settings import (
     DIAL,
     ColourSettings,
+    LikenessSettings,
     Numbers,
     Panel,
     Quality,
@@ -33,6 +33,7 @@ from reverie.engine import Stage, Synthesis
 from reverie.errors import PictureError, RecipeError
 from reverie.networks import Network
 from reverie.objectives import (
+    ZERO,
     Objective,
     content,
     self_similarity,
@@ -42,7 +43,6 @@ from reverie.optimisers import LBFGS, Adam, Optimiser
 from reverie.pictures import (
     check_colour_mode,
     check_mask_shape,
-    coloured,
     fit,
     mask_of,
     opaque_colours,
@@ -51,6 +51,8 @@ from reverie.pictures import (
     size_of,
 )
 from reverie.recipes.parts.at_once import alpha_of_each, alpha_weights
+from reverie.recipes.parts.finish import Finish
+from reverie.recipes.parts.likeness import forms, style_layers
 from reverie.recipes.parts.losses import LOSSES, Loss
 from reverie.recipes.parts.networks import network_for
 from reverie.recipes.parts.regions import PaintedRegion, find_regions, intersect, read_regions, with_strengths
@@ -64,7 +66,7 @@ LARGE = 3000  # pixels of the longer side, from which the optimiser's memory is 
 REGIONS = Panel("Regions")
 
 
-class StyleSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings):
+class StyleSettings(LikenessSettings, RunSettings, TileSettings, UpscaleFragment, ColourSettings):
     """Settings of a style transfer."""
 
     strength: Annotated[float, DIAL] = Field(default=1.0, gt=0, le=100, description="weight of the style")
@@ -83,7 +85,8 @@ class StyleSettings(RunSettings, TileSettings, UpscaleFragment, ColourSettings):
     structure: bool = Field(default=False, description="keep the photo's self-similarity rather than its features")
     layers: Words = Field(
         default=(),
-        description="layers whose statistics are the style, NAME or NAME:WEIGHT; default: the network's own choice",
+        description="layers whose statistics are the style, NAME or NAME:WEIGHT; default: the network's own choice,"
+        " the deepest by --motifs",
     )
     start: Start | None = Field(
         default=None,
@@ -250,7 +253,10 @@ def objective_of(
         opaque: each painting's alpha.
     """
     layer = network.content_layer
-    kept = 12 * self_similarity(layer, like=photo) if settings.structure else content(layer, like=photo)
+    if settings.structure:
+        kept: Objective = 12 * self_similarity(layer, like=photo)
+    else:
+        kept = content(layer, like=photo) + (forms(network, photo, settings.likeness) if settings.likeness else ZERO)
     styles = [
         10 * settings.strength * part.strength * part.share * _style(network, paintings, part, settings, opaque)
         for part in parts
@@ -280,7 +286,8 @@ def _style(
     like, of = paintings, list(opaque)
     if part.painting is not None:
         like, of = [(paintings[part.painting][0], 1.0)], [intersect(part.of, opaque[part.painting])]
-    layers = {w.name: w.weight for w in map(parse_weighted, settings.layers or network.style_layers)}
+    named = {w.name: w.weight for w in map(parse_weighted, settings.layers)}
+    layers = named or style_layers(network, settings.motifs)
     return LOSSES[settings.loss](layers, like=like, stroke=settings.stroke * part.stroke, where=part.where, of=of)
 
 
@@ -315,7 +322,8 @@ def canvas_of(
     """Build a pixel canvas that starts as ``first``, at its size, with the colours that the settings ask for."""
     base = scaled(photo, size_of(first))
     coloured_like = [opaque_colours(p, alpha) for p, alpha in zip(paintings, inputs.paintings_opaque, strict=True)]
-    finish = colour_transfer(base, coloured_like, settings)
+    held = min(1.0, settings.strength)
+    finish = Finish(coloured_like, base, settings.colour, settings.colour_amount, held, settings.seamless)
     if inputs.mask is None:
         return PixelCanvas(first, finish=finish, periodic=settings.seamless)
     return PixelCanvas(
@@ -327,15 +335,6 @@ def canvas_of(
         keeps_base=settings.colour == "photo",
         periodic=settings.seamless,
     )
-
-
-def colour_transfer(
-    photo: Tensor | None, paintings: Sequence[Tensor], settings: StyleSettings
-) -> Callable[[Tensor], Tensor] | None:
-    """Return the function that transfers the colours asked for; None if they are the paintings' anyway."""
-    if settings.colour == "painting" or not settings.colour_amount:
-        return None
-    return partial(coloured, photo=photo, paintings=paintings, mode=settings.colour, amount=settings.colour_amount)
 
 
 def start_of(settings: StyleSettings, inputs: StyleInputs, *, regions: int) -> Start:

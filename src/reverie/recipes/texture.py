@@ -32,11 +32,12 @@ from reverie.networks import Network
 from reverie.objectives import Objective, total_variation
 from reverie.pictures import check_colour_mode, opaque_colours, size_of
 from reverie.recipes.parts.at_once import alpha_of_each
+from reverie.recipes.parts.finish import Finish
 from reverie.recipes.parts.losses import LOSSES, Loss
 from reverie.recipes.parts.networks import network_for
 from reverie.recipes.parts.starts import noise
 from reverie.recipes.parts.subjects import parse_weighted
-from reverie.recipes.style import StyleSettings, colour_transfer, optimiser_of, stages_of, weighted
+from reverie.recipes.style import StyleSettings, optimiser_of, stages_of, weighted
 from reverie.recipes.upscale import enlargement
 
 
@@ -113,15 +114,13 @@ def texture_synthesis(
         seamless=settings.seamless,
         quality=settings.quality,
         steps=settings.steps,
-        colour=settings.colour,
-        colour_amount=settings.colour_amount,
     )
     return Synthesis(
         objective_of(pictures, settings, network.style_layers, size, opaque),
         network,
         PixelCanvas(
             noise(size, settings.seed, like=colours),
-            finish=colour_transfer(None, colours, how),
+            finish=Finish(colours, mode=settings.colour, amount=settings.colour_amount, periodic=settings.seamless),
             periodic=settings.seamless,
         ),
         stages_of(size, network, how),
