@@ -21,7 +21,7 @@ from reverie.recipes.parts.at_once import InstantSettings
 from reverie.recipes.upscale import UpscaleSettings, upscale
 
 Make = Callable[..., Tensor]
-PLAIN = InstantSettings(precision="float32", tile=0)
+PLAIN = InstantSettings(precision="float32", tile=0, likeness=0, motifs=2)
 
 
 def covariance(seed: int, channels: int, least: float) -> Tensor:
@@ -72,7 +72,7 @@ def _g() -> torch.Generator:
 def test_painting_is_rv_instant(make_picture: Make, size: tuple[int, int]) -> None:
     photo, painting = make_picture(0, *size), make_picture(1, size[0] - 6, size[1] - 3)
     network = load(pooling="average", padding="replicate")
-    wanted = painter([painting], PLAIN).paint(photo)
+    wanted = painter([painting], PLAIN).plain(photo)
     with torch.no_grad():
         made = PaintLike(network, load_instant())(photo, painting, grain_for(size))
     assert made.shape == photo.shape
@@ -85,7 +85,7 @@ def test_other_noise_paints_another_picture(make_picture: Make) -> None:
     module = instant_like().module
     with torch.no_grad():
         one, other = (module(photo, painting, grain_for((96, 96), seed)) for seed in (0, 1))
-    wanted = painter([painting], PLAIN.model_copy(update={"seed": 1})).paint(photo)
+    wanted = painter([painting], PLAIN.model_copy(update={"seed": 1})).plain(photo)
     assert float((other - wanted).abs().max()) < 1 / 255 < float((one - other).abs().max())
 
 
@@ -93,7 +93,7 @@ def test_a_painting_kept_inside_has_the_scale_of_its_square(make_picture: Make) 
     painting = make_picture(1, 150, 130)
     baked = instant_baked(painting, 96)
     photo = make_picture(0, 96, 96)
-    wanted = painter([painting], PLAIN).paint(photo)
+    wanted = painter([painting], PLAIN).plain(photo)
     with torch.no_grad():
         made = baked.module(photo, grain_for((96, 96)))
     assert float((made - wanted).abs().max()) < 1 / 255

@@ -26,7 +26,7 @@ from reverie.export.sessions import session_for
 from reverie.export.specs import grain_for
 from reverie.feedforward.johnson import draw_johnson, read_johnson, write_johnson
 from reverie.pictures import read_image
-from reverie.recipes.instant import instant
+from reverie.recipes.instant import painter
 from reverie.recipes.parts.at_once import InstantSettings
 from reverie.recipes.upscale import upscale
 
@@ -161,7 +161,8 @@ def test_instant_is_rv_instant(tmp_path: Path, make_picture: Make) -> None:
         photo, painting = make_picture(0, *size), make_picture(1, 90, 110)
         feed = {"photo": photo, "painting": painting, "noise": grain_for(size)}
         (got,) = session.run(None, {name: x.numpy() for name, x in feed.items()})
-        wanted = instant(photo, painting, InstantSettings(precision="float32", tile=0))
+        settings = InstantSettings(precision="float32", tile=0, likeness=0, motifs=2)
+        wanted = painter([painting], settings).plain(photo)
         assert np.abs(got - wanted.numpy()).max() < 1 / 255
 
 

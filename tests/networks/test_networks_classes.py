@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from reverie.errors import LayerNotFound
-from reverie.networks import find_class, load
+from reverie.networks import find_class, listed_classes, load, said_of
+from reverie.networks.classes import KINDS, imagenet_classes, imagenet_words
 from reverie.networks.network import Network
 
 SHARED = Path(__file__).parents[3] / "shared" / "weights" / "squeezenet1_1.safetensors"
@@ -27,7 +28,12 @@ def network() -> Network:
         (" ESPRESSO ", 967),
         ("281", 281),
         ("0", 0),
-        ("tabb", 281),
+        ("lighthouse", 437),
+        ("Horse", 339),
+        ("horses", 339),
+        ("strawberries", 949),
+        ("feathers", 84),
+        ("web", 815),
         ("tiger cat", 282),
         ("cup", 968),
         ("goldfish", 1),
@@ -47,7 +53,12 @@ def test_a_class_is_found(network: Network, text: str, index: int) -> None:
             " Egyptian cat (285), Madagascar cat (383); say which, by name or number.",
         ),
         ("expresso", "dreamnet has no class 'expresso'; did you mean 'espresso'"),
-        ("zzzzzz", "dreamnet has no class 'zzzzzz'; a number from 0 is also taken."),
+        ("dog", "'dog' may be Maltese dog (153), Greater Swiss Mountain dog (238)"),
+        ("octopus", "dreamnet has no class 'octopus'; did you mean 'jellyfish' or 'sea slug' or 'starfish'?"),
+        ("trees", "dreamnet has no class 'trees'; did you mean 'lakeside'"),
+        ("face", "dreamnet has no class 'face'; did you mean 'mask'"),
+        ("shopping", "dreamnet has no class 'shopping'; did you mean 'shopping basket' or 'shopping cart'?"),
+        ("zzzzzz", "dreamnet has no class 'zzzzzz'; 'reverie classes' lists them."),
         ("", "dreamnet has no class ''"),
         ("1000", "dreamnet has classes 0 to 999; got 1000."),
     ],
@@ -56,6 +67,31 @@ def test_what_is_not_clear_is_said(network: Network, text: str, message: str) ->
     with pytest.raises(LayerNotFound) as caught:
         find_class(network, text)
     assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+
+
+def test_many_of_a_kind_are_offered_with_the_single_ones(network: Network) -> None:
+    with pytest.raises(LayerNotFound, match="'dogs' are all of them"):
+        find_class(network, "dog")
+
+
+def test_words_are_for_classes_that_there_are(network: Network) -> None:
+    """Every word is none of the names, and means one of them, or lies near some."""
+    names, words = set(imagenet_classes()), imagenet_words()
+    said = [*words.usual, *words.near]
+    assert len(said) >= 200 and said == [word.lower() for word in said]
+    assert len(set(said)) == len(said)
+    assert not {name.lower() for name in names} & set(said)
+    assert names >= set(words.usual.values()) | {name for near in words.near.values() for name in near}
+    assert all(
+        said_of(network, word).startswith(f"{name} (") for word, name in words.usual.items() if word not in KINDS
+    )
+
+
+def test_classes_are_listed_by_any_word_for_them(network: Network) -> None:
+    assert [*listed_classes(network, "lighthouse")] == [("437", "beacon", "lighthouse, tower")]
+    assert [name for _, name, _ in listed_classes(network, "octopus")] == ["jellyfish", "sea slug", "starfish"]
+    assert ("118 classes", "dogs", "") in [*listed_classes(network)]
+    assert len([*listed_classes(network)]) == 1000 + len(KINDS)
 
 
 def test_a_network_without_classes_says_so() -> None:

@@ -17,6 +17,7 @@ from reverie.engine import Synthesis
 from reverie.errors import PictureError, RecipeError
 from reverie.jobs import Job, perform
 from reverie.pictures import periodic_part, scaled, srgb_to_oklab, write_image
+from reverie.recipes.parts.finish import Finish
 from reverie.recipes.parts.starts import Start, scales
 from reverie.recipes.style import StyleInputs, StyleSettings, style_synthesis
 
@@ -70,7 +71,8 @@ def test_a_painting_of_weight_nothing_is_not_there(photo: Tensor, model: Tensor,
 
 def test_a_mask_of_ones_is_none(photo: Tensor, model: Tensor) -> None:
     plain = style_synthesis(photo, [model], settings(start="photo"))
-    masked = replace(plain, canvas=rv.PixelCanvas(photo, base=photo, mask=torch.ones(1, 1, 36, 48)))
+    canvas = rv.PixelCanvas(photo, base=photo, mask=torch.ones(1, 1, 36, 48), finish=Finish([model]))
+    masked = replace(plain, canvas=canvas)
     assert (made(plain) - made(masked)).abs().max() < 1e-4
 
 

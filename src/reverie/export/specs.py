@@ -198,7 +198,7 @@ def instant_like(decoder: Instant | None = None) -> ExportSpec:
     network, decoder = _encoder(), decoder or load_instant()
 
     def expected(photo: Tensor, painting: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
-        return (painter([painting], _PLAIN, decoder=decoder).paint(photo),)
+        return (painter([painting], _PLAIN, decoder=decoder).plain(photo),)
 
     return ExportSpec(
         INSTANT,
@@ -282,7 +282,7 @@ def sample(size: tuple[int, int], *, seed: int = 0, batch: int = 1) -> Tensor:
 
 
 _PHOTO: Shape = (1, 3, "height", "width")
-_PLAIN = InstantSettings(precision="float32", tile=0)
+_PLAIN = InstantSettings(precision="float32", tile=0, likeness=0, motifs=2)
 _GRAINY = {"noise": f"{_GRAIN} normal numbers for each {STRIDE}x{STRIDE} pixels of the photo, sides rounded up"}
 
 

@@ -15,6 +15,7 @@ from reverie.jobs.job import Job, RunOptions
 from reverie.jobs.outputs import placed
 from reverie.jobs.presets import presets, with_preset
 from reverie.pictures import contact_sheet, write_image
+from reverie.recipes import dream, instant
 
 SIDE = 192
 """Pixels of the longer side of each picture."""
@@ -28,7 +29,7 @@ Choice = tuple[str, Job]
 def in_every_style(photo: str) -> list[Choice]:
     """List a photo in every sample style, at once."""
     return [
-        (name, Job(craft="instant", inputs={"photo": photo, "painting": name}, settings={"size": SIDE}))
+        (name, Job(craft=instant.name, inputs={"photo": photo, "painting": name}, settings={"size": SIDE}))
         for name in styles.names()
     ]
 
@@ -53,7 +54,7 @@ def of_every_class(names: Sequence[str]) -> list[Choice]:
     if not 0 < len(names) <= MOST:
         raise RecipeError(f"a sheet shows 1 to {MOST} classes; got {len(names)}: name a word that fewer have.")
     how = {"size": SIDE, "octaves": 3, "quality": "draft"}
-    return [(name, Job(craft="dream", settings={"class": [name], **how})) for name in names]
+    return [(name, Job(craft=dream.name, settings={"class": [name], **how})) for name in names]
 
 
 def write_sheet(choices: Sequence[Choice], *, name: Path, output: Path | None = None) -> Iterator[str | Path]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Annotated
 
 import torch
@@ -42,7 +43,6 @@ from reverie.networks import Network, NetworkUsed, load
 from reverie.objectives import PICTURE
 from reverie.pictures import (
     check_colour_mode,
-    coloured,
     mask_of,
     opaque_colours,
     painting_size,
@@ -50,8 +50,16 @@ from reverie.pictures import (
     scaled,
     size_of,
 )
-from reverie.recipes.parts.at_once import InstantSettings, alpha_of_each, alpha_weights, resolve_precision, size_for
+from reverie.recipes.parts.at_once import (
+    InstantSettings,
+    alpha_of_each,
+    alpha_weights,
+    resolve_precision,
+    size_for,
+    working_size,
+)
 from reverie.recipes.parts.custom_style import paint_custom
+from reverie.recipes.parts.finish import Finish
 
 INSTANT = "instant"
 """Name of the decoder in records."""
@@ -59,6 +67,12 @@ LARGEST, SMALLEST = 1024, 64  # pixels; larger tiles are no faster, smaller ones
 _MAPS, _PICTURES = 24, 28  # per pixel at once: features of the two maps kept whole, bytes of pictures and noise
 _TILE = 150  # features per pixel of a tile, while it is worked on
 _READ = (PICTURE, *LAYERS)
+DEEP: Mapping[int, Mapping[str, float]] = MappingProxyType(
+    {0: {KEPT[0]: 0.2, KEPT[1]: 0.5}, 1: {KEPT[0]: 0.6, KEPT[1]: 0.8}, 2: {}}
+)
+"""Shares of the paintings at the depths that see more than a stroke, by how welcome their motifs are."""
+_MARGIN = 2 * STRIDE
+"""Pixels of what is mirrored round a photo."""
 _MOST_SEEN = 32
 _SEEN: OrderedDict[tuple[object, ...], StyleStatistics] = OrderedDict()
 """Statistics of the paintings that were looked at last: a batch paints photo after photo in one manner."""
@@ -116,7 +130,7 @@ def instant(
     return OnePass(
         size,
         draw,
-        tiling(size, manner.settings.precision),
+        tiling(working_size(size, settings.likeness), manner.settings.precision),
         networks=[NetworkUsed(INSTANT, manner.decoder.sha256)],
         precision=manner.settings.precision,
         least=SMALLEST,
@@ -181,16 +195,31 @@ class Painter:
         _check(photo, "photo")
         settings, size = self.settings, size_for(photo, self.settings)
         own = scaled(photo, size)
-        image = self._painted(own, self.tile(size), alpha_weights(opaque, of=photo, size=size))
-        if settings.colour != "painting" and settings.colour_amount:
-            many = [opaque_colours(p, alpha) for p, alpha in zip(self.paintings, self.opaque, strict=True)]
-            image = coloured(image, photo=own, paintings=many, mode=settings.colour, amount=settings.colour_amount)
+        every = zip(self.paintings, self.opaque, self.shares, strict=True)
+        many = [opaque_colours(p, alpha) for p, alpha, share in every if share]
+        finish = Finish(many, own, settings.colour, settings.colour_amount, held=settings.strength)
+        image = finish(scaled(self._within_margin(photo, opaque), size))
         if mask is None:
             return image
         return torch.lerp(own, image, mask_of(mask, of=size_of(photo), size=size))
 
+    def plain(self, photo: Tensor, *, opaque: Tensor | None = None) -> Tensor:
+        """Paint a photo in its working size, before its colours are cleaned: what an exported graph gives."""
+        size = working_size(size_for(photo, self.settings), self.settings.likeness)
+        return self._painted(scaled(photo, size), self.tile(size), alpha_weights(opaque, of=photo, size=size))
+
+    def _within_margin(self, photo: Tensor, opaque: Tensor | None) -> Tensor:
+        """Paint a photo in its working size, mirrored round its border, so that no band of strokes follows that."""
+        size = working_size(size_for(photo, self.settings), self.settings.likeness)
+        margin = [_MARGIN] * 4 if min(size) > _MARGIN else [0] * 4
+        alpha = alpha_weights(opaque, of=photo, size=size)
+        whole = F.pad(scaled(photo, size), margin, mode="reflect")
+        weights = F.pad(torch.ones(1, 1, *size) if alpha is None else alpha, margin)
+        image = self._painted(whole, self.tile(size_of(whole)), weights)
+        return image[..., margin[0] : margin[0] + size[0], margin[0] : margin[0] + size[1]]
+
     def tile(self, size: tuple[int, int]) -> int:
-        """Side of the tiles for a result of this size; see `tile_for`."""
+        """Side of the tiles for a picture painted in this size; see `tile_for`."""
         return tile_for(size, self.settings)
 
     def _painted(self, photo: Tensor, tile: int, opaque: Tensor | None) -> Tensor:
@@ -207,12 +236,12 @@ class Painter:
         return image[..., :height, :width]
 
     def _targets(self, found: Encoded, area: int, tile: int) -> TargetStatistics:
-        """The paintings' statistics, or some between the photo's own and those."""
-        share = self.settings.strength
+        """The paintings' statistics, or some between the photo's own and those: most at the depths of motifs."""
         style, targets = self._style(area, tile)
-        if share == 1:
-            return targets
-        return targets_of({k: blended([(found.seen[k], 1 - share), (style[k], share)]) for k in _READ})
+        shares = {k: self.settings.strength * DEEP[self.settings.motifs].get(k, 1.0) for k in _READ}
+        changed = [k for k, share in shares.items() if share < 1]
+        mixed = {k: blended([(found.seen[k], 1 - shares[k]), (style[k], shares[k])]) for k in changed}
+        return {**targets, **targets_of(mixed)}
 
     def _style(self, area: int, tile: int) -> tuple[StyleStatistics, TargetStatistics]:
         """The paintings' statistics, mixed, at the scale of a photo of so many pixels, and what they ask for."""

@@ -321,7 +321,8 @@ def canvas_of(
 ) -> PixelCanvas:
     """Build a pixel canvas that starts as ``first``, at its size, with the colours that the settings ask for."""
     base = scaled(photo, size_of(first))
-    coloured_like = [opaque_colours(p, alpha) for p, alpha in zip(paintings, inputs.paintings_opaque, strict=True)]
+    every = zip(weighted(paintings, settings.weights), inputs.paintings_opaque, strict=True)
+    coloured_like = [opaque_colours(p, alpha) for (p, weight), alpha in every if weight]
     held = min(1.0, settings.strength)
     finish = Finish(coloured_like, base, settings.colour, settings.colour_amount, held, settings.seamless)
     if inputs.mask is None:
@@ -364,9 +365,8 @@ def initial_picture(
     if start == "photo":
         return photo
     if start == "instant":
-        how = {
-            name: getattr(settings, name) for name in ("weights", "strength", "stroke", "seed", "precision", "memory")
-        }
+        names = ("weights", "strength", "stroke", "seed", "precision", "memory", "likeness", "motifs")
+        how = {name: getattr(settings, name) for name in names}
         alpha, theirs = inputs.opaque, inputs.paintings_opaque
         return painted_at_once(photo, paintings, size=stages[0].size, opaque=alpha, paintings_opaque=theirs, **how)
     each = zip(paintings, inputs.paintings_opaque, strict=True)

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from reverie.choices import Precision
-from reverie.crafts.settings import DIAL, MACHINE, ColourSettings, Numbers, SeedSettings, TileSettings
+from reverie.crafts.settings import DIAL, MACHINE, ColourSettings, LikenessSettings, Numbers, SeedSettings, TileSettings
 from reverie.engine.memory import parse_memory
 from reverie.engine.precision import fastest
 from reverie.errors import PictureError, RecipeError
@@ -17,10 +17,12 @@ from reverie.networks import load
 from reverie.pictures import fit, scaled, size_of
 
 LONGEST = 3840  # pixels of the longer side, where no size was asked for
+FIRM = 512
+"""Pixels of the longer side, times 1 to 2 by the likeness, from which faces keep their forms."""
 _OPAQUE = 1e-4  # of alpha; less is the rounding of a resize
 
 
-class InstantSettings(SeedSettings, TileSettings, ColourSettings):
+class InstantSettings(LikenessSettings, SeedSettings, TileSettings, ColourSettings):
     """Settings of painting in one pass."""
 
     strength: Annotated[float, DIAL] = Field(
@@ -57,6 +59,17 @@ def size_for(photo: Tensor, settings: InstantSettings) -> tuple[int, int]:
     if settings.size is None and max(size) <= LONGEST:
         return size
     return fit(size, longer=settings.size or LONGEST)
+
+
+def working_size(size: tuple[int, int], likeness: float) -> tuple[int, int]:
+    """Return the (H, W) in which a result of this (H, W) is painted: a small one larger, where faces keep their forms.
+
+    Example:
+        >>> working_size((384, 512), 0.5), working_size((1200, 1600), 0.5)
+        ((576, 768), (1200, 1600))
+    """
+    longer, most = max(size), round(FIRM * (1 + likeness))
+    return fit(size, longer=max(longer, min(round(longer * (1 + 2 * likeness)), most)))
 
 
 def alpha_of_each(opaque: Sequence[Tensor | None], paintings: Sequence[Tensor]) -> tuple[Tensor | None, ...]:

@@ -18,7 +18,7 @@ from reverie.engine.memory import LOADED, parse_memory, readable, resident, suff
 from reverie.errors import OutOfMemory
 from reverie.pictures import match_colours, scaled
 from reverie.recipes.instant import painter, painting_bytes
-from reverie.recipes.parts.at_once import InstantSettings, resolve_precision
+from reverie.recipes.parts.at_once import InstantSettings, resolve_precision, working_size
 
 Start = Literal["instant", "photo", "noise", "colours"]
 GROWTH = 0.75  # of the steps, from scale to scale
@@ -76,13 +76,16 @@ def painted_at_once(
     opaque: Tensor | None = None,
     paintings_opaque: Sequence[Tensor | None] = (),
     memory: str | None = None,
+    likeness: float = 0.5,
+    motifs: int = 1,
 ) -> Tensor:
     """Paint a photo (1, 3, H, W) by instant at a size (h, w), in one pass, as a painting's first scale.
 
     Args:
         photo, paintings: sRGB in [0, 1].
         size: (h, w).
-        weights, strength, stroke, seed, precision: as of a style; instant goes no further than strength 1.
+        weights, strength, stroke, seed, precision, likeness, motifs: as of a style;
+            instant goes no further than strength 1.
         opaque: (1, 1, H, W), the photo's alpha; None where all of it is opaque.
         paintings_opaque: that of each painting.
         memory: most to use. It is painted whole all the same, so that the picture does not depend on it.
@@ -97,6 +100,8 @@ def painted_at_once(
         precision=precision,
         tile=0,
         memory=memory,
+        likeness=likeness,
+        motifs=motifs,
     )
     how = resolve_precision(wished)
     check_fits(size, how)
@@ -113,7 +118,7 @@ def check_fits(size: tuple[int, int], how: InstantSettings) -> None:
     if how.memory is None:
         return
     held, allowed = resident() + LOADED, parse_memory(how.memory)
-    needed = held + painting_bytes(size, 0, how.precision)
+    needed = held + painting_bytes(working_size(size, how.likeness), 0, how.precision)
     if needed > allowed:
         raise OutOfMemory(
             f"the start by instant takes {readable(needed)}, and {readable(allowed)} may be used; try"
