@@ -15,7 +15,7 @@ from reverie.networks import load
 from reverie.pictures import resize
 from reverie.recipes import InstantSettings, instant
 from reverie.recipes.instant import LARGEST, painter, tile_for
-from reverie.recipes.parts.at_once import LONGEST, alpha_weights, resolve_precision, size_for
+from reverie.recipes.parts.at_once import LONGEST, alpha_weights, resolve_precision, size_for, working_size
 
 Make = Callable[..., Tensor]
 EXACT = {"precision": "float32", "tile": 0}
@@ -98,6 +98,21 @@ def test_sizes() -> None:
     photo = torch.zeros(1, 3, 90, 120)
     assert size_for(photo, settings()) == (90, 120) and size_for(photo, settings(size=60)) == (45, 60)
     assert max(size_for(torch.zeros(1, 3, 10, LONGEST + 40), settings())) == LONGEST
+
+
+def test_small_pictures_are_painted_larger() -> None:
+    assert working_size((90, 120), 0) == (90, 120) and working_size((90, 120), 0.5) == (180, 240)
+    assert working_size((384, 512), 1) == (768, 1024) and working_size((1500, 2000), 1) == (1500, 2000)
+
+
+def test_motifs_come_of_the_painting(tiny_instant: Instant, make_picture: Make) -> None:
+    photo, like = make_picture(25, 64, 64), [make_picture(26, 64, 64)]
+    plain = painter(like, settings(likeness=0, motifs=2), decoder=tiny_instant)
+    few = painter(like, settings(likeness=0, motifs=0), decoder=tiny_instant)
+    itself = painter([photo], settings(likeness=0, motifs=0), decoder=tiny_instant)
+    assert not torch.allclose(plain.plain(photo), few.plain(photo), atol=1e-2)
+    whole = painter([photo], settings(likeness=0, motifs=2), decoder=tiny_instant)
+    assert torch.allclose(itself.plain(photo), whole.plain(photo), atol=1e-3), "its own motifs are the same"
 
 
 def test_tiles_are_what_fits() -> None:

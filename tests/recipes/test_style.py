@@ -43,6 +43,11 @@ def made(what: Synthesis) -> Tensor:
     return last.image
 
 
+def begun(what: Synthesis) -> Tensor:
+    """What a run begins with, before its colours are finished."""
+    return what.canvas.picture().detach()
+
+
 def painted(photo: Tensor, models: Sequence[Tensor], *, inputs: StyleInputs | None = None, **more: object) -> Tensor:
     return made(style_synthesis(photo, list(models), settings(**more), inputs=inputs))
 
@@ -179,9 +184,9 @@ def test_regions_have_strengths_of_their_own(photo: Tensor, model: Tensor) -> No
 
 def test_noise_in_the_paintings_colours(photo: Tensor, model: Tensor) -> None:
     what = style_synthesis(photo, [model], settings(start="colours"))
-    first = srgb_to_oklab(what.canvas.drawn())
+    first = srgb_to_oklab(begun(what))
     assert (first.mean((2, 3)) - srgb_to_oklab(model).mean((2, 3))).abs().max() < 0.03
-    grey = style_synthesis(photo, [model], settings(start="noise")).canvas.drawn()
+    grey = begun(style_synthesis(photo, [model], settings(start="noise")))
     assert (grey.mean((2, 3)) - 0.5).abs().max() < 0.02
 
 
@@ -233,10 +238,8 @@ def test_a_library_call_is_the_same_picture(photo: Tensor, model: Tensor) -> Non
 
 
 def test_it_begins_with_what_instant_paints_at_the_first_scale(photo: Tensor, model: Tensor) -> None:
-    begun = style_synthesis(photo, [model], settings()).canvas.drawn()
-    assert (
-        begun - rv.recipes.instant(photo, model, rv.InstantSettings(precision="float32", tile=0))
-    ).abs().max() < 1e-6
+    at_once = rv.recipes.instant(photo, model, rv.InstantSettings(precision="float32", tile=0))
+    assert (begun(style_synthesis(photo, [model], settings())) - at_once).abs().max() < 1e-6
     large = style_synthesis(photo, [model], settings(size=700, steps=None))
     assert [max(s.size) for s in large.stages] == [350, 495, 700], "the coarser scales are left out"
     assert [s.steps for s in large.stages] == [24, 18, 14]
@@ -246,10 +249,10 @@ def test_what_instant_knows_nothing_of_begins_with_the_photo(photo: Tensor, mode
     halves = torch.zeros(1, 3, 36, 48)
     halves[..., 24:] = 1
     inputs = StyleInputs(photo_map=halves, painting_maps=[halves[..., 4:44].repeat(1, 1, 2, 1)[..., :40, :]])
-    assert torch.equal(style_synthesis(photo, [model], settings(), inputs=inputs).canvas.drawn(), photo)
+    assert torch.equal(begun(style_synthesis(photo, [model], settings(), inputs=inputs)), photo)
     for control in ("seamless", "structure"):
         assert style_synthesis(photo, [model], settings(steps=None, **{control: True})).stages[0].steps == 60
-    asked = style_synthesis(photo, [model], settings(start="instant"), inputs=inputs).canvas.drawn()
+    asked = begun(style_synthesis(photo, [model], settings(start="instant"), inputs=inputs))
     assert (asked - photo).abs().mean() > 0.02, "unless it is asked for"
 
 
@@ -287,3 +290,32 @@ def test_a_custom_network(photo: Tensor, model: Tensor, dreamnet: rv.networks.Ne
     assert woven.image.shape == (1, 3, 32, 32)
     with pytest.raises(RecipeError, match="round its edges, and dreamnet does not"):
         style_synthesis(photo, [model], settings(seamless=True), network=dreamnet)
+
+
+def test_likeness_keeps_the_photos_forms(photo: Tensor, model: Tensor) -> None:
+    """The nearer to the sitter, the nearer the finer features; none of it is yesterday's objective."""
+    network = rv.networks.load("dreamnet")
+    forms = rv.content("relu3_2", like=photo)
+    apart = [
+        float(rv.evaluate(forms, network, painted(photo, [model], likeness=how, start="photo", steps=4)).total)
+        for how in (0, 1)
+    ]
+    assert apart[1] < 0.9 * apart[0]
+    assert (
+        "relu3_2" not in str(style_synthesis(photo, [model], settings(likeness=0)).objective).partition(" * style")[0]
+    )
+
+
+def test_motifs_are_what_deep_layers_see(photo: Tensor, model: Tensor) -> None:
+    def layers(**more: object) -> str:
+        return str(style_synthesis(photo, [model], settings(start="photo", **more)).objective).partition("style")[2]
+
+    assert "relu5_1" not in layers(motifs=0) and "relu5_1" in layers(motifs=1)
+    assert layers(motifs=0, layers=("relu5_1",)) == layers(motifs=2, layers=("relu5_1",)), "layers that are named stay"
+    none, all_ = (painted(photo, [model], motifs=how) for how in (0, 2))
+    assert not torch.equal(none, all_)
+
+
+def test_a_grey_painting_makes_a_grey_picture(photo: Tensor, model: Tensor) -> None:
+    chroma = srgb_to_oklab(painted(photo, [model.mean(1, keepdim=True).expand(1, 3, -1, -1).contiguous()]))[:, 1:]
+    assert chroma.abs().max() < 5e-3
