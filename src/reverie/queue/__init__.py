@@ -5,8 +5,9 @@ Nothing here needs PyTorch but `worker` and `clerk`, which are processes of thei
 
 from __future__ import annotations
 
+from reverie.queue.entries import Entry
 from reverie.queue.home import Home, queue_home
 from reverie.queue.states import State
-from reverie.queue.store import Entry, Store
+from reverie.queue.store import Store
 
 __all__ = ["Entry", "Home", "State", "Store", "queue_home"]

@@ -10,8 +10,9 @@ from typing import Any
 from reverie import styles
 from reverie.errors import FileError, RecipeError, reason_of
 from reverie.files import make_folder, numbered, share
+from reverie.queue.entries import Entry
 from reverie.queue.home import Home
-from reverie.queue.store import Entry, Store
+from reverie.queue.store import Store
 
 
 def asked_of(entry: Entry, home: Home, store: Store) -> dict[str, Any]:

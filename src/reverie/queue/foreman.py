@@ -14,10 +14,11 @@ from typing import Any
 from reverie.errors import FileError, RecipeError
 from reverie.files import remove, remove_folder, sole
 from reverie.queue.child import Child
+from reverie.queue.entries import Entry, Stored, new_id
 from reverie.queue.folders import asked_of
 from reverie.queue.home import Home
 from reverie.queue.states import State
-from reverie.queue.store import Entry, Store, Stored, new_id
+from reverie.queue.store import Store
 
 LOOK = 0.2
 """Seconds between looks at what other processes have written into the journal."""

@@ -3,153 +3,20 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
 from reverie.errors import UnknownId
 from reverie.files import Database
+from reverie.queue.entries import Entry, Event, Order, Plan, Stored, entry_of, new_id, stored_of
 from reverie.queue.schema import SCHEMA
 from reverie.queue.states import OVER, State, Wish, before
 
 STATES: tuple[State, ...] = get_args(State)
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a job is to make, as a client asks for it.
-
-    Attributes:
-        craft: its name.
-        inputs: ids of pictures or results, or names of sample styles, by the craft's inputs.
-        settings: by the names users know.
-        preset: whose settings it begins with.
-    """
-
-    craft: str
-    inputs: Mapping[str, Sequence[str]]
-    settings: Mapping[str, Any]
-    preset: str | None = None
-
-    def to_json(self) -> str:
-        """Serialise it as JSON text."""
-        inputs = {name: list(ids) for name, ids in self.inputs.items()}
-        values = {"craft": self.craft, "inputs": inputs, "settings": dict(self.settings), "preset": self.preset}
-        return json.dumps(values, sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> Order:
-        """Parse what `to_json` wrote."""
-        return cls(**json.loads(text))
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a job is carried out.
-
-    Attributes:
-        output: name of its result's file.
-        kept: whether its run is kept in a folder that is named, step by step.
-        folders: names of inputs that are folders of files.
-        names: words among the inputs that are names of custom style networks or sample styles.
-    """
-
-    output: str
-    kept: bool
-    folders: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A job in the queue.
-
-    Attributes:
-        id: opaque.
-        order: what it is to make.
-        plan: how.
-        title: by which a user knows it, such as "cat, dream".
-        state: of the job.
-        progress: share of the work that is done, in [0, 1].
-        place: where the run is, in a few words.
-        wish: what it is asked for while it runs.
-        error: one line; None where nothing is wrong.
-        reason: why it is paused: "user" or "disk".
-        priority: higher ones come first.
-        position: in the queue, among those of the same priority.
-        starred: whether a user keeps it in mind.
-        batch: id of the variations or the grid that it belongs to.
-        preview: number of the picture on the way; 0 where there is none.
-        tile: side of the tiles since larger ones were too large for the memory, pixels.
-        deaths: of its worker since its last step.
-        results: ids of what it made.
-        created, began, ended: seconds since 1970, for people only; None where that has not happened.
-    """
-
-    id: str
-    order: Order
-    plan: Plan
-    title: str
-    state: State
-    progress: float
-    place: str
-    wish: Wish | None
-    error: str | None
-    reason: str | None
-    priority: int
-    position: float
-    starred: bool
-    batch: str | None
-    preview: int
-    tile: int | None
-    deaths: int
-    results: tuple[str, ...]
-    created: float
-    began: float | None
-    ended: float | None
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened, with a number that only grows."""
-
-    number: int
-    job: str | None
-    kind: str
-    data: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A picture that was brought, or a result.
-
-    Attributes:
-        id: opaque.
-        name: of the file, as people know it.
-        sha256: of its bytes.
-        bytes: its size.
-        width, height: pixels; None of what is no picture.
-        job: that made it; None of what was brought.
-        path: of its file.
-    """
-
-    id: str
-    name: str
-    sha256: str
-    bytes: int
-    width: int | None
-    height: int | None
-    job: str | None
-    path: Path
-
-
-def new_id() -> str:
-    """Draw an id that tells nothing and that nobody guesses."""
-    return secrets.token_hex(10)
 
 
 class Store:
@@ -327,14 +194,14 @@ class Store:
             same = "SELECT * FROM files WHERE job IS NULL AND sha256=? AND name=?"
             found = all_.execute(same, (stored.sha256, stored.name)).fetchone()
             if found is not None:
-                return _stored(found)
+                return stored_of(found)
             _keep(all_, stored)
         return stored
 
     def find(self, id: str) -> Stored | None:
         """Look up a picture or a result; None where there is none of that id."""
         rows = self.database.rows("SELECT * FROM files WHERE id=?", id)
-        return _stored(rows[0]) if rows else None
+        return stored_of(rows[0]) if rows else None
 
     def file(self, id: str, *, brought: bool) -> Stored:
         """Look up a picture that was brought, or a result.
@@ -351,7 +218,7 @@ class Store:
         """List the pictures that were brought, or the results, the last one first."""
         null = "" if brought else "NOT "
         return [
-            _stored(row)
+            stored_of(row)
             for row in self.database.rows(
                 f"SELECT * FROM files WHERE job IS {null}NULL ORDER BY number DESC LIMIT ?", most
             )
@@ -360,7 +227,7 @@ class Store:
     def known(self, sha256: str) -> Stored | None:
         """Find a file by its bytes; one that was brought comes first."""
         rows = self.database.rows("SELECT * FROM files WHERE sha256=? ORDER BY job IS NOT NULL LIMIT 1", sha256)
-        return _stored(rows[0]) if rows else None
+        return stored_of(rows[0]) if rows else None
 
     # --- events and facts ------------------------------------------------------------------------
 
@@ -425,30 +292,7 @@ class Store:
         marks = ",".join("?" * len(ids))
         for row in self.database.rows(f"SELECT id, job FROM files WHERE job IN ({marks}) ORDER BY number", *ids):
             made[row["job"]].append(row["id"])
-        return [_entry(row, made[row["id"]]) for row in rows]
-
-
-def _entry(row: sqlite3.Row, results: Sequence[str]) -> Entry:
-    values = {name: row[name] for name in dict(row) if name not in ("number", "request", "fingerprint", "craft")}
-    return Entry(
-        **{
-            **values,
-            "order": Order.from_json(row["request"]),
-            "plan": _plan(row["plan"]),
-            "starred": bool(row["starred"]),
-            "results": tuple(results),
-        }
-    )
-
-
-def _plan(text: str) -> Plan:
-    values = json.loads(text)
-    return Plan(values["output"], values["kept"], tuple(values["folders"]), tuple(values["names"]))
-
-
-def _stored(row: sqlite3.Row) -> Stored:
-    names = ("id", "name", "sha256", "bytes", "width", "height", "job")
-    return Stored(**{name: row[name] for name in names}, path=Path(row["path"]))
+        return [entry_of(row, made[row["id"]]) for row in rows]
 
 
 def _keep(all_: sqlite3.Connection, each: Stored) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reverie.queue.store import Entry, Stored
+from reverie.queue.entries import Entry, Stored
 from reverie.studio.models import JobAnswer, PictureAnswer, ResultFacts
 
 

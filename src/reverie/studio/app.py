@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from reverie.errors import FileError, OutOfMemory, ReverieError, StateConflict, UnknownId
 from reverie.studio import jobs, pictures
 from reverie.studio.desk import Desk
+from reverie.studio.here import Service
 from reverie.studio.models import Refusal
 from reverie.studio.streams import Streams
 from reverie.version import __version__
@@ -47,8 +48,9 @@ def service(desk: Desk, streams: Streams, *, most: int = MOST) -> FastAPI:
         title="Reverie studio", version=__version__, lifespan=alive, docs_url=None, redoc_url=None,
         openapi_url="/api/openapi.json", responses=refusals,
     )  # fmt: skip
-    app.include_router(jobs.routes(desk, streams))
-    app.include_router(pictures.routes(desk, most=most))
+    app.state.service = Service(desk, streams, most)
+    app.include_router(jobs.api)
+    app.include_router(pictures.api)
     app.mount("/", StaticFiles(directory=PAGE, html=True, check_dir=False))
     app.exception_handler(ReverieError)(_refused)
     app.exception_handler(RequestValidationError)(_invalid)

@@ -7,10 +7,11 @@ from typing import Any
 
 from reverie.errors import StateConflict
 from reverie.files import put, remove, remove_folder
+from reverie.queue.entries import Entry, Order, Plan, Stored, new_id
 from reverie.queue.foreman import Foreman
 from reverie.queue.home import Home
 from reverie.queue.office import Office
-from reverie.queue.store import Entry, Order, Plan, Store, Stored, new_id
+from reverie.queue.store import Store
 
 PIXELS = 200_000_000
 """Most pixels of a picture that is brought."""
@@ -138,7 +139,7 @@ def plain_name(name: str, suffix: str) -> str:
     """Make a client's name for a file a plain one: its last part, without what systems or terminals obey.
 
     Example:
-        >>> plain_name("../C:\\\\cat\\n.jpeg", ".jpg")
+        >>> plain_name("../my\\\\cat\\n.jpeg", ".jpg")
         'cat.jpg'
     """
     last = name.replace("\\", "/").split("/")[-1]

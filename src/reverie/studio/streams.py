@@ -6,7 +6,8 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
-from reverie.queue.store import Event, Store
+from reverie.queue.entries import Event
+from reverie.queue.store import Store
 
 STILL = 15.0
 """Seconds after which a stream says that it is still there."""
