@@ -1,6 +1,6 @@
 """Tell the classes that a network sees in a photo, and where they are.
 
->>> sheet = see(photo, SeeSettings(classes=3))
+>>> sheet = see(photo, SeeSettings(count=3))
 """
 
 from __future__ import annotations
