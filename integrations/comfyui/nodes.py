@@ -14,11 +14,11 @@ from torch import Tensor
 import reverie as rv
 from reverie import styles
 from reverie.crafts.craft import Craft, Input
-from reverie.crafts.forms import Field, form
 from reverie.crafts.kinds import MAP, MASK, PAINTING, PHOTO
 from reverie.crafts.registry import find
-from reverie.crafts.settings import Settings
+from reverie.crafts.settings import DIAL, Settings
 from reverie.pictures import resize
+from reverie.queue.declared import fields_of, setting_card
 
 CRAFTS = ("dream", "style", "instant", "texture", "upscale")
 SOCKETS = {PHOTO: "IMAGE", PAINTING: "IMAGE", MAP: "IMAGE", MASK: "MASK"}
@@ -48,7 +48,7 @@ class CraftNode:
         sockets = {each.name: (SOCKETS[each.kind], _told(each)) for each in _inputs(cls.craft)}
         needed = {each.name for each in _inputs(cls.craft) if _needed(cls.craft, each)}
         required = {name: socket for name, socket in sockets.items() if name in needed}
-        required |= {field.name: widget(field) for field in form(cls.craft) if field.dial}
+        required |= {name: widget(card) for name, card in _cards(cls.craft).items() if card["panel"] == DIAL.title}
         optional = {name: socket for name, socket in sockets.items() if name not in needed}
         if _sampled(cls.craft):
             optional["sample"] = ([NONE, *styles.names()], {"tooltip": "a sample style, where no picture is connected"})
@@ -84,20 +84,22 @@ class CraftNode:
         return picture
 
 
-def widget(field: Field) -> tuple[Any, dict[str, Any]]:
-    """Return a setting as a widget of ComfyUI."""
-    told: dict[str, Any] = {"default": field.default, "tooltip": field.description}
-    if field.widget == "choice":
-        return list(field.choices), told
-    if field.widget == "switch":
-        return "BOOLEAN", told
-    if field.widget == "text":
-        return "STRING", told | {"default": field.default or ""}
-    least, most = field.least or 0, min(field.most or _LARGEST_WIDGET, _LARGEST_WIDGET)
-    if field.widget == "integer":  # 0 where nothing is chosen
-        default = field.default or 0
-        return "INT", told | {"default": default, "min": min(int(least), default), "max": int(most)}
-    return "FLOAT", told | {"min": float(least), "max": float(most), "step": 0.05}
+def widget(card: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return a setting as a widget of ComfyUI; a list is a text with commas."""
+    default, told = card["default"], {"tooltip": card["description"]}
+    if card["type"] == "choice":
+        return list(card["choices"]), told | {"default": default}
+    if card["type"] == "switch":
+        return "BOOLEAN", told | {"default": default}
+    least, most = card.get("minimum", card.get("above", 0)), card.get("maximum", card.get("below", _LARGEST_WIDGET))
+    if card["type"] == "integer":
+        default = default or 0  # 0 where nothing is chosen
+        limits = {"min": min(int(least), default), "max": int(min(most, _LARGEST_WIDGET))}
+        return "INT", told | limits | {"default": default}
+    if card["type"] == "number":
+        return "FLOAT", told | {"default": default, "min": float(least), "max": float(most), "step": 0.05}
+    words = ", ".join(map(str, default)) if isinstance(default, list) else default or ""
+    return "STRING", told | {"default": words}
 
 
 def node_for(name: str) -> type[CraftNode]:
@@ -123,25 +125,26 @@ def _told(each: Input) -> dict[str, Any]:
     return {"tooltip": each.description + ("; a batch is several of them" if each.many else "")}
 
 
+def _cards(craft: Craft[..., Any]) -> dict[str, dict[str, Any]]:
+    """The settings of a craft as the studio describes them, by name."""
+    return {name: setting_card(name, field) for name, field in fields_of(craft.settings)}
+
+
 def _more(craft: Craft[..., Any]) -> str:
-    names = ", ".join(field.name for field in form(craft) if not field.dial)
+    names = ", ".join(name for name, card in _cards(craft).items() if card["panel"] != DIAL.title)
     return f"other settings, NAME=VALUE on a line each: {names}"
 
 
 def _settings(craft: Craft[..., Any], given: Mapping[str, Any]) -> Settings:
-    """Check what the widgets say.
+    """Check what the widgets say; a number of 0 and an empty text where nothing is chosen are left out.
 
     Raises:
         RecipeError: a setting there is not, or a wrong value.
     """
-    dials = {field.name: given[field.name] for field in form(craft) if field.name in given and _chosen(field, given)}
+    cards = _cards(craft)
+    dials = {name: given[name] for name in cards if name in given and (given[name] or cards[name]["default"])}
     lines = [line.partition("=") for line in given.get("more", "").splitlines() if line.strip()]
     return craft.checked({**dials, **{name.strip(): value.strip() for name, _, value in lines}})
-
-
-def _chosen(field: Field, given: Mapping[str, Any]) -> bool:
-    empty = field.widget in ("integer", "text") and not given[field.name] and not field.default
-    return not empty
 
 
 def _values(craft: Craft[..., Any], given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -41,7 +41,7 @@ class Server:
             return await answer.json()
 
     async def run(self, prompt: Prompt, *, interrupt: bool = False) -> tuple[str, list[dict[str, Any]]]:
-        """Run a prompt to its end, or interrupt it at its first progress: how it ended, and what was told on the way."""
+        """Run a prompt to its end, or interrupt it at its first progress: how it ended, and what was told."""
         async with self.session.ws_connect("/ws?clientId=trial") as socket_:
             body = {"prompt": prompt, "client_id": "trial"}
             async with self.session.post("/prompt", json=body) as answer:
@@ -114,8 +114,12 @@ def prompt_of(workflow: dict[str, Any], known: dict[str, Any]) -> Prompt:
     prompt = {}
     for node in workflow["nodes"]:
         asked = known[node["type"]]["input"]
-        names = [name for part in ("required", "optional") for name, spec in asked.get(part, {}).items() if _typed(spec)]
-        values = [value for value in node["widgets_values"] if value not in ("fixed", "randomize", "increment", "image")]
+        names = [
+            name for part in ("required", "optional") for name, spec in asked.get(part, {}).items() if _typed(spec)
+        ]
+        values = [
+            value for value in node["widgets_values"] if value not in ("fixed", "randomize", "increment", "image")
+        ]
         inputs = dict(zip(names, values, strict=False))
         inputs |= {each["name"]: sources[each["link"]] for each in node["inputs"] if each.get("link") is not None}
         prompt[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
@@ -155,13 +159,15 @@ async def trial(server: Server) -> None:
     print(f"the workflow: {len(progress)} reports of progress, {sum(e['type'] == 'preview' for e in told)} previews")
 
     load = {"1": node("LoadImage", image="photo.png"), "2": node("RepeatImageBatch", image=["1", 0], amount=2)}
-    quick = {"size": 64, "more": "octaves=1\nsteps=1"}
+    quick, small = {"size": 64, "more": "octaves=1\nsteps=1"}, {"size": 64, "more": "steps=1"}
     every = {
         "3": with_defaults(known, "ReverieDream", photo=["2", 0], **quick),
         "4": with_defaults(known, "ReverieInstant", photo=["2", 0], sample="mosaic", size=64),
-        "5": with_defaults(known, "ReverieTexture", picture=["1", 0], size=64, more="steps=1"),
+        "5": with_defaults(known, "ReverieTexture", picture=["1", 0], **small),
         "6": with_defaults(known, "ReverieUpscale", photo=["4", 0]),
-        "7": with_defaults(known, "ReverieStyle", photo=["1", 0], painting=["2", 0], size=64, more="steps=1", weights="2,1"),
+        "7": with_defaults(
+            known, "ReverieStyle", photo=["1", 0], painting=["2", 0], size=64, more="steps=1", weights="2,1"
+        ),
     }
     saves = {f"{k}s": node("SaveImage", images=[k, 0], filename_prefix=f"each{k}") for k in every}
     ended, told = await server.run({**load, **every, **saves})

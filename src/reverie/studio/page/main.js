@@ -4,7 +4,7 @@ import { dialog, el, iconButton, replace } from "./dom.js";
 import { showSettings } from "./form.js";
 import { askGrid, showGrid } from "./grids.js";
 import { showHistory, showQueue } from "./jobs.js";
-import { address, service, Stream } from "./service.js";
+import { service, Stream } from "./service.js";
 import { said, showInputs, takePageDrops } from "./slots.js";
 import { chooseCraft, craftNow, formOf, happened, keepDraft, learn, readJobs, request, same, select, state, tell, when } from "./state.js";
 import { craftName, craftSummary, language, LANGUAGES, learnWords, presetName, speak, t } from "./words.js";

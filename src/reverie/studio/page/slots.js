@@ -4,7 +4,7 @@ import { paint } from "./brush.js";
 import { takePhoto } from "./camera.js";
 import { el, icon, iconButton, replace } from "./dom.js";
 import { address, service } from "./service.js";
-import { craftNow, formOf, hasWeights, keepDraft, mainInput, picturesOf, restore, setInput, setSetting, state, tell, valueOf, when } from "./state.js";
+import { craftNamed, craftNow, formOf, hasWeights, keepDraft, mainInput, picturesOf, restore, setInput, setSetting, state, tell, valueOf, when } from "./state.js";
 import { inputHelp, inputName, sampleName, t } from "./words.js";
 
 export const DRAGGED = "application/x-reverie";
@@ -107,7 +107,7 @@ function ways(input, pictures) {
     !painted && input.kind !== "folder" && iconButton("camera", t("Take a photo"), () => takePhoto((blob) => bring(input, blob, "camera.jpg"))),
     input.kind === "photo" && input === mainInput() && !pictures.length && SAMPLES.map((name) => el("button", {
       type: "button", class: "sample wide", title: sampleName(name), "aria-label": t("The sample photo {name}", { name: sampleName(name) }), data: { sample: name }, on: { click: () => sample(input, name) },
-    }, el("img", { src: `samples/${name}.jpg`, alt: "", loading: "lazy" }))));
+    }, el("img", { src: `samples/${name}-small.webp`, alt: "", loading: "lazy" }))));
 }
 
 async function sample(input, name) {
@@ -177,7 +177,9 @@ function returned({ craft, settings, inputs }) {
     else if (style) (found[each.input] ??= []).push({ id: style, kind: "style", name: style });
     else missing.push(each.name);
   }
-  if (!restore({ craft, settings, inputs: found })) return false;
+  const machine = new Set(craftNamed(craft)?.settings.filter(({ panel }) => panel === "Machine").map((each) => each.name));
+  const own = Object.fromEntries(Object.entries(settings).filter(([name]) => !machine.has(name)));  // not that of elsewhere
+  if (!restore({ craft, settings: own, inputs: found })) return false;
   tell("say", missing.length
     ? t("Everything is as it was made, but bring {names} yourself.", { names: missing.join(", ") })
     : t("Everything is as it was when this picture was made."));

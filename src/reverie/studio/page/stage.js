@@ -109,6 +109,8 @@ async function shown({ same = false } = {}) {
 
 function put(before, after, how) {
   viewer.show(after, before, how);
+  const one = after ?? before;
+  canvas.parentElement.style.setProperty("--shape", one ? one.width / one.height : 1.5);
   const words = emptyWords();
   empty.hidden = !viewer.empty || !player.hidden || !moving.hidden;
   if (empty.textContent !== words) empty.textContent = words;
