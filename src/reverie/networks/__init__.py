@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from reverie.networks.classes import find_class, find_classes, listed_classes, said_of
+from reverie.networks.classes import find_class, find_classes, imagenet_classes, listed_classes, said_of
 from reverie.networks.fetch import Progress
 from reverie.networks.graph import AVERAGE_SCALE, Geometry
 from reverie.networks.network import Network
@@ -30,6 +30,7 @@ __all__ = [
     "download",
     "find_class",
     "find_classes",
+    "imagenet_classes",
     "listed_classes",
     "load",
     "names",

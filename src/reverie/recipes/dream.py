@@ -39,6 +39,7 @@ from reverie.optimisers import Normalised
 from reverie.pictures import fit, keep_colours, mask_of, periodic_part, resize_seamless, scaled, size_of
 from reverie.recipes.parts.networks import network_for
 from reverie.recipes.parts.subjects import Subjects, by_octave, objective_of, parse_channel, parse_weighted
+from reverie.recipes.parts.variety import can_vary, with_variety
 from reverie.recipes.upscale import enlargement
 from reverie.views import jitter
 
@@ -88,6 +89,13 @@ class DreamSettings(RunSettings, TileSettings, UpscaleFragment):
     )
     avoid: Annotated[Words, SUBJECTS] = Field(
         default=(), description="classes to keep away from, likewise, e.g. dogs,spiders:2"
+    )
+    variety: Annotated[float, DIAL] = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="of a dream with no other subject: 0 is the layers' own everywhere, more lets each place become"
+        " what it looks like, 1 as chance has it",
     )
     octaves: Annotated[int, OCTAVES] = Field(default=4, ge=1, le=20, description="scales, coarse to fine")
     ratio: Annotated[float, OCTAVES] = Field(default=1.4, gt=1, le=4, description="size ratio of successive octaves")
@@ -210,6 +218,10 @@ def dream_synthesis(
     start = initial_picture(photo, settings, network)
     defaults = FROM_NOISE if photo is None else ON_PHOTO
     wished = [s.completed(network) for s in subjects_of(settings, inputs)]
+    placed = wished[-1].placed
+    if settings.variety and not settings.layers and can_vary(wished[-1], network):
+        varied = with_variety(wished[-1], network, start, variety=settings.variety, seed=settings.seed)
+        wished = [varied] * len(wished)
     if not all(each.deep(network) for each in wished):
         raise LayerNotFound(f"{network.name} says no layers to dream with; name some by --layers.")
     scales = large_enough(stages_of(size_of(start), settings, network, defaults), wished, network)
@@ -221,7 +233,7 @@ def dream_synthesis(
         canvas_of(start, settings, inputs, size=stages[0].size, bare=photo is None),
         tuple(stages),
         Normalised(rate=defaults.rate, bands=settings.bands, periodic=settings.seamless),
-        view=jitter(min(settings.jitter, PLACED_JITTER) if wished[-1].placed else settings.jitter),
+        view=jitter(min(settings.jitter, PLACED_JITTER) if placed else settings.jitter),
         seed=settings.seed,
         enlarge=enlargement(settings, seamless=settings.seamless),
         notes=notes_on(network, wished[-1]),
@@ -232,7 +244,8 @@ def notes_on(network: Network, wished: Subjects) -> list[str]:
     """Say which classes the words mean, where they are not the classes' own names."""
     words = [each.name for each in (*wished.classes, *wished.avoid)]
     meant = [(word, said_of(network, word)) for word in words]
-    return [f"'{word}' is {said}." for word, said in meant if not said.lower().startswith(f"{word.lower()} (")]
+    other = [f"'{word}' is {said}." for word, said in meant if not said.lower().startswith(f"{word.lower()} (")]
+    return other
 
 
 def check_classes(network: Network, settings: DreamSettings) -> None:
