@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Annotated, TypeVar
 
 import torch
@@ -36,7 +35,8 @@ from reverie.errors import LayerNotFound, RecipeError
 from reverie.networks import Network, descriptions, said_of
 from reverie.objectives import Objective
 from reverie.optimisers import Normalised
-from reverie.pictures import fit, keep_colours, mask_of, periodic_part, resize_seamless, scaled, size_of
+from reverie.pictures import fit, mask_of, periodic_part, resize_seamless, scaled, size_of
+from reverie.recipes.parts.finish import DreamFinish
 from reverie.recipes.parts.networks import network_for
 from reverie.recipes.parts.subjects import Subjects, by_octave, objective_of, parse_channel, parse_weighted
 from reverie.recipes.parts.variety import can_vary, with_variety
@@ -333,11 +333,13 @@ def canvas_of(start: Tensor, settings: DreamSettings, inputs: DreamInputs, *, si
         bare: whether it begins with noise, of which nothing is kept.
     """
     mask = None if inputs.mask is None else mask_of(inputs.mask)
-    keep = partial(keep_colours, photo=start, amount=settings.keep_colours) if settings.keep_colours else None
+    finish = DreamFinish(
+        None if bare and not settings.keep_colours else start, settings.keep_colours, settings.seamless
+    )
     first = resize_seamless(start, size).clamp(0, 1) if settings.seamless else scaled(start, size)
     base = None if bare else start
     return PixelCanvas(
-        first, base=base, natural=True, mask=mask, finish=keep, keeps_base=True, periodic=settings.seamless
+        first, base=base, natural=True, mask=mask, finish=finish, keeps_base=True, periodic=settings.seamless
     )
 
 

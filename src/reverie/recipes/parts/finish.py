@@ -1,4 +1,4 @@
-"""The finish of a painting: its colours cleaned of grain, held within the paintings' own, and changed as asked for."""
+"""The finish of a painting or a dream: its colours cleaned of grain, and changed as asked for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from reverie.choices import ColourMode
-from reverie.pictures import coloured, within_colours, without_grain
+from reverie.pictures import coloured, keep_colours, within_colours, without_grain
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,3 +36,23 @@ class Finish:
         if self.mode in ("painting", "palette"):
             clean = within_colours(clean, self.paintings, amount=self.held)
         return coloured(clean, photo=self.photo, paintings=self.paintings, mode=self.mode, amount=self.amount)
+
+
+@dataclass(frozen=True, eq=False)
+class DreamFinish:
+    """The last change to a dream's colours.
+
+    Attributes:
+        photo: (1, 3, h, w), on which is dreamt, whose own colours stay; None where that is noise.
+        kept: how much of the photo's colour replaces the dream's, in [0, 1].
+        periodic: the picture wraps round its edges.
+    """
+
+    photo: Tensor | None
+    kept: float = 0.0
+    periodic: bool = False
+
+    def __call__(self, picture: Tensor) -> Tensor:
+        """Finish a picture (1, 3, H, W) sRGB in [0, 1]."""
+        clean = without_grain(picture, base=self.photo, periodic=self.periodic)
+        return clean if self.photo is None else keep_colours(clean, self.photo, amount=self.kept)

@@ -41,8 +41,8 @@ def with_variety(subjects: Subjects, network: Network, picture: Tensor, *, varie
     places = suggestions(network, picture, variety=variety, seed=seed)
     classes = tuple(WeightedName(name, 2 * variety) for name, _ in places)
     layers = tuple(replace(each, weight=each.weight * (1 - variety)) for each in subjects.layers if variety < 1)
-    everywhere = torch.ones(1, 1, *size_of(picture))
-    return replace(subjects, classes=classes, layers=layers, regions=(*(where for _, where in places), everywhere))
+    everywhere = (torch.ones(1, 1, *size_of(picture)),) if layers else ()
+    return replace(subjects, classes=classes, layers=layers, regions=(*(where for _, where in places), *everywhere))
 
 
 def can_vary(subjects: Subjects, network: Network) -> bool:
