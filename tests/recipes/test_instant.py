@@ -101,7 +101,7 @@ def test_sizes() -> None:
 
 
 def test_small_pictures_are_painted_larger() -> None:
-    assert working_size((90, 120), 0) == (90, 120) and working_size((90, 120), 0.5) == (180, 240)
+    assert working_size((90, 120), 0) == (90, 120) and working_size((90, 120), 0.5) == (135, 180)
     assert working_size((384, 512), 1) == (768, 1024) and working_size((1500, 2000), 1) == (1500, 2000)
 
 

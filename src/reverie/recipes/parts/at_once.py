@@ -69,7 +69,7 @@ def working_size(size: tuple[int, int], likeness: float) -> tuple[int, int]:
         ((576, 768), (1200, 1600))
     """
     longer, most = max(size), round(FIRM * (1 + likeness))
-    return fit(size, longer=max(longer, min(round(longer * (1 + 2 * likeness)), most)))
+    return fit(size, longer=max(longer, min(round(longer * (1 + likeness)), most)))
 
 
 def alpha_of_each(opaque: Sequence[Tensor | None], paintings: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
