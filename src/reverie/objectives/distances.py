@@ -130,11 +130,11 @@ class _Overlap(torch.autograd.Function):
 
     @staticmethod
     def forward(covariance: Tensor, root: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        m = root @ covariance @ root
+        m = _symmetric(root @ covariance @ root)
         if m.device.type != "cpu":
-            middle, inverse = newton_schulz(_symmetric(m))
+            middle, inverse = newton_schulz(m)
             return _trace(middle), root @ inverse @ root
-        values, vectors = torch.linalg.eigh(m)  # which reads one half of it
+        values, vectors = torch.linalg.eigh(m)
         values = values.clamp_min(1e-12 * values.amax(-1, keepdim=True)).sqrt()
         across = root.to(dtype) @ (vectors * values[:, None, :].rsqrt()).to(dtype)  # wider for eigenvalues alone
         return values.sum(-1), across @ across.mT

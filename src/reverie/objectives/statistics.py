@@ -93,8 +93,8 @@ class Moments(Statistic):
     region: Region | None = None
 
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
-        weights = None if self.region is None else self.region.at(window, features).flatten(1)[..., None]
-        return _Moments.apply(features, weights, 1 / window.positions)[0]  # type: ignore[no-any-return, no-untyped-call]
+        weights = None if self.region is None else self.region.at(window, features)
+        return raw_moments(features, weights, 1 / window.positions)
 
 
 @dataclass(frozen=True)
@@ -222,6 +222,18 @@ def share(values: Tensor, window: Window, region: Region | None) -> Tensor:
     """Return the window's share of the mean over positions, or over a region: (B, C, h, w) -> (B, C)."""
     weighted = values if region is None else values * region.at(window, values)
     return weighted.sum((2, 3)) / window.positions
+
+
+def raw_moments(features: Tensor, weights: Tensor | None = None, scale: float = 1.0) -> Tensor:
+    """Sum products and features over positions: (B, C, h, w) -> (B, C+1, C), in float32 or better.
+
+    Args:
+        features: of any precision.
+        weights: of the positions, (1, 1, h, w); None: all count alike.
+        scale: of the sums.
+    """
+    each = None if weights is None else weights.flatten(1)[..., None]
+    return _Moments.apply(features, each, scale)[0]  # type: ignore[no-any-return, no-untyped-call]
 
 
 def full(x: Tensor) -> Tensor:
