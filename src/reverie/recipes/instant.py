@@ -68,7 +68,7 @@ _MAPS, _PICTURES = 24, 28  # per pixel at once: features of the two maps kept wh
 _TILE = 150  # features per pixel of a tile, while it is worked on
 _READ = (PICTURE, *LAYERS)
 DEEP: Mapping[int, Mapping[str, float]] = MappingProxyType(
-    {0: {KEPT[0]: 0.2, KEPT[1]: 0.5}, 1: {KEPT[0]: 0.9, KEPT[1]: 0.95}, 2: {}}
+    {0: {KEPT[0]: 0.2, KEPT[1]: 0.5}, 1: {KEPT[0]: 0.9, KEPT[1]: 1.0}, 2: {}}
 )
 """Shares of the paintings at the depths that see more than a stroke, by how welcome their motifs are."""
 _MARGIN = 2 * STRIDE
