@@ -90,7 +90,7 @@ class DreamSettings(RunSettings, TileSettings, UpscaleFragment):
     avoid: Annotated[Words, SUBJECTS] = Field(
         default=(), description="classes to keep away from, likewise, e.g. dogs,spiders:2"
     )
-    variety: Annotated[float, DIAL] = Field(
+    variety: Annotated[float, SUBJECTS] = Field(
         default=0.5,
         ge=0,
         le=1,

@@ -74,9 +74,7 @@ class StyleSettings(LikenessSettings, RunSettings, TileSettings, UpscaleFragment
         default=1.0, gt=0, le=10, description="size of the strokes, 1 as in the painting"
     )
     size: Annotated[int, DIAL] = Field(default=512, ge=16, le=100_000, description="longer side of the result, pixels")
-    weights: Annotated[Numbers, DIAL] = Field(
-        default=(), description="share of each painting, e.g. 2,1; default: equal"
-    )
+    weights: Numbers = Field(default=(), description="share of each painting, e.g. 2,1; default: equal")
     quality: Annotated[Quality, DIAL] = Field(
         default="normal", description="draft, normal or fine: fewer or more steps"
     )
