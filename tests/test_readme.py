@@ -53,7 +53,7 @@ def test_the_commands(photos: Path, painting: bool, capsys: pytest.CaptureFixtur
         before = set(photos.iterdir())
         assert main(quick(words)) == 0, command
         made = {path.name for path in set(photos.iterdir()) - before}
-        shows = words[0] in {"networks", "styles", "presets"} or "--dry-run" in words
+        shows = words[0] in {"networks", "styles", "presets", "classes"} or "--dry-run" in words
         assert bool(made) != shows, f"{command}: {made}"
         assert {word for flag, word in pairwise(words) if flag == "-o"} <= made, f"{command}: {made}"
     assert ("same pixels" in capsys.readouterr().out) == painting
