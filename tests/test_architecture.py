@@ -29,7 +29,7 @@ ORDER = (
     {"canvas", "views", "networks", "optimisers", "styles"},
     {"objectives"},
     {"engine"},
-    {"feedforward"},
+    {"feedforward", "insight"},
     {"crafts"},
     {"recipes"},
     {"jobs", "export"},
