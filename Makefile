@@ -5,13 +5,13 @@ READY := .venv/.ready
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
-.PHONY: demo test test-slow test-web test-cpus fuzz check bench docs gallery styles dreamnet dreamnet-report clean
+.PHONY: demo test test-slow test-web test-cpus test-device fuzz check bench docs gallery styles dreamnet dreamnet-report clean
 
 demo: $(READY)  ## set up, and make real pictures with the embedded network
 	$(BIN)/python examples/demo.py demo
 
 test: $(READY)  ## offline, on a CPU, in minutes; no test over five seconds (tests/budget.py)
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not accelerator"
 
 test-slow: $(READY)  ## everything
 	$(PYTEST)
@@ -21,6 +21,9 @@ test-web: $(READY)  ## exported pages in a real Chromium (Debian: chromium, chro
 
 test-cpus: $(READY)  ## same seed, same bits: whatever the processor's vectors, the libraries' choices, threads, addresses
 	$(BIN)/python -m tests.cpus
+
+test-device: $(READY)  ## on the accelerators of this machine: agreement, same bits, memory; says so where there is none
+	$(BIN)/pytest -rs -m accelerator
 
 fuzz: $(READY)  ## untrusted files by the thousand: read, or refused in one line (FUZZ="--seconds 120 --seed 1")
 	$(BIN)/python -m fuzz $(FUZZ)

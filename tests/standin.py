@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils import _pytree as tree
 from torch.utils import backend_registration as registration
 
@@ -100,6 +100,14 @@ class StandIn(Tensor):
 
     def data_ptr(self) -> int:
         return self.raw.data_ptr()
+
+    def tolist(self) -> Any:
+        return self.cpu().tolist()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        twin = self.detach().clone().requires_grad_(self.requires_grad)
+        memo[id(self)] = twin
+        return nn.Parameter(twin, self.requires_grad) if isinstance(self, nn.Parameter) else twin
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if self.dim() == 0 else repr(self)

@@ -159,6 +159,16 @@ def presets() -> int:
     return show_presets()
 
 
+@app.command("devices", rich_help_panel=_SEE)
+def devices(
+    json: Annotated[bool, typer.Option("--json", metavar="", help="print the same for a program")] = False,
+) -> int:
+    """List the devices here: memory, precisions that are faithful, and how fast each is."""
+    from reverie.cli.devices import show
+
+    return show(json=json)
+
+
 def _whole(name: str) -> Any:
     """Build a command with all its options."""
     made = _group(name) if name == "batch" or (name not in listings() and name not in _VERBS) else _single(name)

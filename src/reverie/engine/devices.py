@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -115,16 +114,6 @@ def steady(*, deterministic: bool) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
-
-
-def precisions(device: torch.device) -> Iterator[str]:
-    """Yield the precisions that may be tried on a device, the exact one first."""
-    yield "float32"
-    if device.type == "cuda":
-        yield "tf32"
-    yield "bfloat16"
-    if device.type != "cpu":
-        yield "float16"
 
 
 def _count(kind: str) -> int:

@@ -123,7 +123,7 @@ def inverse_root(m: Tensor, steps: int) -> Tensor:
 
 def moved(x: Tensor, by: Affine) -> Tensor:
     """Apply an affine map to maps (B, C, h, w), in float32, channels last."""
-    matrix, centre, shift = (part.float() for part in by)
+    matrix, centre, shift = (part.float().to(x.device) for part in by)
     rows = torch.baddbmm(shift[:, None], rows_of(x) - centre[:, None], matrix.mT)
     return rows.view(len(x), x.shape[2], x.shape[3], -1).permute(0, 3, 1, 2)
 

@@ -33,6 +33,7 @@ from reverie.feedforward.matching import (
 )
 from reverie.networks import Network
 from reverie.networks.aligned import aligned
+from reverie.networks.widest import widest
 from reverie.objectives import PICTURE
 from reverie.objectives.statistics import Moments
 from reverie.pictures import size_of
@@ -57,13 +58,18 @@ class Sums:
         """Add what one tile owns, (1, C, h, w), weighted by position, (1, 1, h, w); without weights, all alike."""
         rows = aligned(rows_of(x))
         counted = rows if weights is None else rows * rows_of(weights)
-        self._first = self._first + counted.sum(1).double()
-        self._second = self._second + (counted.mT @ rows).double()
-        self._count += rows.shape[1] if weights is None else float(weights.sum(dtype=torch.float64))
+        dtype = widest(x.device)
+        self._first = self._first + counted.sum(1).to(dtype)
+        self._second = self._second + (counted.mT @ rows).to(dtype)
+        self._count += rows.shape[1] if weights is None else float(weights.sum(dtype=dtype))
 
     def gaussian(self) -> Gaussian:
-        """Return the statistics of the whole map, in float64: inverse roots multiply their rounding."""
-        return gaussian(torch.as_tensor(self._first), torch.as_tensor(self._second), self._count)
+        """Return the statistics of the whole map, in float64: inverse roots multiply their rounding.
+
+        They lie on the host, which has float64 whatever the map's device has.
+        """
+        first, second = (torch.as_tensor(x).cpu().double() for x in (self._first, self._second))
+        return gaussian(first, second, self._count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +104,8 @@ def encode(
     run = tuple(dict.fromkeys([layer for layer in asked if layer != PICTURE] + list(keep)))
     extents = {layer: size if layer == PICTURE else network.extent(layer, size) for layer in (*asked, *keep)}
     shapes = {layer: (1, network.channels(layer), *extents[layer]) for layer in keep}
-    dtype, device, layout = network.dtype, picture.device, torch.channels_last
+    picture = picture.to(network.device)
+    dtype, device, layout = network.dtype, network.device, torch.channels_last
     kept = {k: torch.empty(shape, dtype=dtype, device=device, memory_format=layout) for k, shape in shapes.items()}
     weights = {layer: weights_at(opaque, extents[layer]) for layer in asked}
     sums = {layer: Sums() for layer in asked}
@@ -137,7 +144,7 @@ def decode(
         decoder: in the maps' precision.
         found: the photo's maps of ``KEPT``, of (h, w) and (2 h, 2 w), and their statistics.
         targets: statistics that the maps and colours are to take on.
-        noises: as `noises_for` makes them for (h, w).
+        noises: as `noises_for` makes them for (h, w), on any device.
         tile: side of the tiles, in pixels of the picture; 0 takes the maps whole.
         opaque: (1, 1, 16 h, 16 w) in [0, 1], how much each pixel counts; None: all alike.
     """
@@ -148,7 +155,8 @@ def decode(
             given = StageInput(found.maps[layer], change, made if number else None)
         else:
             given = StageInput(made, whitening_map(sums.gaussian(), targets[layer]))
-        made, sums = _stage(decoder, number, given, noises[number], tile * 2**number // STRIDE, opaque)
+        noise = noises[number].to(decoder.device)
+        made, sums = _stage(decoder, number, given, noise, tile * 2**number // STRIDE, opaque)
     return _changed(made, colour_map(sums.gaussian(), targets[PICTURE]))
 
 

@@ -33,6 +33,7 @@ class Network(nn.Module):
             over its positions is the network's logits.
         sha256: identifies the weights.
         channels_last: the memory format maps are kept in.
+        tf32: whether an NVIDIA GPU may round what float32 convolutions multiply to 11 bits.
 
     Example:
         >>> network = load("dreamnet")
@@ -62,7 +63,7 @@ class Network(nn.Module):
         super().__init__()
         self.blueprint = blueprint
         self.classes = None if classes is None else tuple(classes)
-        self.channels_last = False
+        self.channels_last = self.tf32 = False
         self.filters = nn.ModuleDict(
             {name: _filters(name, shape, weights) for name, shape in weight_shapes(blueprint).items()}
         )
@@ -110,6 +111,11 @@ class Network(nn.Module):
     def dtype(self) -> torch.dtype:
         """The precision the network computes in."""
         return next((p.dtype for p in self.parameters()), torch.float32)
+
+    @property
+    def precision(self) -> str:
+        """The same as a word: "float32", "bfloat16", "float16" or "tf32"."""
+        return "tf32" if self.tf32 else str(self.dtype).removeprefix("torch.")
 
     @property
     def device(self) -> torch.device:
@@ -227,6 +233,8 @@ class Network(nn.Module):
         asked = tuple(dict.fromkeys((layers,) if isinstance(layers, str) else layers))
         self._check(x)
         self._check_size(asked, (x.shape[2], x.shape[3]))
+        if self.device.type == "cuda":
+            torch.backends.cudnn.allow_tf32 = self.tf32  # PyTorch's own default rounds without being asked
         return self._maps(self._normalise(x.to(self.device)), asked)
 
     def __repr__(self) -> str:
