@@ -101,6 +101,15 @@ class StandIn(Tensor):
     def data_ptr(self) -> int:
         return self.raw.data_ptr()
 
+    @property  # type: ignore[override]
+    def data(self) -> Tensor:
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        torch._C.TensorBase.data.__set__(self, value)  # type: ignore[attr-defined]
+        self.raw = _raw(value)
+
     def tolist(self) -> Any:
         return self.cpu().tolist()
 

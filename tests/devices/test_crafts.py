@@ -25,7 +25,8 @@ from tests.standin import NAME, watched
 
 SMALL: dict[str, Any] = {
     "size": 48, "steps": 1, "octaves": 1, "frames": 2, "frame_steps": 1, "crop": 64, "batch": 1, "width": 4,
-    "blocks": 1, "precision": "float32", "strength": 1, "start": "photo", "device": NAME,
+    "blocks": 1, "precision": "float32", "strength": 1, "start": "photo", "samples": 2,
+    "device": NAME,
 }  # fmt: skip
 """Settings that make any craft quick, where it has them."""
 OTHERS: dict[str, dict[str, Any]] = {"train style": {"size": 64, "style_weight": 10}}
