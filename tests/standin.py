@@ -101,7 +101,7 @@ class StandIn(Tensor):
     def data_ptr(self) -> int:
         return self.raw.data_ptr()
 
-    @property  # type: ignore[override]
+    @property
     def data(self) -> Tensor:
         return self.detach()
 
