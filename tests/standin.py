@@ -64,7 +64,7 @@ class Ledger:
         pointer, size = storage.data_ptr(), storage.nbytes()
         with self.lock:
             if size and not self.storages[pointer]:
-                if self.live + size > self.limit:
+                if self.live + size > self.limit and threading.current_thread() is threading.main_thread():
                     raise torch.OutOfMemoryError(f"the stand-in is out of memory: {size} bytes asked for")
                 self.live += size
                 self.peak = max(self.peak, self.live)
@@ -226,7 +226,11 @@ def register() -> None:
 
 @contextmanager
 def watched(*, limit: int = TOTAL, float64: bool = True) -> Iterator[Ledger]:
-    """Count from here what happens, with so many bytes of memory, and with float64 or without."""
+    """Count from here what happens, with so many bytes of memory, and with float64 or without.
+
+    Memory runs out on the way forward only: an error in the thread that PyTorch takes for the way back on another
+    maker's device would end the process.
+    """
     LEDGER.waits.clear()
     LEDGER.uploads, LEDGER.limit, LEDGER.float64, LEDGER.peak = 0, limit, float64, LEDGER.live
     has_float64.cache_clear()

@@ -14,6 +14,8 @@ from reverie.errors import RecipeError
 KINDS = ("cuda", "xpu", "mps")
 """Kinds of accelerators that "auto" looks for; ROCm's are "cuda", too."""
 CPU = torch.device("cpu")
+_LIMITS: dict[torch.device, int] = {}
+"""Bytes that this process may take of a device, where that was limited."""
 
 
 def accelerators() -> tuple[torch.device, ...]:
@@ -91,8 +93,22 @@ def held_on(device: torch.device) -> int:
 
 
 def allowed_on(device: torch.device) -> int:
-    """Return the bytes of an accelerator that a run may take: those that are free, less a margin."""
-    return int(MARGIN * memory_of(device)[0])
+    """Return the bytes of an accelerator that a run may take: as limited, or those that are free, less a margin."""
+    return _LIMITS.get(device, int(MARGIN * memory_of(device)[0]))
+
+
+def limit_memory(device: torch.device, amount: int | None) -> None:
+    """Take no more than so many bytes of an accelerator from now on; None lifts the limit."""
+    if device.type == "cpu":
+        return
+    if amount is None:
+        _LIMITS.pop(device, None)
+    else:
+        _LIMITS[device] = amount
+    total = memory_of(device)[1]
+    share = 1.0 if amount is None else min(1.0, amount / total)
+    if cap := getattr(module_of(device), "set_per_process_memory_fraction", None):
+        cap(*([share] if device.type == "mps" else [share, device]))
 
 
 def empty(device: torch.device) -> None:

@@ -41,6 +41,10 @@ class Executor(ABC):
         """Return the device that pictures are kept on: the network's, unless they are too large for it."""
         return network.device
 
+    def shrink(self, size: tuple[int, int]) -> bool:
+        """Cut pictures of this (H, W) smaller from now on, as memory ran out; False if that cannot be done."""
+        return False
+
 
 class References(WeakKeyDictionary[Statistic, Any]):
     """The features of references, as long as their statistics live; computed again where an executor is sent to."""

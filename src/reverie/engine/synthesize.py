@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from reverie.canvas import Canvas, Projection
+from reverie.engine.devices import empty
 from reverie.engine.evaluate import bind, differentiating, value
 from reverie.engine.executors import Executor, WholeExecutor
 from reverie.engine.iterates import Iterate, State
@@ -24,6 +26,8 @@ from reverie.objectives.view_draw import ViewDraw
 from reverie.optimisers import Adam, Optimiser, Run
 from reverie.pictures import size_of
 from reverie.views import View, carried
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,8 @@ class _Scale:
     def __init__(self, context: _Context, canvas: Canvas, stage: Stage, previous: Run | None) -> None:
         what = context.synthesis
         self.context, self.what, self.canvas = context, what, canvas.resized(stage.size)
-        self.bound = bind(stage.objective or what.objective, what.network, stage.size, context.executor)
+        objective = stage.objective or what.objective
+        self.bound = self._fitting(lambda: bind(objective, what.network, stage.size, context.executor))
         self.run = what.optimiser.start(self.canvas.parameters, rate=stage.rate, previous=previous)
         self.mean = Average(self.canvas.parameters, what.average) if what.average is not None else None
         self.first: tuple[Tensor, dict[str, Tensor]] | None = None
@@ -162,7 +167,24 @@ class _Scale:
         return self.first
 
     def _closure(self) -> Tensor:
+        before = self.context.generator.get_state()
+        return self._fitting(lambda: self._evaluated(before))
+
+    def _fitting(self, attempt: Callable[[], T]) -> T:
+        """Return the attempt's result; if an accelerator's memory runs out, cut the picture smaller and try again."""
+        network = self.what.network
+        while True:
+            try:
+                return attempt()
+            except torch.OutOfMemoryError:
+                if network.device.type == "cpu" or not self.context.executor.shrink(self.canvas.size):
+                    raise
+            empty(network.device)  # outside the except block, whose traceback pins the tensors
+
+    def _evaluated(self, before: Tensor) -> Tensor:
+        """Compute the value and its gradient; a view is drawn by the generator's state before it."""
         what, context = self.what, self.context
+        context.generator.set_state(before)
         for p in self.canvas.parameters:
             p.grad = None
         now = not self.watch.late

@@ -103,6 +103,15 @@ class TilingExecutor(Executor):
     def forget(self) -> None:
         """Drop what is kept by tile: tiles are about to become smaller."""
 
+    def shrink(self, size: Size) -> bool:
+        """Halve the tiles, or a picture that is smaller than they are; False if they would be too small."""
+        half = min(self.tile, max(size)) // 2
+        if half < SMALLEST:
+            return False
+        self.tile = half
+        self.forget()
+        return True
+
     def fitting(self, attempt: Callable[[], T]) -> T:
         """Return the attempt's result; whenever memory runs out, halve the tile and try again.
 

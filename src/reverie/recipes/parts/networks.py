@@ -6,7 +6,7 @@ import torch
 
 from reverie.crafts.settings import DeviceSettings, RunSettings, longer_side
 from reverie.engine import parse_memory
-from reverie.engine.devices import named, steady
+from reverie.engine.devices import limit_memory, named, steady
 from reverie.engine.precision import with_precision
 from reverie.engine.suited import suited
 from reverie.errors import RecipeError
@@ -68,4 +68,5 @@ def device_for(settings: DeviceSettings, network: Network, *, evaluations: float
         found = named(settings.device)
     if found.type != "cpu":
         steady(deterministic=settings.deterministic)
+        limit_memory(found, None if settings.device_memory is None else parse_memory(settings.device_memory))
     return found
