@@ -11,7 +11,15 @@ from torch import Tensor
 from reverie.engine.devices import wait_for
 from reverie.engine.evaluate import bind, value
 from reverie.engine.executors import Executor, WholeExecutor, layers_of
-from reverie.engine.memory import avoid_fragmentation, free_memory, readable, release, sufficient, tiling_text
+from reverie.engine.memory import (
+    avoid_fragmentation,
+    free_memory,
+    keep_freed,
+    readable,
+    release,
+    sufficient,
+    tiling_text,
+)
 from reverie.engine.needs import Cut
 from reverie.engine.placing import Placed, place_on
 from reverie.engine.stages import Size
@@ -63,6 +71,7 @@ class Plan:
         if self.device != "cpu":  # should it not fit after all, it is cut, or cut smaller
             return TiledExecutor(self.tile or 2 * max(self.size), home=self.home)
         if not self.tile:
+            keep_freed(self.peak, self.limit)
             return WholeExecutor()
         avoid_fragmentation()
         return TiledExecutor(self.tile)

@@ -26,16 +26,14 @@ from reverie.feedforward.matching import (
     colour_map,
     gaussian,
     moved,
-    rows_of,
     target_of,
     transport_map,
     whitening_map,
 )
 from reverie.networks import Network
-from reverie.networks.aligned import aligned
-from reverie.networks.widest import widest
+from reverie.networks.widest import exact, widest
 from reverie.objectives import PICTURE
-from reverie.objectives.statistics import Moments
+from reverie.objectives.statistics import Moments, raw_moments
 from reverie.pictures import size_of
 
 StyleStatistics = Mapping[str, Gaussian]
@@ -56,12 +54,11 @@ class Sums:
 
     def add(self, x: Tensor, weights: Tensor | None = None) -> None:
         """Add what one tile owns, (1, C, h, w), weighted by position, (1, 1, h, w); without weights, all alike."""
-        rows = aligned(rows_of(x))
-        counted = rows if weights is None else rows * rows_of(weights)
-        dtype = widest(x.device)
-        self._first = self._first + counted.sum(1).to(dtype)
-        self._second = self._second + (counted.mT @ rows).to(dtype)
-        self._count += rows.shape[1] if weights is None else float(weights.sum(dtype=dtype))
+        found = exact(raw_moments(x, weights))
+        self._first = self._first + found[:, -1]
+        self._second = self._second + found[:, :-1]
+        positions = x.shape[2] * x.shape[3]
+        self._count += positions if weights is None else float(weights.sum(dtype=widest(x.device)))
 
     def gaussian(self) -> Gaussian:
         """Return the statistics of the whole map, in float64: inverse roots multiply their rounding.
