@@ -1,6 +1,7 @@
 """Crafts, one file each that reads like its paper: a declaration from which everything else is derived."""
 
 from reverie.recipes.dream import DreamSettings, dream
+from reverie.recipes.explain import ExplainSettings, explain
 from reverie.recipes.instant import instant
 from reverie.recipes.parts.at_once import InstantSettings
 from reverie.recipes.remix import RemixSettings, remix
@@ -14,6 +15,7 @@ from reverie.recipes.zoom import ZoomSettings, zoom
 
 __all__ = [
     "DreamSettings",
+    "ExplainSettings",
     "InstantSettings",
     "RemixSettings",
     "SeeSettings",
@@ -23,6 +25,7 @@ __all__ = [
     "UpscaleSettings",
     "ZoomSettings",
     "dream",
+    "explain",
     "instant",
     "remix",
     "see",
