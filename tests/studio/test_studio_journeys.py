@@ -242,6 +242,7 @@ def test_a_phone(window: Browser, served: Studio, tmp_path: Path) -> None:
     sized(window, 390, 844, mobile=True)
     opened(window, served)
     prepared(window, "style", "coffee", size=64, steps=1)
+    window.run("document.querySelector('[data-key=style-mosaic]').scrollIntoView({ block: 'center' })")
     window.click("[data-key=style-mosaic]")
     made(window)
     wide, room = window.run("return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
