@@ -36,7 +36,7 @@ function axis(name, dials, chosen) {
   const id = fresh("axis"), values = el("input", { type: "text", id: `${id}-values`, autocomplete: "off", data: { axis: name } });
   const dial = el("select", { id, data: { dial: name }, on: { change: () => fill() } }, ["", ...dials.map((each) => each.name)].map((each) => el("option", { value: each, selected: each === chosen }, each ? settingName(each) : t("none"))));
   const card = () => dials.find((each) => each.name === dial.value);
-  const between = () => (card().type === "list" ? ";" : ",");
+  const between = () => (isList(card()) ? ";" : ",");
   const fill = () => {
     values.value = card() ? usual(card()).join(`${between()} `) : "";
     values.disabled = !card();
@@ -46,6 +46,9 @@ function axis(name, dials, chosen) {
   const made = el("div", { class: "axis" }, el("label", { htmlFor: id }, name === "X" ? t("Across") : t("Down")), dial, el("label", { htmlFor: values.id }, t("Values")), values);
   return { made, values: read, grid: () => (read().length ? { [dial.value]: read() } : {}) };
 }
+
+// A list whose values are several; one that is usually a single number is written as such.
+const isList = ({ type, default: own }) => type === "list" && own?.length !== 1;
 
 /** Values that are worth a try. */
 function usual(card) {

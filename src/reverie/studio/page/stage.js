@@ -56,7 +56,7 @@ export const stage = {
 };
 
 function scaled() {
-  scale.value = viewer.empty ? "" : `${number(100 * viewer.scale, 0)} %`;
+  scale.value = viewer.empty || canvas.hidden ? "" : `${number(100 * viewer.scale, 0)} %`;
 }
 
 /** Draw the stage into its place. */
@@ -72,6 +72,7 @@ export function showStage(place) {
   when("catalogue", () => shown());
   when("inputs", prepared);
   when("craft", prepared);
+  when("theme", () => plot.draw());
   when("progress", ({ job, data }) => job.id === state.draft.selected && progressed(job, data));
   shown();
 }
@@ -134,6 +135,7 @@ async function beforeOf(job) {
 
 async function afterOf(job) {
   player.hidden = moving.hidden = true;
+  canvas.hidden = false;
   player.removeAttribute("src");
   if (!job) return null;
   const [result] = job.results;
