@@ -41,7 +41,7 @@ def do(words: dict[str, Any], say: Any, stop: threading.Event) -> None:
     told, kept = job["settings"], Path(words["run"]).with_name("kept.json")
     state = json.loads(kept.read_text()) if kept.exists() else {"step": 0, "deaths": 0}
     say("began", smaller=told.get("smaller"), settings=told)
-    steps = told.get("steps", 2)
+    steps = told["steps"] if isinstance(told.get("steps"), int) else 2
     while state["step"] < steps:
         if (full := told.get("full")) and Path(full).exists():
             return say("full", message="the disk is full")

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -224,13 +225,18 @@ def test_one_foreman_for_a_queue(tmp_path: Path) -> None:
         pass
 
 
+def moved(before: float, entry: Entry) -> bool:
+    return entry.state == "done" or entry.progress > before
+
+
+@pytest.mark.slow
 def test_killed_by_hand(shop: Shop) -> None:
     """Ten kills at any moment: the job has its end once."""
     id, kills = shop.add(steps=200), 0
     shop.foreman.start()
     while shop.store.get(id).state != "done" and kills < 10:
         before = shop.store.get(id).progress
-        until(lambda: shop.store.get(id), lambda e, before=before: e.state == "done" or e.progress > before)
+        shop.until(id, partial(moved, before))
         if (worker := shop.foreman.worker) is not None:
             os.kill(worker, signal.SIGKILL)
             kills += 1

@@ -240,5 +240,5 @@ def test_what_was_promised_outlasts_a_kill(tmp_path: Path) -> None:
         assert store.database.rows("PRAGMA integrity_check")[0][0] == "ok"
         assert set(said) <= {entry.id for entry in entries if entry.state == "done"}
         assert len({entry.id for entry in entries}) == len(entries)
-        ends = [event.job for event in store.events(0, most=10**6) if event.data.get("state") == "done"]
+        ends = [str(event.job) for event in store.events(0, most=10**6) if event.data.get("state") == "done"]
         assert sorted(ends) == sorted(entry.id for entry in entries if entry.state == "done" and entry.id)
