@@ -51,7 +51,7 @@ def asking(name: str, operation: Any, examples: int) -> Callable[[], None]:
             assert list(answer.json()) == ["error"] and answer.json()["error"].strip(), (name, answer.text)
         case.validate_response(answer, excluded_checks=EXCLUDED)
 
-    return ask  # type: ignore[no-any-return]
+    return ask
 
 
 checks = pytest.importorskip("schemathesis.specs.openapi.checks")
