@@ -22,7 +22,7 @@ from reverie.crafts.registry import crafts
 from reverie.errors import DiskFull, ReverieError, reason_of
 from reverie.jobs.presets import presets
 from reverie.queue.child import Parent
-from reverie.queue.questions import QUESTIONS, STRANGE, Words
+from reverie.queue.questions import STRANGE, Words, ask
 
 MEMORY = 3 * 2**30
 """Bytes that a question about a file may take, beside what the clerk has."""
@@ -51,10 +51,10 @@ def main() -> None:
 def answered(words: Words) -> Words:
     """Answer one question, or refuse it in one line."""
     try:
-        return {"answer": QUESTIONS[words["ask"]](words)}
+        told = {name: value for name, value in words.items() if name not in ("number", "ask")}
+        return {"answer": ask(words["ask"], **told)}
     except ReverieError as error:
-        line = _without_paths(" ".join(str(error).split()), words)
-        return {"refusal": line, "full": isinstance(error, DiskFull)}
+        return {"refusal": str(error), "full": isinstance(error, DiskFull)}
     except MemoryError:
         return {"refusal": "that takes more memory than it may; make the picture smaller."}
     except Exception as error:
@@ -104,11 +104,6 @@ def _limit() -> None:
     ):
         _, hard = resource.getrlimit(what)
         resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
-
-
-def _without_paths(line: str, words: Words) -> str:
-    """Name a picture as its owner does, and not as it lies here."""
-    return line.replace(str(words["path"]), str(words.get("name", "the picture"))) if "path" in words else line
 
 
 if __name__ == "__main__":

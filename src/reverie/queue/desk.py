@@ -143,13 +143,19 @@ class Desk:
 
     # --- orders ----------------------------------------------------------------------------------
 
-    def order(self, order: Order, *, priority: int = 0, again: bool = False) -> tuple[Entry, bool]:
+    def order(
+        self, order: Order, *, priority: int = 0, again: bool = False, batch: str | None = None
+    ) -> tuple[Entry, bool]:
         """Put a job into the queue, or find the one that is the very same; return it, and whether it is new.
 
+        Args:
+            order: what it is to make.
+            priority, batch: see `Entry`.
+            again: whether it is made though the same is there.
         Raises:
             RecipeError: it makes no sense.
         """
-        found = self._added(self.check(order), priority=priority, again=again)
+        found = self._added(self.check(order), priority=priority, again=again, batch=batch)
         self._changed()
         return found
 

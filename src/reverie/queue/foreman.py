@@ -60,9 +60,19 @@ class Foreman:
         store: its journal.
         quota: what it may take of the disk.
         changed: called whenever something may have happened, from any thread.
+        worker: module of the process that does the jobs.
     """
 
-    def __init__(self, home: Home, store: Store, quota: Quota, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        store: Store,
+        quota: Quota,
+        changed: Callable[[], None] = lambda: None,
+        *,
+        worker: str = "reverie.queue.worker",
+    ) -> None:
+        self._module = worker
         self._home, self._store, self._quota, self._changed = home, store, quota, changed
         self._wake, self._ending = threading.Event(), False
         self._news: deque[Words] = deque()
@@ -167,7 +177,7 @@ class Foreman:
         """Give a job to the worker, which is started where there is none."""
         if self._worker is None:
             self._ready = False
-            self._worker = Child("reverie.queue.worker", heard=self._heard, died=self._dead)
+            self._worker = Child(self._module, heard=self._heard, died=self._dead)
         if not self._ready or not self._store.move(entry.id, "running"):
             return
         self._at_work, self._smaller, self._asked = entry, entry.tile, None

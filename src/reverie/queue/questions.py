@@ -14,7 +14,7 @@ from reverie import styles
 from reverie.crafts.craft import Craft, Input
 from reverie.crafts.kinds import FOLDER, RESULT, STYLE_NETWORK, Clip
 from reverie.crafts.settings import Settings
-from reverie.errors import PictureError, RecipeError
+from reverie.errors import PictureError, RecipeError, ReverieError
 from reverie.feedforward.custom import custom_styles
 from reverie.jobs.film import can_join
 from reverie.jobs.job import Job, paths
@@ -228,4 +228,12 @@ def ask(question: str, **words: Any) -> Words:
     Raises:
         ReverieError: it is refused.
     """
-    return QUESTIONS[question](words)
+    try:
+        return QUESTIONS[question](words)
+    except ReverieError as error:
+        raise type(error)(_without_paths(" ".join(str(error).split()), words)) from error
+
+
+def _without_paths(line: str, words: Words) -> str:
+    """Name a picture as its owner does, and not as it lies here."""
+    return line.replace(str(words["path"]), str(words.get("name", "the picture"))) if "path" in words else line

@@ -28,6 +28,8 @@ class Service:
         home: of the queue.
         most: bytes of a picture that is brought, at most.
         quota: bytes that the queue may take of the disk.
+        office: who knows the crafts; by default a process of its own.
+        worker: module of the process that does the jobs.
     Raises:
         FileError: the journal cannot be opened.
 
@@ -40,11 +42,19 @@ class Service:
         most: see above.
     """
 
-    def __init__(self, home: Home, *, most: int = MOST, quota: int = LARGEST) -> None:
+    def __init__(
+        self,
+        home: Home,
+        *,
+        most: int = MOST,
+        quota: int = LARGEST,
+        office: Office | None = None,
+        worker: str = "reverie.queue.worker",
+    ) -> None:
         self.most, self._store = most, Store(home.made().journal)
-        self.streams, self.office = Streams(self._store), Office()
+        self.streams, self.office = Streams(self._store), office or Office()
         allowed = Quota(home, self._store, quota)
-        self.foreman = Foreman(home, self._store, allowed, self.streams.changed)
+        self.foreman = Foreman(home, self._store, allowed, self.streams.changed, worker=worker)
         self.desk = Desk(home, self._store, self.office.ask, self.foreman.wake, allowed)
         self.catalogue = Catalogue(home, self.office.ask)
 

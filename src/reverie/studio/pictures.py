@@ -163,7 +163,7 @@ def _small(desk: Desk, kind: Literal["picture", "result", "style"], id: str, pat
 
 def _sent(stored: Stored, *, download: bool = False) -> FileResponse:
     """Send a file by what is known of it, never by a name that came from elsewhere."""
-    if not stored.path.is_file():
+    if stored.path.is_symlink() or not stored.path.is_file():
         raise UnknownId(f"the file of '{stored.id}' is gone.")
     kind = TYPES.get(Path(stored.name).suffix)
     how = "inline" if kind and not download else "attachment"

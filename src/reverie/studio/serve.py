@@ -15,7 +15,7 @@ from reverie.queue.foreman import only_one
 from reverie.queue.home import Home
 from reverie.queue.quota import LARGEST
 from reverie.studio.app import guarded
-from reverie.studio.guard import Rules
+from reverie.studio.guard import Guard, Rules
 from reverie.studio.here import Service
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
@@ -48,13 +48,10 @@ def serve(home: Home, door: Door) -> None:
         RecipeError: the port is taken.
         InUse: another studio works on this home.
     """
-    with only_one(home.made()), _listening(door) as listener:
+    with only_one(home.made()), listening(door) as listener:
         port = listener.getsockname()[1]
         rules = _rules() if door.shared else Rules()
         app = guarded(Service(home, quota=door.quota), rules)
-        config = uvicorn.Config(
-            app, log_level="warning", timeout_graceful_shutdown=1, proxy_headers=False, server_header=False
-        )
         address = f"http://{LOOPBACK}:{port}/"
         print(f"the studio is at {address}  (Ctrl-C ends it; the queue is kept in {home.path})", flush=True)
         if door.shared:
@@ -63,7 +60,14 @@ def serve(home: Home, door: Door) -> None:
             opening = threading.Timer(0.5, webbrowser.open, [address])
             opening.daemon = True
             opening.start()
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(configured(app)).run(sockets=[listener])
+
+
+def configured(app: Guard) -> uvicorn.Config:
+    """How the studio is served: who asks is who is connected, whatever a header says."""
+    return uvicorn.Config(
+        app, log_level="warning", timeout_graceful_shutdown=1, proxy_headers=False, server_header=False
+    )
 
 
 def _rules() -> Rules:
@@ -91,7 +95,12 @@ def _own_address() -> str:
             return socket.gethostname()
 
 
-def _listening(door: Door) -> socket.socket:
+def listening(door: Door) -> socket.socket:
+    """Open the socket on which the studio listens.
+
+    Raises:
+        RecipeError: its port is taken.
+    """
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
