@@ -360,6 +360,18 @@ def test_a_command_that_makes_the_same(window: Browser, served: Studio) -> None:
     }
 
 
+def test_a_film(window: Browser, served: Studio) -> None:
+    """A craft that makes a clip: it plays on the stage, and the next picture is there again."""
+    prepared(window, "zoom", size=64, octaves=1, steps=1, frames=2)
+    window.click("#make")
+    window.until("document.querySelector('#player:not([hidden]), #moving:not([hidden])')")
+    assert window.run("return document.getElementById('picture').hidden")
+    window.click("[data-craft=dream]")
+    set_to(window, **QUICK)
+    made(window)
+    assert not window.run("return document.getElementById('picture').hidden")
+
+
 def test_fast_and_small(chromium: Browser, served: Studio) -> None:
     """The first page comes within a second and 300 kB, and never blocks for 50 ms while pictures come."""
     chromium.ask("POST", "/goog/cdp/execute", cmd="Network.clearBrowserCache", params={})
