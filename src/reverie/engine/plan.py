@@ -93,10 +93,12 @@ def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None,
     bound, pace = _probe(what)
     after = _enlarging_seconds(what.enlarge, last.size)
     release()
-    cuts = [Cut(what, bound, last.size, t, held=held) for t in ((0, *_tiles(what, bound)) if tile is None else (tile,))]
+    sides = (0, *_tiles(what, bound)) if tile is None else (tile,)
+    cuts = (Cut(what, bound, last.size, side, held=held) for side in sides)
     chosen = next((c for c in cuts if c.peak <= limit and (c.counts or tile is not None)), None)
     if chosen is None:
-        raise OutOfMemory(_refusal(what, bound, cuts[-1], limit, given=memory is not None, held=held))
+        least = Cut(what, bound, last.size, sides[-1], held=held)
+        raise OutOfMemory(_refusal(what, bound, least, limit, given=memory is not None, held=held))
     pixels = sum(s.steps * s.size[0] * s.size[1] for s in what.stages)
     return Plan(
         size=last.size,
