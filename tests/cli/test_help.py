@@ -38,6 +38,7 @@ def test_the_first_page(reverie: Run, words: tuple[str, ...]) -> None:
         "styles",
         "presets",
         "classes",
+        "devices",
     ):
         assert f" {command} " in ended.out
     assert max(map(len, ended.out.splitlines())) <= 100

@@ -54,7 +54,8 @@ from reverie.recipes.parts.at_once import (
     InstantSettings,
     alpha_of_each,
     alpha_weights,
-    resolve_precision,
+    dtype_of,
+    resolved,
     size_for,
     working_size,
 )
@@ -133,6 +134,7 @@ def instant(
         tiling(working_size(size, settings.likeness), manner.settings.precision),
         networks=[NetworkUsed(INSTANT, manner.decoder.sha256)],
         precision=manner.settings.precision,
+        device=manner.settings.device,
         least=SMALLEST,
     )
 
@@ -154,17 +156,18 @@ def painter(
     Raises:
         RecipeError, PictureError, WeightsError: as `instant`.
     """
-    settings = resolve_precision(settings or InstantSettings())
+    settings = resolved(settings or InstantSettings())
     check_colour_mode(settings.colour, photo=True, paintings=len(paintings))
     for picture in paintings:
         _check(picture, "painting")
     network = load(pooling="average", padding="replicate")
     decoder = decoder or load_instant()
     check_encoder(decoder, network.sha256)
-    network = with_precision(network, settings.precision)
+    network = with_precision(network, settings.precision, device=torch.device(settings.device))
     shares = _shares(settings.weights, len(paintings))
     alphas = alpha_of_each(opaque, paintings)
-    return Painter(network, decoder.with_precision(network.dtype), tuple(paintings), alphas, shares, settings)
+    decoder = decoder.with_precision(network.dtype).to(network.device)
+    return Painter(network, decoder, tuple(paintings), alphas, shares, settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +201,7 @@ class Painter:
         every = zip(self.paintings, self.opaque, self.shares, strict=True)
         many = [opaque_colours(p, alpha) for p, alpha, share in every if share]
         finish = Finish(many, own, settings.colour, settings.colour_amount, held=settings.strength)
-        image = finish(scaled(self._within_margin(photo, opaque), size))
+        image = finish(scaled(self._within_margin(photo, opaque).to(own.device), size))
         if mask is None:
             return image
         return torch.lerp(own, image, mask_of(mask, of=size_of(photo), size=size))
@@ -224,6 +227,8 @@ class Painter:
 
     def _painted(self, photo: Tensor, tile: int, opaque: Tensor | None) -> Tensor:
         """Paint the photo in the paintings' own colours."""
+        photo = photo.to(self.network.device)
+        opaque = None if opaque is None else opaque.to(photo.device)
         height, width = size_of(photo)
         strength = self.settings.strength
         missing = (0, -width % STRIDE, 0, -height % STRIDE)
@@ -256,9 +261,12 @@ class Painter:
     def _seen(self, painting: Tensor, alpha: Tensor | None, size: tuple[int, int], tile: int) -> StyleStatistics:
         """A painting's statistics at a size; those of the very same pixels are measured once."""
         pixels = [_digest(picture) for picture in (painting, alpha) if picture is not None]
-        key = (*pixels, size, tile, self.network.sha256, self.network.dtype, torch.get_num_threads())
+        network = self.network
+        key = (*pixels, size, tile, network.sha256, network.precision, network.device, torch.get_num_threads())
         if key not in _SEEN:
+            device = self.network.device
             picture, opaque = resize(painting, size).clamp(0, 1), alpha_weights(alpha, of=painting, size=size)
+            picture, opaque = picture.to(device), None if opaque is None else opaque.to(device)
             _SEEN[key] = encode(self.network, picture, _READ, tile, keep=(), opaque=opaque).seen
             while len(_SEEN) > _MOST_SEEN:
                 _SEEN.popitem(last=False)
@@ -288,7 +296,7 @@ def tiling(size: tuple[int, int], precision: Precision) -> Tiling:
 
 def painting_bytes(size: tuple[int, int], tile: int, precision: Precision) -> int:
     """Estimate the bytes that painting a photo of this (H, W) takes in tiles of a given side; 0 means whole."""
-    width, side = 2 if precision == "bfloat16" else 4, tile or max(size)
+    width, side = dtype_of(precision).itemsize, tile or max(size)
     maps = 4 * _TILE * min(side, size[0]) * min(side, size[1]) + (SCRAPS if side < max(size) else 0)
     return (width * _MAPS + _PICTURES) * size[0] * size[1] + maps
 

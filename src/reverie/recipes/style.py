@@ -363,7 +363,7 @@ def initial_picture(
     if start == "photo":
         return photo
     if start == "instant":
-        names = ("weights", "strength", "stroke", "seed", "precision", "memory", "likeness", "motifs")
+        names = ("weights", "strength", "stroke", "seed", "precision", "device", "memory", "likeness", "motifs")
         how = {name: getattr(settings, name) for name in names}
         alpha, theirs = inputs.opaque, inputs.paintings_opaque
         return painted_at_once(photo, paintings, size=stages[0].size, opaque=alpha, paintings_opaque=theirs, **how)

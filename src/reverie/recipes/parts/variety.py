@@ -56,7 +56,11 @@ def suggestions(network: Network, picture: Tensor, *, variety: float, seed: int)
     """Suggest what to dream of, and where: classes with soft masks, (1, 1, H, W) in [0, 1]."""
     small = scaled(picture, fit(size_of(picture), longer=min(_SEEN, max(size_of(picture)))))
     layer = str(network.class_layer)
-    scores = network(small, (layer,))[layer].float()[:, [find_class(network, name) for name in WISHES]]
+    scores = (
+        network(small.to(network.device), (layer,))[layer]
+        .float()
+        .to(picture.device)[:, [find_class(network, name) for name in WISHES]]
+    )
     scores = F.avg_pool2d(F.pad(scores, [_NEAR // 2] * 4, mode="replicate"), _NEAR, 1)
     scores = (scores - scores.mean(1, keepdim=True)) / scores.std().clamp_min(_SOFTEST)
     scores += _CHANCE * variety * _chance(size_of(scores), seed).to(scores)
