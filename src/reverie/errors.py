@@ -31,6 +31,10 @@ class FileError(PictureError):
     """A file or folder cannot be written, or is not ours to write; caught together with a picture's."""
 
 
+class ClipError(PictureError):
+    """A clip that cannot be read, or of which nothing is left; caught together with a picture's error."""
+
+
 class LayerNotFound(ReverieError, LookupError):
     """A network has no layer, channel or class of that name."""
 

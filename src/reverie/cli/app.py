@@ -24,6 +24,9 @@ _VERBS = {
 }
 """Commands beside the crafts; the crafts themselves are found from their files."""
 
+_GROUPS = {"video": "Dream on or paint a clip: any craft over its frames, without flicker."}
+"""Groups of crafts whose names begin with one word, and that no single one's summary describes."""
+
 _MAKE, _SEE = "Make a picture", "Look around"
 
 
@@ -77,7 +80,8 @@ def _lazy() -> dict[str, str]:
     """Summaries of the commands that are generated when called."""
     crafts: dict[str, str] = {}
     for name, listing in listings().items():
-        crafts.setdefault(name.split()[0], escape(listing.summary))
+        first, _, rest = name.partition(" ")
+        crafts.setdefault(first, escape(_GROUPS.get(first, listing.summary) if rest else listing.summary))
     return {**crafts, **_VERBS}
 
 

@@ -8,6 +8,8 @@ from reverie.recipes.style import StyleSettings, style
 from reverie.recipes.texture import TextureSettings, texture
 from reverie.recipes.train_style import TrainStyleSettings, train_style
 from reverie.recipes.upscale import UpscaleSettings, upscale
+from reverie.recipes.video_instant import VideoInstantSettings, video_instant
+from reverie.recipes.video_own import video_own
 from reverie.recipes.visualise import visualise
 from reverie.recipes.zoom import ZoomSettings, zoom
 
@@ -19,6 +21,7 @@ __all__ = [
     "TextureSettings",
     "TrainStyleSettings",
     "UpscaleSettings",
+    "VideoInstantSettings",
     "ZoomSettings",
     "dream",
     "instant",
@@ -27,6 +30,8 @@ __all__ = [
     "texture",
     "train_style",
     "upscale",
+    "video_instant",
+    "video_own",
     "visualise",
     "zoom",
 ]

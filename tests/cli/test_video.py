@@ -1,0 +1,156 @@
+"""``reverie video``: a clip in, a film out, with its sound and times; stopped, killed and gone on with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
+
+from reverie.clips import open_footage
+from reverie.jobs.record import read_record
+from tests.cli.conftest import Run
+from tests.clips.made_clips import panned, quarters, write_clip
+
+QUICK = ("--precision", "float32", "--tile", "0")
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def clip(folder: Path) -> Path:
+    """A clip of 12 frames with sound, in the current folder."""
+    return write_clip(folder / "clip.mp4", panned(12), sound="aac")
+
+
+def hashes(path: str | Path) -> list[str]:
+    """Digests of a film's frames."""
+    return [hashlib.sha256(f.image.contiguous().numpy().data).hexdigest() for f in open_footage(Path(path)).frames()]
+
+
+def test_a_clip_is_painted(reverie: Run, clip: Path) -> None:
+    ended = reverie("video", "instant", clip.name, "night.jpg", *QUICK)
+    assert ended.code == 0 and ended.out.startswith("clip-night.mp4  64x48"), ended.err
+    film, source = open_footage(Path("clip-night.mp4")), open_footage(clip)
+    assert [f.time for f in film.frames()] == [f.time for f in source.frames()] and film.audio
+    assert not Path("clip-night.reverie").exists()
+    record = read_record(Path("clip-night.mp4"))
+    assert (record.craft, [i.role for i in record.inputs]) == ("video instant", ["clip", "painting"])
+    assert reverie("replay", "clip-night.mp4", "-o", "again.mp4").code == 0
+    assert hashes("again.mp4") == hashes("clip-night.mp4")
+
+
+@pytest.mark.parametrize("name", ["o.webm", "o.mkv", "o.gif", "o.apng", "frames"])
+def test_what_it_is_written_as(reverie: Run, clip: Path, name: str) -> None:
+    ended = reverie("video", "instant", clip.name, "night.jpg", *QUICK, "--to", "0.25s", "-o", name)
+    assert ended.code == 0, ended.err
+    if name == "frames":
+        assert sorted(p.name for p in Path(name).iterdir()) == [f"{n:05d}.png" for n in range(6)]
+        assert read_record(Path("frames/00003.png")).frame == 3
+    elif name == "o.gif":
+        with Image.open(name) as image:
+            assert isinstance(image, GifImageFile) and (image.n_frames, image.size) == (6, (64, 48))
+    else:
+        assert len(hashes(name)) == 6 and open_footage(Path(name)).size == (48, 64)
+
+
+def test_sound_that_cannot_be_copied(reverie: Run, folder: Path) -> None:
+    write_clip(folder / "clip.mkv", quarters(12), sound="pcm_s16le", sounding=2)
+    ended = reverie("video", "instant", "clip.mkv", "night.jpg", *QUICK, "--every", 4, "-o", "o.mp4")
+    assert ended.code == 0 and "is encoded as aac" in ended.err
+    with av.open("o.mp4") as film:
+        sound = [p.pts * p.time_base for p in film.demux(audio=0) if p.size]
+        assert film.streams.audio[0].codec_context.name == "aac" and 1.9 < float(sound[-1]) < 2.1
+    ended = reverie("video", "instant", "clip.mkv", "night.jpg", *QUICK, "--from", 0.25, "--every", 4, "-o", "o.mkv")
+    assert ended.code == 0 and "encoded" not in ended.err
+    with av.open("o.mkv") as film:
+        assert film.streams.audio[0].codec_context.name == "pcm_s16le"
+        times = [float(p.pts * p.time_base) for p in film.demux(audio=0) if p.size]
+        assert 0 <= times[0] < 0.1 and 1.6 < times[-1] < 1.8
+
+
+def test_times_that_vary_and_a_turned_picture(reverie: Run, folder: Path) -> None:
+    wanted = [0, 40, 80, 200, 210, 300]
+    write_clip(folder / "clip.mov", quarters(), times=wanted, base=Fraction(1, 1000), turned=-90)
+    assert reverie("video", "instant", "clip.mov", "night.jpg", *QUICK, "-o", "o.mp4").code == 0
+    film = open_footage(Path("o.mp4"))
+    assert film.size == (64, 48) and [round(float(f.time) * 1000) for f in film.frames()] == wanted
+
+
+def test_what_is_refused(reverie: Run, clip: Path) -> None:
+    Path("text.mp4").write_text("a line\n" * 40)
+    Path("full").mkdir()
+    Path("full/other.txt").write_text("mine")
+    for words, said in (
+        (("text.mp4",), "no film that can be read"),
+        (("missing.mp4",), "cannot open"),
+        ((clip.name, "-o", "o.avi"), "a film ends in .mp4"),
+        ((clip.name, "-o", clip.name), "name another --output"),
+        ((clip.name, "-o", "full"), "holds something already"),
+        ((clip.name, "--from", "soon"), "as in 3s or 1:02.5"),
+        ((clip.name, "--from", "9"), "lies behind it"),
+        ((clip.name, "--weights", "1,2"), "one for each painting"),
+    ):
+        name, *rest = words
+        ended = reverie("video", "instant", name, "night.jpg", *QUICK, *rest)
+        assert (ended.code, ended.err.count("\n")) == (2, 1) and said in ended.err, ended.err
+    assert {p.name for p in Path().iterdir()} == {"clip.mp4", "full", "night.jpg", "photo.png", "text.mp4", "wave.jpg"}
+
+
+def after_saves(process: subprocess.Popen[str], count: int) -> None:
+    """Wait until a run that tells in JSON has saved so many chunks."""
+    assert process.stdout is not None
+    saved = 0
+    for line in process.stdout:
+        saved += json.loads(line)["event"] == "saved"
+        if saved == count:
+            return
+    raise AssertionError("it ended before")
+
+
+LONG = ("video", "instant", "clip.mp4", "night.jpg", *QUICK)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are other ones there")
+@pytest.mark.slow
+def test_killed_and_gone_on_with(reverie: Run, start: Start, folder: Path) -> None:
+    """The film is the same, to the byte, and found by its name."""
+    write_clip(folder / "clip.mp4", panned(160, step=1), sound="aac")
+    assert reverie(*LONG, "-o", "whole.mp4").code == 0
+    process = start(*LONG, "-o", "o.mp4", "--json")
+    after_saves(process, 1)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not Path("o.mp4").exists() and Path("o.reverie/preview.m3u8").exists()
+    assert reverie("resume", "o.mp4").code == 0
+    assert Path("o.mp4").read_bytes() == Path("whole.mp4").read_bytes()
+    assert not Path("o.reverie").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are other ones there")
+@pytest.mark.slow
+def test_stopped_it_leaves_what_is_done(reverie: Run, start: Start, folder: Path) -> None:
+    write_clip(folder / "clip.mp4", panned(160, step=1))
+    assert reverie(*LONG, "-o", "whole.mp4").code == 0
+    process = start(*LONG, "-o", "o.mp4", "--json")
+    after_saves(process, 1)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=100)
+    last = json.loads(out.splitlines()[-1])
+    assert process.returncode == 130 and last["event"] == "stopped"
+    assert 40 < len(hashes("o.mp4")) < 160
+    assert reverie("resume", "o.reverie").code == 0
+    assert hashes("o.mp4") == hashes("whole.mp4")
+
+
+def test_a_dry_run_leaves_nothing(reverie: Run, clip: Path) -> None:
+    ended = reverie("video", "instant", clip.name, "night.jpg", "--dry-run")
+    assert ended.code == 0 and not list(Path().glob("clip-*"))
