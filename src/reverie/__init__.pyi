@@ -1,8 +1,11 @@
 """The public names, and where each lives: the one list of them, for type checkers and for `__init__.py`."""
 
 from reverie import canvas as canvas
+from reverie import clips as clips
 from reverie import engine as engine
 from reverie import feedforward as feedforward
+from reverie import insight as insight
+from reverie import motion as motion
 from reverie import networks as networks
 from reverie import objectives as objectives
 from reverie import optimisers as optimisers
@@ -13,11 +16,14 @@ from reverie.canvas import Canvas as Canvas
 from reverie.canvas import FourierCanvas as FourierCanvas
 from reverie.canvas import PixelCanvas as PixelCanvas
 from reverie.canvas import PyramidCanvas as PyramidCanvas
+from reverie.clips import open_footage as open_footage
 from reverie.crafts.craft import Craft as Craft
 from reverie.crafts.craft import craft as craft
 from reverie.crafts.kinds import Alpha as Alpha
 from reverie.crafts.kinds import Clip as Clip
+from reverie.crafts.kinds import Film as Film
 from reverie.crafts.kinds import Folder as Folder
+from reverie.crafts.kinds import Footage as Footage
 from reverie.crafts.kinds import Many as Many
 from reverie.crafts.kinds import Map as Map
 from reverie.crafts.kinds import Mask as Mask
@@ -26,6 +32,7 @@ from reverie.crafts.kinds import Photo as Photo
 from reverie.crafts.kinds import Place as Place
 from reverie.crafts.kinds import Report as Report
 from reverie.crafts.kinds import Result as Result
+from reverie.crafts.kinds import Sheet as Sheet
 from reverie.crafts.kinds import Still as Still
 from reverie.crafts.kinds import StyleNetwork as StyleNetwork
 from reverie.crafts.kinds import Weights as Weights
@@ -33,6 +40,7 @@ from reverie.crafts.kinds import Word as Word
 from reverie.crafts.settings import Settings as Settings
 from reverie.engine import Evaluation as Evaluation
 from reverie.engine import Executor as Executor
+from reverie.engine import Findings as Findings
 from reverie.engine import Iterate as Iterate
 from reverie.engine import Plan as Plan
 from reverie.engine import RayExecutor as RayExecutor
@@ -46,6 +54,7 @@ from reverie.engine import plan as plan
 from reverie.engine import pyramid as pyramid
 from reverie.engine import synthesize as synthesize
 from reverie.errors import ChecksumMismatch as ChecksumMismatch
+from reverie.errors import ClipError as ClipError
 from reverie.errors import Diverged as Diverged
 from reverie.errors import LayerNotFound as LayerNotFound
 from reverie.errors import OutOfMemory as OutOfMemory
@@ -91,6 +100,7 @@ from reverie.pictures import write_image as write_image
 from reverie.recipes import DreamSettings as DreamSettings
 from reverie.recipes import InstantSettings as InstantSettings
 from reverie.recipes import RemixSettings as RemixSettings
+from reverie.recipes import SeeSettings as SeeSettings
 from reverie.recipes import StyleSettings as StyleSettings
 from reverie.recipes import TextureSettings as TextureSettings
 from reverie.recipes import TrainStyleSettings as TrainStyleSettings

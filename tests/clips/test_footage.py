@@ -48,7 +48,7 @@ def test_colours_and_times(tmp_path: Path, name: str, codec: str, pixels: str) -
     assert [round(float(f.time) * 24, 1) for f in frames] == [0, 1, 2, 3, 4, 5]
     assert corners(frames[0].image) == [RED, GREEN, BLACK, BLUE]
     assert float((frames[0].image[0, :, 4, 4] - torch.tensor([1.0, 0, 0])).abs().max()) < 0.06
-    assert frames[0].image.dtype == torch.float32 and 0 <= float(frames[0].image.min())
+    assert frames[0].image.dtype == torch.float32 and float(frames[0].image.min()) >= 0
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_folder_of_frames(tmp_path: Path) -> None:
     assert footage.size == (20, 30) and times(footage) == [0, 0.04, 0.08]
     assert times(footage.taken(fps=10)) == [0, 0.1, 0.2]
     write_image(tmp_path / "3.png", torch.zeros(1, 3, 20, 31))
-    with pytest.raises(ClipError, match="'3.png' is 31x20, and the first is 30x20"):
+    with pytest.raises(ClipError, match=r"'3\.png' is 31x20, and the first is 30x20"):
         list(footage.taken(every=1).frames()) and list(open_footage(tmp_path).frames())
 
 

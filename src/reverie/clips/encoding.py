@@ -43,7 +43,8 @@ class ChunkEncoder:
     ) -> None:
         how = format if format.chunk else LOSSLESS
         self._alpha, self._how = alpha and bool(how.with_alpha), how
-        self._base, self._begin = base, None
+        self._base = base
+        self._begin: Fraction | None = None
         options = {"video_track_timescale": str(timescale(base))} if (how.chunk or how.container) == "mp4" else {}
         try:
             self._container = pyav().open(file, mode="w", format=how.chunk or how.container, container_options=options)

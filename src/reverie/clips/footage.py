@@ -99,10 +99,14 @@ class Footage:
         if last is not None and last <= (first or 0):
             raise ClipError(f"a clip ends after it begins; got --from {begin or 0:g} and --to {end:g}.")
         if first and self.seconds is not None and first >= self.seconds:
-            raise ClipError(f"'{self.path}' is {float(self.seconds):.1f} seconds long; --from {begin:g} lies behind it.")
+            raise ClipError(
+                f"'{self.path}' is {float(self.seconds):.1f} seconds long; --from {begin:g} lies behind it."
+            )
         rate = None if fps is None else Fraction(fps).limit_denominator(1001)
         if self.files and rate is not None:  # which have no times of their own
-            return replace(self, rate=rate, base=1 / rate, seconds=len(self.files) / rate, cut=Cut(first, last, None, every))
+            return replace(
+                self, rate=rate, base=1 / rate, seconds=len(self.files) / rate, cut=Cut(first, last, None, every)
+            )
         base = self.base if rate is None else 1 / rate
         return replace(self, base=base, cut=Cut(first, last, rate, every))
 

@@ -84,7 +84,9 @@ class FilmWriter(Writer):
             if self._chunk is not None:
                 self._finished()
             lasting = step.frame.duration
-            record = self.record if whole else self.record.model_copy(update={"stopped": Stop(stage=1, step=step.number)})
+            record = (
+                self.record if whole else self.record.model_copy(update={"stopped": Stop(stage=1, step=step.number)})
+            )
             ends = None if whole and self.footage.cut.end is None else step.frame.time + lasting
             with self._into(self.output) as draft:
                 said = join(
@@ -108,7 +110,9 @@ class FilmWriter(Writer):
     @property
     def chunks(self) -> list[Chunk]:
         """Chunks that are done, in their order."""
-        here = [name for name in self.folder.owned.names if name.startswith(f"{_CHUNKS}/") and self.folder.owned.has(name)]
+        here = [
+            name for name in self.folder.owned.names if name.startswith(f"{_CHUNKS}/") and self.folder.owned.has(name)
+        ]
         return sorted((_chunk_at(self.folder.path / name) for name in here), key=lambda chunk: chunk.begin)
 
     def _begun(self, step: FilmStep) -> tuple[Chunk, ChunkEncoder]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from reverie import styles
-from reverie.crafts.craft import Craft, Input
 from reverie.clips import open_footage
+from reverie.crafts.craft import Craft, Input
 from reverie.crafts.kinds import FOLDER, FOOTAGE, MASK, PHOTO, PLACE, RESULT, STYLE_NETWORK, WORD
 from reverie.errors import PictureError, RecipeError, suggestion
 from reverie.feedforward import read_johnson

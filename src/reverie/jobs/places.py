@@ -11,7 +11,7 @@ from typing import Any
 
 from reverie.clips import film_format
 from reverie.crafts.craft import Craft
-from reverie.crafts.kinds import FOLDER, RESULT, Clip, Film, Output, Report, Still, Weights
+from reverie.crafts.kinds import FOLDER, RESULT, Clip, Film, Output, Report, Sheet, Still, Weights
 from reverie.errors import RecipeError
 from reverie.feedforward.custom import styles_folder
 from reverie.files import check_writable, is_folder, make_folder, numbered, remove_empty
@@ -349,4 +349,6 @@ def _report(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | Non
     yield ReportPlacement(job, files, None, Path(job.output), True)
 
 
-_PLACES: Mapping[Output, Any] = {Still: _still, Clip: _frames, Film: _film, Weights: _weights, Report: _report}
+_PLACES: Mapping[Output, Any] = {
+    Still: _still, Sheet: _still, Clip: _frames, Film: _film, Weights: _weights, Report: _report
+}  # fmt: skip

@@ -1,4 +1,4 @@
-"""Motion in a clip: flow, what it hides, cuts, frames between painted keyframes, measures. Needs the extra ``video``."""
+"""Motion in a clip: flow, what it hides, cuts, frames between keyframes, measures. Needs the extra ``video``."""
 
 from reverie.motion.flow import Flow, Look, both_ways, composed, is_cut, look_at, still, trust
 from reverie.motion.inbetween import FramePainter, Guide, Interval, Key, Rendered, intervals, rendered

@@ -50,8 +50,13 @@ class FramePainter(Protocol):
             guides by itself.
     """
 
-    detail: bool
-    carried: float
+    @property
+    def detail(self) -> bool:
+        """See above."""
+
+    @property
+    def carried(self) -> float:
+        """See above."""
 
     def key(self, photo: Tensor, guides: Sequence[Guide]) -> Tensor:
         """Paint a keyframe (1, 3, H, W) in [0, 1]."""

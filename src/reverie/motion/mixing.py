@@ -38,8 +38,8 @@ def mixed(parts: Sequence[tuple[Array, Array, Array]]) -> Array:
     Returns:
         (H, W, 3) float32.
     """
-    mean = sum((pixels * share[..., None] for pixels, share, _ in parts), np.float32(0))
-    wanted = sum((share * energy for _, share, energy in parts), np.float32(0))
+    mean = np.add.reduce([pixels * share[..., None] for pixels, share, _ in parts])
+    wanted = np.add.reduce([share * energy for _, share, energy in parts])
     factor = np.sqrt((wanted + _NOTHING) / (detail_energy(mean) + _NOTHING))
     fine = mean - cv2().GaussianBlur(mean, (7, 7), _FINE)
     fine *= (np.clip(factor, _WEAKEST, _STRONGEST) - 1)[..., None]

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 from torch import Tensor
 
 from reverie.clips import ClipFrame, Footage
-from reverie.crafts.settings import DIAL, Panel, Settings
+from reverie.crafts.settings import Panel, Settings
 from reverie.engine import Executor, Plan, Run, State
 from reverie.engine.films import FilmRun, FilmStep, time_of
 from reverie.errors import RecipeError
@@ -125,7 +125,10 @@ def film_of(
         painter = painter_for(plan, executor)
         frames = sized(footage.frames(after=None if state is None else time_of(state)), size)
         made = rendered(
-            intervals(frames, settings.keyframes), painter, chunk=CHUNK, state=None if state is None else state["memory"]
+            intervals(frames, settings.keyframes),
+            painter,
+            chunk=CHUNK,
+            state=None if state is None else state["memory"],
         )
         return _steps(made, footage, 0 if state is None else state["number"])
 
