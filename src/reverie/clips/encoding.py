@@ -45,9 +45,10 @@ class ChunkEncoder:
         self._alpha, self._how = alpha and bool(how.with_alpha), how
         self._base = base
         self._begin: Fraction | None = None
+        av = pyav()
         options = {"video_track_timescale": str(timescale(base))} if (how.chunk or how.container) == "mp4" else {}
         try:
-            self._container = pyav().open(file, mode="w", format=how.chunk or how.container, container_options=options)
+            self._container = av.open(file, mode="w", format=how.chunk or how.container, container_options=options)
             self._stream = self._opened(size, rate, quality)
         except (OSError, ValueError) as error:
             raise _refused(error) from error

@@ -102,8 +102,9 @@ def _packets(chunks: Sequence[Chunk], last: Fraction, stream: Any, base: Fractio
 
 def _timed(chunks: Sequence[Chunk]) -> Iterator[tuple[Any, Fraction]]:
     """Yield the packets of all chunks with their times, in seconds."""
+    av = pyav()
     for chunk in chunks:
-        with pyav().open(str(chunk.path)) as container:
+        with av.open(str(chunk.path)) as container:
             for packet in container.demux(container.streams.video[0]):
                 if packet.size:
                     yield packet, chunk.begin + packet.pts * Fraction(packet.time_base)
@@ -123,8 +124,9 @@ class _Sound:
         self._waiting: list[Any] = []
 
     def __enter__(self) -> _Sound:
+        av = pyav()
         if self._footage is not None and self._footage.audio:
-            self._source = pyav().open(str(self._footage.path))
+            self._source = av.open(str(self._footage.path))
             self._begin = self._footage.cut.begin or Fraction(0)
             self._offset = _origin(self._source) + self._begin
             self._tracks = {track.index: self._added(track) for track in self._source.streams.audio}
@@ -242,8 +244,9 @@ def _apng(stream: Any, frame: Any) -> str:
 
 def _frames(chunks: Sequence[Chunk], base: Fraction) -> Iterator[Any]:
     """Yield the frames of all chunks by the film's clock."""
+    av = pyav()
     for chunk in chunks:
-        with pyav().open(str(chunk.path)) as container:
+        with av.open(str(chunk.path)) as container:
             for frame in container.decode(video=0):
                 time = chunk.begin + frame.pts * Fraction(frame.time_base)
                 frame.time_base, frame.pts = base, ticks(time, base)
