@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor
 
+from reverie.motion.between import array_of
 from reverie.motion.flow import Array, Look, both_ways, look_at
-from reverie.motion.inbetween import array_of
 from reverie.motion.opencv import cv2
 from reverie.motion.warp import spread, warped
 
