@@ -87,6 +87,7 @@ from reverie.objectives import self_similarity as self_similarity
 from reverie.objectives import shared_features as shared_features
 from reverie.objectives import sliced_wasserstein as sliced_wasserstein
 from reverie.objectives import style as style
+from reverie.objectives import temporal as temporal
 from reverie.objectives import term as term
 from reverie.objectives import total_variation as total_variation
 from reverie.objectives import wasserstein2 as wasserstein2

@@ -17,6 +17,7 @@ from PIL import Image
 from PIL.GifImagePlugin import GifImageFile
 
 from reverie.clips import open_footage
+from reverie.feedforward.johnson import draw_johnson, write_johnson
 from reverie.jobs.record import read_record
 from tests.cli.conftest import Run
 from tests.clips.made_clips import panned, quarters, write_clip
@@ -60,6 +61,37 @@ def test_what_it_is_written_as(reverie: Run, clip: Path, name: str) -> None:
             assert isinstance(image, GifImageFile) and (image.n_frames, image.size) == (6, (64, 48))
     else:
         assert len(hashes(name)) == 6 and open_footage(Path(name)).size == (48, 64)
+
+
+def test_a_page_and_a_comparison_beside_it(reverie: Run, clip: Path) -> None:
+    ended = reverie("video", "instant", clip.name, "night.jpg", *QUICK, "--compare", "--report", "-o", "o.mkv")
+    assert ended.code == 0 and "also o-compare.mp4, o-report.html" in ended.out, ended.err
+    compared, page = open_footage(Path("o-compare.mp4")), Path("o-report.html").read_text()
+    assert compared.size == (48, 128) and len(hashes("o-compare.mp4")) == 12
+    for word in ("warping error", "over ten frames", "sharpness", "flicker", "frame by frame", "<svg", "data:image"):
+        assert word in page
+    assert 'src="http' not in page and page.count("<img") == 12
+
+
+def test_a_clip_is_dreamt_on(reverie: Run, clip: Path) -> None:
+    words = ("--precision", "float32", "--size", 64, "--octaves", 2, "--steps", 2, "--frame-steps", 1)
+    ended = reverie("video", "dream", clip.name, *words, "-o", "o.mp4")
+    assert ended.code == 0, ended.err
+    film, source = open_footage(Path("o.mp4")), open_footage(clip)
+    changed = [(a.image - b.image).abs().mean() for a, b in zip(film.frames(), source.frames(), strict=True)]
+    assert len(changed) == 12 and 0.01 < float(min(changed)) < float(max(changed)) < 0.3
+
+
+def test_a_clip_is_restyled(reverie: Run, clip: Path) -> None:
+    words = ("--precision", "float32", "--size", 64, "--steps", 2, "--frame-steps", 1, "--every", 3)
+    assert reverie("video", "style", clip.name, "night.jpg", *words, "-o", "o.mp4").code == 0
+    assert len(hashes("o.mp4")) == 4 and read_record(Path("o.mp4")).settings["consistency"] == 100
+
+
+def test_a_clip_is_painted_by_a_network(reverie: Run, clip: Path) -> None:
+    write_johnson(Path("mine.safetensors"), draw_johnson(widths=(8, 16), blocks=1))
+    ended = reverie("video", "own", clip.name, "mine.safetensors", *QUICK, "--keyframes", 1, "-o", "o.mp4")
+    assert ended.code == 0 and len(hashes("o.mp4")) == 12, ended.err
 
 
 def test_sound_that_cannot_be_copied(reverie: Run, folder: Path) -> None:

@@ -284,6 +284,8 @@ def writing_parameters(craft: Craft[..., Any] | None = None) -> list[inspect.Par
 
 def _sensible(craft: Craft[..., Any]) -> set[str]:
     """Names of the writing options that make sense for a craft."""
+    if craft.makes is Film:
+        return {"compare", "report"}
     stepwise = {"save_every", "report", "checkpoint"} if craft.stepwise else set()
     compared = {"compare"} if craft.makes.of_photo else set()
     return stepwise | compared | ({"checkpoint_every"} if craft.long else set())

@@ -93,6 +93,7 @@ class FilmRun:
         keyframe: the run of one keyframe, by which the others are planned.
         follow: from a plan, an executor and a state to the frames that are missing.
         held: frames that are in memory at once.
+        alone: from a plan to what paints a frame for itself, by the clip's statistics; None where that takes long.
         notes: see `Run`.
     """
 
@@ -101,6 +102,7 @@ class FilmRun:
     keyframe: Run
     follow: Callable[[Plan, Executor | None, State | None], Iterator[FilmStep]]
     held: int = 0
+    alone: Callable[[Plan], Callable[[Tensor], Tensor | None]] | None = None
     notes: Sequence[str] = ()
 
     @property

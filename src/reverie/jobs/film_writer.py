@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from reverie.clips import Chunk, ChunkEncoder, FilmFormat, Footage, film_format, join
-from reverie.engine.films import FilmStep
+from reverie.engine import Plan
+from reverie.engine.films import FilmRun, FilmStep
 from reverie.errors import ClipError, FileError
 from reverie.files import Draft, Placing, replacing
 from reverie.files.reasons import unwritable
 from reverie.jobs.events import Event, Noted, Saved, Size
+from reverie.jobs.film_extras import write_comparison, write_film_report
 from reverie.jobs.folder import Folder
-from reverie.jobs.job import Stop
+from reverie.jobs.job import RunOptions, Stop
+from reverie.jobs.outputs import beside
 from reverie.jobs.record import Record
 from reverie.jobs.report import StepLosses
 from reverie.jobs.writers import Writer
@@ -28,37 +31,62 @@ _CHUNKS = "chunks"
 
 
 @dataclass(eq=False)
-class FilmWriter(Writer):
-    """Writes a film.
+class _ClipWriter(Writer):
+    """Writes what is made of a clip, and what is asked for beside it.
 
     Attributes:
         record: of the run.
-        output: the film's file.
+        output: a film, or a folder of frames.
         named: whether the user named it; then what lies there is replaced.
-        footage: the clip it is made of, as far as it is taken.
+        run, plan: that make it.
+        options: what else is written.
         folder: in which the run is kept.
     """
 
     record: Record
     output: Path
     named: bool
-    footage: Footage
+    run: FilmRun
+    plan: Plan
+    options: RunOptions
     folder: Folder
     history: list[StepLosses] = field(default_factory=list)
-    said: tuple[str, ...] = ()
     _size: Size | None = None
-    _chunk: tuple[Chunk, ChunkEncoder] | None = None
-    _open: ExitStack = field(default_factory=ExitStack)
+    _placed: Path | None = None
+    _extras: tuple[Path, ...] = ()
 
     @property
     def written(self) -> tuple[Path, ...]:
-        """The film."""
-        return (self.output,)
+        """The film, and the files asked for beside it."""
+        return (self._placed or self.output, *self._extras)
 
     @property
     def size(self) -> Size | None:
         """(H, W) of the film."""
         return self._size
+
+    @property
+    def footage(self) -> Footage:
+        """The clip, as far as it is taken."""
+        return self.run.footage
+
+    def extras(self) -> Iterator[Path]:
+        """Write what is asked for beside the film."""
+        film, into = self._placed or self.output, self.folder.owned.beside
+        if self.options.compare:
+            yield write_comparison(beside(film, "compare", ".mp4"), self.footage, film, into=into)
+        if self.options.report:
+            title, path = f"{self.record.craft}: {self.footage.path.name}", beside(film, "report", ".html")
+            alone = None if self.run.alone is None else self.run.alone(self.plan)
+            yield write_film_report(path, self.footage, film, alone=alone, title=title, into=into)
+
+
+@dataclass(eq=False)
+class FilmWriter(_ClipWriter):
+    """Writes a film, chunk by chunk."""
+
+    _chunk: tuple[Chunk, ChunkEncoder] | None = None
+    _open: ExitStack = field(default_factory=ExitStack)
 
     @property
     def format(self) -> FilmFormat:
@@ -99,8 +127,11 @@ class FilmWriter(Writer):
                     until=ends,
                     recipe=record.to_json(),
                 )
+        self._placed = draft.placed
         yield from map(Noted, said)
-        if not whole:
+        if whole:
+            self._extras = tuple(self.extras())
+        else:
             yield Noted(f"'{self.output}' holds what is done so far, {float(step.frame.time + lasting):.1f} seconds.")
 
     def close(self) -> None:
@@ -160,30 +191,8 @@ class FilmWriter(Writer):
 
 
 @dataclass(eq=False)
-class StillsWriter(Writer):
-    """Writes the frames of a film into a folder, as PNG.
-
-    Attributes:
-        record: of the run.
-        output: the folder.
-        folder: in which the run is kept.
-    """
-
-    record: Record
-    output: Path
-    folder: Folder
-    history: list[StepLosses] = field(default_factory=list)
-    _size: Size | None = None
-
-    @property
-    def written(self) -> tuple[Path, ...]:
-        """The folder."""
-        return (self.output,)
-
-    @property
-    def size(self) -> Size | None:
-        """(H, W) of a frame."""
-        return self._size
+class StillsWriter(_ClipWriter):
+    """Writes the frames of a film into a folder, as PNG."""
 
     def stepped(self, step: FilmStep) -> Iterator[Event]:
         """Write the frame."""
@@ -198,7 +207,9 @@ class StillsWriter(Writer):
         return step.kept is not None
 
     def finish(self, step: FilmStep, *, whole: bool) -> Iterator[Event]:
-        """Do nothing: every frame is written."""
+        """Write only what is asked for beside the frames, which are written."""
+        if whole:
+            self._extras = tuple(self.extras())
         return iter(())
 
     def _frame(self, path: Any) -> Any:

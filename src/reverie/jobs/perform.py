@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from reverie.crafts.craft import Craft
-from reverie.crafts.kinds import FOLDER, Report
+from reverie.crafts.kinds import FOLDER, Film, Report
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, longer_side
 from reverie.engine import Plan, Run
@@ -142,7 +142,8 @@ def _resolve(job: Job) -> tuple[Job, Craft[..., Any], dict[str, tuple[Path, ...]
     job = with_preset(job)
     files, given = with_inherited(craft, find_files(craft, job.inputs), job.settings, [*map(Path, job.places), Path()])
     craft.check({name: len(each) for name, each in files.items()}, way=_hint(craft))
-    if not craft.stepwise and (job.options.report or job.options.save_every):
+    reported = craft.stepwise or craft.makes is Film
+    if (job.options.report and not reported) or (job.options.save_every and not craft.stepwise):
         raise RecipeError(f"{craft.name} has no pictures or losses on the way; leave out --report and --save-every.")
     folders = {each.name: job.inputs[each.name] for each in craft.inputs if each.kind is FOLDER}
     kept = {name: tuple(map(os.path.abspath, words)) for name, words in folders.items()}  # read anew on going on

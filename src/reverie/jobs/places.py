@@ -12,6 +12,7 @@ from typing import Any
 from reverie.clips import film_format
 from reverie.crafts.craft import Craft
 from reverie.crafts.kinds import FOLDER, RESULT, Clip, Film, Output, Report, Sheet, Still, Weights
+from reverie.engine.films import FilmRun
 from reverie.errors import RecipeError
 from reverie.feedforward.custom import styles_folder
 from reverie.files import check_writable, is_folder, make_folder, numbered, remove_empty
@@ -152,9 +153,10 @@ class FilmPlacement(Placement):
         """Create a writer of films."""
         if folder is None:
             raise RecipeError("a film is kept in a folder while it is made.")
-        if not self.output.suffix:
-            return StillsWriter(work.record, self.output, folder)
-        return FilmWriter(work.record, self.output, self.named, work.run.footage, folder)  # type: ignore[attr-defined]
+        if not isinstance(work.run, FilmRun):
+            raise RecipeError(f"'{work.craft.name}' says that it makes a film, and returns none; return a FilmRun.")
+        kind = FilmWriter if self.output.suffix else StillsWriter
+        return kind(work.record, self.output, self.named, work.run, work.plan, self.job.options, folder)
 
 
 @dataclass(frozen=True, eq=False)

@@ -74,4 +74,4 @@ def video_instant(
         precision=manner.settings.precision,
         least=SMALLEST,
     )
-    return film_of(footage, settings, size, keyframe, painter_for)
+    return film_of(footage, settings, size, keyframe, painter_for, quick=True)

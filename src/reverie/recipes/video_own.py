@@ -63,4 +63,4 @@ def video_own(
         least=SMALLEST,
         notes=[advice] if advice else [],
     )
-    return replace(film_of(footage, settings, size, keyframe, painter_for), notes=keyframe.notes)
+    return film_of(footage, settings, size, keyframe, painter_for, quick=True, notes=keyframe.notes)

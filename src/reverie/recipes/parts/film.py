@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -110,6 +110,9 @@ def film_of(
     size: tuple[int, int],
     keyframe: Run,
     painter_for: Callable[[Plan, Executor | None], FramePainter],
+    *,
+    quick: bool = False,
+    notes: Sequence[str] = (),
 ) -> FilmRun:
     """Declare the run of a film.
 
@@ -119,6 +122,8 @@ def film_of(
         size: (H, W) of the film.
         keyframe: the run of one keyframe.
         painter_for: prepares to paint frames; called when the run begins.
+        quick: whether it paints a frame for itself.
+        notes: for the user.
     """
 
     def follow(plan: Plan, executor: Executor | None, state: State | None) -> Iterator[FilmStep]:
@@ -132,7 +137,8 @@ def film_of(
         )
         return _steps(made, footage, 0 if state is None else state["number"])
 
-    return FilmRun(footage, size, keyframe, follow, held=settings.keyframes + 2)
+    alone = (lambda plan: painter_for(plan, None).between) if quick else None
+    return FilmRun(footage, size, keyframe, follow, settings.keyframes + 2, alone, notes)
 
 
 def _steps(made: Iterator[Rendered], footage: Footage, before: int) -> Iterator[FilmStep]:
