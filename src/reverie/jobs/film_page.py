@@ -65,10 +65,10 @@ def film_page(
 
 
 _EXPLAINED = (
-    "Warping error: the mean difference of a frame from an earlier one (the last, or that ten frames before) carried along"
-    " the source's flow, where nothing is hidden; colours are in [0, 1]. The source's own is the floor: what noise and"
-    " resampling leave. Sharpness: the standard deviation of the Laplacian. Flicker: the root of the power in the upper half"
-    " of the frequencies."
+    "Warping error: the mean difference of a frame from an earlier one (the last, or that ten frames before)"
+    " carried along the source's flow, where nothing is hidden; colours are in [0, 1]. The source's own is the"
+    " floor: what noise and resampling leave. Sharpness: the standard deviation of the Laplacian. Flicker: the"
+    " root of the power in the upper half of the frequencies."
 )
 
 

@@ -1,8 +1,8 @@
 """Repaint a clip until its features' statistics are a painting's, frame following frame.
 
-Source: Ruder, Dosovitskiy & Brox 2016, "Artistic style transfer for videos": begun from the last result, warped; tied
-to it and to an older one where they can be followed, the nearer first. We differ: keyframes are optimised, and the frames
-between them follow the flow.
+Source: Ruder, Dosovitskiy & Brox 2016, "Artistic style transfer for videos": begun from the last result, warped;
+tied to it and to an older one where they can be followed, the nearer first. We differ: keyframes are optimised, and
+the frames between them follow the flow.
 """
 
 from __future__ import annotations
