@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,18 @@ _HD = 576  # rows; films with more have the colours of high definition where the
 _UNSAID = (0, 2)  # FFmpeg's numbers of colour spaces that are not told
 
 
-def picture_of(frame: Any, stream: Any, size: tuple[int, int] | None) -> Callable[[], Picture]:
+def picture_of(frame: Any, aspect: Fraction | None, size: tuple[int, int] | None) -> Callable[[], Picture]:
     """Return what converts a frame into (1, 3, H, W) sRGB in [0, 1] and its alpha, once it is wanted.
 
     Args:
-        frame, stream: PyAV's.
+        frame: PyAV's. Its stream is gone once the film is closed, and is not asked any more.
+        aspect: width of a pixel over its height; None: square.
         size: (H, W) of the clip's first frame; others are made like it. None: as it is.
     """
 
     def convert() -> Picture:
         try:
-            pixels = _rgb(frame, stream, size)
+            pixels = _rgb(frame, aspect, size)
         except (OSError, ValueError) as error:
             raise ClipError(f"a frame cannot be converted to colours: {reason_of(error)}.") from error
         image = torch.from_numpy(pixels[..., :3]).permute(2, 0, 1)[None]
@@ -40,13 +42,13 @@ def picture_of(frame: Any, stream: Any, size: tuple[int, int] | None) -> Callabl
     return convert
 
 
-def _rgb(frame: Any, stream: Any, size: tuple[int, int] | None) -> np.ndarray[Any, Any]:
+def _rgb(frame: Any, aspect: Fraction | None, size: tuple[int, int] | None) -> np.ndarray[Any, Any]:
     """Convert to (H, W, 3 or 4) float32 in [0, 1], turned as it is to be shown."""
     av = pyav()
     how = av.video.reformatter.Interpolation
     parts = frame.format.components
     deep, alpha = max(part.bits for part in parts) > 8, any(part.is_alpha for part in parts)
-    height, width = _stretched(frame, stream)
+    height, width = _stretched(frame, aspect)
     quarters = round(-frame.rotation / 90) % 4
     if size is not None:
         height, width = size if quarters % 2 == 0 else size[::-1]
@@ -72,9 +74,8 @@ def _matrix(frame: Any) -> Any:
     return None if int(frame.colorspace) in known else (space.ITU709 if frame.height > _HD else space.ITU601)
 
 
-def _stretched(frame: Any, stream: Any) -> tuple[int, int]:
+def _stretched(frame: Any, aspect: Fraction | None) -> tuple[int, int]:
     """Return the (height, width) in square pixels, before turning."""
-    aspect = stream.sample_aspect_ratio
     if not aspect or aspect == 1 or not 0.1 < aspect < 10:
         return frame.height, frame.width
     return frame.height, max(1, round(frame.width * float(aspect)))

@@ -276,7 +276,7 @@ def _decoded(
     """Yield the frames from the last that can be sought before a time, their times rising from the first frame's."""
     av = pyav()
     stream.thread_type, base = "AUTO", Fraction(stream.time_base)
-    start = stream.start_time or 0
+    start, aspect = stream.start_time or 0, stream.sample_aspect_ratio
     if begin > 0:
         container.seek(start + int(begin / base), stream=stream)
     turned = _Deinterlaced(stream)
@@ -286,7 +286,7 @@ def _decoded(
         pts = pts if last is None or pts > last else last + 1  # times that stand still would be lost
         last = pts
         lasting = Fraction(getattr(frame, "duration", 0) or 0) * base or 1 / rate
-        yield _Held((pts - start) * base, lasting, picture_of(frame, stream, size))
+        yield _Held((pts - start) * base, lasting, picture_of(frame, aspect, size))
 
 
 def _packets(container: Any, stream: Any, av: Any) -> Iterator[Any]:

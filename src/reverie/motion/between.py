@@ -20,6 +20,7 @@ from reverie.motion.mixing import detail_energy, mixed
 from reverie.motion.warp import spread, warped
 
 _COVERED = 0.6  # share of a frame that the last keyframe must show; with less a new one is painted
+_SEEN, _HIDDEN = 0.5, 0.1  # trust from which a keyframe shows a place, and up to which it does not
 _BARE = 0.02  # share of a frame that neither keyframe shows, from which it is painted for itself
 _LITTLE = 1e-3  # weight of what should not be followed, where there is nothing better
 _REMEMBERED = 2  # keyframes that a painter is told of
@@ -290,9 +291,9 @@ class _Renderer:
         here = number / len(part.pairs)
         old, new = trust(back[number], look, part.looks[0]), trust(ahead[number], look, part.looks[-1])
         shares = [old * (1 - here) + _LITTLE, new * here + _LITTLE]
-        seen = np.maximum(old, new)
-        own = self._own(photo, bare=float(1 - seen.mean()))
-        kept = (seen if own is not None else np.float32(1)) / (shares[0] + shares[1])
+        hidden = np.clip((_SEEN - np.maximum(old, new)) / (_SEEN - _HIDDEN), 0, 1)
+        own = self._own(photo, bare=float(hidden.mean()))
+        kept = (1 - hidden if own is not None else np.float32(1)) / (shares[0] + shares[1])
         parts = [
             (warped(key.pixels, flow.shift), spread(share * kept, size), warped(key.energy, flow.shift).clip(0))
             for key, flow, share in zip((first, last), (back[number], ahead[number]), shares, strict=True)

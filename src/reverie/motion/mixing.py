@@ -17,6 +17,7 @@ from reverie.motion.opencv import cv2
 
 _FINE = 1.2  # pixels: how fine what is amplified is
 _AROUND = 13  # pixels over which energies are means
+_BOOST = 0.58  # 0.5 would do, were all detail as fine as what is amplified
 _WEAKEST, _STRONGEST = 0.9, 2.0  # factors of details
 _NOTHING = 1e-6  # energy below which there is no detail
 
@@ -40,7 +41,7 @@ def mixed(parts: Sequence[tuple[Array, Array, Array]]) -> Array:
     """
     mean = np.add.reduce([pixels * share[..., None] for pixels, share, _ in parts])
     wanted = np.add.reduce([share * energy for _, share, energy in parts])
-    factor = np.sqrt((wanted + _NOTHING) / (detail_energy(mean) + _NOTHING))
+    factor = ((wanted + _NOTHING) / (detail_energy(mean) + _NOTHING)) ** _BOOST
     fine = mean - cv2().GaussianBlur(mean, (7, 7), _FINE)
     fine *= (np.clip(factor, _WEAKEST, _STRONGEST) - 1)[..., None]
     return np.asarray(mean + fine, np.float32)

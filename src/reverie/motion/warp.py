@@ -15,14 +15,14 @@ def warped(pixels: Array, shift: Array) -> Array:
         pixels: (H, W) or (H, W, C) float32.
         shift: (h, w, 2), of any size: it is made as large as the picture.
     Returns:
-        An array like ``pixels``, by cubic interpolation; beyond its border the last pixel goes on.
+        An array like ``pixels``, by cubic interpolation; beyond its border it is mirrored.
     """
     cv = cv2()
     height, width = pixels.shape[:2]
     moved = enlarged(shift, (height, width))
     across, down = places(height, width)
     found: Array = cv.remap(
-        pixels, across + moved[..., 0], down + moved[..., 1], cv.INTER_CUBIC, borderMode=cv.BORDER_REPLICATE
+        pixels, across + moved[..., 0], down + moved[..., 1], cv.INTER_CUBIC, borderMode=cv.BORDER_REFLECT_101
     )
     return found
 
