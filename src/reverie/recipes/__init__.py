@@ -1,6 +1,7 @@
 """Crafts, one file each that reads like its paper: a declaration from which everything else is derived."""
 
 from reverie.recipes.dream import DreamSettings, dream
+from reverie.recipes.explain import ExplainSettings, explain
 from reverie.recipes.instant import instant
 from reverie.recipes.parts.at_once import InstantSettings
 from reverie.recipes.remix import RemixSettings, remix
@@ -18,6 +19,7 @@ from reverie.recipes.zoom import ZoomSettings, zoom
 
 __all__ = [
     "DreamSettings",
+    "ExplainSettings",
     "InstantSettings",
     "RemixSettings",
     "SeeSettings",
@@ -30,6 +32,7 @@ __all__ = [
     "VideoStyleSettings",
     "ZoomSettings",
     "dream",
+    "explain",
     "instant",
     "remix",
     "see",
