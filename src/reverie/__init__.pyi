@@ -16,6 +16,7 @@ from reverie.canvas import Canvas as Canvas
 from reverie.canvas import FourierCanvas as FourierCanvas
 from reverie.canvas import PixelCanvas as PixelCanvas
 from reverie.canvas import PyramidCanvas as PyramidCanvas
+from reverie.client import Client as Client
 from reverie.clips import open_footage as open_footage
 from reverie.crafts.craft import Craft as Craft
 from reverie.crafts.craft import craft as craft

@@ -35,6 +35,14 @@ class ClipError(PictureError):
     """A clip that cannot be read, or of which nothing is left; caught together with a picture's error."""
 
 
+class DiskFull(FileError):
+    """There is no room for a file; what is on its way can go on once there is."""
+
+
+class InUse(FileError):
+    """Another process works on it."""
+
+
 class LayerNotFound(ReverieError, LookupError):
     """A network has no layer, channel or class of that name."""
 

@@ -31,6 +31,7 @@ from reverie.feedforward.matching import (
     whitening_map,
 )
 from reverie.networks import Network
+from reverie.networks.widest import exact, widest
 from reverie.objectives import PICTURE
 from reverie.objectives.statistics import Moments, raw_moments
 from reverie.pictures import size_of
@@ -53,15 +54,19 @@ class Sums:
 
     def add(self, x: Tensor, weights: Tensor | None = None) -> None:
         """Add what one tile owns, (1, C, h, w), weighted by position, (1, 1, h, w); without weights, all alike."""
-        found = raw_moments(x, weights).double()
+        found = exact(raw_moments(x, weights))
         self._first = self._first + found[:, -1]
         self._second = self._second + found[:, :-1]
         positions = x.shape[2] * x.shape[3]
-        self._count += positions if weights is None else float(weights.sum(dtype=torch.float64))
+        self._count += positions if weights is None else float(weights.sum(dtype=widest(x.device)))
 
     def gaussian(self) -> Gaussian:
-        """Return the statistics of the whole map, in float64: inverse roots multiply their rounding."""
-        return gaussian(torch.as_tensor(self._first), torch.as_tensor(self._second), self._count)
+        """Return the statistics of the whole map, in float64: inverse roots multiply their rounding.
+
+        They lie on the host, which has float64 whatever the map's device has.
+        """
+        first, second = (torch.as_tensor(x).cpu().double() for x in (self._first, self._second))
+        return gaussian(first, second, self._count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +116,8 @@ def encode(
     run = tuple(dict.fromkeys([layer for layer in asked if layer != PICTURE] + list(keep)))
     extents = {layer: size if layer == PICTURE else network.extent(layer, size) for layer in (*asked, *keep)}
     shapes = {layer: (1, network.channels(layer), *extents[layer]) for layer in keep}
-    dtype, device, layout = network.dtype, picture.device, torch.channels_last
+    picture = picture.to(network.device)
+    dtype, device, layout = network.dtype, network.device, torch.channels_last
     kept = {k: torch.empty(shape, dtype=dtype, device=device, memory_format=layout) for k, shape in shapes.items()}
     weights = {layer: weights_at(opaque, extents[layer]) for layer in asked}
     sums = dict(pooled) if pooled is not None else {layer: Sums() for layer in asked}
@@ -151,7 +157,7 @@ def decode(
         decoder: in the maps' precision.
         found: the photo's maps of ``KEPT``, of (h, w) and (2 h, 2 w), and their statistics.
         targets: statistics that the maps and colours are to take on.
-        noises: as `noises_for` makes them for (h, w).
+        noises: as `noises_for` makes them for (h, w), on any device.
         tile: side of the tiles, in pixels of the picture; 0 takes the maps whole.
         opaque: (1, 1, 16 h, 16 w) in [0, 1], how much each pixel counts; None: all alike.
         clip: statistics of the clip that the photo belongs to, in place of its own.
@@ -223,7 +229,8 @@ def _run(
             its = known[number - len(KEPT)] if number - len(KEPT) < len(known) else sums.gaussian()
             given = StageInput(made, whitening_map(its, targets[layer]))
         sums = total if total is not None and number + 1 == stages else Sums()
-        made = _stage(decoder, number, given, noises[number], tile * 2**number // STRIDE, opaque, sums)
+        noise = noises[number].to(decoder.device)
+        made = _stage(decoder, number, given, noise, tile * 2**number // STRIDE, opaque, sums)
     return made, sums
 
 

@@ -317,7 +317,7 @@ class _Renderer:
 
 def array_of(image: Tensor) -> Array:
     """View a picture (1, 3, H, W) as an array (H, W, 3)."""
-    return np.ascontiguousarray(image[0].permute(1, 2, 0).numpy(), dtype=np.float32)
+    return np.ascontiguousarray(image[0].permute(1, 2, 0).cpu().numpy(), dtype=np.float32)
 
 
 def picture_of(pixels: Array) -> Tensor:

@@ -52,7 +52,7 @@ from reverie.pictures import (
     scaled,
     size_of,
 )
-from reverie.recipes.parts.at_once import InstantSettings, alpha_of_each, alpha_weights, resolve_precision, size_for
+from reverie.recipes.parts.at_once import InstantSettings, alpha_of_each, alpha_weights, dtype_of, resolved, size_for
 from reverie.recipes.parts.custom_style import paint_custom
 
 INSTANT = "instant"
@@ -121,6 +121,7 @@ def instant(
         tiling(size, manner.settings.precision),
         networks=[NetworkUsed(INSTANT, manner.decoder.sha256)],
         precision=manner.settings.precision,
+        device=manner.settings.device,
         least=SMALLEST,
     )
 
@@ -142,17 +143,18 @@ def painter(
     Raises:
         RecipeError, PictureError, WeightsError: as `instant`.
     """
-    settings = resolve_precision(settings or InstantSettings())
+    settings = resolved(settings or InstantSettings())
     check_colour_mode(settings.colour, photo=True, paintings=len(paintings))
     for picture in paintings:
         _check(picture, "painting")
     network = load(pooling="average", padding="replicate")
     decoder = decoder or load_instant()
     check_encoder(decoder, network.sha256)
-    network = with_precision(network, settings.precision)
+    network = with_precision(network, settings.precision, device=torch.device(settings.device))
     shares = _shares(settings.weights, len(paintings))
     alphas = alpha_of_each(opaque, paintings)
-    return Painter(network, decoder.with_precision(network.dtype), tuple(paintings), alphas, shares, settings)
+    decoder = decoder.with_precision(network.dtype).to(network.device)
+    return Painter(network, decoder, tuple(paintings), alphas, shares, settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +192,8 @@ class Painter:
         _check(photo, "photo")
         settings, size = self.settings, size_for(photo, self.settings)
         own = scaled(photo, size)
-        image = self._painted(own, self.tile(size), alpha_weights(opaque, of=photo, size=size), clip)
+        weights = alpha_weights(opaque, of=photo, size=size)
+        image = self._painted(own, self.tile(size), weights, clip).to(own.device)
         if settings.colour != "painting" and settings.colour_amount:
             many = [opaque_colours(p, alpha) for p, alpha in zip(self.paintings, self.opaque, strict=True)]
             image = coloured(image, photo=own, paintings=many, mode=settings.colour, amount=settings.colour_amount)
@@ -220,6 +223,8 @@ class Painter:
 
     def _painted(self, photo: Tensor, tile: int, opaque: Tensor | None, clip: ClipStatistics | None = None) -> Tensor:
         """Paint the photo in the paintings' own colours."""
+        photo = photo.to(self.network.device)
+        opaque = None if opaque is None else opaque.to(photo.device)
         height, width = size_of(photo)
         whole, opaque = _padded(photo), None if opaque is None else _padded(opaque)
         read: tuple[str, ...] = _READ if self.settings.strength < 1 else KEPT
@@ -252,9 +257,12 @@ class Painter:
     def _seen(self, painting: Tensor, alpha: Tensor | None, size: tuple[int, int], tile: int) -> StyleStatistics:
         """A painting's statistics at a size; those of the very same pixels are measured once."""
         pixels = [_digest(picture) for picture in (painting, alpha) if picture is not None]
-        key = (*pixels, size, tile, self.network.sha256, self.network.dtype, torch.get_num_threads())
+        network = self.network
+        key = (*pixels, size, tile, network.sha256, network.precision, network.device, torch.get_num_threads())
         if key not in _SEEN:
+            device = self.network.device
             picture, opaque = resize(painting, size).clamp(0, 1), alpha_weights(alpha, of=painting, size=size)
+            picture, opaque = picture.to(device), None if opaque is None else opaque.to(device)
             _SEEN[key] = encode(self.network, picture, _READ, tile, keep=(), opaque=opaque).seen
             while len(_SEEN) > _MOST_SEEN:
                 _SEEN.popitem(last=False)
@@ -284,7 +292,7 @@ def tiling(size: tuple[int, int], precision: Precision) -> Tiling:
 
 def painting_bytes(size: tuple[int, int], tile: int, precision: Precision) -> int:
     """Estimate the bytes that painting a photo of this (H, W) takes in tiles of a given side; 0 means whole."""
-    width, side = 2 if precision == "bfloat16" else 4, tile or max(size)
+    width, side = dtype_of(precision).itemsize, tile or max(size)
     maps = 4 * _TILE * min(side, size[0]) * min(side, size[1]) + (SCRAPS if side < max(size) else 0)
     return (width * _MAPS + _PICTURES) * size[0] * size[1] + maps
 

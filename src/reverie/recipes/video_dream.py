@@ -117,7 +117,7 @@ class DreamtFrames:
         photo = photo.contiguous()
         run = dream_synthesis(photo, self.settings, inputs=self.inputs, network=self.network)
         *_, last = (self.gone_on(run, photo, guides[0]) if guides else run).run(executor=self.executor)
-        return last.image
+        return last.image.cpu()
 
     def between(self, photo: Tensor) -> None:
         """Return None: what is uncovered shows the clip until the next keyframe."""

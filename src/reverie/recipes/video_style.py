@@ -124,7 +124,7 @@ class StyledFrames:
         photo = photo.contiguous()
         synthesis = self.first(photo) if not guides else self.next(photo, guides)
         *_, last = synthesis.run(executor=self.executor)
-        return last.image
+        return last.image.cpu()
 
     def between(self, photo: Tensor) -> None:
         """Return None: it takes many steps."""
