@@ -45,7 +45,7 @@ napoleon_google_docstring = True
 
 html_theme = "furo"
 html_title = "Reverie"
-html_static_path = ["learn/static"]
+html_static_path = ["static"]
 html_css_files = ["reverie.css"]
 html_copy_source = False
 html_show_sphinx = False

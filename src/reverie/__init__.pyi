@@ -3,6 +3,7 @@
 from reverie import canvas as canvas
 from reverie import engine as engine
 from reverie import feedforward as feedforward
+from reverie import insight as insight
 from reverie import networks as networks
 from reverie import objectives as objectives
 from reverie import optimisers as optimisers
@@ -26,6 +27,7 @@ from reverie.crafts.kinds import Photo as Photo
 from reverie.crafts.kinds import Place as Place
 from reverie.crafts.kinds import Report as Report
 from reverie.crafts.kinds import Result as Result
+from reverie.crafts.kinds import Sheet as Sheet
 from reverie.crafts.kinds import Still as Still
 from reverie.crafts.kinds import StyleNetwork as StyleNetwork
 from reverie.crafts.kinds import Weights as Weights
@@ -33,6 +35,7 @@ from reverie.crafts.kinds import Word as Word
 from reverie.crafts.settings import Settings as Settings
 from reverie.engine import Evaluation as Evaluation
 from reverie.engine import Executor as Executor
+from reverie.engine import Findings as Findings
 from reverie.engine import Iterate as Iterate
 from reverie.engine import Plan as Plan
 from reverie.engine import RayExecutor as RayExecutor
@@ -89,8 +92,10 @@ from reverie.pictures import read_image as read_image
 from reverie.pictures import to_pil as to_pil
 from reverie.pictures import write_image as write_image
 from reverie.recipes import DreamSettings as DreamSettings
+from reverie.recipes import ExplainSettings as ExplainSettings
 from reverie.recipes import InstantSettings as InstantSettings
 from reverie.recipes import RemixSettings as RemixSettings
+from reverie.recipes import SeeSettings as SeeSettings
 from reverie.recipes import StyleSettings as StyleSettings
 from reverie.recipes import TextureSettings as TextureSettings
 from reverie.recipes import TrainStyleSettings as TrainStyleSettings

@@ -1,9 +1,11 @@
 """Crafts, one file each that reads like its paper: a declaration from which everything else is derived."""
 
 from reverie.recipes.dream import DreamSettings, dream
+from reverie.recipes.explain import ExplainSettings, explain
 from reverie.recipes.instant import instant
 from reverie.recipes.parts.at_once import InstantSettings
 from reverie.recipes.remix import RemixSettings, remix
+from reverie.recipes.see import SeeSettings, see
 from reverie.recipes.style import StyleSettings, style
 from reverie.recipes.texture import TextureSettings, texture
 from reverie.recipes.train_style import TrainStyleSettings, train_style
@@ -13,16 +15,20 @@ from reverie.recipes.zoom import ZoomSettings, zoom
 
 __all__ = [
     "DreamSettings",
+    "ExplainSettings",
     "InstantSettings",
     "RemixSettings",
+    "SeeSettings",
     "StyleSettings",
     "TextureSettings",
     "TrainStyleSettings",
     "UpscaleSettings",
     "ZoomSettings",
     "dream",
+    "explain",
     "instant",
     "remix",
+    "see",
     "style",
     "texture",
     "train_style",
