@@ -41,7 +41,12 @@ def tried(package: Path) -> float:
         python = Path(place) / ("Scripts" if os.name == "nt" else "bin") / "python"
         run(str(python), "-m", "pip", "install", "--quiet", "-c", str(ROOT / "constraints.txt"), str(package))
         words = [str(python), "-m", "reverie", "dream", str(PHOTO), "--size", "128", "--quality", "draft"]
-        offline = {**os.environ, "no_proxy": "", "https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+        offline = {
+            **os.environ,
+            "no_proxy": "",
+            "https_proxy": "http://127.0.0.1:9",
+            "http_proxy": "http://127.0.0.1:9",
+        }
         for number in (1, 2):
             began = time.monotonic()
             run(*words, "-o", str(Path(place) / f"dream-{number}.png"), environment=offline)

@@ -20,7 +20,6 @@ copyright = "MIT licence"
 
 extensions = [
     "myst_nb",
-    "sphinx_design",
     "sphinx_copybutton",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",

@@ -12,12 +12,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "learn").glob("[0-9]*.md"))
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.S | re.M)
-SOLUTION = re.compile(r"^:::\{dropdown\} [^\n]*\n(.*?)^:::$", re.S | re.M)
+SOLUTION = ":tags: [hide-cell]\n"
 
 
 def cells(page: Path) -> list[str]:
     """The code of a chapter, cell by cell."""
-    return [match[1] for match in CELL.finditer(page.read_text(encoding="utf8"))]
+    return [match[1].removeprefix(SOLUTION) for match in CELL.finditer(page.read_text(encoding="utf8"))]
 
 
 def chinese(page: Path) -> Path:
@@ -36,10 +36,10 @@ def test_there_are_as_many_as_are_promised() -> None:
 def test_a_chapter_ends_in_exercises_that_check_themselves(page: Path) -> None:
     text = page.read_text(encoding="utf8")
     exercises = text.partition("## Exercises")[2]
-    solutions = SOLUTION.findall(exercises)
+    solutions = CELL.findall(exercises)
     assert len(solutions) == len(re.findall(r"^\*\*\d\.\*\* ", exercises, re.M)) >= 2
     for solution in solutions:
-        assert any("assert " in code for code in CELL.findall(solution)), solution
+        assert solution.startswith(SOLUTION) and "assert " in solution
     assert max(len(line) for line in text.splitlines() if not line.startswith("$$")) <= 130
 
 
@@ -47,7 +47,7 @@ def test_a_chapter_ends_in_exercises_that_check_themselves(page: Path) -> None:
 def test_the_chinese_page_is_the_same_chapter(page: Path) -> None:
     text = chinese(page).read_text(encoding="utf8")
     assert cells(chinese(page)) == cells(page), "the same code, so that it runs once for both"
-    for pattern in (r"^#+ ", r"^:::\{dropdown\} ", r"^\$\$", r"\]\(([^)]+)\)"):
+    for pattern in (r"^#+ ", r"^\$\$", r"\]\(([^)]+)\)"):
         ours, theirs = (re.findall(pattern, t, re.M) for t in (page.read_text(encoding="utf8"), text))
         assert len(ours) == len(theirs), pattern
     prose = CELL.sub("", text)
