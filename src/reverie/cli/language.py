@@ -1,7 +1,7 @@
 """Show help in the user's language: English, or Chinese where the environment asks for it.
 
-English is the source: it is what the code says. `chinese.json` maps each phrase of help to Chinese; a phrase that is missing
-is shown in English, and a test names it.
+English is the source: it is what the code says. `chinese.json` maps each phrase of help to Chinese; a phrase that is
+missing is shown in English, and a test names it.
 """
 
 from __future__ import annotations
