@@ -10,7 +10,15 @@ from torch import Tensor
 
 from reverie.engine.evaluate import bind, value
 from reverie.engine.executors import Executor, WholeExecutor, layers_of
-from reverie.engine.memory import avoid_fragmentation, free_memory, readable, release, sufficient, tiling_text
+from reverie.engine.memory import (
+    avoid_fragmentation,
+    free_memory,
+    keep_freed,
+    readable,
+    release,
+    sufficient,
+    tiling_text,
+)
 from reverie.engine.needs import Cut
 from reverie.engine.stages import Size
 from reverie.engine.synthesize import Enlargement, Synthesis
@@ -51,6 +59,7 @@ class Plan:
     def executor(self) -> Executor:
         """Return the executor of the run."""
         if not self.tile:
+            keep_freed(self.peak, self.limit)
             return WholeExecutor()
         avoid_fragmentation()
         return TiledExecutor(self.tile)

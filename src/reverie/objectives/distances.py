@@ -49,7 +49,7 @@ def wasserstein2(target: Tensor) -> FromTarget:
     def distance(value: Tensor) -> Tensor:
         mean, covariance = _mean_and_covariance(_wide(value))
         covariance = covariance + ridge
-        overlap: Tensor = _TraceOfRoot.apply(_symmetric(root @ covariance @ root))[0]  # type: ignore[no-untyped-call]
+        overlap: Tensor = _Overlap.apply(covariance, root, value.dtype)[0]  # type: ignore[no-untyped-call]
         traces = _trace(covariance) + _trace(target_covariance)
         return ((mean - target_mean).pow(2).sum(1) + traces - 2 * overlap).to(value.dtype)
 
@@ -123,15 +123,21 @@ def newton_schulz(m: Tensor, steps: int = 28) -> tuple[Tensor, Tensor]:
     return y * norm.sqrt(), z / norm.sqrt()
 
 
-class _TraceOfRoot(torch.autograd.Function):
-    """tr(M^1/2), (B,); its gradient is M^-1/2 / 2."""
+class _Overlap(torch.autograd.Function):
+    """tr((R C R)^1/2), (B,), R the symmetric root of the target; its gradient, R (R C R)^-1/2 R / 2, in `dtype`."""
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(m: Tensor) -> tuple[Tensor, Tensor]:
-        root, inverse = roots(m)
-        return _trace(root), inverse
+    def forward(covariance: Tensor, root: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        m = _symmetric(root @ covariance @ root)
+        if m.device.type != "cpu":
+            middle, inverse = newton_schulz(m)
+            return _trace(middle), root @ inverse @ root
+        values, vectors = torch.linalg.eigh(m)
+        values = values.clamp_min(1e-12 * values.amax(-1, keepdim=True)).sqrt()
+        across = root.to(dtype) @ (vectors * values[:, None, :].rsqrt()).to(dtype)  # wider for eigenvalues alone
+        return values.sum(-1), across @ across.mT
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -139,6 +145,6 @@ class _TraceOfRoot(torch.autograd.Function):
         ctx.save_for_backward(output[1])
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (inverse,) = ctx.saved_tensors
-        return gradients[0][:, None, None] * inverse / 2  # type: ignore[no-any-return]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (slope,) = ctx.saved_tensors
+        return gradients[0][:, None, None] * slope / 2, None, None
