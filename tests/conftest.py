@@ -20,8 +20,10 @@ import reverie as rv
 from reverie.feedforward import Instant
 from reverie.feedforward.superres import Superres
 from reverie.networks import Network
+from tests import standin
 from tests.budget import Budget
 
+standin.register()
 settings.register_profile("reverie", deadline=None, derandomize=True, database=None)
 settings.load_profile("reverie")
 
