@@ -5,7 +5,7 @@ READY := .venv/.ready
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
-.PHONY: demo studio test test-slow test-web test-comfyui test-cpus test-device fuzz check bench docs gallery styles dreamnet dreamnet-report clean
+.PHONY: demo studio test test-slow test-web test-comfyui test-cpus test-device fuzz check bench docs gallery styles dreamnet dreamnet-report site wheel clean
 
 demo: $(READY)  ## set up, and make real pictures with the embedded network
 	$(BIN)/python examples/demo.py demo
@@ -64,6 +64,13 @@ styles: $(READY)  ## paint the sample styles anew
 
 dreamnet-report: $(READY)  ## the figures of the embedded network's card
 	$(BIN)/python training/report_dreamnet.py
+
+site: $(READY)  ## the chapters of learn/ and zh/, run, with the documentation: build/site/learn/index.html
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,docs]'
+	$(BIN)/sphinx-build -q -W --keep-going -c learn -d build/doctrees . build/site
+
+wheel: $(READY)  ## the wheel and the sdist, tried in an empty environment
+	$(BIN)/python .ci/wheel.py dist
 
 clean:
 	rm -rf .venv demo build dist

@@ -88,7 +88,7 @@ def show_live(frames: Iterator[LiveFrame], *, port: int, browser: bool) -> int:
         address = f"http://{LOOPBACK}:{server.server_address[1]}/"
         print(f"painting live at {address}  (Ctrl-C ends it)", flush=True)
         if browser:
-            webbrowser.open(address)
+            threading.Timer(0.2, webbrowser.open, [address]).start()
         try:
             for made in frames:
                 shown.show(made)
@@ -100,12 +100,8 @@ def show_live(frames: Iterator[LiveFrame], *, port: int, browser: bool) -> int:
     return DONE
 
 
-def _served(shown: Shown, port: int) -> ThreadingHTTPServer:
-    """Serve the page on this machine only.
-
-    Raises:
-        RecipeError: the port is taken.
-    """
+def _page_of(shown: Shown) -> type[BaseHTTPRequestHandler]:
+    """Return what answers a browser."""
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -143,8 +139,17 @@ def _served(shown: Shown, port: int) -> ThreadingHTTPServer:
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
+    return Page
+
+
+def _served(shown: Shown, port: int) -> ThreadingHTTPServer:
+    """Serve the page on this machine only.
+
+    Raises:
+        RecipeError: the port is taken.
+    """
     try:
-        server = ThreadingHTTPServer((LOOPBACK, port), Page)
+        server = ThreadingHTTPServer((LOOPBACK, port), _page_of(shown))
     except (OSError, OverflowError) as error:
         raise RecipeError(f"port {port} cannot be used: {reason_of(error)}; name another --port.") from error
     server.daemon_threads = True
