@@ -5,7 +5,7 @@ READY := .venv/.ready
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
-.PHONY: demo studio test test-slow test-web test-comfyui test-cpus test-device fuzz check bench docs gallery styles dreamnet dreamnet-report clean
+.PHONY: demo studio test test-slow test-web test-comfyui test-cpus test-device fuzz check bench docs gallery styles dreamnet dreamnet-report site wheel clean
 
 demo: $(READY)  ## set up, and make real pictures with the embedded network
 	$(BIN)/python examples/demo.py demo
@@ -48,6 +48,7 @@ bench: $(READY)  ## ratios measured side by side, and peaks of memory, into benc
 	$(BIN)/python -m benchmarks.starts benchmarks/starts.json
 	$(BIN)/python -m benchmarks.custom_style benchmarks/custom_style.json
 	$(BIN)/python -m benchmarks.memory benchmarks/memory.json docs/memory.md
+	$(BIN)/python -m benchmarks.video benchmarks/video.json
 
 docs: $(READY)  ## the pictures of the README, made anew, and the drawing of the rooms
 	$(BIN)/python docs/draw_rooms.py
@@ -56,12 +57,20 @@ docs: $(READY)  ## the pictures of the README, made anew, and the drawing of the
 gallery: $(READY)  ## a picture for each control, made anew where its commands have changed
 	$(BIN)/python examples/gallery.py docs/gallery
 	$(BIN)/python examples/presets.py docs/presets
+	$(BIN)/python examples/gallery_clips.py docs/gallery
 
 styles: $(READY)  ## paint the sample styles anew
 	$(BIN)/python -m painting src/reverie/styles
 
 dreamnet-report: $(READY)  ## the figures of the embedded network's card
 	$(BIN)/python training/report_dreamnet.py
+
+site: $(READY)  ## the chapters of learn/ and zh/, run, with the documentation: build/site/learn/index.html
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,docs]'
+	$(BIN)/sphinx-build -q -W --keep-going -c learn -d build/doctrees . build/site
+
+wheel: $(READY)  ## the wheel and the sdist, tried in an empty environment
+	$(BIN)/python .ci/wheel.py dist
 
 clean:
 	rm -rf .venv demo build dist

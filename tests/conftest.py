@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is there; for the processes that tests start as well
+os.environ.setdefault("REVERIE_LANG", "en")  # what tests read, whoever runs them
 
 import pytest
 import torch
