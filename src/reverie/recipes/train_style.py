@@ -37,6 +37,7 @@ from reverie.objectives import Bound, Objective, content, style, total_variation
 from reverie.pictures import contact_sheet, painting_size, resize, size_of
 from reverie.pictures.crops import Crops, generator_of
 from reverie.recipes.parts.artefacts import artefacts, grid_power
+from reverie.recipes.parts.networks import device_for
 
 AUTO = 5.0  # what the style of an untouched photo is to weigh, in units of losing all content
 _BEYOND = 10.0  # weight of the mean square of what lies beyond [0, 1]
@@ -45,6 +46,7 @@ _SHIFT = 8  # pixels; the judge's pools begin at one of so many places each way
 _CHECKED = 400  # steps between looks for dots and grids
 _PROBES = 8  # photos that tell the style's weight
 _SHOWN = 3  # photos of a preview
+_LONG = 10_000.0  # evaluations, after which no start of a device counts
 
 
 FEDERATED = Panel("Federated")
@@ -126,16 +128,19 @@ def train_style(
     """
     _check_federated(photos, settings)
     widths = settings.width, 2 * settings.width, 4 * settings.width
-    drawn = draw_johnson(widths=widths, blocks=settings.blocks, seed=settings.seed).tensors
+    if settings.federated:  # its clients share a machine's processors
+        settings = settings.model_copy(update={"device": "cpu"})
     judge = _judge_of(settings)
-    precision = str(judge.dtype).removeprefix("torch.")
+    drawn = draw_johnson(widths=widths, blocks=settings.blocks, seed=settings.seed).to(judge.device).tensors
+    precision = judge.precision
     if settings.federated:
         fixed = settings.model_copy(update={"precision": precision})
         follow = partial(_federated, drawn, _checked(painting), photos, fixed)
     else:
         follow = partial(_alone, drawn, StyleLearner(_checked(painting), photos, settings, judge=judge))
     size, seconds = (settings.crop, settings.crop), 0.0 if settings.steps else 60 * settings.minutes
-    return Training(follow, size, seconds, [NetworkUsed(judge.name, judge.sha256)], precision)
+    used = [NetworkUsed(judge.name, judge.sha256)]
+    return Training(follow, size, seconds, used, precision, device=str(judge.device))
 
 
 def _alone(drawn: Mapping[str, Tensor], learner: StyleLearner, state: State | None) -> Iterator[TrainingStep]:
@@ -236,7 +241,7 @@ class StyleLearner(Learner[tuple[Tensor, tuple[int, int]]]):
         self, weights: Mapping[str, Tensor], batch: tuple[Tensor, tuple[int, int]]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute the objective, plus penalties for values outside [0, 1] and for a grid."""
-        photos, (top, left) = batch
+        photos, (top, left) = batch[0].to(self.judge.device), batch[1]
         network = Johnson(weights).with_precision(self.judge.dtype)
         made = network(photos)
         shown, side = made.clamp(0, 1), photos.shape[-1] - _SHIFT
@@ -309,7 +314,7 @@ class StyleLearner(Learner[tuple[Tensor, tuple[int, int]]]):
     def preview(self, network: Johnson) -> Tensor:
         """Make a sheet (1, 3, h, w) in [0, 1] of the painting and some photos as the network paints them."""
         quick = network.with_precision(self.judge.dtype)
-        made = [quick(photo).clamp(0, 1) for photo in self._shown_photos]
+        made = [quick(photo).clamp(0, 1).cpu() for photo in self._shown_photos]
         return contact_sheet([self.painting, *made], columns=2, width=1040)
 
     @cached_property
@@ -333,8 +338,9 @@ class StyleLearner(Learner[tuple[Tensor, tuple[int, int]]]):
 
 
 def _judge_of(settings: TrainStyleSettings) -> Network:
-    """Load the network that judges, in the settings' precision."""
-    return with_precision(load(settings.network, pooling="average", padding="replicate"), settings.precision)
+    """Load the network that judges, in the settings' precision and on their device."""
+    judge = load(settings.network, pooling="average", padding="replicate")
+    return with_precision(judge, settings.precision, device=device_for(settings, judge, evaluations=_LONG))
 
 
 def _checked(painting: Tensor) -> Tensor:
