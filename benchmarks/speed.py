@@ -8,8 +8,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -24,6 +25,7 @@ from reverie import styles
 from reverie.engine.precision import with_precision
 from reverie.networks import Network
 from reverie.networks.arithmetic import Filters
+from reverie.networks.ops import Conv
 from reverie.pictures import resize
 
 
@@ -116,14 +118,75 @@ def tiles_ratio(size: tuple[int, int] = (896, 1152), tile: int = 512) -> dict[st
     return out | {"ratio": round(out["tiled_s"] / out["whole_s"], 2)}
 
 
+def plain_step(size: tuple[int, int] = (384, 512)) -> Callable[[], None]:
+    """Return a plain VGG-19 step: one float32 value and gradient to relu5_1, which peers repeat 500 to 3,000 times."""
+    network = rv.networks.load("vgg19", weights="random", pooling="average")
+    picture = photo(*size)
+    value = plain_objective(network, picture, picture.flip(3))
+
+    def step() -> None:
+        x = picture.clone().requires_grad_(True)
+        value(x).backward()
+
+    return step
+
+
 def crafts() -> dict[str, float]:
-    """Whole runs with the defaults at 512 px, after start."""
-    picture, painting = photo(384, 512), rv.read_image(styles.path("night-strokes"))
-    dream, style = rv.DreamSettings(size=512), rv.StyleSettings(size=512)
-    return {
-        "dream_512_s": round(seconds(lambda: list(rv.recipes.dream(picture, dream)), 3), 2),
-        "style_512_s": round(seconds(lambda: list(rv.recipes.style(picture, painting, style)), 3), 2),
+    """Whole runs with the defaults after start, in seconds and in plain VGG-19 steps taken in turn with them."""
+    picture, painting, large = photo(384, 512), rv.read_image(styles.path("night-strokes")), photo(1080, 1920)
+    runs: dict[str, Callable[[], object]] = {
+        "dream_512": lambda: list(rv.recipes.dream(picture, rv.DreamSettings(size=512))),
+        "style_512": lambda: list(rv.recipes.style(picture, painting, rv.StyleSettings(size=512))),
+        "instant_1080p": lambda: rv.recipes.instant(large, painting),
+        "upscale_512": lambda: rv.recipes.upscale(picture),
     }
+    found = {}
+    step = plain_step()
+    for name, run in runs.items():
+        spent, plain = in_turn([run, step], 3)
+        found |= {f"{name}_s": round(spent, 2), f"{name}_plain_steps": round(spent / plain, 2)}
+    return found
+
+
+def in_turn(works: Sequence[Callable[[], object]], rounds: int) -> list[float]:
+    """Return the least seconds of each work, all of them taken in turn, after one to warm up."""
+    times = []
+    for _ in range(rounds + 1):
+        began = [time.perf_counter()]
+        for work in works:
+            work()
+            began.append(time.perf_counter())
+        times.append([after - before for before, after in pairwise(began)])
+    return [min(each) for each in zip(*times[1:], strict=True)]
+
+
+def style_step(size: tuple[int, int] = (384, 512), rounds: int = 7) -> dict[str, float]:
+    """A step of the default style at its last scale, and the convolutions in it alone, forwards and backwards."""
+    picture, painting = photo(*size), rv.read_image(styles.path("night-strokes"))
+    run = rv.recipes.style(picture, painting, rv.StyleSettings(size=max(size)))
+    last = (step for step in run if step.size == size)
+    network = with_precision(rv.networks.load("dreamnet", pooling="average", padding="replicate"))
+    convolutions = convolutions_alone(network, picture, (*network.style_layers, network.content_layer))
+    step, alone = in_turn([lambda: next(last), convolutions], rounds)
+    return {"step_ms": round(1e3 * step), "convolutions_ms": round(1e3 * alone), "ratio": round(step / alone, 2)}
+
+
+def convolutions_alone(network: Network, picture: Tensor, layers: Sequence[str]) -> Callable[[], None]:
+    """Return the network's convolutions without anything between them, forwards and back to their inputs."""
+    rows = [node for node in network.blueprint.ancestors(layers) if isinstance(node.op, Conv)]
+    before = {node.name: network(picture, node.inputs)[node.inputs[0]] for node in rows[1:]}
+    before[rows[0].name] = network(picture, [rows[0].name])[rows[0].name][:, :3].contiguous(
+        memory_format=torch.channels_last
+    )
+    inputs = {name: x.requires_grad_(True) for name, x in before.items()}
+
+    def run() -> None:
+        for node in rows:
+            filters, x = cast(Filters, network.filters[node.name]), inputs[node.name]
+            y = F.conv2d(x, filters.weight, filters.bias, padding=1)
+            torch.autograd.grad(y, x, y.detach())
+
+    return run
 
 
 def start() -> dict[str, float]:
@@ -152,6 +215,7 @@ def main() -> None:
         "machine": machine(),
         "start": start(),
         "crafts": crafts(),
+        "style_step_512": style_step(),
         "vgg19_evaluation_512": evaluation_ratio(),
         "tiles_1MP": tiles_ratio(),
     }
