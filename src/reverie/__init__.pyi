@@ -14,6 +14,7 @@ from reverie.canvas import Canvas as Canvas
 from reverie.canvas import FourierCanvas as FourierCanvas
 from reverie.canvas import PixelCanvas as PixelCanvas
 from reverie.canvas import PyramidCanvas as PyramidCanvas
+from reverie.client import Client as Client
 from reverie.crafts.craft import Craft as Craft
 from reverie.crafts.craft import craft as craft
 from reverie.crafts.kinds import Alpha as Alpha
