@@ -145,7 +145,7 @@ def crafts() -> dict[str, float]:
         "instant_1080p": lambda: rv.recipes.instant(large, painting),
         "upscale_512": lambda: rv.recipes.upscale(picture),
     }
-    found = {}
+    found: dict[str, float] = {}
     step = plain_step(rv.networks.load("vgg19", weights="random", pooling="average"))
     for name, run in runs.items():
         spent, plain = in_turn([run, step], 3)
