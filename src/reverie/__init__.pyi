@@ -26,6 +26,7 @@ from reverie.crafts.kinds import Photo as Photo
 from reverie.crafts.kinds import Place as Place
 from reverie.crafts.kinds import Report as Report
 from reverie.crafts.kinds import Result as Result
+from reverie.crafts.kinds import Sheet as Sheet
 from reverie.crafts.kinds import Still as Still
 from reverie.crafts.kinds import StyleNetwork as StyleNetwork
 from reverie.crafts.kinds import Weights as Weights
@@ -33,6 +34,7 @@ from reverie.crafts.kinds import Word as Word
 from reverie.crafts.settings import Settings as Settings
 from reverie.engine import Evaluation as Evaluation
 from reverie.engine import Executor as Executor
+from reverie.engine import Findings as Findings
 from reverie.engine import Iterate as Iterate
 from reverie.engine import Plan as Plan
 from reverie.engine import RayExecutor as RayExecutor

@@ -135,3 +135,11 @@ def test_words_that_make_no_command(reverie: Run, words: tuple[str, ...], hint: 
     assert ended.code == 2 and ended.out == ""
     assert ended.err.startswith("reverie: ") and ended.err.count("\n") == 1
     assert hint in ended.err and "--help" in ended.err
+
+
+def test_forms_find_the_headings_in_the_schema() -> None:
+    """The JSON schema of a craft's settings names each one's heading, as help does."""
+    schema = find("style").settings.model_json_schema()["properties"]
+    assert schema["strength"]["panel"] == DIAL.title and schema["precision"]["panel"] == MACHINE.title
+    assert schema["color"]["panel"] == "Colour" and "panel" not in schema["loss"]
+    assert schema["strength"]["maximum"] == 100, "the rest of it is as it was"

@@ -29,7 +29,7 @@ from reverie.cli.options import (
 from reverie.cli.progress import reporter
 from reverie.cli.tally import Tally, tally
 from reverie.crafts.craft import Craft, Input
-from reverie.crafts.kinds import FOLDER, STYLE_NETWORK, Still
+from reverie.crafts.kinds import FOLDER, STYLE_NETWORK
 from reverie.crafts.registry import crafts, find, leave_out
 from reverie.crafts.settings import MACHINE
 from reverie.errors import RecipeError
@@ -67,7 +67,7 @@ def group() -> typer.Typer:
         return DONE
 
     for name, craft in crafts().items():
-        if craft.makes is Still and craft.main is not None:
+        if craft.makes.picture and craft.main is not None:
             try:
                 many.command(name, help=escape(craft.summary))(command_of(name))
             except RecipeError as error:

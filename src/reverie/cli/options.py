@@ -14,7 +14,7 @@ from rich.markup import escape
 from typer.core import TyperCommand
 
 from reverie.crafts.craft import Craft, Input
-from reverie.crafts.kinds import Clip, Report, Still
+from reverie.crafts.kinds import Clip, Report
 from reverie.crafts.settings import DIAL, MACHINE, Panel, Settings
 from reverie.errors import RecipeError
 
@@ -254,7 +254,7 @@ def output_parameter(craft: Craft[..., Any] | None = None) -> inspect.Parameter:
         words = "output: a new folder for the frames, or a film ending in .mp4 or .gif"
     elif craft is not None and craft.makes is Report:
         words = "output: a file or a folder, depending on the craft"
-    elif craft is not None and craft.makes is not Still:
+    elif craft is not None and not craft.makes.picture:
         words = f"output file: {craft.makes.suffix}; replaced if it exists"
     return option("output", Path, "--output", "-o", metavar="FILE", help=words)
 
@@ -282,5 +282,5 @@ def writing_parameters(craft: Craft[..., Any] | None = None) -> list[inspect.Par
 def _sensible(craft: Craft[..., Any]) -> set[str]:
     """Names of the writing options that make sense for a craft."""
     stepwise = {"save_every", "report", "checkpoint"} if craft.stepwise else set()
-    compared = {"compare"} if craft.makes is Still else set()
+    compared = {"compare"} if craft.makes.of_photo else set()
     return stepwise | compared | ({"checkpoint_every"} if craft.long else set())

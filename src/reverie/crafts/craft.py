@@ -287,7 +287,7 @@ def craft(
     `Synthesis`, or a picture (1, 3, H, W).
 
     Args:
-        makes: `Still`, `Clip` or `Weights`.
+        makes: `Still`, `Sheet`, `Clip` or `Weights`.
         summary: one line; by default the first of the function's docstring.
         example: a command to try.
         name, noise, either, inherits, label: see `Craft`; the name is by default the function's.

@@ -77,14 +77,20 @@ class Output:
     Attributes:
         name: one word.
         suffix: of its file, where the user names none.
+        picture: whether it is one picture.
+        of_photo: whether that picture is the photo's own: as transparent, and of as many bits.
     """
 
     name: str
     suffix: str
+    picture: bool = False
+    of_photo: bool = False
 
 
-Still = Output("still", ".png")
+Still = Output("still", ".png", picture=True, of_photo=True)
 """A picture."""
+Sheet = Output("sheet", ".png", picture=True)
+"""A picture that shows others, with captions and figures."""
 Clip = Output("clip", "")
 """A sequence of pictures: a folder of frames, or a film."""
 Weights = Output("weights", ".safetensors")

@@ -7,13 +7,24 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
 
 from reverie.choices import ColourMode, Precision
 from reverie.errors import RecipeError, shortened, suggestion
 from reverie.untrusted import refusing
 
 if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
+
     from reverie.networks import Network
 
 Quality = Literal["draft", "normal", "fine"]
@@ -30,6 +41,10 @@ class Panel:
     """Heading of a group of settings in help and forms; settings without one are listed as finer settings."""
 
     title: str
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Add the heading to the setting's JSON schema, as ``"panel"``, for forms."""
+        return {**handler(schema), "panel": self.title}
 
 
 DIAL, MACHINE = Panel("Dials"), Panel("Machine")

@@ -8,7 +8,7 @@ from reverie.engine.fit import Learner, Training, TrainingStep, fit
 from reverie.engine.iterates import Iterate, State
 from reverie.engine.memory import parse_memory
 from reverie.engine.plan import Plan, plan
-from reverie.engine.runs import Frames, FrameStep, OnePass, Part, Run, Step, Task
+from reverie.engine.runs import Findings, Frames, FrameStep, OnePass, Part, Run, Step, Task
 from reverie.engine.stages import Stage, octaves, pyramid
 from reverie.engine.synthesize import Enlargement, Synthesis, synthesize
 from reverie.engine.tiles import TiledExecutor
@@ -18,6 +18,7 @@ __all__ = [
     "Enlargement",
     "Evaluation",
     "Executor",
+    "Findings",
     "FrameStep",
     "Frames",
     "Iterate",

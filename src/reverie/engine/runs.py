@@ -118,6 +118,19 @@ class Optimisation:
         return self.synthesis.run(executor=executor or plan.executor(), state=state)
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What a run found out, besides the picture that shows it.
+
+    Attributes:
+        figures: plain values by name, for programs and for the picture's record.
+        lines: the same for people.
+    """
+
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    lines: Sequence[str] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """A picture that grows tile by tile, after one more of them.
@@ -125,11 +138,13 @@ class Part:
     Attributes:
         tile, tiles: which one it is, from 1, and how many there are.
         image: (B, 3, H, W) sRGB in [0, 1]; the same tensor every time.
+        found: what the run found out, once it is complete.
     """
 
     tile: int
     tiles: int
     image: Tensor
+    found: Findings = Findings()
 
     @property
     def done(self) -> float:

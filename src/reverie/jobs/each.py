@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reverie.crafts.craft import Craft, Input
-from reverie.crafts.kinds import PHOTO, Still
+from reverie.crafts.kinds import PHOTO
 from reverie.files import is_folder, make_folder, remove_empty
 from reverie.jobs.gather import gather
 from reverie.jobs.job import Job
@@ -50,4 +50,4 @@ def each_photo(craft: Craft[..., Any], job: Job) -> Iterator[list[Job]]:
 
 def _has_folder(craft: Craft[..., Any], main: Input, job: Job) -> bool:
     words = job.inputs.get(main.name, ())
-    return main.kind is PHOTO and craft.makes is Still and len(words) == 1 and is_folder(words[0])
+    return main.kind is PHOTO and craft.makes.picture and len(words) == 1 and is_folder(words[0])

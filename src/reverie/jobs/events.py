@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +120,7 @@ class Ended:
         same: whether a repeated job's pixels are those of its file; None where that cannot be told.
         kept: the folder from which it can go on; None where it is done.
         said: what else there is to say of it, line by line.
+        figures: the same for programs, by name.
     """
 
     written: tuple[Path, ...]
@@ -130,6 +131,7 @@ class Ended:
     same: bool | None = None
     kept: Path | None = None
     said: tuple[str, ...] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """``{"event": "ended", "output": …, "also": […], …}``; "stopped" where the user stopped it."""
@@ -140,6 +142,7 @@ class Ended:
             "same": self.same,
             "kept": self.kept and str(self.kept),
             "said": list(self.said) or None,
+            "figures": dict(self.figures) or None,
         }
         return {
             "event": "stopped" if self.stopped else "ended",

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from reverie.crafts.craft import Craft
-from reverie.crafts.kinds import FOLDER, Report, Still
+from reverie.crafts.kinds import FOLDER, Report
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, longer_side
 from reverie.engine import Plan, Run
@@ -168,7 +168,7 @@ def _prepare(
         for progress in download(network):
             yield Downloaded(network, progress.done, progress.total)
     run = craft.make(loaded.values, settings)
-    photo, shown, listed = _photo_of(loaded), _comparison(job, craft, loaded, settings), loaded.listed()
+    photo, shown, listed = _photo_of(craft, loaded), _comparison(job, craft, loaded, settings), loaded.listed()
     del loaded  # the pictures, as large as they were read
     plan = machines.plan(run, settings)
     settings = _with_choices(settings, run, plan)
@@ -210,9 +210,9 @@ def check_networks(expected: Expected, here: Sequence[NetworkUsed], *, way: str 
             raise RecipeError(f"the weights of {wanted.name} have changed since ({now}){way}.")
 
 
-def _photo_of(loaded: Loaded) -> Photo:
+def _photo_of(craft: Craft[..., Any], loaded: Loaded) -> Photo:
     photo = loaded.photo
-    return Photo() if photo is None else Photo(photo.alpha, photo.depth)
+    return Photo() if photo is None or not craft.makes.of_photo else Photo(photo.alpha, photo.depth)
 
 
 def _comparison(job: Job, craft: Craft[..., Any], loaded: Loaded, settings: Settings) -> list[tuple[str, torch.Tensor]]:
@@ -231,7 +231,7 @@ def _folder_for(work: PreparedJob, place: Placement) -> Path | None:
         return place.folder.path
     if work.job.options.checkpoint is not None:
         return Path(work.job.options.checkpoint)
-    always = work.craft.makes not in (Still, Report)
+    always = not (work.craft.makes.picture or work.craft.makes is Report)
     return folder_beside(place.base) if always or work.plan.seconds > LONG else None
 
 
@@ -342,6 +342,7 @@ def _end(work: PreparedJob, writer: Writer, last: Any, whole: bool, folder: Fold
         same=same_pixels(Path(same_as), writer.comparable) if same_as and whole else None,
         kept=folder.path if folder and not whole else None,
         said=writer.said,
+        figures=writer.figures,
     )
 
 

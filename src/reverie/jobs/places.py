@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reverie.crafts.craft import Craft
-from reverie.crafts.kinds import FOLDER, RESULT, Clip, Output, Report, Still, Weights
+from reverie.crafts.kinds import FOLDER, RESULT, Clip, Output, Report, Sheet, Still, Weights
 from reverie.errors import RecipeError
 from reverie.feedforward.custom import styles_folder
 from reverie.files import check_writable, is_folder, make_folder, numbered, remove_empty
@@ -294,4 +294,4 @@ def _report(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | Non
     yield ReportPlacement(job, files, None, Path(job.output), True)
 
 
-_PLACES: Mapping[Output, Any] = {Still: _still, Clip: _frames, Weights: _weights, Report: _report}
+_PLACES: Mapping[Output, Any] = {Still: _still, Sheet: _still, Clip: _frames, Weights: _weights, Report: _report}

@@ -69,6 +69,7 @@ class Record(FrozenModel):
         networks: those that were used.
         frame: number of the picture in a sequence, from 0; None where it is in none.
         stopped: where the run was when the picture was taken; None at its end.
+        figures: what the run found out, by name; not part of the request.
     """
 
     version: Literal[2] = Field(default=SCHEMA, alias="schema")
@@ -81,6 +82,7 @@ class Record(FrozenModel):
     networks: tuple[NetworkUsed, ...] = ()
     frame: int | None = Field(default=None, ge=0)
     stopped: Stop | None = None
+    figures: dict[str, JsonValue] = Field(default={})
 
     def to_json(self) -> str:
         """Serialise the record as JSON text on one line."""

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from unicodedata import combining, normalize
-
-from PIL import Image, ImageDraw, ImageFont
 
 from reverie.engine import Iterate
 from reverie.files import Placing, replacing
+from reverie.pictures.page import DIM, EDGE, GRID, INK, LINES, Page
 
-_FINE = 2  # drawn this much larger, then reduced: smooth lines
 _WIDTH, _HEIGHT = 1280, 800
 _LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 92, 246, 90, 60, 72
 _TOTAL_SHARE = 0.42  # of the height, for the total
-_PAPER, _INK, _DIM, _GRID, _EDGE = "#ffffff", "#1d1f24", "#6d727c", "#eceef1", "#c4c8cf"
-_COLOURS = (
-    "#0b6fb8", "#d9541e", "#1c9a6c", "#b3498f", "#c98a00", "#4aa3d8", "#6a4fb3", "#7d8590",
-)  # fmt: skip
 _USEFUL = 20  # largest over smallest value from which a logarithmic axis shows more
 _DECADES = 6  # at most, below the largest value
 
@@ -100,44 +92,6 @@ class Frame:
         return self.bottom - (self.bottom - self.top) * share
 
 
-class Page:
-    """Page of a plot, with coordinates in final pixels."""
-
-    def __init__(self) -> None:
-        self._image = Image.new("RGB", (_WIDTH * _FINE, _HEIGHT * _FINE), _PAPER)
-        self._draw = ImageDraw.Draw(self._image)
-
-    def line(self, points: Sequence[tuple[float, float]], colour: str, width: float = 1) -> None:
-        """Draw a line through points, round at its ends; a dot if there is only one point."""
-        thick = round(width * _FINE)
-        fine = [(x * _FINE, y * _FINE) for x, y in points]
-        if len(fine) > 1:
-            self._draw.line(fine, fill=colour, width=thick, joint="curve")
-        if width > 1.5:
-            radius = thick * (0.5 if len(fine) > 1 else 1.2)
-            for x, y in {fine[0], fine[-1]}:
-                self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
-
-    def dashes(self, x: float, top: float, bottom: float, colour: str) -> None:
-        """Draw a dashed vertical line."""
-        for y in range(math.ceil(top), math.floor(bottom), 8):
-            self.line([(x, y), (x, min(y + 4, bottom))], colour)
-
-    def text(self, at: tuple[float, float], words: str, *, size: int, colour: str, anchor: str) -> None:
-        """Draw text, anchored as in Pillow: "lm" is left middle."""
-        bare = "".join(c for c in normalize("NFKD", words) if not combining(c))
-        plain = bare.encode("ascii", "replace").decode("ascii")  # all that the built-in font has
-        font = ImageFont.load_default(size * _FINE)
-        self._draw.text((at[0] * _FINE, at[1] * _FINE), plain, colour, font, anchor=anchor)
-
-    def png(self) -> bytes:
-        """Encode the page as PNG."""
-        memory = io.BytesIO()
-        small = self._image.resize((_WIDTH, _HEIGHT), Image.Resampling.BOX)
-        small.save(memory, format="PNG", optimize=True)
-        return memory.getvalue()
-
-
 def write_report(path: Path, history: Sequence[StepLosses], *, title: str, into: Placing = replacing) -> Path:
     """Write the plot of a run: the objective above, its terms below; return where it lies.
 
@@ -157,13 +111,13 @@ def write_report(path: Path, history: Sequence[StepLosses], *, title: str, into:
 
 def draw_report(history: Sequence[StepLosses], *, title: str) -> bytes:
     """Draw the plot as the bytes of a PNG."""
-    page = Page()
+    page = Page((_HEIGHT, _WIDTH))
     right, middle = _WIDTH - _RIGHT, _TOP + (_HEIGHT - _TOP - _BOTTOM - _GAP) * _TOTAL_SHARE
     above = Frame(_LEFT, _TOP, right, middle, len(history))
     below = Frame(_LEFT, middle + _GAP, right, _HEIGHT - _BOTTOM, len(history))
-    page.text((24, 32), _cut(title, 90), size=20, colour=_INK, anchor="lm")
+    page.text((24, 32), _cut(title, 90), size=20, colour=INK, anchor="lm")
     steps = f"{len(history)} step{'s' if len(history) > 1 else ''}"
-    page.text((_WIDTH - 24, 32), steps, size=14, colour=_DIM, anchor="rm")
+    page.text((_WIDTH - 24, 32), steps, size=14, colour=DIM, anchor="rm")
     _draw_plot(page, above, [_total(history)], history, heading="objective")
     _draw_plot(page, below, _terms(history), history, heading="terms, each by itself")
     _draw_stages(page, above, history)
@@ -172,14 +126,13 @@ def draw_report(history: Sequence[StepLosses], *, title: str) -> bytes:
 
 
 def _total(history: Sequence[StepLosses]) -> Line:
-    return Line("total", _INK, tuple(m.total for m in history))
+    return Line("total", INK, tuple(m.total for m in history))
 
 
 def _terms(history: Sequence[StepLosses]) -> list[Line]:
     names = list(dict.fromkeys(name for m in history for name in m.losses))
     return [
-        Line(name, _COLOURS[i % len(_COLOURS)], tuple(m.losses.get(name) for m in history))
-        for i, name in enumerate(names)
+        Line(name, LINES[i % len(LINES)], tuple(m.losses.get(name) for m in history)) for i, name in enumerate(names)
     ]
 
 
@@ -187,14 +140,14 @@ def _draw_plot(page: Page, frame: Frame, lines: Sequence[Line], history: Sequenc
     """Draw a plot: heading, grid, boundaries of stages, lines and legend."""
     axis = Axis.around(lines)
     scale = ", logarithmic" if axis.logarithmic else ""
-    page.text((frame.left, frame.top - 14), heading + scale, size=13, colour=_DIM, anchor="lm")
+    page.text((frame.left, frame.top - 14), heading + scale, size=13, colour=DIM, anchor="lm")
     for value in axis.ticks():
         y = frame.up(axis.share(value))
-        page.line([(frame.left, y), (frame.right, y)], _GRID)
-        page.text((frame.left - 10, y), f"{value:g}", size=13, colour=_DIM, anchor="rm")
+        page.line([(frame.left, y), (frame.right, y)], GRID)
+        page.text((frame.left - 10, y), f"{value:g}", size=13, colour=DIM, anchor="rm")
     for first in _firsts(history)[1:]:
-        page.dashes(frame.across(first - 0.5), frame.top, frame.bottom, _EDGE)
-    page.line([(frame.left, frame.bottom), (frame.right, frame.bottom)], _EDGE)
+        page.dashes(frame.across(first - 0.5), frame.top, frame.bottom, EDGE)
+    page.line([(frame.left, frame.bottom), (frame.right, frame.bottom)], EDGE)
     for line in lines:
         for run in _runs(line, history, axis):
             points = [(frame.across(s), frame.up(axis.share(v))) for s, v in run]
@@ -204,14 +157,14 @@ def _draw_plot(page: Page, frame: Frame, lines: Sequence[Line], history: Sequenc
 
 def _draw_legend(page: Page, frame: Frame, lines: Sequence[Line]) -> None:
     """Draw colour, name and last value of each line, right of the plot."""
-    page.text((_WIDTH - 24, frame.top - 14), "at the end", size=13, colour=_DIM, anchor="rm")
+    page.text((_WIDTH - 24, frame.top - 14), "at the end", size=13, colour=DIM, anchor="rm")
     x, pitch = frame.right + 22, min(26.0, (frame.bottom - frame.top) / max(1, len(lines)))
     for number, line in enumerate(lines):
         y = frame.top + 8 + number * pitch
         last = next((v for v in reversed(line.values) if v is not None), math.nan)
         page.line([(x, y), (x + 18, y)], line.colour, 3)
-        page.text((x + 28, y), _cut(line.name, 16), size=14, colour=_INK, anchor="lm")
-        page.text((_WIDTH - 24, y), f"{last:.3g}", size=14, colour=_DIM, anchor="rm")
+        page.text((x + 28, y), _cut(line.name, 16), size=14, colour=INK, anchor="lm")
+        page.text((_WIDTH - 24, y), f"{last:.3g}", size=14, colour=DIM, anchor="rm")
 
 
 def _draw_stages(page: Page, frame: Frame, history: Sequence[StepLosses]) -> None:
@@ -223,7 +176,7 @@ def _draw_stages(page: Page, frame: Frame, history: Sequence[StepLosses]) -> Non
         words, x = f"{width}x{height}", frame.across((first + end - 1) / 2)
         half = 4.2 * len(words)
         if x - half >= free:
-            page.text((x, frame.bottom + 16), words, size=13, colour=_DIM, anchor="mm")
+            page.text((x, frame.bottom + 16), words, size=13, colour=DIM, anchor="mm")
             free = x + half + 10
 
 
@@ -232,9 +185,9 @@ def _draw_steps(page: Page, frame: Frame) -> None:
     for step in _round(1, frame.steps) or [1.0]:
         if step == int(step) and 1 <= step <= frame.steps:
             at = (frame.across(step), frame.bottom + 18)
-            page.text(at, f"{step:g}", size=13, colour=_DIM, anchor="mm")
+            page.text(at, f"{step:g}", size=13, colour=DIM, anchor="mm")
     middle = (frame.left + frame.right) / 2
-    page.text((middle, frame.bottom + 40), "step", size=13, colour=_DIM, anchor="mm")
+    page.text((middle, frame.bottom + 40), "step", size=13, colour=DIM, anchor="mm")
 
 
 def _firsts(history: Sequence[StepLosses]) -> list[int]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from reverie.engine.runs import Findings
 from reverie.errors import FileError
 from reverie.feedforward.johnson import write_johnson
 from reverie.files import Draft, Placing, replacing
@@ -52,6 +54,7 @@ class Writer(ABC):
 
     history: list[StepLosses]
     said: tuple[str, ...] = ()
+    figures: Mapping[str, Any] = MappingProxyType({})
 
     @abstractmethod
     def stepped(self, step: Any) -> Iterator[Event]:
@@ -136,6 +139,8 @@ class StillWriter(Writer):
     def finish(self, step: Any, *, whole: bool) -> Iterator[Event]:
         """Write the current picture, and the files requested beside it."""
         image, outputs = step.image, self.outputs
+        found = getattr(step, "found", Findings())
+        self.said, self.figures = tuple(found.lines), found.figures
         self._written = [self._save(outputs.result, image, step)]
         self._size = size_of(image)
         if outputs.compare is not None:
@@ -152,7 +157,7 @@ class StillWriter(Writer):
 
     def _save(self, path: Path, image: Tensor, step: Any) -> Path:
         stopped = None if step.last else Stop(stage=step.at[0], step=step.at[1])
-        record = self.record.model_copy(update={"stopped": stopped})
+        record = self.record.model_copy(update={"stopped": stopped, "figures": dict(self.figures)})
         if stopped is not None and self.result is not None:  # nothing has enlarged it yet
             record = record.model_copy(update={"networks": self.record.networks[:1]})
         alpha = self.photo.alpha
