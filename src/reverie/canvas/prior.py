@@ -95,10 +95,17 @@ def _block(channels: int, out: int, *, stride: int = 1) -> nn.Sequential:
 
 
 def _hourglass(seed: int) -> Hourglass:
-    """Build the network with weights of its own seed; the global generator stays as it is."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return Hourglass().eval()
+    """Build the network with weights drawn by a generator of its own."""
+    with torch.device("meta"):  # which draws nothing
+        made = Hourglass()
+    module, generator = made.to_empty(device="cpu").eval(), torch.Generator().manual_seed(seed)
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, a=0.2, generator=generator)
+            nn.init.zeros_(part.bias)  # type: ignore[arg-type]
+        elif isinstance(part, nn.GroupNorm):
+            part.reset_parameters()
+    return module
 
 
 def _noise(size: Size, seed: int) -> Tensor:

@@ -9,6 +9,7 @@ from reverie.engine.iterates import Iterate, State
 from reverie.engine.memory import parse_memory
 from reverie.engine.plan import Plan, plan
 from reverie.engine.runs import Findings, Frames, FrameStep, OnePass, Part, Run, Step, Task
+from reverie.engine.series import Series, SeriesStep, Showing
 from reverie.engine.stages import Stage, octaves, pyramid
 from reverie.engine.synthesize import Enlargement, Synthesis, synthesize
 from reverie.engine.tiles import TiledExecutor
@@ -28,6 +29,9 @@ __all__ = [
     "Plan",
     "RayExecutor",
     "Run",
+    "Series",
+    "SeriesStep",
+    "Showing",
     "Stage",
     "State",
     "Step",

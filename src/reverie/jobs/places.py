@@ -171,12 +171,13 @@ def placement_for(
 
 def default_name(craft: Craft[..., Any], job: Job, files: Files) -> str:
     """Build the default name from the main file and the preset, paintings or craft: ``cat-dream``, ``cat-night``."""
-    main, *others = craft.inputs
-    first = "-".join(path.stem for path in files.get(main.name, ())[:3]) or "noise"
-    named = [] if main.kind is RESULT else [each for each in others if each.kind.names]
+    main = craft.main
+    first = "-".join(path.stem for path in files.get(main.name, ())[:3]) if main else ""
+    named = [] if main is None or main.kind is RESULT else [each for each in craft.inputs[1:] if each.kind.names]
     into = [path.stem for each in named for path in files.get(each.name, ())]
     label = craft.label(craft.checked(job.settings)) if craft.label else craft.name
-    return f"{first}-{job.preset or '-'.join(into[:3]) or label}"
+    words = first or ("noise" if craft.noise else ""), job.preset or "-".join(into[:3]) or label
+    return "-".join(filter(None, words))
 
 
 @contextmanager

@@ -160,7 +160,7 @@ class StillWriter(Writer):
         record = self.record.model_copy(update={"stopped": stopped, "figures": dict(self.figures)})
         if stopped is not None and self.result is not None:  # nothing has enlarged it yet
             record = record.model_copy(update={"networks": self.record.networks[:1]})
-        alpha = self.photo.alpha
+        alpha = self.photo.alpha if (own := getattr(step, "alpha", None)) is None else own
         return write_image(
             path,
             image,

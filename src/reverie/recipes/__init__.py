@@ -8,7 +8,7 @@ from reverie.recipes.style import StyleSettings, style
 from reverie.recipes.texture import TextureSettings, texture
 from reverie.recipes.train_style import TrainStyleSettings, train_style
 from reverie.recipes.upscale import UpscaleSettings, upscale
-from reverie.recipes.visualise import visualise
+from reverie.recipes.visualize import VisualizeSettings, visualize
 from reverie.recipes.zoom import ZoomSettings, zoom
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "TextureSettings",
     "TrainStyleSettings",
     "UpscaleSettings",
+    "VisualizeSettings",
     "ZoomSettings",
     "dream",
     "instant",
@@ -27,6 +28,6 @@ __all__ = [
     "texture",
     "train_style",
     "upscale",
-    "visualise",
+    "visualize",
     "zoom",
 ]
