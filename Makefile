@@ -5,10 +5,13 @@ READY := .venv/.ready
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
-.PHONY: demo test test-slow test-web test-cpus fuzz check bench docs gallery styles dreamnet dreamnet-report clean
+.PHONY: demo studio test test-slow test-web test-cpus fuzz check bench docs gallery styles dreamnet dreamnet-report clean
 
 demo: $(READY)  ## set up, and make real pictures with the embedded network
 	$(BIN)/python examples/demo.py demo
+
+studio: $(READY)  ## every craft in a page, over a queue that survives anything
+	$(BIN)/reverie studio
 
 test: $(READY)  ## offline, on a CPU, in minutes; no test over five seconds (tests/budget.py)
 	$(PYTEST) -m "not slow"

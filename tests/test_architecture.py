@@ -29,11 +29,13 @@ ORDER = (
     {"canvas", "views", "networks", "optimisers", "styles"},
     {"objectives"},
     {"engine"},
-    {"feedforward"},
+    {"feedforward", "insight"},
     {"crafts"},
     {"recipes"},
     {"jobs", "export"},
-    {"cli", "studio"},
+    {"queue"},
+    {"studio"},
+    {"cli"},
 )
 ROOMS = sorted(room for row in ORDER for room in row if (ROOT / room / "__init__.py").exists())
 MOST_LINES, LONG, MOST_STATEMENTS = 400, 40, 60

@@ -3,6 +3,7 @@
 from reverie import canvas as canvas
 from reverie import engine as engine
 from reverie import feedforward as feedforward
+from reverie import insight as insight
 from reverie import networks as networks
 from reverie import objectives as objectives
 from reverie import optimisers as optimisers
@@ -98,6 +99,7 @@ from reverie.pictures import write_image as write_image
 from reverie.recipes import DreamSettings as DreamSettings
 from reverie.recipes import InstantSettings as InstantSettings
 from reverie.recipes import RemixSettings as RemixSettings
+from reverie.recipes import SeeSettings as SeeSettings
 from reverie.recipes import StyleSettings as StyleSettings
 from reverie.recipes import TextureSettings as TextureSettings
 from reverie.recipes import TrainStyleSettings as TrainStyleSettings

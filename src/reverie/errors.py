@@ -47,6 +47,14 @@ class RecipeError(ReverieError, ValueError):
     """Settings, weights or sizes that make no sense."""
 
 
+class UnknownId(RecipeError, LookupError):
+    """There is no job, picture or result of that id."""
+
+
+class StateConflict(RecipeError):
+    """A job is in a state in which that cannot be done."""
+
+
 class OutOfMemory(ReverieError, MemoryError):
     """A run needs more memory than it may use."""
 

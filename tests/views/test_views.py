@@ -36,6 +36,9 @@ VIEWS: dict[str, View] = {
     "standard": standard(),
 }
 every = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS.keys())
+MOVING = {name: view for name, view in VIEWS.items() if name != "noise"}
+"""Views that move pixels and leave their values alone."""
+moving = pytest.mark.parametrize("view", MOVING.values(), ids=MOVING.keys())
 
 
 def test_every_view_is_tested() -> None:
@@ -60,12 +63,12 @@ def test_nobody_elses_randomness_is_touched(x: Tensor, view: View) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@every
+@moving
 def test_pictures_stay_pictures(x: Tensor, view: View) -> None:
     before = x.clone()
     for seed in range(8):
         seen = view(x, generator(seed))
-        assert seen.shape[:2] == x.shape[:2]
+        assert seen.shape[1] == 3 and seen.shape[0] % len(x) == 0
         assert seen.dtype == x.dtype
         assert float(seen.min()) >= float(x.min()) - 1e-6
         assert float(seen.max()) <= float(x.max()) + 1e-6
@@ -78,7 +81,7 @@ def test_gradients_flow(make_picture: MakePicture, view: View) -> None:
     assert torch.autograd.gradcheck(lambda y: view(y, generator(2)), (x,), fast_mode=True)
 
 
-@every
+@moving
 def test_a_picture_of_one_colour_stays_so(view: View) -> None:
     seen = view(torch.full((1, 3, 21, 16), 0.37), generator(3))
     assert torch.allclose(seen, torch.full_like(seen, 0.37), atol=1e-6)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -157,6 +158,20 @@ def presets() -> int:
     from reverie.cli.samples import show_presets
 
     return show_presets()
+
+
+@app.command("studio", rich_help_panel=_MAKE)
+def studio(
+    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0: any free one")] = 7860,
+    home: Annotated[
+        Path | None, typer.Option("--home", metavar="FOLDER", help="where pictures, jobs and results are kept")
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", metavar="", help="Do not open the page.")] = False,
+) -> int:
+    """Open the studio: every craft in a page, and a queue of jobs that survives anything."""
+    from reverie.cli.studio import open_studio
+
+    return open_studio(port=port, home=home, browser=not no_browser)
 
 
 def _whole(name: str) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 from reverie.errors import WeightsError, suggestion
+from reverie.files import data_folder
 
 SUFFIX = ".safetensors"
 
@@ -16,15 +16,7 @@ def styles_folder() -> Path:
 
     Not the cache folder: what took twenty minutes to train must survive a clean-up.
     """
-    if home := os.environ.get("REVERIE_HOME"):
-        return Path(home).expanduser() / "styles"
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "reverie" / "styles"
+    return data_folder() / "styles"
 
 
 def custom_styles() -> dict[str, Path]:

@@ -8,6 +8,7 @@ again (`own`). What is no regular file (a device, a fifo, a folder), behind a li
 
 from __future__ import annotations
 
+from reverie.files.database import Database
 from reverie.files.drafts import AnyPath, Draft, Placing, adding, check_writable, creating, replacing, write_bytes
 from reverie.files.folders import (
     JOURNAL,
@@ -20,15 +21,17 @@ from reverie.files.folders import (
     remove_empty,
     written_in,
 )
-from reverie.files.lock import one_at_a_time
+from reverie.files.home import data_folder
+from reverie.files.lock import one_at_a_time, sole
 from reverie.files.names import numbered
-from reverie.files.plain import append, put, remove
+from reverie.files.plain import append, put, remove, remove_folder, share
 from reverie.files.reserve import Reservation, is_reserved, reserve
 from reverie.files.scratch import mapped, null_file, scratch_folder, scratch_place
 
 __all__ = [
     "JOURNAL",
     "AnyPath",
+    "Database",
     "Draft",
     "Owned",
     "Placing",
@@ -37,6 +40,7 @@ __all__ = [
     "append",
     "check_writable",
     "creating",
+    "data_folder",
     "is_folder",
     "is_owned",
     "is_reserved",
@@ -50,10 +54,13 @@ __all__ = [
     "put",
     "remove",
     "remove_empty",
+    "remove_folder",
     "replacing",
     "reserve",
     "scratch_folder",
     "scratch_place",
+    "share",
+    "sole",
     "write_bytes",
     "written_in",
 ]

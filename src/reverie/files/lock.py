@@ -30,6 +30,20 @@ def _waits(file: IO[bytes]) -> Iterator[None]:
         time.sleep(0.2)
 
 
+@contextmanager
+def sole(path: Path) -> Iterator[bool]:
+    """Within the block, hold the lock of a file that serves nothing else, or be told that another process does.
+
+    Args:
+        path: of the file; made where it is missing.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    with path.open("a+b") as file:
+        yield locked(file)
+
+
 if sys.platform == "win32":
     import msvcrt
 

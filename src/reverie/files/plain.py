@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from reverie.files.drafts import drafting
 from reverie.files.reasons import is_plain
 
 
@@ -42,3 +46,26 @@ def remove(path: Path) -> None:
     """
     if is_plain(path):
         path.unlink(missing_ok=True)
+
+
+def share(file: Path, target: Path) -> None:
+    """Let a file of our own lie in a second place too, without its bytes a second time where the disk can do that.
+
+    Raises:
+        OSError: the system does not allow it.
+    """
+    if not target.exists():
+        try:
+            os.link(file, target)
+        except OSError:
+            with file.open("rb") as original, drafting(target) as draft:
+                shutil.copyfileobj(original, draft.file)
+                draft.replace()
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder of our own with all that is in it; what a link in it leads to stays."""
+    with contextlib.suppress(OSError):
+        if path.is_symlink():
+            return
+        shutil.rmtree(path, ignore_errors=True)

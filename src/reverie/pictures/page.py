@@ -91,7 +91,7 @@ def fitted(words: str, width: float, *, size: int) -> str:
 
     Example:
         >>> fitted("a suspension bridge", 80, size=12)
-        'a suspens...'
+        'a suspension...'
     """
     font, kept = ImageFont.load_default(size * _FINE), _plain(words)
     if font.getlength(kept) <= width * _FINE:

@@ -4,6 +4,7 @@ from reverie.recipes.dream import DreamSettings, dream
 from reverie.recipes.instant import instant
 from reverie.recipes.parts.at_once import InstantSettings
 from reverie.recipes.remix import RemixSettings, remix
+from reverie.recipes.see import SeeSettings, see
 from reverie.recipes.style import StyleSettings, style
 from reverie.recipes.texture import TextureSettings, texture
 from reverie.recipes.train_style import TrainStyleSettings, train_style
@@ -15,6 +16,7 @@ __all__ = [
     "DreamSettings",
     "InstantSettings",
     "RemixSettings",
+    "SeeSettings",
     "StyleSettings",
     "TextureSettings",
     "TrainStyleSettings",
@@ -24,6 +26,7 @@ __all__ = [
     "dream",
     "instant",
     "remix",
+    "see",
     "style",
     "texture",
     "train_style",
