@@ -20,7 +20,7 @@ test-slow: $(READY)  ## everything
 	$(PYTEST)
 
 test-web: $(READY)  ## exported pages in a real Chromium (Debian: chromium, chromium-driver), with npm
-	$(PYTEST) -rs tests/export/test_pages.py
+	$(PYTEST) -rs tests/export/test_pages.py tests/recipes/test_atlas.py
 
 test-cpus: $(READY)  ## same seed, same bits: whatever the processor's vectors, the libraries' choices, threads, addresses
 	$(BIN)/python -m tests.cpus

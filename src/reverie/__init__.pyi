@@ -22,6 +22,7 @@ from reverie.crafts.craft import Craft as Craft
 from reverie.crafts.craft import craft as craft
 from reverie.crafts.kinds import Alpha as Alpha
 from reverie.crafts.kinds import Clip as Clip
+from reverie.crafts.kinds import Document as Document
 from reverie.crafts.kinds import Folder as Folder
 from reverie.crafts.kinds import Many as Many
 from reverie.crafts.kinds import Map as Map
@@ -96,6 +97,7 @@ from reverie.optimisers import Normalised as Normalised
 from reverie.pictures import read_image as read_image
 from reverie.pictures import to_pil as to_pil
 from reverie.pictures import write_image as write_image
+from reverie.recipes import AtlasSettings as AtlasSettings
 from reverie.recipes import DreamSettings as DreamSettings
 from reverie.recipes import InstantSettings as InstantSettings
 from reverie.recipes import RemixSettings as RemixSettings

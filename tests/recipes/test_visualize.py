@@ -148,7 +148,7 @@ def test_a_series_goes_on_bit_for_bit(tiny: Network, monkeypatch: pytest.MonkeyP
 
     def series() -> rv.engine.Series:
         made = visualize.function(settings("relu3:0..6", steps=2), network=tiny)
-        assert isinstance(made, rv.engine.Series) and len(made.syntheses) > 1
+        assert isinstance(made, rv.engine.Series) and len(made.batches) > 1
         return made
 
     plan = series().planned()

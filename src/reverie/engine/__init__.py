@@ -9,12 +9,13 @@ from reverie.engine.iterates import Iterate, State
 from reverie.engine.memory import parse_memory
 from reverie.engine.plan import Plan, plan
 from reverie.engine.runs import Findings, Frames, FrameStep, OnePass, Part, Run, Step, Task
-from reverie.engine.series import Series, SeriesStep, Showing
+from reverie.engine.series import Batch, Series, SeriesStep, Showing
 from reverie.engine.stages import Stage, octaves, pyramid
 from reverie.engine.synthesize import Enlargement, Synthesis, synthesize
 from reverie.engine.tiles import TiledExecutor
 
 __all__ = [
+    "Batch",
     "Descent",
     "Enlargement",
     "Evaluation",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -34,6 +35,19 @@ class Showing:
     alpha: Tensor | None = None
     document: bytes | None = None
     found: Findings = field(default_factory=Findings)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Pictures that are made together, by one synthesis of a series.
+
+    Attributes:
+        build: makes the synthesis, when its turn comes.
+        work: pixels times steps times pictures, by which the time is planned.
+    """
+
+    build: Callable[[], Synthesis]
+    work: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +148,7 @@ class Series:
     """Several syntheses, one after another, and what is made of their pictures.
 
     Attributes:
-        syntheses: all for one network; each makes a batch of pictures. They are built when their turn comes.
+        batches: of pictures; all for one network.
         size: (H, W) of what shows them, as far as it is known.
         show: from the pictures of all of them, or of the first ones, to what shows them.
         conclude: likewise, with figures, once all are there; `show` by default.
@@ -142,7 +156,7 @@ class Series:
         notes: see `Run`.
     """
 
-    syntheses: Sequence[Synthesis]
+    batches: Sequence[Batch]
     size: Size
     show: Callable[[Sequence[Tensor]], Showing]
     conclude: Callable[[Sequence[Tensor]], Showing] | None = None
@@ -152,26 +166,25 @@ class Series:
     least: None = None
 
     def __post_init__(self) -> None:
-        if not self.syntheses:
+        if not self.batches:
             raise RecipeError("a series makes at least one picture.")
 
     @property
     def networks(self) -> Sequence[NetworkUsed]:
         """The network that all of them look with."""
-        network = self.syntheses[0].network
+        network = self._first.network
         return [NetworkUsed(network.name, network.sha256), *self.used]
 
     @property
     def precision(self) -> str:
         """Precision of the network."""
-        return str(self.syntheses[0].network.dtype).removeprefix("torch.")
+        return str(self._first.network.dtype).removeprefix("torch.")
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
         """Plan the synthesis that takes longest, as often as there are others like it."""
-        work = [_work(each) for each in self.syntheses]
-        most = max(range(len(work)), key=work.__getitem__)
-        longest = plan(self.syntheses[most], tile=0)
-        seconds = longest.seconds * sum(work) / work[most]
+        most = max(self.batches, key=lambda batch: batch.work)
+        longest = plan(most.build(), tile=0)
+        seconds = longest.seconds * sum(batch.work for batch in self.batches) / most.work
         return replace(longest, size=self.size, result=self.size, seconds=seconds)
 
     def steps(
@@ -180,22 +193,26 @@ class Series:
         """Yield the steps of all syntheses; the last one has what shows them all."""
         finished: list[Tensor] = [] if state is None else list(state["finished"])
         inner = None if state is None else state["run"]
-        for number in range(len(finished), len(self.syntheses)):
-            synthesis = self.syntheses[number]
+        for number in range(len(finished), len(self.batches)):
+            synthesis = self.batches[number].build()
             for iterate in synthesis.run(executor=executor, state=inner):
                 inner = None
-                step = self._step(number, iterate, finished)
+                step = self._step(number, synthesis, iterate, finished)
                 if not iterate.last:
                     yield step
             finished.append(as_bytes(self._drawn(number, iterate)))
-            over = number + 1 == len(self.syntheses)
+            over = number + 1 == len(self.batches)
             yield replace(step, showing=self._concluded(finished) if over else None)
 
-    def _step(self, number: int, iterate: Iterate, finished: list[Tensor]) -> SeriesStep:
-        stages = self.syntheses[number].stages
+    @cached_property
+    def _first(self) -> Synthesis:
+        return self.batches[0].build()
+
+    def _step(self, number: int, synthesis: Synthesis, iterate: Iterate, finished: list[Tensor]) -> SeriesStep:
+        stages = synthesis.stages
         before = sum(stage.steps for stage in stages[: iterate.stage - 1])
         total = sum(stage.steps for stage in stages)
-        return SeriesStep(number, len(self.syntheses), before, total, iterate, finished, self.show)
+        return SeriesStep(number, len(self.batches), before, total, iterate, finished, self.show)
 
     def _drawn(self, number: int, iterate: Iterate) -> Tensor:
         return iterate.image if self.draw is None else self.draw(number, iterate)
@@ -213,8 +230,3 @@ def as_bytes(pictures: Tensor) -> Tensor:
 def as_float(pictures: Tensor) -> Tensor:
     """Convert pictures in 255ths to [0, 1]."""
     return pictures.float().div(255)
-
-
-def _work(synthesis: Synthesis) -> int:
-    pixels = sum(stage.steps * stage.size[0] * stage.size[1] for stage in synthesis.stages)
-    return pixels * synthesis.canvas.batch

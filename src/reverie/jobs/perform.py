@@ -138,7 +138,8 @@ def _resolve(job: Job) -> tuple[Job, Craft[..., Any], dict[str, tuple[Path, ...]
     craft.check({name: len(each) for name, each in files.items()}, way=_hint(craft))
     if not craft.stepwise and (job.options.report or job.options.save_every):
         raise RecipeError(f"{craft.name} has no pictures or losses on the way; leave out --report and --save-every.")
-    folders = {each.name: job.inputs[each.name] for each in craft.inputs if each.kind is FOLDER}
+    names = [each.name for each in craft.inputs if each.kind is FOLDER and each.name in job.inputs]
+    folders = {name: job.inputs[name] for name in names}
     kept = {name: tuple(map(os.path.abspath, words)) for name, words in folders.items()}  # read anew on going on
     return job.model_copy(update={"settings": given, "inputs": {**paths(files), **kept}}), craft, files
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reverie.crafts.craft import Craft
-from reverie.crafts.kinds import FOLDER, RESULT, Clip, Output, Report, Sheet, Still, Weights
+from reverie.crafts.kinds import FOLDER, RESULT, Clip, Document, Output, Report, Sheet, Still, Weights
 from reverie.errors import RecipeError
 from reverie.feedforward.custom import styles_folder
 from reverie.files import check_writable, is_folder, make_folder, numbered, remove_empty
@@ -21,7 +21,15 @@ from reverie.jobs.folder import Folder, holds_job, reopen
 from reverie.jobs.job import Job
 from reverie.jobs.outputs import Outputs, check_no_input, folder_beside, placed
 from reverie.jobs.prepared import PreparedJob
-from reverie.jobs.writers import FrameOutputs, FramesWriter, ReportWriter, StillWriter, WeightsWriter, Writer
+from reverie.jobs.writers import (
+    DocumentWriter,
+    FrameOutputs,
+    FramesWriter,
+    ReportWriter,
+    StillWriter,
+    WeightsWriter,
+    Writer,
+)
 from reverie.pictures import check_output
 
 Files = Mapping[str, tuple[Path, ...]]
@@ -140,6 +148,15 @@ class WeightsPlacement(Placement):
             raise RecipeError("a training is kept in a folder while it goes on.")
         photos = [self.files[each.name] for each in work.craft.inputs if each.kind is FOLDER]
         return WeightsWriter(work.record, self.output, folder, sum(map(len, photos)))
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentPlacement(Placement):
+    """Output location of a page."""
+
+    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
+        """Create a writer of pages."""
+        return DocumentWriter(work.record, self.output)
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,10 +306,42 @@ def _unfinished(path: Path, craft: Craft[..., Any], job: Job, files: Files, stac
 
 
 @contextmanager
+def _document(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
+    with ExitStack() as stack:
+        for output in _documents(craft, job, files):
+            folder = folder or _unfinished(folder_beside(output), craft, job, files, stack)
+            if folder is not None:
+                job, files = folder.request(), {**files, **folder.inputs()}
+            elif job.output is None and (output.exists() or folder_beside(output).exists()):
+                continue
+            check_writable(output)
+            yield DocumentPlacement(job, files, folder, output, job.output is not None)
+            return
+
+
+def _documents(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Path]:
+    """Yield the paths for a page: as the user named it, or after the craft, numbered."""
+    suffix = craft.makes.suffix
+    if job.output is None:
+        yield from numbered(Path(job.name or f"{default_name(craft, job, files)}{suffix}"))
+    output = Path(str(job.output))
+    if output.suffix.lower() != suffix:
+        raise RecipeError(f"{craft.name} writes a page, {suffix}; got '{output}'. Name it {output.stem}{suffix}.")
+    yield output
+
+
+@contextmanager
 def _report(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
     if job.output is None:
         raise RecipeError(f"{craft.name} needs a file or a folder; name one with -o, as in '{craft.example}'.")
     yield ReportPlacement(job, files, None, Path(job.output), True)
 
 
-_PLACES: Mapping[Output, Any] = {Still: _still, Sheet: _still, Clip: _frames, Weights: _weights, Report: _report}
+_PLACES: Mapping[Output, Any] = {
+    Still: _still,
+    Sheet: _still,
+    Clip: _frames,
+    Weights: _weights,
+    Document: _document,
+    Report: _report,
+}

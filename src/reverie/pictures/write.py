@@ -128,6 +128,13 @@ def to_pil(x: Tensor) -> Image.Image:
     return _pasted(_Page(x, None, False, np.uint8, None, 100))
 
 
+def jpeg_bytes(x: Tensor, *, quality: int = 85) -> bytes:
+    """Encode a picture (1, 3, H, W) in [0, 1] as JPEG."""
+    memory = io.BytesIO()
+    to_pil(x).save(memory, format="JPEG", quality=quality)
+    return memory.getvalue()
+
+
 def png_bytes(x: Tensor) -> bytes:
     """Encode a picture (1, 3, H, W) in [0, 1] as a PNG file of 8 bits."""
     memory = io.BytesIO()

@@ -1,5 +1,6 @@
 """Crafts, one file each that reads like its paper: a declaration from which everything else is derived."""
 
+from reverie.recipes.atlas import AtlasSettings, atlas
 from reverie.recipes.dream import DreamSettings, dream
 from reverie.recipes.instant import instant
 from reverie.recipes.parts.at_once import InstantSettings
@@ -13,6 +14,7 @@ from reverie.recipes.visualize import VisualizeSettings, visualize
 from reverie.recipes.zoom import ZoomSettings, zoom
 
 __all__ = [
+    "AtlasSettings",
     "DreamSettings",
     "InstantSettings",
     "RemixSettings",
@@ -23,6 +25,7 @@ __all__ = [
     "UpscaleSettings",
     "VisualizeSettings",
     "ZoomSettings",
+    "atlas",
     "dream",
     "instant",
     "remix",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -19,7 +20,7 @@ from reverie.canvas import Canvas, CPPNCanvas, FourierCanvas, PhaseCanvas
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Photo, Sheet
 from reverie.crafts.settings import DIAL, Panel, Positional, RunSettings, Words
-from reverie.engine import Findings, Iterate, Series, Showing, Stage, Synthesis
+from reverie.engine import Batch, Findings, Iterate, Series, Showing, Stage, Synthesis
 from reverie.errors import RecipeError
 from reverie.networks import Network
 from reverie.objectives import Objective, by_picture, caricature, content, diversity, total_variation
@@ -160,7 +161,7 @@ def visualize(
     _check(settings, pictures, photo, objective)
     sheet = _Sheet(settings, plain, pictures, size)
     return Series(
-        [sheet.synthesis(group) for group in sheet.groups],
+        [Batch(partial(sheet.synthesis, group), sheet.work(group)) for group in sheet.groups],
         sheet.size,
         sheet.shown,
         sheet.concluded,
@@ -257,6 +258,12 @@ class _Sheet:
             view=self._view,
             seed=settings.seed,
         )
+
+    def work(self, group: Sequence[Picture]) -> float:
+        """Pixels times steps times pictures of a batch."""
+        height, width = self._computed
+        steps = self.settings.steps or MANNERS[self.settings.canvas].steps
+        return float(height * width * steps * len(group) * self.settings.variants)
 
     def drawn(self, number: int, iterate: Iterate) -> Tensor:
         """Draw the pictures of a CPPN at their own size, from the weights of its last step."""

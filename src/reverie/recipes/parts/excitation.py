@@ -52,11 +52,11 @@ class Excitation:
 
     @property
     def caption(self) -> str:
-        """A few words for beneath the picture."""
+        """The unit's name, and its activation: as a multiple of what photos reach, where that is known."""
         if self.rank is not None:
             return f"{self.unit.removeprefix(CLASS)}  no. {self.rank}, {100 * (self.probability or 0):.0f}%"
-        times = "" if self.times is None else f"  {self.times:.3g}x photos"
-        return f"{self.unit}  {self.activation:.3g}{times}"
+        amount = f"{self.activation:.3g}" if self.times is None else f"{self.times:.3g}x"
+        return f"{self.unit}  {amount}"
 
     @property
     def line(self) -> str:
