@@ -5,7 +5,7 @@ READY := .venv/.ready
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
-.PHONY: demo studio test test-slow test-web test-cpus fuzz check bench docs gallery styles dreamnet dreamnet-report clean
+.PHONY: demo studio test test-slow test-web test-comfyui test-cpus fuzz check bench docs gallery styles dreamnet dreamnet-report clean
 
 demo: $(READY)  ## set up, and make real pictures with the embedded network
 	$(BIN)/python examples/demo.py demo
@@ -19,8 +19,11 @@ test: $(READY)  ## offline, on a CPU, in minutes; no test over five seconds (tes
 test-slow: $(READY)  ## everything
 	$(PYTEST)
 
-test-web: $(READY)  ## exported pages in a real Chromium (Debian: chromium, chromium-driver), with npm
-	$(PYTEST) -rs tests/export/test_pages.py tests/recipes/test_atlas.py
+test-web: $(READY)  ## the studio and exported pages in a real Chromium (Debian: chromium, chromium-driver), with npm
+	$(PYTEST) -rs tests/export/test_pages.py tests/recipes/test_atlas.py tests/studio/test_studio_page.py tests/studio/test_studio_journeys.py
+
+test-comfyui: $(READY)  ## our nodes in a real ComfyUI: COMFYUI=its checkout, COMFYUI_PYTHON=the Python it runs with
+	$(or $(COMFYUI_PYTHON),$(BIN)/python) integrations/comfyui/try_in_comfyui.py $(COMFYUI)
 
 test-cpus: $(READY)  ## same seed, same bits: whatever the processor's vectors, the libraries' choices, threads, addresses
 	$(BIN)/python -m tests.cpus

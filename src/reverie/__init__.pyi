@@ -99,6 +99,7 @@ from reverie.pictures import to_pil as to_pil
 from reverie.pictures import write_image as write_image
 from reverie.recipes import AtlasSettings as AtlasSettings
 from reverie.recipes import DreamSettings as DreamSettings
+from reverie.recipes import ExplainSettings as ExplainSettings
 from reverie.recipes import InstantSettings as InstantSettings
 from reverie.recipes import RemixSettings as RemixSettings
 from reverie.recipes import SeeSettings as SeeSettings

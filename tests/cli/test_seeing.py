@@ -48,3 +48,18 @@ def test_what_cannot_be_seen_is_one_line(reverie: Run, folder: Path) -> None:
     assert ended.code == 2 and "has no class 'dragonn'" in ended.err
     assert reverie("see", "photo.png", "--network", "vgg99").code == 2
     assert not Path("photo-see.png").exists()
+
+
+def test_an_explanation_and_its_checks(reverie: Run, folder: Path) -> None:
+    words = ("--size", 48, "--class", "goldfish", "--method", "gradient,cam,lrp", "--samples", 2)
+    ended = reverie("explain", "photo.png", *words, "-o", "why.png")
+    assert ended.code == 0
+    figures = read_record(Path("why.png")).figures
+    methods = figures["methods"]
+    assert isinstance(methods, dict) and [*methods] == ["gradient", "cam", "lrp"]
+    for each in methods.values():
+        assert isinstance(each, dict) and {*each} == {"insertion", "deletion", "random_weights", "total"}
+    assert "by lot" in ended.out and "goldfish" in ended.out
+    assert reverie("replay", "why.png").code == 0
+    refused = reverie("explain", "photo.png", "--method", "magic")
+    assert refused.code == 2 and "methods are gradient" in refused.err

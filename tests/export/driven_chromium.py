@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,10 @@ FLAGS = (
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
 )
+KEYS = {
+    "Control": "\ue009", "Alt": "\ue00a", "Shift": "\ue008", "Enter": "\ue007", "Tab": "\ue004", "Space": " ",
+    "Escape": "\ue00c", "Left": "\ue012", "Up": "\ue013", "Right": "\ue014", "Down": "\ue015", "Delete": "\ue017",
+}  # fmt: skip
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 
@@ -81,6 +85,27 @@ class Browser:
     def type(self, selector: str, text: str) -> None:
         """Type into an element; a path, into one that takes files."""
         self.ask("POST", f"/element/{self.find(selector)}/value", text=text)
+
+    def press(self, *keys: str) -> None:
+        """Press keys one after the other; those of one text such as ``"Control+Enter"`` together."""
+        steps: list[dict[str, str]] = []
+        for each in keys:
+            held = [KEYS.get(name, name) for name in (each.split("+") if len(each) > 1 else [each])]
+            steps += [{"type": "keyDown", "value": name} for name in held]
+            steps += [{"type": "keyUp", "value": name} for name in reversed(held)]
+        self.ask("POST", "/actions", actions=[{"type": "key", "id": "keyboard", "actions": steps}])
+
+    def draw(self, selector: str, points: Sequence[tuple[float, float]]) -> None:
+        """Draw over an element with the mouse held down, from point to point in shares of its width and height."""
+        box = self.run(
+            "const b = document.querySelector(arguments[0]).getBoundingClientRect();"
+            " return [b.x, b.y, b.width, b.height]", selector
+        )  # fmt: skip
+        places = [(round(box[0] + x * box[2]), round(box[1] + y * box[3])) for x, y in points]
+        moves = [{"type": "pointerMove", "x": x, "y": y, "duration": 60, "origin": "viewport"} for x, y in places]
+        down, up = {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}
+        steps = [moves[0], down, *moves[1:], up]
+        self.ask("POST", "/actions", actions=[{"type": "pointer", "id": "mouse", "actions": steps}])
 
     def shot(self, path: Path, width: int, height: int, *, mobile: bool = False) -> None:
         """The whole window as a PNG, at this size."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from reverie.errors import LayerNotFound
 from reverie.networks import Network
+from reverie.objectives.statistics import full
 from reverie.pictures import check_picture, fit, resize, scaled, size_of
 
 Box = tuple[float, float, float, float]
@@ -81,7 +82,7 @@ def class_maps(network: Network, x: Tensor) -> Tensor:
     """
     layer = class_layer_of(network)
     with torch.no_grad():
-        return network(x, (layer,))[layer].float()
+        return full(network(x, (layer,))[layer])
 
 
 def class_layer_of(network: Network) -> str:

@@ -182,7 +182,7 @@ def record(words: Words) -> Words:
     inputs = [{"input": each.role, "name": Path(each.path).name, "sha256": each.sha256} for each in found.inputs]
     return {
         "craft": craft.name,
-        "settings": settings.model_dump(mode="json", exclude_defaults=True),
+        "settings": settings.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         "inputs": inputs,
         "reverie": found.reverie,
         "stopped": found.stopped is not None,

@@ -44,19 +44,20 @@ def craft_card(craft: Craft[..., Any]) -> Card:
         "long": craft.long,
         "noise": craft.noise is not None,
         "either": list(craft.either),
-        "inputs": [input_card(each) for each in craft.inputs if each.kind not in NAMED],
+        "inputs": [input_card(each, craft) for each in craft.inputs if each.kind not in NAMED],
         "settings": [setting_card(name, field) for name, field in fields_of(craft.settings)],
         "schema": craft.settings.model_json_schema(by_alias=True),
     }
 
 
-def input_card(each: Input) -> Card:
-    """Describe an input."""
+def input_card(each: Input, craft: Craft[..., Any]) -> Card:
+    """Describe an input of a craft."""
     return {
         "name": each.name,
         "kind": each.kind.name,
         "description": each.description,
         "required": each.required,
+        "by_place": each in craft.by_place,
         "many": each.many or each.kind is FOLDER,
         "samples": each.kind.samples,
         "networks": each.kind is STYLE_NETWORK,

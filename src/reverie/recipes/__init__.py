@@ -2,6 +2,7 @@
 
 from reverie.recipes.atlas import AtlasSettings, atlas
 from reverie.recipes.dream import DreamSettings, dream
+from reverie.recipes.explain import ExplainSettings, explain
 from reverie.recipes.instant import instant
 from reverie.recipes.parts.at_once import InstantSettings
 from reverie.recipes.remix import RemixSettings, remix
@@ -16,6 +17,7 @@ from reverie.recipes.zoom import ZoomSettings, zoom
 __all__ = [
     "AtlasSettings",
     "DreamSettings",
+    "ExplainSettings",
     "InstantSettings",
     "RemixSettings",
     "SeeSettings",
@@ -27,6 +29,7 @@ __all__ = [
     "ZoomSettings",
     "atlas",
     "dream",
+    "explain",
     "instant",
     "remix",
     "see",

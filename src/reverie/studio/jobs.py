@@ -34,7 +34,7 @@ def order(desk: AtDesk, request: JobRequest, response: Response) -> JobAnswer:
     """Put a job into the queue; the very same request is answered by the job that is there."""
     inputs = {name: [ids] if isinstance(ids, str) else ids for name, ids in request.inputs.items()}
     wanted = Order(request.craft, inputs, request.settings, request.preset)
-    entry, new = desk.order(wanted, priority=request.priority, again=request.again)
+    entry, new = desk.order(wanted, priority=request.priority, batch=request.batch, again=request.again)
     response.status_code = 201 if new else 200
     return answers.job(entry)
 

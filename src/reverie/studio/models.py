@@ -29,6 +29,9 @@ class JobRequest(Model):
     )
     preset: str | None = Field(default=None, description="whose settings and samples it begins with", max_length=100)
     priority: int = Field(default=0, ge=-1000, le=1000, description="higher ones come first")
+    batch: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{1,40}$", description="drawn by the client: of jobs that belong together"
+    )
     again: bool = Field(default=False, description="make it though the very same is there already")
 
 

@@ -20,7 +20,7 @@ class LookSettings(Settings):
 
     network: str = Field(default="dreamnet", description="network that looks; 'reverie networks' lists them")
     size: Annotated[int, DIAL] = Field(
-        default=192, ge=32, le=4096, description="longer side at which the network looks, pixels"
+        default=160, ge=32, le=4096, description="longer side at which the network looks, pixels"
     )
 
 
