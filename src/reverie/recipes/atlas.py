@@ -44,7 +44,7 @@ RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.GELU, nn.SiL
 class AtlasSettings(RunSettings):
     """Settings of an atlas."""
 
-    network: Annotated[str, Positional("NETWORK")] = Field(
+    network: Annotated[str, Positional("NETWORK"), DIAL] = Field(
         default="dreamnet", description="the network to map; 'reverie networks' lists them"
     )
     layers: Annotated[Words, DIAL] = Field(

@@ -43,10 +43,10 @@ RUN = Panel("Steps")
 class VisualizeSettings(RunSettings):
     """Settings of a visualisation."""
 
-    network: Annotated[str, Positional("NETWORK")] = Field(
+    network: Annotated[str, Positional("NETWORK"), DIAL] = Field(
         default="dreamnet", description="the network to look into; 'reverie networks' lists them"
     )
-    units: Annotated[Words, Positional("UNIT…")] = Field(
+    units: Annotated[Words, Positional("UNIT…"), DIAL] = Field(
         default=(),
         description="LAYER:7, several LAYER:0..15, a direction LAYER:7+9-3, one neuron LAYER:7@0.5/0.5, class:macaw, or"
         " LAYER for all of its channels; with a photo, LAYER",
@@ -93,7 +93,7 @@ class Manner:
 
 
 MANNERS: dict[CanvasName, Manner] = {
-    "fourier": Manner(0.005, 192, lambda size: VIEWS),
+    "fourier": Manner(0.007, 192, lambda size: VIEWS),
     "phase": Manner(0.3, 128, lambda size: windows(size)),
     "cppn": Manner(0.004, 384, lambda size: VIEWS),
 }
