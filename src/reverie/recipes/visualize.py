@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -306,11 +307,13 @@ class _Sheet:
         """Add that variants are to differ."""
         if self.settings.variants == 1 or picture.layer is None:
             return picture.objective
-        return picture.objective - self._apart(picture) * diversity(picture.layer)
+        return picture.objective - self._apart(picture.layer) * diversity(picture.layer)
 
-    def _apart(self, picture: Picture) -> float:
-        """Weight of the diversity: as much as what the unit itself gains."""
-        return 1.0
+    def _apart(self, layer: str) -> float:
+        """Return the weight of the diversity: how much the layer's activations vary on noise like a photo's."""
+        noise_like = PhaseCanvas(self._computed, seed=0).drawn()
+        with torch.no_grad():
+            return float(self.network(noise_like, [layer])[layer].float().std())
 
     def _canvas(self, batch: int) -> Canvas:
         makes: dict[CanvasName, Callable[..., Canvas]] = {
