@@ -10,7 +10,15 @@ from torch import Tensor
 
 from reverie.engine.evaluate import bind, value
 from reverie.engine.executors import Executor, WholeExecutor, layers_of
-from reverie.engine.memory import avoid_fragmentation, free_memory, readable, release, sufficient, tiling_text
+from reverie.engine.memory import (
+    avoid_fragmentation,
+    free_memory,
+    keep_freed,
+    readable,
+    release,
+    sufficient,
+    tiling_text,
+)
 from reverie.engine.needs import Cut
 from reverie.engine.stages import Size
 from reverie.engine.synthesize import Enlargement, Synthesis
@@ -51,6 +59,7 @@ class Plan:
     def executor(self) -> Executor:
         """Return the executor of the run."""
         if not self.tile:
+            keep_freed(self.peak, self.limit)
             return WholeExecutor()
         avoid_fragmentation()
         return TiledExecutor(self.tile)
@@ -84,10 +93,12 @@ def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None,
     bound, pace = _probe(what)
     after = _enlarging_seconds(what.enlarge, last.size)
     release()
-    cuts = [Cut(what, bound, last.size, t, held=held) for t in ((0, *_tiles(what, bound)) if tile is None else (tile,))]
+    sides = (0, *_tiles(what, bound)) if tile is None else (tile,)
+    cuts = (Cut(what, bound, last.size, side, held=held) for side in sides)
     chosen = next((c for c in cuts if c.peak <= limit and (c.counts or tile is not None)), None)
     if chosen is None:
-        raise OutOfMemory(_refusal(what, bound, cuts[-1], limit, given=memory is not None, held=held))
+        least = Cut(what, bound, last.size, sides[-1], held=held)
+        raise OutOfMemory(_refusal(what, bound, least, limit, given=memory is not None, held=held))
     pixels = sum(s.steps * s.size[0] * s.size[1] for s in what.stages)
     return Plan(
         size=last.size,

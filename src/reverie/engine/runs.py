@@ -12,7 +12,7 @@ from torch import Tensor
 
 from reverie.engine.executors import Executor
 from reverie.engine.iterates import Iterate, State
-from reverie.engine.memory import Fit, Tiling, allowed_memory, parse_memory, resident
+from reverie.engine.memory import Fit, Tiling, allowed_memory, keep_freed, parse_memory, resident
 from reverie.engine.needs import PIXEL
 from reverie.engine.plan import BOUNDLESS, Plan, plan
 from reverie.engine.stages import Size
@@ -206,6 +206,8 @@ class OnePass:
         """
         limit = allowed_memory(memory)
         cut = Fit(0, resident()) if self.tiling is None else self.tiling.fit(memory, tile)
+        if not cut.tile:
+            keep_freed(cut.peak, limit)
         return Plan(self.size, self.size, cut.tile, cut.peak, limit, step_seconds=0.0, seconds=0.0, disk=0)
 
     def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[Part]:

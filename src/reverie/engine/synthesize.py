@@ -327,3 +327,4 @@ def _iterates(context: _Context, state: State | None) -> Iterator[Iterate]:
             )  # fmt: skip
         canvas, run = scale.finish(), scale.run  # noqa: F841  # for the next scale
         del scale
+    release()  # of what was kept from step to step

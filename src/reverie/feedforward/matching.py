@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 RIDGE = 1e-2  # of the mean variance, added to covariances: those of few positions have no full rank
@@ -122,7 +123,14 @@ def inverse_root(m: Tensor, steps: int) -> Tensor:
 
 
 def moved(x: Tensor, by: Affine) -> Tensor:
-    """Apply an affine map to maps (B, C, h, w), in float32, channels last."""
+    """Apply an affine map to maps (B, C, h, w), channels last; in float32, or a single map in low precision as it is.
+
+    The centre then goes into the shift: a convolution adds both in float32, without a copy of the map.
+    """
+    if len(x) == 1 and x.element_size() < 4:
+        matrix = by.matrix.to(x.dtype)
+        shift = by.shift - (matrix.to(by.centre.dtype) @ by.centre[:, :, None])[:, :, 0]
+        return F.conv2d(x, matrix[0, :, :, None, None], shift[0].to(x.dtype))
     matrix, centre, shift = (part.float() for part in by)
     rows = torch.baddbmm(shift[:, None], rows_of(x) - centre[:, None], matrix.mT)
     return rows.view(len(x), x.shape[2], x.shape[3], -1).permute(0, 3, 1, 2)

@@ -26,15 +26,13 @@ from reverie.feedforward.matching import (
     colour_map,
     gaussian,
     moved,
-    rows_of,
     target_of,
     transport_map,
     whitening_map,
 )
 from reverie.networks import Network
-from reverie.networks.aligned import aligned
 from reverie.objectives import PICTURE
-from reverie.objectives.statistics import Moments
+from reverie.objectives.statistics import Moments, raw_moments
 from reverie.pictures import size_of
 
 StyleStatistics = Mapping[str, Gaussian]
@@ -55,11 +53,11 @@ class Sums:
 
     def add(self, x: Tensor, weights: Tensor | None = None) -> None:
         """Add what one tile owns, (1, C, h, w), weighted by position, (1, 1, h, w); without weights, all alike."""
-        rows = aligned(rows_of(x))
-        counted = rows if weights is None else rows * rows_of(weights)
-        self._first = self._first + counted.sum(1).double()
-        self._second = self._second + (counted.mT @ rows).double()
-        self._count += rows.shape[1] if weights is None else float(weights.sum(dtype=torch.float64))
+        found = raw_moments(x, weights).double()
+        self._first = self._first + found[:, -1]
+        self._second = self._second + found[:, :-1]
+        positions = x.shape[2] * x.shape[3]
+        self._count += positions if weights is None else float(weights.sum(dtype=torch.float64))
 
     def gaussian(self) -> Gaussian:
         """Return the statistics of the whole map, in float64: inverse roots multiply their rounding."""

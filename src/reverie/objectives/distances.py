@@ -15,6 +15,7 @@ FromTarget = Callable[[Tensor], Tensor]
 Distance = Callable[[Tensor], FromTarget]
 
 RIDGE = 1e-2  # of the target's mean variance, added to both covariances: those of few positions have no full rank
+_LEAST = 1e-7  # of the largest eigenvalue, what float32 tells from nothing
 _FLAT = 1e-5  # of its mean square, the least ridge: a painting of one colour has no variance at all
 
 
@@ -23,13 +24,15 @@ def mse(target: Tensor) -> FromTarget:
     return lambda value: (value - target).pow(2).flatten(1).mean(1)
 
 
-def wasserstein2(target: Tensor) -> FromTarget:
+def wasserstein2(target: Tensor, *, single: bool = False) -> FromTarget:
     """Squared 2-Wasserstein distance of two Gaussians, given as moments.
 
     |m - m*|^2 + tr(C + C* - 2 (C*^1/2 C C*^1/2)^1/2), C the covariance.
 
     Args:
         target: (1, C+1, C) as `Moments` measures them: raw second moments, then a row of means.
+        single: find eigenvalues in float32, in half the time: for moments of features in low precision, whose own
+            rounding is larger.
     Returns:
         A function (B, C+1, C) -> (B,), in the square of the features' unit.
     Source: Dowson & Landau (1982); for style, K. Crowson (2021). We differ: the gradient of the trace is taken in
@@ -49,7 +52,7 @@ def wasserstein2(target: Tensor) -> FromTarget:
     def distance(value: Tensor) -> Tensor:
         mean, covariance = _mean_and_covariance(_wide(value))
         covariance = covariance + ridge
-        overlap: Tensor = _TraceOfRoot.apply(_symmetric(root @ covariance @ root))[0]  # type: ignore[no-untyped-call]
+        overlap: Tensor = _Overlap.apply(covariance, root, value.dtype, single)[0]  # type: ignore[no-untyped-call]
         traces = _trace(covariance) + _trace(target_covariance)
         return ((mean - target_mean).pow(2).sum(1) + traces - 2 * overlap).to(value.dtype)
 
@@ -123,15 +126,25 @@ def newton_schulz(m: Tensor, steps: int = 28) -> tuple[Tensor, Tensor]:
     return y * norm.sqrt(), z / norm.sqrt()
 
 
-class _TraceOfRoot(torch.autograd.Function):
-    """tr(M^1/2), (B,); its gradient is M^-1/2 / 2."""
+class _Overlap(torch.autograd.Function):
+    """tr((R C R)^1/2), (B,), R the symmetric root of the target; its gradient, R (R C R)^-1/2 R / 2, in `dtype`."""
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(m: Tensor) -> tuple[Tensor, Tensor]:
-        root, inverse = roots(m)
-        return _trace(root), inverse
+    def forward(covariance: Tensor, root: Tensor, dtype: torch.dtype, single: bool) -> tuple[Tensor, Tensor]:
+        m = _symmetric(root @ covariance @ root)
+        if m.device.type != "cpu":
+            middle, inverse = newton_schulz(m)
+            return _trace(middle), root @ inverse @ root
+        values, vectors = torch.linalg.eigh(m.float() if single else m)
+        values = values.clamp_min((_LEAST if single else 1e-12) * values.amax(-1, keepdim=True)).sqrt()
+        across = root.to(dtype) @ (vectors * values[:, None, :].rsqrt()).to(dtype)  # wider for eigenvalues alone
+        slope = across @ across.mT
+        if not single:
+            return values.sum(-1), slope
+        # Heron's step for the root: what the least eigenvalues were raised by counts twice as little, and less
+        return (values.sum(-1) + (slope * covariance).sum((-2, -1))) / 2, slope
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -139,6 +152,6 @@ class _TraceOfRoot(torch.autograd.Function):
         ctx.save_for_backward(output[1])
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (inverse,) = ctx.saved_tensors
-        return gradients[0][:, None, None] * inverse / 2  # type: ignore[no-any-return]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        (slope,) = ctx.saved_tensors
+        return gradients[0][:, None, None] * slope / 2, None, None, None

@@ -13,6 +13,7 @@ from dataclasses import dataclass, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from reverie.errors import RecipeError
@@ -21,6 +22,9 @@ from reverie.objectives.places import Region, Window, wide
 
 if TYPE_CHECKING:
     from reverie.objectives.view_draw import ViewDraw
+
+
+_LOOKED_AT = 4096  # positions that tell about where a map's mean lies
 
 
 class Statistic(ABC):
@@ -89,8 +93,8 @@ class Moments(Statistic):
     region: Region | None = None
 
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
-        weights = None if self.region is None else self.region.at(window, features).flatten(1)[..., None]
-        return _Moments.apply(features, weights, 1 / window.positions)[0]  # type: ignore[no-any-return, no-untyped-call]
+        weights = None if self.region is None else self.region.at(window, features)
+        return raw_moments(features, weights, 1 / window.positions)
 
 
 @dataclass(frozen=True)
@@ -125,8 +129,10 @@ class SquaredError(Statistic):
     named: str = ""
 
     def measure(self, features: Tensor, window: Window, reference: Tensor | None) -> Tensor:
-        error = features - _found(reference, self).to(features)
-        return share(full(error).pow(2).mean(1, keepdim=True), window, self.region)[:, 0]
+        weights = None if self.region is None else self.region.at(window, features)
+        squares = _Squares.apply(features, _found(reference, self).to(features), weights)  # type: ignore[no-untyped-call]
+        found: Tensor = squares / (features.shape[1] * window.positions)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,6 +224,18 @@ def share(values: Tensor, window: Window, region: Region | None) -> Tensor:
     return weighted.sum((2, 3)) / window.positions
 
 
+def raw_moments(features: Tensor, weights: Tensor | None = None, scale: float = 1.0) -> Tensor:
+    """Sum products and features over positions: (B, C, h, w) -> (B, C+1, C), in float32 or better.
+
+    Args:
+        features: of any precision.
+        weights: of the positions, (1, 1, h, w); None: all count alike.
+        scale: of the sums.
+    """
+    each = None if weights is None else weights.flatten(1)[..., None]
+    return _Moments.apply(features, each, scale)[0]  # type: ignore[no-any-return, no-untyped-call]
+
+
 def full(x: Tensor) -> Tensor:
     """Return the tensor in float32 or better."""
     return x.to(wide(x.dtype))
@@ -226,6 +244,29 @@ def full(x: Tensor) -> Tensor:
 def rows_of(features: Tensor) -> Tensor:
     """View (B, C, h, w) as (B, h*w, C): a copy unless the features are channels_last and lie as PyTorch lays them."""
     return aligned(features.permute(0, 2, 3, 1).flatten(1, 2))
+
+
+class _Squares(torch.autograd.Function):
+    """Sums of squared differences, (B,), in float32; going back, one product in the features' own precision."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(features: Tensor, reference: Tensor, weights: Tensor | None) -> Tensor:
+        squares = full(features - reference).pow(2)
+        return (squares if weights is None else squares * weights).sum((1, 2, 3))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        features, reference, weights = ctx.saved_tensors
+        slopes = 2 * gradients[0][:, None, None, None]
+        slopes = slopes if weights is None else slopes * weights
+        slopes = slopes.squeeze() if slopes.numel() == 1 else slopes  # one number does not widen the features
+        return ((features - reference) * slopes).to(features.dtype), None, None
 
 
 class _Moments(torch.autograd.Function):
@@ -243,9 +284,8 @@ class _Moments(torch.autograd.Function):
         mass = max(rows.shape[1], 1) if weights is None else weights.sum().clamp_min(1e-12)
         shift = rows.new_zeros(len(rows), 1, rows.shape[2])
         if rows.dtype != dtype:
-            sums = _products(ones if weights is None else weights.to(rows.dtype) * ones, rows, dtype)
-            shift = (sums / mass).to(rows.dtype)
-            rows = rows - shift
+            shift = _rough_mean(rows, weights).to(rows.dtype)
+            rows = _shifted(rows, shift, features.shape[3])
         roots = ones if weights is None else weights.sqrt().to(rows.dtype) * ones
         rows = rows if weights is None else rows * roots
         wide_shift = shift.to(dtype)
@@ -272,10 +312,28 @@ class _Moments(torch.autograd.Function):
         second, mean = g[:, :-1], g[:, -1:]
         symmetric = second + second.mT
         bias = (mean + shift.to(g.dtype) @ symmetric).to(rows.dtype)
+        b, c, h, w = ctx.shape
+        if b == 1 and roots is None and rows.dtype != g.dtype:  # a convolution adds its bias on the way
+            maps = rows.view(b, h, w, c).permute(0, 3, 1, 2)
+            return F.conv2d(maps, symmetric[0, :, :, None, None].to(rows.dtype), bias.flatten()), None, None
         out = torch.baddbmm(bias if roots is None else roots * bias, rows, symmetric.to(rows.dtype))
         out = out if roots is None else out.mul_(roots)
-        b, c, h, w = ctx.shape
         return out.view(b, h, w, c).permute(0, 3, 1, 2), None, None
+
+
+def _rough_mean(rows: Tensor, weights: Tensor | None) -> Tensor:
+    """Mean of (B, n, C) over positions, (B, 1, C), in float32: without weights, over some thousands of them."""
+    if weights is not None:
+        return (full(rows) * weights).sum(1, keepdim=True) / weights.sum().clamp_min(1e-12)
+    step = max(1, rows.shape[1] // _LOOKED_AT) | 1  # odd: no power of two's columns alone
+    return full(rows[:, ::step]).sum(1, keepdim=True) / max(1, -(-rows.shape[1] // step))
+
+
+def _shifted(rows: Tensor, shift: Tensor, width: int) -> Tensor:
+    """Subtract (B, 1, C) from each position of (B, h * width, C), a row of the map at a time: channels are few."""
+    b, n, c = rows.shape
+    lines = rows.reshape(b, n // max(width, 1), width * c)
+    return (lines - shift.repeat(1, 1, width)).view(b, n, c)
 
 
 def _products(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
