@@ -66,7 +66,7 @@ class VisualizeSettings(RunSettings):
     photo_as: Annotated[Literal["caricature", "inversion"], DIAL] = Field(
         default="caricature", description="with a photo: exaggerate what a layer sees, or show what is left of it there"
     )
-    transparent: Annotated[bool, DIAL] = Field(
+    transparent: bool = Field(
         default=False, description="transparent where nothing excites the unit; for a single picture"
     )
     columns: int | None = Field(default=None, ge=1, le=100, description="pictures in a row of the sheet")
