@@ -23,7 +23,7 @@ T = TypeVar("T")
 ROOT = Path(reverie.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 ORDER = (
-    {"errors", "version", "choices", "untrusted"},
+    {"errors", "version", "choices", "untrusted", "client"},
     {"files"},
     {"pictures"},
     {"canvas", "views", "networks", "optimisers", "styles"},

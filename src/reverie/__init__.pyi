@@ -18,6 +18,7 @@ from reverie.canvas import PhaseCanvas as PhaseCanvas
 from reverie.canvas import PixelCanvas as PixelCanvas
 from reverie.canvas import PriorCanvas as PriorCanvas
 from reverie.canvas import PyramidCanvas as PyramidCanvas
+from reverie.client import Client as Client
 from reverie.crafts.craft import Craft as Craft
 from reverie.crafts.craft import craft as craft
 from reverie.crafts.kinds import Alpha as Alpha

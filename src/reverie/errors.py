@@ -31,6 +31,14 @@ class FileError(PictureError):
     """A file or folder cannot be written, or is not ours to write; caught together with a picture's."""
 
 
+class DiskFull(FileError):
+    """There is no room for a file; what is on its way can go on once there is."""
+
+
+class InUse(FileError):
+    """Another process works on it."""
+
+
 class LayerNotFound(ReverieError, LookupError):
     """A network has no layer, channel or class of that name."""
 

@@ -22,6 +22,7 @@ _VERBS = {
     "replay": "Make a picture again from the recipe inside it.",
     "resume": "Go on with a run that was stopped or killed.",
     "batch": "Make many pictures: a folder, a list or a grid of settings.",
+    "jobs": "See and change the queue of the studio.",
 }
 """Commands beside the crafts; the crafts themselves are found from their files."""
 
@@ -166,17 +167,23 @@ def studio(
     home: Annotated[
         Path | None, typer.Option("--home", metavar="FOLDER", help="where pictures, jobs and results are kept")
     ] = None,
-    no_browser: Annotated[bool, typer.Option("--no-browser", metavar="", help="Do not open the page.")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", metavar="", help="do not open the page")] = False,
+    quota: Annotated[str, typer.Option("--quota", metavar="SIZE", help="what it may take of the disk")] = "50GB",
+    share: Annotated[
+        bool, typer.Option("--share-on-network", metavar="", help="let others on the network in, who have the token")
+    ] = False,
 ) -> int:
     """Open the studio: every craft in a page, and a queue of jobs that survives anything."""
     from reverie.cli.studio import open_studio
 
-    return open_studio(port=port, home=home, browser=not no_browser)
+    return open_studio(port=port, home=home, browser=not no_browser, shared=share, quota=quota)
 
 
 def _whole(name: str) -> Any:
     """Build a command with all its options."""
-    made = _group(name) if name == "batch" or (name not in listings() and name not in _VERBS) else _single(name)
+    made = (
+        _group(name) if name in ("batch", "jobs") or (name not in listings() and name not in _VERBS) else _single(name)
+    )
     command = typer.main.get_command(made)
     command.name = name
     return command
@@ -198,6 +205,10 @@ def _single(name: str) -> typer.Typer:
 
 def _group(name: str) -> typer.Typer:
     """Build a command with subcommands: a batch of each craft, or the crafts whose names begin with its word."""
+    if name == "jobs":
+        from reverie.cli.jobs import jobs
+
+        return jobs
     from reverie.cli import batch, commands
     from reverie.cli.options import WithHelpLast
 

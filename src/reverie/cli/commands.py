@@ -26,6 +26,7 @@ from reverie.cli.options import (
     settings_parameters,
     writing_parameters,
 )
+from reverie.cli.queueing import put_into_queue, queue_parameters
 from reverie.cli.work import carry_out, carry_out_each
 from reverie.crafts.craft import Craft
 from reverie.crafts.kinds import RESULT
@@ -57,12 +58,14 @@ def craft_command(name: str) -> Callable[..., int]:
         )
         how = {"json": given["json"], "dry_run": given.get("dry_run", False)}
         cluster = given.get("cluster"), given.get("workers")
+        if given.get("queue"):
+            return put_into_queue(job, given)
         with each_photo(craft, job) as jobs:
             return carry_out_each(jobs, cluster=cluster, **how)
 
     run.__doc__ = f"{escape(craft.summary)}\n\n[dim]{escape(craft.example)}[/]"
     words = [*input_parameters(craft), *settings_parameters(craft), *writing_parameters(craft)]
-    return command(run, [*words, *_preset(craft), *_places(craft)])
+    return command(run, [*words, *_preset(craft), *_places(craft), *queue_parameters(craft)])
 
 
 def run_options_given(given: Given) -> Any:

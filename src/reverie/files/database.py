@@ -8,11 +8,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from reverie.errors import FileError, reason_of
+from reverie.errors import DiskFull, FileError, reason_of
 from reverie.files.folders import make_folder
 
 BUSY = 30.0
 """Seconds for which a writer waits for another."""
+
+_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)  # a log that cannot grow is told as an error of the disk
 
 
 class Database:
@@ -56,7 +58,7 @@ class Database:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except sqlite3.OperationalError as error:
-                raise FileError(f"cannot write '{self.path}': {reason_of(error)}; free some space.") from error
+                raise self._failed("write", error) from error
             finally:
                 if self._connection.in_transaction:
                     self._connection.rollback()
@@ -71,7 +73,11 @@ class Database:
             try:
                 return self._connection.execute(statement, values).fetchall()
             except sqlite3.OperationalError as error:
-                raise FileError(f"cannot read '{self.path}': {reason_of(error)}; free some space.") from error
+                raise self._failed("read", error) from error
+
+    def _failed(self, verb: str, error: sqlite3.OperationalError) -> FileError:
+        kind = DiskFull if error.sqlite_errorcode & 0xFF in _NO_ROOM else FileError
+        return kind(f"cannot {verb} '{self.path}': {reason_of(error)}; free some space.")
 
     @property
     def version(self) -> int:

@@ -98,7 +98,7 @@ def drafting(target: Path, *, partial: Path | None = None) -> Iterator[Draft]:
             yield draft
         except OSError as error:
             if error.errno in FULL:
-                raise FileError(f"cannot write '{target}': {FULL[error.errno]}") from error
+                raise unwritable(target, error) from error
             raise
     if draft.placed is not None:
         _flush_folder(target.parent)

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal, TypeGuard
 
-from reverie.errors import FileError
+from reverie.errors import FileError, InUse
 from reverie.files.drafts import AnyPath, Draft, drafting
 from reverie.files.lock import locked
-from reverie.files.reasons import FULL, is_plain, unwritable
+from reverie.files.reasons import FULL, is_plain, kind_of, unwritable
 
 JOURNAL = ".reverie-journal"
 """What was written into a folder: a JSON line for each name, after one that says whose file this is."""
@@ -195,7 +195,7 @@ def own(path: Path, *, others: Others = "never", beside: str = "name another fol
         raise _cannot("write to", path, error, beside) from error
     with file:
         if not locked(file) or not _is_at(file, path / JOURNAL):
-            raise FileError(f"another process works on '{path}'; wait for it, or {beside}.")
+            raise InUse(f"another process works on '{path}'; wait for it, or {beside}.")
         folder = Owned(path, file)
         _remove(path, _PARTIAL)  # a killed process left it half written
         if not is_owned(path):
@@ -339,4 +339,4 @@ def _foreign_file(path: Path, name: str, beside: str) -> FileError:
 def _cannot(verb: str, path: Path, error: OSError | ValueError, beside: str) -> FileError:
     reason = FULL.get(getattr(error, "errno", None) or 0, "").split(";")[0]
     reason = reason or getattr(error, "strerror", None) or str(error)
-    return FileError(f"cannot {verb} '{path}': {reason}; {beside}.")
+    return kind_of(error)(f"cannot {verb} '{path}': {reason}; {beside}.")

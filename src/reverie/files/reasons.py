@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from reverie.errors import FileError
+from reverie.errors import DiskFull, FileError
 
 FULL = {
     errno.ENOSPC: "the disk is full; free some space or write elsewhere",
@@ -16,6 +16,8 @@ FULL = {
     errno.EROFS: "the disk is read-only; write elsewhere",
     errno.EIO: "the disk reports an error; write elsewhere",
 }
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""Of these, those that pass once there is room."""
 _UNREACHABLE = FULL | {
     errno.EACCES: "the folder may not be written to; change its permissions or write elsewhere",
     errno.EPERM: "the folder may not be written to; change its permissions or write elsewhere",
@@ -35,7 +37,12 @@ def unwritable(path: object, error: OSError | ValueError) -> FileError:
     """Return the error for a file that the system does not let us write, or whose name it refuses."""
     reason = f"{getattr(error, 'strerror', None) or error}; write elsewhere"
     reason = _UNREACHABLE.get(getattr(error, "errno", None) or 0, reason)
-    return FileError(f"cannot write '{path}': {reason}")
+    return kind_of(error)(f"cannot write '{path}': {reason}")
+
+
+def kind_of(error: OSError | ValueError) -> type[FileError]:
+    """Return the class of error for a file that cannot be written: a full disk has its own."""
+    return DiskFull if getattr(error, "errno", None) in NO_ROOM else FileError
 
 
 def check_target(path: object, target: Path) -> None:

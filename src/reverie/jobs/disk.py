@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reverie.engine import Synthesis
 from reverie.engine.stages import Size
-from reverie.errors import PictureError
+from reverie.errors import DiskFull
 from reverie.files import is_folder, scratch_place
 from reverie.pictures import fit
 
@@ -44,7 +44,7 @@ def check_result(picture: Path, photo: Size | None, longer: int | None) -> None:
         photo: (H, W) of the picture it is made from; None makes a square.
         longer: its longer side, pixels; None where it is not known.
     Raises:
-        PictureError: it is too large.
+        DiskFull: it is too large.
     """
     if longer is not None:
         size = (longer, longer) if photo is None else fit(photo, longer=longer)
@@ -55,13 +55,13 @@ def check(needs: Needs, size: Size) -> None:
     """Refuse a run for which there is no room on one of its disks.
 
     Raises:
-        PictureError: there is not.
+        DiskFull: there is not.
     """
     for disk, (free, place) in _disks(path for _, path, _ in needs).items():
         here = [(what, amount) for what, path, amount in needs if _disk(path) == disk]
         if sum(amount for _, amount in here) > free:
             parts = ", ".join(f"{what} {_spoken(amount)}" for what, amount in here if amount)
-            raise PictureError(
+            raise DiskFull(
                 f"{size[1]}x{size[0]} px needs {_spoken(sum(amount for _, amount in here))} of disk ({parts});"
                 f" {_spoken(free)} are free at '{place}'. Free some, name another place or lower --size."
             )

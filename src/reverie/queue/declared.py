@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -138,3 +139,41 @@ def networks_shown() -> Card:
 def styles_shown() -> list[Card]:
     """Name the sample styles."""
     return [{"name": name} for name in styles.names()]
+
+
+def command_line(
+    craft: Craft[..., Any], inputs: Mapping[str, Sequence[str]], settings: Mapping[str, Any], preset: str | None
+) -> str:
+    """Return the command that does the same as an order.
+
+    Args:
+        craft: of the order.
+        inputs: names of files or of sample styles.
+        settings: by the names users know.
+        preset: whose settings it begins with.
+
+    Example:
+        >>> command_line(find("dream"), {"photo": ["my cat.jpg"]}, {"size": 512}, None)
+        "reverie dream 'my cat.jpg' --size 512"
+    """
+    words = ["reverie", *craft.name.split()]
+    for each in craft.inputs:
+        given = inputs.get(each.name, ())
+        if each in craft.by_place:
+            words += given or (["noise"] if each is craft.main and craft.noise else [])
+    for each in craft.inputs:
+        if each not in craft.by_place:
+            words += [word for file in inputs.get(each.name, ()) for word in (each.flag, file)]
+    words += ["--preset", preset] if preset else []
+    for name, value in settings.items():
+        words += _typed(f"--{name.replace('_', '-')}", value)
+    return shlex.join(words)
+
+
+def _typed(flag: str, value: Any) -> list[str]:
+    """A setting as it is typed."""
+    if value is None or value is False:
+        return []
+    if value is True:
+        return [flag]
+    return [flag, ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)]

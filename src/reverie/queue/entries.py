@@ -50,12 +50,14 @@ class Plan:
         kept: whether its run is kept in a folder that is named, step by step.
         folders: names of inputs that are folders of files.
         names: words among the inputs that are names of custom style networks or sample styles.
+        beside: names and ids of files that a result among the inputs was made from.
     """
 
     output: str
     kept: bool
     folders: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    beside: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ def entry_of(row: sqlite3.Row, results: Sequence[str]) -> Entry:
 
 def _plan(text: str) -> Plan:
     values = json.loads(text)
-    return Plan(values["output"], values["kept"], tuple(values["folders"]), tuple(values["names"]))
+    beside = tuple((name, id) for name, id in values["beside"])
+    return Plan(values["output"], values["kept"], tuple(values["folders"]), tuple(values["names"]), beside)
 
 
 def stored_of(row: sqlite3.Row) -> Stored:

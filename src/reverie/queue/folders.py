@@ -14,6 +14,9 @@ from reverie.queue.entries import Entry
 from reverie.queue.home import Home
 from reverie.queue.store import Store
 
+EVERY = 5.0
+"""Seconds between a job's checkpoints, about."""
+
 
 def asked_of(entry: Entry, home: Home, store: Store) -> dict[str, Any]:
     """Lay out a job's folder, and return what its worker is asked for; see `queue.worker.doing`.
@@ -30,7 +33,7 @@ def asked_of(entry: Entry, home: Home, store: Store) -> dict[str, Any]:
         "inputs": {name: [] for name in order.inputs},
         "preset": order.preset,
         "output": str(folder / plan.output),
-        "beside": {"checkpoint": str(home.run(entry.id)) if plan.kept else None},
+        "beside": {"checkpoint": str(home.run(entry.id)), "checkpoint_every": EVERY} if plan.kept else {},
     }
     for name, path in _laid_out(entry, folder, store):
         if path not in job["inputs"][name]:
@@ -48,6 +51,10 @@ def asked_of(entry: Entry, home: Home, store: Store) -> dict[str, Any]:
 def _laid_out(entry: Entry, folder: Path, store: Store) -> Iterator[tuple[str, str]]:
     """Lay out the files of a job; yield the input's name and the path of each, for some a folder's."""
     taken: dict[Path, str] = {folder / entry.plan.output: ""}
+    for known_as, id in entry.plan.beside:
+        stored = store.find(id)
+        if stored is not None and taken.setdefault(folder / known_as, id) == id:
+            _share(stored.path, folder / known_as)
     for name, words in entry.order.inputs.items():
         inner = folder / name if name in entry.plan.folders else folder
         make_folder(inner, beside="free some space")

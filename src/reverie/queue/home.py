@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from reverie.files import data_folder, make_folder
+from reverie.files import data_folder, make_folder, remove
 
 INPUTS, RUN, PREVIEW = "inputs", "run", "preview.jpg"
 
@@ -49,6 +49,11 @@ class Home:
     def preview(self, id: str) -> Path:
         """Path of a job's picture on the way."""
         return self.job(id) / PREVIEW
+
+    def forget(self, kind: str, id: str) -> None:
+        """Remove the small copies of a file."""
+        for path in (self.path / "small").glob(f"{kind}-{id}-*.jpg"):
+            remove(path)
 
     def made(self) -> Home:
         """Make its folders where they are missing.

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any
 
-from reverie.errors import OutOfMemory, RecipeError
+from reverie.errors import DiskFull, OutOfMemory, RecipeError
 from reverie.queue.child import Child
 
 Words = dict[str, Any]
@@ -33,6 +33,8 @@ class Office:
 
         Raises:
             RecipeError: the answer is a refusal, in one line.
+            DiskFull: so it is, for want of room.
+            OutOfMemory: it took too much memory or time.
         """
         with self._lock:
             number, answer = next(self._numbers), queue.SimpleQueue[Words | None]()
@@ -51,7 +53,7 @@ class Office:
         if came is None:
             raise OutOfMemory("that took more memory than there is; try something smaller.")
         if "refusal" in came:
-            raise RecipeError(str(came["refusal"]))
+            raise (DiskFull if came.get("full") else RecipeError)(str(came["refusal"]))
         found: Words = came["answer"]
         return found
 

@@ -19,6 +19,16 @@ from reverie.queue.states import OVER, State, Wish, before
 STATES: tuple[State, ...] = get_args(State)
 
 
+THIN = 200
+"""Events of a job's progress that are kept once it is over, about."""
+_THINNED = (
+    "DELETE FROM events WHERE kind='progress' AND job=?1 AND number NOT IN (SELECT number FROM (SELECT number,"
+    " row_number() OVER (ORDER BY number) AS nth, count(*) OVER () AS many FROM events"
+    " WHERE kind='progress' AND job=?2) WHERE nth=many OR nth % (many / ?3 + 1)=0)"
+)
+_WAITING = "nullif(state IN ('running', 'queued', 'paused'), 0)"
+
+
 class Store:
     """The journal.
 
@@ -85,26 +95,52 @@ class Store:
             raise UnknownId(f"there is no job '{id:.40}'; 'reverie jobs' lists them.")
         return self._entries(found)[0]
 
+    def some(self, ids: Sequence[str]) -> list[Entry]:
+        """Look up several jobs, in their order; those that are gone are left out."""
+        marks = ",".join("?" * len(ids))
+        rows = self.database.rows(f"SELECT * FROM jobs WHERE id IN ({marks})", *ids)
+        found = {each.id: each for each in self._entries(rows)}
+        return [found[id] for id in ids if id in found]
+
     def is_over(self, id: str) -> bool:
         """True if nothing more happens to a job by itself, or there is no such job."""
         rows = self.database.rows("SELECT state FROM jobs WHERE id=?", id)
         return not rows or rows[0]["state"] in OVER
 
-    def jobs(self, *, states: Iterable[State] = STATES, most: int = 1000, past: int | None = None) -> list[Entry]:
+    def jobs(
+        self,
+        *,
+        states: Iterable[State] = STATES,
+        craft: str | None = None,
+        batch: str | None = None,
+        starred: bool = False,
+        search: str = "",
+        most: int = 1000,
+        past: int = 0,
+    ) -> list[Entry]:
         """List jobs: those that are not over in their order, then the others, the last one first.
 
         Args:
-            states: which ones.
+            states, craft, batch, starred: which ones.
+            search: words that are all in the title, the craft's name or the settings, in any case.
             most: how many.
             past: how many to leave out at the beginning.
         """
         chosen = tuple(states)
+        wanted = [f"state IN ({','.join('?' * len(chosen))})", *(["starred"] if starred else [])]
+        values: list[object] = [*chosen]
+        for column, value in (("craft", craft), ("batch", batch)):
+            if value is not None:
+                wanted.append(f"{column}=?")
+                values.append(value)
+        for word in search.split():
+            wanted.append("instr(lower(title || ' ' || request), lower(?))")
+            values.append(word)
         rows = self.database.rows(
-            f"SELECT * FROM jobs WHERE state IN ({','.join('?' * len(chosen))})"
-            " ORDER BY state NOT IN ('running'), state NOT IN ('queued', 'paused'),"
-            " CASE WHEN state IN ('running', 'queued', 'paused') THEN -priority END,"
-            " CASE WHEN state IN ('running', 'queued', 'paused') THEN position END, number DESC LIMIT ? OFFSET ?",
-            *chosen, most, past or 0,
+            f"SELECT * FROM jobs WHERE {' AND '.join(wanted)} ORDER BY state!='running', {_WAITING} IS NULL,"
+            f" CASE WHEN {_WAITING} THEN -priority END, CASE WHEN {_WAITING} THEN position END, number DESC"
+            " LIMIT ? OFFSET ?",
+            *values, most, past,
         )  # fmt: skip
         return self._entries(rows)
 
@@ -175,6 +211,7 @@ class Store:
             all_.execute("DELETE FROM files WHERE job=?", (id,))
             for each in results:
                 _keep(all_, each)
+            all_.execute(_THINNED, (id, id, THIN))
             _note(all_, id, "changed", {})
         return True
 
@@ -228,6 +265,24 @@ class Store:
         """Find a file by its bytes; one that was brought comes first."""
         rows = self.database.rows("SELECT * FROM files WHERE sha256=? ORDER BY job IS NOT NULL LIMIT 1", sha256)
         return stored_of(rows[0]) if rows else None
+
+    def keep_batch(self, id: str, order: Order, varied: Mapping[str, Any], jobs: Sequence[str]) -> None:
+        """Note which jobs belong to a batch, in their order; one may belong to several."""
+        with self.database.transaction() as all_:
+            values = (id, order.to_json(), json.dumps(dict(varied)), json.dumps(list(jobs)))
+            all_.execute("INSERT INTO batches VALUES (?, ?, ?, ?)", values)
+
+    def batch(self, id: str) -> tuple[Order, dict[str, Any], list[str]]:
+        """Look up a batch: what is common to its jobs, what varies, and their ids.
+
+        Raises:
+            UnknownId: there is none.
+        """
+        rows = self.database.rows("SELECT * FROM batches WHERE id=?", id)
+        if not rows:
+            raise UnknownId(f"there is no batch '{id:.40}'.")
+        row = rows[0]
+        return Order.from_json(row["request"]), json.loads(row["varied"]), json.loads(row["jobs"])
 
     # --- events and facts ------------------------------------------------------------------------
 

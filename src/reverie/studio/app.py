@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,50 +14,61 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from reverie.errors import FileError, OutOfMemory, ReverieError, StateConflict, UnknownId
+from reverie.errors import DiskFull, OutOfMemory, ReverieError, StateConflict, UnknownId, printable, shortened
 from reverie.studio import jobs, pictures
-from reverie.studio.desk import Desk
+from reverie.studio.guard import Guard, Rules
 from reverie.studio.here import Service
 from reverie.studio.models import Refusal
-from reverie.studio.streams import Streams
 from reverie.version import __version__
 
 PAGE = Path(__file__).with_name("page")
-MOST = 200 * 2**20
-"""Most bytes of a picture that is brought."""
-CODES: dict[type[ReverieError], int] = {UnknownId: 404, StateConflict: 409, FileError: 507, OutOfMemory: 413}
+CODES: Mapping[type[ReverieError], int] = {UnknownId: 404, StateConflict: 409, OutOfMemory: 413, DiskFull: 507}
+"""Codes of refusals; any other is 400."""
+HOUSEKEEPING = 10.0
+"""Seconds between looks at whether the clerk may rest."""
 
 
-def service(desk: Desk, streams: Streams, *, most: int = MOST) -> FastAPI:
-    """Build the service.
+def guarded(service: Service, rules: Rules) -> Guard:
+    """Build the service as it is served: behind its guard.
 
     Args:
-        desk: the queue.
-        streams: of its events.
-        most: bytes of a picture that is brought.
+        service: its parts.
+        rules: who may ask.
     """
+    return Guard(application(service), rules)
+
+
+def application(service: Service) -> FastAPI:
+    """Build the service itself."""
 
     @asynccontextmanager
     async def alive(_: FastAPI) -> AsyncIterator[None]:
-        streams.open()
-        desk.foreman.start()
-        yield
-        desk.foreman.close()
-        desk.office.close()
+        with service.running():
+            keeping = asyncio.create_task(_keep_house(service))
+            yield
+            keeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeping
 
-    refusals: dict[int | str, dict[str, object]] = {"4XX": {"model": Refusal, "description": "what is wrong"}}
     app = FastAPI(
         title="Reverie studio", version=__version__, lifespan=alive, docs_url=None, redoc_url=None,
-        openapi_url="/api/openapi.json", responses=refusals,
+        openapi_url="/api/openapi.json", responses={"4XX": {"model": Refusal, "description": "what is wrong"}},
     )  # fmt: skip
-    app.state.service = Service(desk, streams, most)
+    app.state.service = service
     app.include_router(jobs.api)
     app.include_router(pictures.api)
     app.mount("/", StaticFiles(directory=PAGE, html=True, check_dir=False))
     app.exception_handler(ReverieError)(_refused)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_unknown)
+    app.exception_handler(Exception)(_broken)
     return app
+
+
+async def _keep_house(service: Service) -> None:
+    while True:
+        await asyncio.sleep(HOUSEKEEPING)
+        service.office.rest()
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
@@ -66,11 +79,16 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": "no such request"}
     where = ".".join(str(part) for part in first["loc"][1:]) or "the body"
-    return JSONResponse({"error": f"{where}: {str(first['msg']).lower()}."}, 422)
+    words = shortened(printable(f"{where}: {str(first['msg']).lower()}."), 300)
+    return JSONResponse({"error": words}, 422)
 
 
 async def _unknown(_: Request, error: Exception) -> JSONResponse:
     code = error.status_code if isinstance(error, HTTPException) else 500
-    words = {404: "there is nothing here; /api/openapi.json tells what there is.", 405: "this cannot be done here."}
+    known = {404: "there is nothing here; /api/openapi.json tells what there is.", 405: "this cannot be done here."}
     headers = error.headers if isinstance(error, HTTPException) else None
-    return JSONResponse({"error": words.get(code, str(getattr(error, "detail", error)))}, code, headers)
+    return JSONResponse({"error": known.get(code, str(getattr(error, "detail", error)))}, code, headers)
+
+
+async def _broken(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": f"{type(error).__name__} (a fault of Reverie's); its log says more."}, 500)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
@@ -12,9 +13,19 @@ from reverie.queue.entries import Order
 from reverie.queue.states import State
 from reverie.queue.store import STATES
 from reverie.studio import answers
-from reverie.studio.desk import Desk
 from reverie.studio.here import AtDesk, Serving
-from reverie.studio.models import Change, Ending, JobAnswer, JobList, JobRequest, Place, QueueAnswer
+from reverie.studio.models import (
+    BatchAnswer,
+    BatchRequest,
+    Change,
+    CommandAnswer,
+    Ending,
+    JobAnswer,
+    JobList,
+    JobRequest,
+    Place,
+    QueueAnswer,
+)
 from reverie.studio.streams import Streams
 
 NUMBER = 2**63 - 1
@@ -32,8 +43,7 @@ api = APIRouter(prefix="/api")
 @api.post("/jobs", status_code=201, responses={200: {"model": JobAnswer, "description": "it is there already"}})
 def order(desk: AtDesk, request: JobRequest, response: Response) -> JobAnswer:
     """Put a job into the queue; the very same request is answered by the job that is there."""
-    inputs = {name: [ids] if isinstance(ids, str) else ids for name, ids in request.inputs.items()}
-    wanted = Order(request.craft, inputs, request.settings, request.preset)
+    wanted = Order(request.craft, _many(request.inputs), request.settings, request.preset)
     entry, new = desk.order(wanted, priority=request.priority, batch=request.batch, again=request.again)
     response.status_code = 201 if new else 200
     return answers.job(entry)
@@ -44,10 +54,17 @@ def jobs(
     desk: AtDesk,
     state: Annotated[list[State] | None, Query(description="in which; given several times: one of these")] = None,
     most: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    craft: Annotated[str | None, Query(max_length=100)] = None,
+    batch: Annotated[str | None, Query(max_length=100)] = None,
+    starred: Annotated[bool, Query(description="only those with a star")] = False,
+    search: Annotated[str, Query(max_length=200, description="words that are all in title, craft or settings")] = "",
     skip: Annotated[int, Query(ge=0, le=NUMBER)] = 0,
 ) -> JobList:
     """List jobs: those that are not over in their order, then the others, the last one first."""
-    return JobList(jobs=[answers.job(each) for each in desk.store.jobs(states=state or STATES, most=most, past=skip)])
+    found = desk.store.jobs(
+        states=state or STATES, craft=craft, batch=batch, starred=starred, search=search, most=most, past=skip
+    )
+    return JobList(jobs=[answers.job(each) for each in found])
 
 
 @api.get("/jobs/{id}")
@@ -59,12 +76,7 @@ def job(desk: AtDesk, id: str) -> JobAnswer:
 @api.patch("/jobs/{id}")
 def change(desk: AtDesk, id: str, change: Change) -> JobAnswer:
     """Star it, name it, or give it another priority."""
-    desk.store.get(id)
-    fields = change.model_dump(exclude_none=True)
-    if fields:
-        desk.store.change(id, **fields)
-    desk.foreman.wake()
-    return job(desk, id)
+    return answers.job(desk.change(id, **change.model_dump(exclude_none=True)))
 
 
 @api.delete("/jobs/{id}", status_code=204)
@@ -100,9 +112,7 @@ def duplicate(desk: AtDesk, id: str) -> JobAnswer:
 @api.post("/jobs/{id}/place")
 def place(desk: AtDesk, id: str, place: Place) -> JobAnswer:
     """Move it to another place in the queue."""
-    desk.store.place(id, place.before)
-    desk.foreman.wake()
-    return job(desk, id)
+    return answers.job(desk.place(id, place.before))
 
 
 @api.get("/jobs/{id}/preview", response_class=FileResponse)
@@ -134,25 +144,52 @@ async def all_events(here: Serving, last: LastEventId = 0, after: Past = 0) -> R
 def queue(desk: AtDesk) -> QueueAnswer:
     """Tell of the queue itself."""
     paused = bool(desk.store.fact("paused"))
-    return QueueAnswer(paused=paused, counts=desk.store.counts(), last_event=desk.store.last_event)
+    used, largest, full = desk.quota.used(), desk.quota.largest, desk.quota.full
+    return QueueAnswer(
+        paused=paused, counts=desk.store.counts(), last_event=desk.store.last_event, used=used, quota=largest, full=full
+    )
 
 
 @api.post("/queue/pause")
 def pause_all(desk: AtDesk) -> QueueAnswer:
     """Begin no more jobs; the one that runs is finished."""
-    return _paused(desk, True)
+    desk.pause_all(True)
+    return queue(desk)
 
 
 @api.post("/queue/resume")
 def resume_all(desk: AtDesk) -> QueueAnswer:
     """Go on with the queue."""
-    return _paused(desk, False)
-
-
-def _paused(desk: Desk, paused: bool) -> QueueAnswer:
-    desk.store.set_fact("paused", paused)
-    desk.foreman.wake()
+    desk.pause_all(False)
     return queue(desk)
+
+
+@api.get("/jobs/{id}/command")
+def command(desk: AtDesk, id: str) -> CommandAnswer:
+    """The command that does the same as a job."""
+    return CommandAnswer(command=desk.command(id))
+
+
+@api.post("/batches", status_code=201)
+def order_batch(desk: AtDesk, request: BatchRequest) -> BatchAnswer:
+    """Put a job for each combination of values, and for each variation, into the queue: all of them or none."""
+    wanted = Order(request.craft, _many(request.inputs), request.settings, request.preset)
+    batch, entries = desk.order_each(wanted, request.grid, request.variations, priority=request.priority)
+    return BatchAnswer(
+        id=batch, grid=request.grid, variations=request.variations, jobs=[answers.job(each) for each in entries]
+    )
+
+
+@api.get("/batches/{id}")
+def batch(desk: AtDesk, id: str) -> BatchAnswer:
+    """Tell of a batch: what varies, and its jobs, the last setting and then the variations fastest."""
+    _, varied, ids = desk.store.batch(id)
+    jobs = [answers.job(each) for each in desk.store.some(ids)]
+    return BatchAnswer(id=id, grid=varied["grid"], variations=varied["variations"], jobs=jobs)
+
+
+def _many(inputs: Mapping[str, str | list[str]]) -> dict[str, list[str]]:
+    return {name: [ids] if isinstance(ids, str) else ids for name, ids in inputs.items()}
 
 
 def _stream(streams: Streams, job: str | None, past: int) -> StreamingResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -33,6 +33,15 @@ class JobRequest(Model):
         default=None, pattern=r"^[0-9a-f]{1,40}$", description="drawn by the client: of jobs that belong together"
     )
     again: bool = Field(default=False, description="make it though the very same is there already")
+
+
+class BatchRequest(JobRequest):
+    """Jobs that differ in some settings."""
+
+    grid: dict[str, list[JsonValue]] = Field(
+        default={}, max_length=4, description="values by setting; all combinations"
+    )
+    variations: int = Field(default=1, ge=1, le=100, description="seeds of each: its own, and those after it")
 
 
 class Refusal(Model):
@@ -95,12 +104,30 @@ class ResultFacts(Model):
     sha256: str
 
 
+class BatchAnswer(Model):
+    """A batch and its jobs, the last setting of the grid and then the variations fastest; deleted ones are missing."""
+
+    id: Id
+    grid: dict[str, list[JsonValue]]
+    variations: int
+    jobs: list[JobAnswer]
+
+
+class CommandAnswer(Model):
+    """A command line."""
+
+    command: str
+
+
 class QueueAnswer(Model):
     """The queue itself."""
 
     paused: bool
     counts: dict[State, int]
     last_event: int
+    used: int = Field(description="bytes that it takes of the disk")
+    quota: int = Field(description="bytes that it may take")
+    full: bool = Field(description="whether the disk has too little room to begin a job")
 
 
 class Change(Model):
@@ -124,15 +151,3 @@ class Ending(Model):
 
 
 Card = dict[str, Any]
-
-
-class Catalogue(Model):
-    """Everything that may be chosen."""
-
-    crafts: list[Card]
-    presets: list[Card]
-    networks: Card
-    styles: list[Card]
-
-
-EventKind = Literal["state", "changed", "progress", "message", "began", "download", "queue", "removed"]

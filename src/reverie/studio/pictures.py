@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -10,13 +9,15 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from reverie import styles
-from reverie.errors import RecipeError, UnknownId
-from reverie.files import append, remove
+from reverie.errors import OutOfMemory, RecipeError, UnknownId
+from reverie.files import append
+from reverie.files.reasons import unwritable
+from reverie.queue.desk import Desk
 from reverie.queue.entries import Stored
 from reverie.studio import answers
-from reverie.studio.desk import Desk
 from reverie.studio.here import AtDesk, Serving
 from reverie.studio.models import Card, PictureAnswer, ResultFacts
 
@@ -40,21 +41,34 @@ api = APIRouter(prefix="/api")
 @api.put("/pictures", status_code=201, openapi_extra=BODY)
 async def bring(here: Serving, request: Request, name: Name = "picture") -> PictureAnswer:
     """Bring a picture: its bytes are the body, and nothing else."""
-    draft = here.desk.home.picture(f".{secrets.token_hex(8)}")
+    with here.desk.receiving() as draft:
+        await _receive(request, draft, here.most)
+        stored = await run_in_threadpool(here.desk.bring, draft, name)
+    return answers.picture(stored)
+
+
+async def _receive(request: Request, draft: Path, most: int) -> None:
+    """Write a body into a file as it comes, and count its bytes.
+
+    Raises:
+        OutOfMemory: they are too many.
+        RecipeError: there are none.
+        DiskFull: there is no room for them.
+    """
+    size = 0
     try:
         with append(draft, anew=True) as file:
-            size = 0
             async for part in request.stream():
                 size += len(part)
-                if size > here.most:
-                    raise RecipeError(f"a picture has at most {here.most >> 20} MB; make it smaller.")
+                if size > most:
+                    raise OutOfMemory(f"a picture has at most {most >> 20} MB; make it smaller.")
                 file.write(part)
-        if not size:
-            raise RecipeError("the body is empty; send the picture's bytes.")
-        stored = await run_in_threadpool(here.desk.bring, draft, name)
-    finally:
-        remove(draft)
-    return answers.picture(stored)
+    except ClientDisconnect:
+        raise RecipeError("the picture did not come whole; send it again.") from None
+    except OSError as error:
+        raise unwritable("the picture", error) from error
+    if not size:
+        raise RecipeError("the body is empty; send the picture's bytes.")
 
 
 @api.get("/pictures")
@@ -112,27 +126,27 @@ def result_record(desk: AtDesk, id: str) -> Card:
 
 
 @api.get("/crafts")
-def crafts(desk: AtDesk) -> list[Card]:
+def crafts(here: Serving) -> list[Card]:
     """Every craft that can be done from here, with its inputs and settings."""
-    return desk.catalogue()["crafts"]  # type: ignore[no-any-return]
+    return here.catalogue.get()["crafts"]  # type: ignore[no-any-return]
 
 
 @api.get("/presets")
-def presets(desk: AtDesk) -> list[Card]:
+def presets(here: Serving) -> list[Card]:
     """Settings that go well together, by how they look."""
-    return desk.catalogue()["presets"]  # type: ignore[no-any-return]
+    return here.catalogue.get()["presets"]  # type: ignore[no-any-return]
 
 
 @api.get("/networks")
-def networks(desk: AtDesk) -> Card:
+def networks(here: Serving) -> Card:
     """The networks whose features can be used, and the names of custom style networks."""
-    return desk.catalogue()["networks"]  # type: ignore[no-any-return]
+    return here.catalogue.get()["networks"]  # type: ignore[no-any-return]
 
 
 @api.get("/styles")
-def sample_styles(desk: AtDesk) -> list[Card]:
+def sample_styles(here: Serving) -> list[Card]:
     """The sample styles; each name can be used as a painting."""
-    return desk.catalogue()["styles"]  # type: ignore[no-any-return]
+    return here.catalogue.get()["styles"]  # type: ignore[no-any-return]
 
 
 @api.get("/styles/{name}/small", response_class=FileResponse, responses=FILE)
@@ -144,15 +158,12 @@ def style_small(desk: AtDesk, name: str, side: Side = SIDE) -> FileResponse:
 
 
 def _small(desk: Desk, kind: Literal["picture", "result", "style"], id: str, path: Path, side: int) -> FileResponse:
-    to = desk.home.small(kind, id, side)
-    if not to.exists():
-        desk.office.ask("small", path=str(path), to=str(to), side=side)
-    return FileResponse(to, media_type="image/jpeg", headers=FOREVER)
+    return FileResponse(desk.small(kind, id, path, side), media_type="image/jpeg", headers=FOREVER)
 
 
 def _sent(stored: Stored, *, download: bool = False) -> FileResponse:
     """Send a file by what is known of it, never by a name that came from elsewhere."""
-    if not stored.path.is_file():
+    if stored.path.is_symlink() or not stored.path.is_file():
         raise UnknownId(f"the file of '{stored.id}' is gone.")
     kind = TYPES.get(Path(stored.name).suffix)
     how = "inline" if kind and not download else "attachment"
