@@ -27,7 +27,18 @@ def test_the_first_page(reverie: Run, words: tuple[str, ...]) -> None:
     ended = reverie(*words)
     assert ended.code == 0 and ended.err == ""
     single = [name for name in crafts() if " " not in name]
-    for command in (*single, "train", "replay", "resume", "batch", "export", "networks", "styles", "presets"):
+    for command in (
+        *single,
+        "train",
+        "replay",
+        "resume",
+        "batch",
+        "export",
+        "networks",
+        "styles",
+        "presets",
+        "devices",
+    ):
         assert f" {command} " in ended.out
     assert max(map(len, ended.out.splitlines())) <= 100
 

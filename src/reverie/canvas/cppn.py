@@ -57,13 +57,14 @@ class CPPNCanvas(Canvas):
 
     def resized(self, size: Size) -> CPPNCanvas:
         other = CPPNCanvas(size, batch=self.batch, width=self._width, depth=self._depth)
+        other = other.to(self.parameters[0].device)
         other.load(self.parameters)
         return other
 
     @torch.no_grad()
     def drawn(self, parameters: Sequence[Tensor] | None = None) -> Tensor:
         values = self.parameters if parameters is None else parameters
-        (height, width), picture = self.size, torch.empty(self.batch, 3, *self.size)
+        (height, width), picture = self.size, torch.empty(self.batch, 3, *self.size, device=values[0].device)
         rows = max(1, _STRIP // (width * self.batch))
         for top in range(0, height, rows):
             bottom = min(top + rows, height)
@@ -73,8 +74,9 @@ class CPPNCanvas(Canvas):
     def _rows(self, parameters: Sequence[Tensor], top: int, bottom: int) -> Tensor:
         """Draw some rows: (B, 3, bottom - top, W)."""
         (height, width), longer = self.size, max(self.size)
-        down = (2 * torch.arange(top, bottom, dtype=torch.float32) + 1 - height) * (_REACH / longer)
-        across = (2 * torch.arange(width, dtype=torch.float32) + 1 - width) * (_REACH / longer)
+        at = parameters[0].device
+        down = (2 * torch.arange(top, bottom, dtype=torch.float32, device=at) + 1 - height) * (_REACH / longer)
+        across = (2 * torch.arange(width, dtype=torch.float32, device=at) + 1 - width) * (_REACH / longer)
         y, x = down[:, None].expand(-1, width), across.expand(len(down), width)
         points = torch.stack([x, y], dim=-1).reshape(1, -1, 2).expand(self.batch, -1, 2)
         for weights in parameters[:-1]:

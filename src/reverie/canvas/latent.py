@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -93,6 +93,14 @@ class LatentCanvas(Canvas):
             raise RecipeError("a projection needs a PixelCanvas; a LatentCanvas has no pixels of its own.")
         if self._spherical:
             self.parameters[0].mul_(self._length / self._lengths().clamp_min(1e-12))
+
+    def to(self, device: torch.device | str) -> LatentCanvas:
+        """Return the canvas on a device, with a generator of its own there if that is a module."""
+        twin = super().to(device)
+        module = self._decoder.module
+        if twin is not self and isinstance(module, nn.Module):
+            twin._decoder = replace(self._decoder, module=copy.deepcopy(module).to(device))
+        return twin
 
     def resized(self, size: Size) -> LatentCanvas:
         other = LatentCanvas.__new__(LatentCanvas)

@@ -42,7 +42,7 @@ class PhaseCanvas(Canvas):
     def of(picture: Tensor, *, contrast: float = 1.0) -> PhaseCanvas:
         """Begin with the phases of a picture (B, 3, H, W) in [0, 1], whose own amplitudes are left behind."""
         check_picture(picture)
-        canvas = PhaseCanvas(size_of(picture), batch=len(picture), contrast=contrast)
+        canvas = PhaseCanvas(size_of(picture), batch=len(picture), contrast=contrast).to(picture.device)
         waves = torch.fft.rfft2(from_rgb(torch.logit(picture.detach().clamp(1e-3, 1 - 1e-3))), norm="ortho")
         canvas.load((waves.angle(),))
         return canvas
@@ -59,7 +59,7 @@ class PhaseCanvas(Canvas):
 
     def resized(self, size: Size) -> PhaseCanvas:
         if size == self.size:
-            other = PhaseCanvas(size, batch=self.batch, contrast=self._contrast)
+            other = PhaseCanvas(size, batch=self.batch, contrast=self._contrast).to(self.parameters[0].device)
             other.load(self.parameters)
             return other
         picture = at_size(self.picture().detach(), size, periodic=False)

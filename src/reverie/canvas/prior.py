@@ -46,7 +46,7 @@ class PriorCanvas(Canvas):
         self.size, self._module, self._seed = size, module, seed
         self._names = [name for name, _ in module.named_parameters()]
         self.parameters = tuple(leaf(each) for each in weights)
-        self._noise = _noise(size, seed)
+        self._noise = _noise(size, seed).to(self.parameters[0].device)
 
     def paint(self, parameters: Sequence[Tensor]) -> Tensor:
         made: Tensor = functional_call(self._module, dict(zip(self._names, parameters, strict=True)), (self._noise,))
@@ -58,6 +58,13 @@ class PriorCanvas(Canvas):
         """Do nothing: the sigmoid keeps the picture in [0, 1]. A projection needs pixels to act on."""
         if projection is not None:
             raise RecipeError("a projection needs a PixelCanvas; a PriorCanvas has no pixels of its own.")
+
+    def to(self, device: torch.device | str) -> PriorCanvas:
+        """Return the canvas on a device, with a network of its own there."""
+        twin = super().to(device)
+        if twin is not self:
+            twin._module = copy.deepcopy(self._module).to(device)
+        return twin
 
     def resized(self, size: Size) -> PriorCanvas:
         other = PriorCanvas.__new__(PriorCanvas)

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from typer.core import TyperCommand, TyperGroup
 
 from reverie.cli.codes import DONE
+from reverie.cli.language import Spoken, SpokenGroup
 from reverie.crafts.registry import listings
 
 _VERBS = {
@@ -41,7 +41,7 @@ def _seen_through() -> Iterator[None]:
         raise Interrupted from error
 
 
-class Commands(TyperGroup):
+class Commands(SpokenGroup):
     """Group of commands; a craft's options are generated when it is called."""
 
     def make_context(self, *args: Any, **more: Any) -> Any:
@@ -70,7 +70,7 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, name: str) -> Any:
         """Return a command; one that is not called has only its summary."""
         if name not in self.commands and name in _lazy():
-            self.commands[name] = TyperCommand(name, help=_lazy()[name], rich_help_panel=_MAKE)
+            self.commands[name] = Spoken(name, help=_lazy()[name], rich_help_panel=_MAKE)
         return super().get_command(ctx, name)
 
 
@@ -135,7 +135,7 @@ def reverie(
     return DONE
 
 
-@app.command("networks", rich_help_panel=_SEE)
+@app.command("networks", cls=Spoken, rich_help_panel=_SEE)
 def networks(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="one network, or a file of your own")] = None,
 ) -> int:
@@ -145,7 +145,7 @@ def networks(
     return show_all() if name is None else show(name)
 
 
-@app.command("styles", rich_help_panel=_SEE)
+@app.command("styles", cls=Spoken, rich_help_panel=_SEE)
 def styles() -> int:
     """List the sample styles: each can be used as a painting."""
     from reverie.cli.samples import show
@@ -153,7 +153,7 @@ def styles() -> int:
     return show()
 
 
-@app.command("presets", rich_help_panel=_SEE)
+@app.command("presets", cls=Spoken, rich_help_panel=_SEE)
 def presets() -> int:
     """List the presets: settings that go well together, by how they look."""
     from reverie.cli.samples import show_presets
@@ -161,7 +161,17 @@ def presets() -> int:
     return show_presets()
 
 
-@app.command("studio", rich_help_panel=_MAKE)
+@app.command("devices", cls=Spoken, rich_help_panel=_SEE)
+def devices(
+    json: Annotated[bool, typer.Option("--json", metavar="", help="print the same for a program")] = False,
+) -> int:
+    """List the devices here: memory, precisions that are faithful, and how fast each is."""
+    from reverie.cli.devices import show
+
+    return show(json=json)
+
+
+@app.command("studio", cls=Spoken, rich_help_panel=_MAKE)
 def studio(
     port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0: any free one")] = 7860,
     home: Annotated[
@@ -215,7 +225,7 @@ def _group(name: str) -> typer.Typer:
     if name == "batch":
         return batch.group()
     words = {each.split(maxsplit=1)[1]: each for each in listings() if each.startswith(f"{name} ")}
-    many = typer.Typer(add_completion=False, rich_markup_mode="rich", help=_lazy()[name])
+    many = typer.Typer(cls=SpokenGroup, add_completion=False, rich_markup_mode="rich", help=_lazy()[name])
 
     @many.callback(invoke_without_command=True)
     def which(ctx: typer.Context) -> int:

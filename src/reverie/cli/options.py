@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 from rich.markup import escape
-from typer.core import TyperCommand
 
+from reverie.cli.language import Spoken
 from reverie.crafts.craft import Craft, Input
 from reverie.crafts.kinds import Clip, Report
 from reverie.crafts.settings import DIAL, MACHINE, Panel, Positional, Settings
@@ -25,7 +25,7 @@ Given = Mapping[str, Any]
 """Typed values by parameter; None where nothing was typed."""
 
 
-class WithHelpLast(TyperCommand):
+class WithHelpLast(Spoken):
     """Command whose ``--help`` is listed last, not in a box of its own above its arguments."""
 
     def get_help_option(self, ctx: Any) -> Any:
@@ -238,7 +238,7 @@ def _split(text: str | list[str]) -> list[str]:
 def preset_parameter(names: Iterable[str]) -> inspect.Parameter:
     """Build the option that starts from a preset's settings."""
     example = next(iter(names), "NAME")
-    words = f"start from these settings, as in {example}; 'reverie presets' lists all"
+    words = f"start from these settings; 'reverie presets' lists all [dim](as in {example})[/]"
     return option("preset", str, "--preset", metavar="NAME", help=words, panel=DIALS)
 
 

@@ -82,10 +82,23 @@ class Cut:
 
     @cached_property
     def stepping(self) -> int:
+        return int(self._lasts + self.on_the_way + self.maps)
+
+    @cached_property
+    def maps(self) -> float:
+        """Bytes of the maps of the largest tile, its way back included."""
+        return self.batch * max(SLACK * grid.seen[0] * _map_bytes(piece) for piece, grid in self._parts)
+
+    @cached_property
+    def on_the_way(self) -> float:
+        """Bytes of whole pictures, and of whole maps between the pieces, that a step makes."""
         between = sum(_between(piece, grid) for piece, grid in self._parts) * self.what.network.dtype.itemsize
-        maps = max(SLACK * grid.seen[0] * _map_bytes(piece) for piece, grid in self._parts)
-        seen = self.pixels * PIXEL * _ON_THE_WAY + between + maps
-        return int(self._lasts + self.batch * seen)
+        return self.batch * (self.pixels * PIXEL * _ON_THE_WAY + between)
+
+    @property
+    def lasting(self) -> float:
+        """Bytes of the pictures and references that stay from step to step."""
+        return self.batch * self.pixels * PIXEL * self._lasting + self.references
 
     @cached_property
     def drawing(self) -> int:
@@ -104,7 +117,7 @@ class Cut:
     @property
     def _lasts(self) -> float:
         """Bytes of what stays from step to step."""
-        return self.floor + self.compiled + self.batch * self.pixels * PIXEL * self._lasting + self.references
+        return self.floor + self.compiled + self.lasting
 
     @cached_property
     def compiled(self) -> int:

@@ -31,6 +31,7 @@ from reverie.feedforward.matching import (
     whitening_map,
 )
 from reverie.networks import Network
+from reverie.networks.widest import exact, widest
 from reverie.objectives import PICTURE
 from reverie.objectives.statistics import Moments, raw_moments
 from reverie.pictures import size_of
@@ -53,15 +54,19 @@ class Sums:
 
     def add(self, x: Tensor, weights: Tensor | None = None) -> None:
         """Add what one tile owns, (1, C, h, w), weighted by position, (1, 1, h, w); without weights, all alike."""
-        found = raw_moments(x, weights).double()
+        found = exact(raw_moments(x, weights))
         self._first = self._first + found[:, -1]
         self._second = self._second + found[:, :-1]
         positions = x.shape[2] * x.shape[3]
-        self._count += positions if weights is None else float(weights.sum(dtype=torch.float64))
+        self._count += positions if weights is None else float(weights.sum(dtype=widest(x.device)))
 
     def gaussian(self) -> Gaussian:
-        """Return the statistics of the whole map, in float64: inverse roots multiply their rounding."""
-        return gaussian(torch.as_tensor(self._first), torch.as_tensor(self._second), self._count)
+        """Return the statistics of the whole map, in float64: inverse roots multiply their rounding.
+
+        They lie on the host, which has float64 whatever the map's device has.
+        """
+        first, second = (torch.as_tensor(x).cpu().double() for x in (self._first, self._second))
+        return gaussian(first, second, self._count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +101,8 @@ def encode(
     run = tuple(dict.fromkeys([layer for layer in asked if layer != PICTURE] + list(keep)))
     extents = {layer: size if layer == PICTURE else network.extent(layer, size) for layer in (*asked, *keep)}
     shapes = {layer: (1, network.channels(layer), *extents[layer]) for layer in keep}
-    dtype, device, layout = network.dtype, picture.device, torch.channels_last
+    picture = picture.to(network.device)
+    dtype, device, layout = network.dtype, network.device, torch.channels_last
     kept = {k: torch.empty(shape, dtype=dtype, device=device, memory_format=layout) for k, shape in shapes.items()}
     weights = {layer: weights_at(opaque, extents[layer]) for layer in asked}
     sums = {layer: Sums() for layer in asked}
@@ -135,7 +141,7 @@ def decode(
         decoder: in the maps' precision.
         found: the photo's maps of ``KEPT``, of (h, w) and (2 h, 2 w), and their statistics.
         targets: statistics that the maps and colours are to take on.
-        noises: as `noises_for` makes them for (h, w).
+        noises: as `noises_for` makes them for (h, w), on any device.
         tile: side of the tiles, in pixels of the picture; 0 takes the maps whole.
         opaque: (1, 1, 16 h, 16 w) in [0, 1], how much each pixel counts; None: all alike.
     """
@@ -146,7 +152,8 @@ def decode(
             given = StageInput(found.maps[layer], change, made if number else None)
         else:
             given = StageInput(made, whitening_map(sums.gaussian(), targets[layer]))
-        made, sums = _stage(decoder, number, given, noises[number], tile * 2**number // STRIDE, opaque)
+        noise = noises[number].to(decoder.device)
+        made, sums = _stage(decoder, number, given, noise, tile * 2**number // STRIDE, opaque)
     return _changed(made, colour_map(sums.gaussian(), targets[PICTURE]))
 
 

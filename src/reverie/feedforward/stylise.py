@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from reverie.engine.grids import Grid, Size, weights_at
 from reverie.feedforward.johnson import EPSILON, Johnson, Layer, check_size
+from reverie.networks.widest import widest
 from reverie.pictures import size_of
 
 _LEAST = 8  # positions of a tile on a side
@@ -36,7 +37,7 @@ def stylise(network: Johnson, picture: Tensor, tile: int, *, opaque: Tensor | No
         opaque: (1, 1, H, W) in [0, 1], how much each pixel counts in the statistics; None: all alike.
 
     Returns:
-        (1, 3, H, W) float32 sRGB in [0, 1].
+        (1, 3, H, W) float32 sRGB in [0, 1], on the picture's device.
 
     Raises:
         PictureError: the picture is no such tensor.
@@ -48,11 +49,13 @@ def stylise(network: Johnson, picture: Tensor, tile: int, *, opaque: Tensor | No
     check_size(picture, network.least)
     whole = not tile or tile >= max(size_of(picture))
     if whole and opaque is None:
-        return network(picture).clamp_(0, 1)
-    maps = _Maps(network, picture, max(size_of(picture)) if whole else tile, opaque)
+        return network(picture).clamp_(0, 1).to(picture.device)
+    there = picture.to(network.device)
+    opaque = None if opaque is None else opaque.to(network.device)
+    maps = _Maps(network, there, max(size_of(picture)) if whole else tile, opaque)
     for number, layer in enumerate(network.layers[:-1], 1):
         maps.advance(number, layer)
-    return maps.end(network.layers[-1])
+    return maps.end(network.layers[-1]).to(picture.device)
 
 
 @dataclass(frozen=True)
@@ -113,14 +116,15 @@ class _Sums:
 
     def add(self, x: Tensor, weights: Tensor | None = None) -> None:
         counted = x.float() if weights is None else x.float() * weights
-        self._first = self._first + counted.sum((0, 2, 3), dtype=torch.float64)
-        self._second = self._second + (counted * x).sum((0, 2, 3), dtype=torch.float64)
-        self._count += x.shape[2] * x.shape[3] if weights is None else float(weights.sum(dtype=torch.float64))
+        dtype = widest(x.device)
+        self._first = self._first + counted.sum((0, 2, 3), dtype=dtype)
+        self._second = self._second + (counted * x).sum((0, 2, 3), dtype=dtype)
+        self._count += x.shape[2] * x.shape[3] if weights is None else float(weights.sum(dtype=dtype))
 
     def change(self, network: Johnson, layer: Layer) -> Change:
         """Return the change that the network applies to a map with these sums."""
         mean, square = torch.as_tensor(self._first) / self._count, torch.as_tensor(self._second) / self._count
-        gain, shift = (network.tensors[f"{layer.name}.{part}"].double() for part in ("gain", "shift"))
+        gain, shift = (network.tensors[f"{layer.name}.{part}"].to(mean.dtype) for part in ("gain", "shift"))
         scale = gain / ((square - mean.pow(2)).clamp_min(0) + EPSILON).sqrt()
         across = (1, -1, 1, 1)
         return Change(
@@ -170,7 +174,7 @@ class _Maps:
     def end(self, layer: Layer) -> Tensor:
         """Return the last layer's picture."""
         height, width = size_of(self.picture)
-        out = torch.empty(1, 3, height, width, dtype=torch.float32)
+        out = torch.empty(1, 3, height, width, dtype=torch.float32, device=self.picture.device)
         for rows, columns in self._places((height, width)):
             made = self.network.to_pictures(self._made(layer, (rows, columns)))
             out[..., slice(*rows), slice(*columns)] = made.clamp_(0, 1)
@@ -211,5 +215,5 @@ class _Maps:
         return [(rows.own, columns.own) for rows, columns in Grid(size, step=1, halo=0, tile=tile)]
 
     def _room(self, channels: int, size: Size) -> Tensor:
-        dtype = self.network.dtype
-        return torch.empty(1, channels, *size, dtype=dtype, memory_format=torch.channels_last)
+        dtype, device = self.network.dtype, self.picture.device
+        return torch.empty(1, channels, *size, dtype=dtype, device=device, memory_format=torch.channels_last)

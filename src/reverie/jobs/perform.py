@@ -185,7 +185,9 @@ def _prepare(
 
 def _with_choices(settings: Settings, run: Run, plan: Plan) -> Settings:
     """Fill in every automatic choice: tiles and precision change the rounding of sums."""
-    made = {"tile": plan.tile, "memory": None, "precision": run.precision}
+    made = {"tile": plan.tile, "memory": None, "device_memory": None, "precision": run.precision}
+    if (device := getattr(run, "device", None)) is not None:
+        made["device"] = device
     known = type(settings).model_fields
     return settings.model_copy(update={name: value for name, value in made.items() if name in known})
 

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, JsonValue
 from reverie.crafts.craft import Craft
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, validated
+from reverie.engine.devices import named, title
 from reverie.errors import PictureError, RecipeError, reason_of
 from reverie.jobs.job import FrozenModel, Stop
 from reverie.networks.used import NetworkUsed
@@ -63,6 +64,7 @@ class Record(FrozenModel):
         version: of this form of record.
         reverie, torch: the versions that made the picture.
         threads: PyTorch's, since the order of sums depends on it; when read, no more than a machine bears.
+        accelerator: what its networks ran on calls itself; None for a processor.
         craft: its name.
         settings: all of them, every automatic choice made.
         inputs: the files that went in; none for what begins with noise.
@@ -76,6 +78,7 @@ class Record(FrozenModel):
     reverie: str
     torch: str
     threads: Annotated[int, Field(ge=1, le=4096), AfterValidator(_runnable)]
+    accelerator: str | None = Field(default=None, max_length=200)
     craft: str
     settings: dict[str, JsonValue]
     inputs: tuple[Input, ...] = ()
@@ -144,6 +147,7 @@ def record_of(
         reverie=__version__,
         torch=torch.__version__,
         threads=torch.get_num_threads(),
+        accelerator=_accelerator(getattr(settings, "device", "cpu")),
         craft=craft,
         settings=settings.model_dump(mode="json"),
         inputs=tuple(
@@ -151,6 +155,12 @@ def record_of(
         ),
         networks=tuple(networks),
     )
+
+
+def _accelerator(device: str) -> str | None:
+    """Return what an accelerator calls itself; None for a processor."""
+    first = device.partition(",")[0]
+    return None if first in ("auto", "cpu") else title(named(first))[:200]
 
 
 def read_record(path: Path) -> Record:

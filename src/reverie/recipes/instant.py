@@ -50,7 +50,7 @@ from reverie.pictures import (
     scaled,
     size_of,
 )
-from reverie.recipes.parts.at_once import InstantSettings, alpha_of_each, alpha_weights, resolve_precision, size_for
+from reverie.recipes.parts.at_once import InstantSettings, alpha_of_each, alpha_weights, dtype_of, resolved, size_for
 from reverie.recipes.parts.custom_style import paint_custom
 
 INSTANT = "instant"
@@ -119,6 +119,7 @@ def instant(
         tiling(size, manner.settings.precision),
         networks=[NetworkUsed(INSTANT, manner.decoder.sha256)],
         precision=manner.settings.precision,
+        device=manner.settings.device,
         least=SMALLEST,
     )
 
@@ -140,17 +141,18 @@ def painter(
     Raises:
         RecipeError, PictureError, WeightsError: as `instant`.
     """
-    settings = resolve_precision(settings or InstantSettings())
+    settings = resolved(settings or InstantSettings())
     check_colour_mode(settings.colour, photo=True, paintings=len(paintings))
     for picture in paintings:
         _check(picture, "painting")
     network = load(pooling="average", padding="replicate")
     decoder = decoder or load_instant()
     check_encoder(decoder, network.sha256)
-    network = with_precision(network, settings.precision)
+    network = with_precision(network, settings.precision, device=torch.device(settings.device))
     shares = _shares(settings.weights, len(paintings))
     alphas = alpha_of_each(opaque, paintings)
-    return Painter(network, decoder.with_precision(network.dtype), tuple(paintings), alphas, shares, settings)
+    decoder = decoder.with_precision(network.dtype).to(network.device)
+    return Painter(network, decoder, tuple(paintings), alphas, shares, settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +183,7 @@ class Painter:
         _check(photo, "photo")
         settings, size = self.settings, size_for(photo, self.settings)
         own = scaled(photo, size)
-        image = self._painted(own, self.tile(size), alpha_weights(opaque, of=photo, size=size))
+        image = self._painted(own, self.tile(size), alpha_weights(opaque, of=photo, size=size)).to(own.device)
         if settings.colour != "painting" and settings.colour_amount:
             many = [opaque_colours(p, alpha) for p, alpha in zip(self.paintings, self.opaque, strict=True)]
             image = coloured(image, photo=own, paintings=many, mode=settings.colour, amount=settings.colour_amount)
@@ -195,6 +197,8 @@ class Painter:
 
     def _painted(self, photo: Tensor, tile: int, opaque: Tensor | None) -> Tensor:
         """Paint the photo in the paintings' own colours."""
+        photo = photo.to(self.network.device)
+        opaque = None if opaque is None else opaque.to(photo.device)
         height, width = size_of(photo)
         strength = self.settings.strength
         missing = (0, -width % STRIDE, 0, -height % STRIDE)
@@ -227,9 +231,12 @@ class Painter:
     def _seen(self, painting: Tensor, alpha: Tensor | None, size: tuple[int, int], tile: int) -> StyleStatistics:
         """A painting's statistics at a size; those of the very same pixels are measured once."""
         pixels = [_digest(picture) for picture in (painting, alpha) if picture is not None]
-        key = (*pixels, size, tile, self.network.sha256, self.network.dtype, torch.get_num_threads())
+        network = self.network
+        key = (*pixels, size, tile, network.sha256, network.precision, network.device, torch.get_num_threads())
         if key not in _SEEN:
+            device = self.network.device
             picture, opaque = resize(painting, size).clamp(0, 1), alpha_weights(alpha, of=painting, size=size)
+            picture, opaque = picture.to(device), None if opaque is None else opaque.to(device)
             _SEEN[key] = encode(self.network, picture, _READ, tile, keep=(), opaque=opaque).seen
             while len(_SEEN) > _MOST_SEEN:
                 _SEEN.popitem(last=False)
@@ -259,7 +266,7 @@ def tiling(size: tuple[int, int], precision: Precision) -> Tiling:
 
 def painting_bytes(size: tuple[int, int], tile: int, precision: Precision) -> int:
     """Estimate the bytes that painting a photo of this (H, W) takes in tiles of a given side; 0 means whole."""
-    width, side = 2 if precision == "bfloat16" else 4, tile or max(size)
+    width, side = dtype_of(precision).itemsize, tile or max(size)
     maps = 4 * _TILE * min(side, size[0]) * min(side, size[1]) + (SCRAPS if side < max(size) else 0)
     return (width * _MAPS + _PICTURES) * size[0] * size[1] + maps
 

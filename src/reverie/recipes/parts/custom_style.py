@@ -20,7 +20,7 @@ from reverie.feedforward.johnson import Johnson, check_size
 from reverie.feedforward.stylise import stylise
 from reverie.networks import NetworkUsed
 from reverie.pictures import check_colour_mode, coloured, mask_of, scaled, size_of
-from reverie.recipes.parts.at_once import InstantSettings, alpha_weights, resolve_precision, size_for
+from reverie.recipes.parts.at_once import InstantSettings, alpha_weights, dtype_of, resolved, size_for
 
 LARGEST, SMALLEST = 1536, 96  # pixels; larger tiles are no faster, smaller ones read mostly halo
 _PICTURES = 40  # bytes per pixel of the photo, its copy, the result and what is mixed
@@ -59,6 +59,7 @@ def paint_custom(
         manner.tiling(size),
         networks=[NetworkUsed(CUSTOM, network.sha256)],
         precision=manner.settings.precision,
+        device=manner.settings.device,
         least=SMALLEST,
         notes=[advice] if advice else [],
     )
@@ -70,7 +71,7 @@ def custom_painter(network: Johnson, settings: InstantSettings) -> CustomPainter
     Raises:
         RecipeError, PictureError: settings that do not suit.
     """
-    settings = resolve_precision(settings)
+    settings = resolved(settings)
     if settings.weights:
         raise RecipeError("weights mix paintings, and a custom style network has only one style; leave --weights out.")
     if settings.stroke != 1:
@@ -79,8 +80,7 @@ def custom_painter(network: Johnson, settings: InstantSettings) -> CustomPainter
             " another --stroke."
         )
     check_colour_mode(settings.colour, photo=True, paintings=0)
-    dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
-    return CustomPainter(network.with_precision(dtype), settings)
+    return CustomPainter(network.with_precision(dtype_of(settings.precision)).to(settings.device), settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,8 @@ class CustomPainter:
         check_size(photo, 1)  # what is painted, which may be larger, is checked by its own size
         settings, size = self.settings, size_for(photo, self.settings)
         own = scaled(photo, size)
-        image = stylise(self.network, own, self.tile(size), opaque=alpha_weights(opaque, of=photo, size=size))
+        alpha = alpha_weights(opaque, of=photo, size=size)
+        image = stylise(self.network, own, self.tile(size), opaque=alpha)
         if settings.strength < 1:
             image = torch.lerp(own, image, settings.strength)
         if settings.colour != "painting" and settings.colour_amount:
