@@ -180,6 +180,11 @@ class Series:
         """Precision of the network."""
         return str(self._first.network.dtype).removeprefix("torch.")
 
+    @property
+    def device(self) -> str:
+        """Device of the network."""
+        return str(self._first.network.device)
+
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
         """Plan the synthesis that takes longest, as often as there are others like it."""
         most = max(self.batches, key=lambda batch: batch.work)

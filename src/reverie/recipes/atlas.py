@@ -251,7 +251,7 @@ class _Atlas:
         """Activation and likeliest classes of each picture, for now of the first channels of the batch."""
         asked = [layer, *([self.network.class_layer] if self.network.class_layer else [])]
         with torch.no_grad():
-            maps = self.network(pictures, dict.fromkeys(asked))
+            maps = self.network(pictures.to(self.network.device), dict.fromkeys(asked))
         means = maps[layer].float().mean((2, 3))
         names = self._classes(maps[asked[-1]]) if len(asked) > 1 else [[] for _ in pictures]
         return [{"means": row, "classes": each} for row, each in zip(means, names, strict=True)]
@@ -277,7 +277,8 @@ class _Atlas:
         classes: list[list[str]] = [[] for _ in icons]
         if self.network.class_layer:
             with torch.no_grad():
-                classes = self._classes(self.network(icons, [self.network.class_layer])[self.network.class_layer])
+                (maps,) = self.network(icons.to(self.network.device), [self.network.class_layer]).values()
+            classes = self._classes(maps)
         return GridPage(self._grid_layer, icons, self.grid[1].tolist(), classes)
 
     def _about(self) -> dict[str, Any]:

@@ -311,7 +311,7 @@ class _Sheet:
 
     def _apart(self, layer: str) -> float:
         """Return the weight of the diversity: how much the layer's activations vary on noise like a photo's."""
-        noise_like = PhaseCanvas(self._computed, seed=0).drawn()
+        noise_like = PhaseCanvas(self._computed, seed=0).drawn().to(self.network.device)
         with torch.no_grad():
             return float(self.network(noise_like, [layer])[layer].float().std())
 

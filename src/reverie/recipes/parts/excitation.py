@@ -77,6 +77,7 @@ def excitation(network: Network, unit: Unit, picture: Tensor, *, negative: bool 
         picture: (1, 3, H, W) in [0, 1].
         negative: whether it was made to excite the unit as little as possible.
     """
+    picture = picture.to(network.device)
     activation = _activation(network, unit, picture)
     photos = _on_photos(network, unit, negative=negative)
     comparable = photos is not None and photos * activation > 0
@@ -99,7 +100,7 @@ def attribution(network: Network, unit: Unit, picture: Tensor, *, view: View, se
     The mean size of the gradient in a place over random views, blurred, relative to the strongest places. Source: Fel
     et al. (2023), MACO. We differ: of the finished picture, where MACO adds up the gradients on the way to it.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator, picture = torch.Generator().manual_seed(seed), picture.to(network.device)
     total = torch.zeros_like(picture)
     for _ in range(1 if unit.placed else _LOOKS):
         with differentiating():
@@ -107,7 +108,7 @@ def attribution(network: Network, unit: Unit, picture: Tensor, *, view: View, se
             seen = x if unit.placed else view(x, generator)
             activation = _value(network, unit, seen)
             total += torch.autograd.grad(activation, x)[0].abs()
-    amounts = _blurred(total.sum(1, keepdim=True))
+    amounts = _blurred(total.sum(1, keepdim=True).cpu())
     shown: Tensor = (amounts / amounts.quantile(0.98).clamp_min(1e-12)).clamp(0, 1).sqrt()
     return shown
 

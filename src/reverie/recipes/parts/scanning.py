@@ -86,10 +86,10 @@ def scan(network: Network, paths: Sequence[Path], layers: Sequence[str], *, of: 
         except PictureError:
             continue
         with torch.no_grad():
-            maps = network(photo, dict.fromkeys([*layers, of]))
+            maps = network(photo.to(network.device), dict.fromkeys([*layers, of]))
         for layer in layers:
-            best[layer] = _better(best.get(layer), maps[layer][0].float(), len(read), count)
-        features = maps[of][0].float().flatten(1)
+            best[layer] = _better(best.get(layer), maps[layer][0].float().cpu(), len(read), count)
+        features = maps[of][0].float().cpu().flatten(1)
         chosen = torch.randint(0, features.shape[1], (_SAMPLES,), generator=generator)
         vectors.append(features[:, chosen].T)
         read.append(path)
