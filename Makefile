@@ -48,6 +48,7 @@ bench: $(READY)  ## ratios measured side by side, and peaks of memory, into benc
 	$(BIN)/python -m benchmarks.starts benchmarks/starts.json
 	$(BIN)/python -m benchmarks.custom_style benchmarks/custom_style.json
 	$(BIN)/python -m benchmarks.memory benchmarks/memory.json docs/memory.md
+	$(BIN)/python -m benchmarks.video benchmarks/video.json
 
 docs: $(READY)  ## the pictures of the README, made anew, and the drawing of the rooms
 	$(BIN)/python docs/draw_rooms.py
@@ -56,6 +57,7 @@ docs: $(READY)  ## the pictures of the README, made anew, and the drawing of the
 gallery: $(READY)  ## a picture for each control, made anew where its commands have changed
 	$(BIN)/python examples/gallery.py docs/gallery
 	$(BIN)/python examples/presets.py docs/presets
+	$(BIN)/python examples/gallery_clips.py docs/gallery
 
 styles: $(READY)  ## paint the sample styles anew
 	$(BIN)/python -m painting src/reverie/styles

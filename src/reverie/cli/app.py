@@ -26,6 +26,9 @@ _VERBS = {
 }
 """Commands beside the crafts; the crafts themselves are found from their files."""
 
+_GROUPS = {"video": "Dream on or paint a clip: any craft over its frames, without flicker."}
+"""Groups of crafts whose names begin with one word, and that no single one's summary describes."""
+
 _MAKE, _SEE = "Make a picture", "Look around"
 
 
@@ -79,7 +82,8 @@ def _lazy() -> dict[str, str]:
     """Summaries of the commands that are generated when called."""
     crafts: dict[str, str] = {}
     for name, listing in listings().items():
-        crafts.setdefault(name.split()[0], escape(listing.summary))
+        first, _, rest = name.partition(" ")
+        crafts.setdefault(first, escape(_GROUPS.get(first, listing.summary) if rest else listing.summary))
     return {**crafts, **_VERBS}
 
 
@@ -187,6 +191,33 @@ def studio(
     from reverie.cli.studio import open_studio
 
     return open_studio(port=port, home=home, browser=not no_browser, shared=share, quota=quota)
+
+
+live = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app.add_typer(live, name="live", rich_help_panel=_MAKE)
+
+
+@live.callback()
+def live_group() -> None:
+    """Paint what a camera sees, live, in a page on this machine."""
+
+
+@live.command()
+def instant(
+    painting: Annotated[list[str], typer.Argument(metavar="PAINTING", help="a picture, or a sample style's name")],
+    camera: Annotated[int, typer.Option("--camera", metavar="N", min=0, help="number of the camera")] = 0,
+    file: Annotated[Path | None, typer.Option("--file", metavar="CLIP", help="a clip instead of a camera")] = None,
+    size: Annotated[int, typer.Option("--size", metavar="N", min=64, max=3840, help="longer side, pixels")] = 480,
+    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0: any free one")] = 0,
+    no_browser: Annotated[bool, typer.Option("--no-browser", metavar="", help="Do not open the page.")] = False,
+) -> int:
+    """Paint live in any painting's manner; the last painting follows the motion until the next is ready."""
+    from reverie.cli.live import show_live
+    from reverie.jobs.live import paint_live
+    from reverie.recipes import InstantSettings
+
+    frames = paint_live(painting, camera=camera, file=file, settings=InstantSettings(size=size))
+    return show_live(frames, port=port, browser=not no_browser)
 
 
 def _whole(name: str) -> Any:

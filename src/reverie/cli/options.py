@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from reverie.cli.language import Spoken
 from reverie.crafts.craft import Craft, Input
-from reverie.crafts.kinds import Clip, Report
+from reverie.crafts.kinds import Clip, Film, Report
 from reverie.crafts.settings import DIAL, MACHINE, Panel, Positional, Settings
 from reverie.errors import RecipeError
 
@@ -262,6 +262,8 @@ def output_parameter(craft: Craft[..., Any] | None = None) -> inspect.Parameter:
     words = "output file: .png .jpg .webp .tif or .npy; replaced if it exists"
     if craft is not None and craft.makes is Clip:
         words = "output: a new folder for the frames, or a film ending in .mp4 or .gif"
+    elif craft is not None and craft.makes is Film:
+        words = "output: a film ending in .mp4, .webm, .mkv, .mov, .gif or .apng, or a new folder for its frames"
     elif craft is not None and craft.makes is Report:
         words = "output: a file or a folder, depending on the craft"
     elif craft is not None and not craft.makes.picture:
@@ -283,7 +285,8 @@ def writing_parameters(craft: Craft[..., Any] | None = None) -> list[inspect.Par
                                    panel=MACHINE.title, help="between checkpoints [dim](30; 0: every step)[/]"),
     }  # fmt: skip
     shown = [each for name, each in every.items() if craft is None or name in _sensible(craft)]
-    tiled = craft is None or (craft.long and "tile" in craft.settings.model_fields)
+    one = craft is not None and craft.makes is Film
+    tiled = craft is None or (craft.long and "tile" in craft.settings.model_fields and not one)
     dry_run = option("dry_run", bool, "--dry-run", help="only print the plan: memory, tiles, disk, time")
     plans = [dry_run] if craft is None or craft.planned else []
     return [output_parameter(craft), *shown, *(cluster_parameters() if tiled else []), *plans, json_parameter()]
@@ -291,6 +294,8 @@ def writing_parameters(craft: Craft[..., Any] | None = None) -> list[inspect.Par
 
 def _sensible(craft: Craft[..., Any]) -> set[str]:
     """Names of the writing options that make sense for a craft."""
+    if craft.makes is Film:
+        return {"compare", "report"}
     stepwise = {"save_every", "report", "checkpoint"} if craft.stepwise else set()
     compared = {"compare"} if craft.makes.of_photo else set()
     return stepwise | compared | ({"checkpoint_every"} if craft.long else set())

@@ -8,7 +8,7 @@ picture gives, to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,7 +27,14 @@ Ranges = tuple[Range, Range]
 
 
 @torch.inference_mode()
-def stylise(network: Johnson, picture: Tensor, tile: int, *, opaque: Tensor | None = None) -> Tensor:
+def stylise(
+    network: Johnson,
+    picture: Tensor,
+    tile: int,
+    *,
+    opaque: Tensor | None = None,
+    changes: Mapping[str, Change] | None = None,
+) -> Tensor:
     """Paint a picture of any size by a network.
 
     Args:
@@ -35,6 +42,7 @@ def stylise(network: Johnson, picture: Tensor, tile: int, *, opaque: Tensor | No
         picture: (1, 3, H, W) sRGB in [0, 1], 16 pixels or more each way.
         tile: side of the tiles, in pixels; 0 takes the picture whole.
         opaque: (1, 1, H, W) in [0, 1], how much each pixel counts in the statistics; None: all alike.
+        changes: that normalise its maps, by layer, of `changes_of` a clip that it belongs to; None: the picture's own.
 
     Returns:
         (1, 3, H, W) float32 sRGB in [0, 1], on the picture's device.
@@ -48,14 +56,36 @@ def stylise(network: Johnson, picture: Tensor, tile: int, *, opaque: Tensor | No
     """
     check_size(picture, network.least)
     whole = not tile or tile >= max(size_of(picture))
-    if whole and opaque is None:
+    if whole and opaque is None and changes is None:
         return network(picture).clamp_(0, 1).to(picture.device)
     there = picture.to(network.device)
     opaque = None if opaque is None else opaque.to(network.device)
     maps = _Maps(network, there, max(size_of(picture)) if whole else tile, opaque)
     for number, layer in enumerate(network.layers[:-1], 1):
-        maps.advance(number, layer)
+        sums = _Sums()
+        out = maps.computed(number, layer, sums)
+        maps.settle(number, layer, out, sums.change(network, layer) if changes is None else changes[layer.name])
     return maps.end(network.layers[-1]).to(picture.device)
+
+
+@torch.inference_mode()
+def changes_of(network: Johnson, pictures: Sequence[Tensor], tile: int) -> dict[str, Change]:
+    """Return the changes that normalise the maps of several pictures as if they were one.
+
+    Args:
+        network: in any precision.
+        pictures: frames of a clip, (1, 3, H, W) in [0, 1]; their maps are kept in memory at once.
+        tile: side of the tiles, in pixels; 0 takes each picture whole.
+    """
+    every = [_Maps(network, p.to(network.device), tile or max(size_of(p)), None) for p in pictures]
+    changes: dict[str, Change] = {}
+    for number, layer in enumerate(network.layers[:-1], 1):
+        sums = _Sums()
+        made = [maps.computed(number, layer, sums) for maps in every]
+        changes[layer.name] = sums.change(network, layer)
+        for maps, out in zip(every, made, strict=True):
+            maps.settle(number, layer, out, changes[layer.name])
+    return changes
 
 
 @dataclass(frozen=True)
@@ -152,10 +182,10 @@ class _Maps:
         (h, w), (height, width) = size_after(layer, self.size), size_of(self.picture)
         return h * w < height * width
 
-    def advance(self, number: int, layer: Layer) -> None:
-        """Compute the statistics of a layer's output, and the output itself if that is to be kept whole."""
+    def computed(self, number: int, layer: Layer, sums: _Sums) -> Tensor | None:
+        """Add a layer's output to its statistics, and return the output itself if that is to be kept whole."""
         kept = bool(layer.adds) or number in self.last or self.is_small(layer)
-        size, sums = size_after(layer, self.size), _Sums()
+        size = size_after(layer, self.size)
         channels = self.network.tensors[f"{layer.name}.weight"].shape[0]
         out = self._room(int(channels), size) if kept else None
         weights = weights_at(self.opaque, size)
@@ -164,7 +194,11 @@ class _Maps:
             sums.add(made, None if weights is None else weights[..., slice(*rows), slice(*columns)])
             if out is not None:
                 out[..., slice(*rows), slice(*columns)] = made
-        change = sums.change(self.network, layer)
+        return out
+
+    def settle(self, number: int, layer: Layer, out: Tensor | None, change: Change) -> None:
+        """Go on to the next layer, once it is known what follows this one's output."""
+        size = size_after(layer, self.size)
         if out is None:
             self.chain.append((layer, self.size, change))
         else:

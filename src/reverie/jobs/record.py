@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import torch
 from pydantic import AfterValidator, Field, JsonValue
 
+from reverie.clips import FILMS, is_frames, read_film_recipe
 from reverie.crafts.craft import Craft
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, validated
@@ -170,10 +171,11 @@ def read_record(path: Path) -> Record:
         PictureError: the file is missing or damaged.
         RecipeError: it holds none, or one that cannot be used.
     """
-    text = read_recipe(path)
+    film = FILMS.get(path.suffix.lower())
+    text = read_film_recipe(path) if film is not None and film.recipe else read_recipe(path)
     if text is None:
         raise RecipeError(
-            f"'{path}' holds no recipe; Reverie writes one into PNG, JPEG, WebP and TIFF, and"
+            f"'{path}' holds no recipe; Reverie writes one into PNG, JPEG, WebP, TIFF and films but GIF, and"
             " other programs remove it when they save."
         )
     try:
@@ -205,7 +207,7 @@ def locate(wanted: Input, folders: Sequence[Path], *, also: Sequence[Path] = ())
     """
     name = PurePosixPath(wanted.path).name
     candidates = [f / way for f in folders for way in dict.fromkeys((wanted.path, name))]
-    others = [path for path in (*candidates, *also) if path.is_file()]
+    others = [path for path in (*candidates, *also) if path.exists()]
     for path in others:
         if hash_of(path) == wanted.sha256:
             return path
@@ -218,12 +220,16 @@ def locate(wanted: Input, folders: Sequence[Path], *, also: Sequence[Path] = ())
 
 
 def hash_of(path: Path) -> str:
-    """Compute the sha256 of a file, in hexadecimal.
+    """Compute the sha256 of a file, or of the names and pictures of a folder of frames, in hexadecimal.
 
     Raises:
         PictureError: it cannot be read.
     """
     try:
+        if path.is_dir():
+            frames = sorted(each for each in path.iterdir() if is_frames(each) and each.is_file())
+            known = "".join(f"{each.name} {hash_of(each)}\n" for each in frames)
+            return hashlib.sha256(known.encode("utf8", "surrogateescape")).hexdigest()
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte

@@ -7,7 +7,7 @@ Source: Johnson, Alahi & Li 2016. ``recipes.train_style`` makes such networks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,7 +17,7 @@ from reverie.engine.memory import Tiling
 from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError, RecipeError
 from reverie.feedforward.johnson import Johnson, check_size
-from reverie.feedforward.stylise import stylise
+from reverie.feedforward.stylise import Change, changes_of, stylise
 from reverie.networks import NetworkUsed
 from reverie.pictures import check_colour_mode, coloured, mask_of, scaled, size_of
 from reverie.recipes.parts.at_once import InstantSettings, alpha_weights, dtype_of, resolved, size_for
@@ -95,8 +95,15 @@ class CustomPainter:
     network: Johnson
     settings: InstantSettings
 
-    def paint(self, photo: Tensor, *, mask: Tensor | None = None, opaque: Tensor | None = None) -> Tensor:
-        """Paint a photo in this style; see `instant`."""
+    def paint(
+        self,
+        photo: Tensor,
+        *,
+        mask: Tensor | None = None,
+        opaque: Tensor | None = None,
+        clip: Mapping[str, Change] | None = None,
+    ) -> Tensor:
+        """Paint a photo in this style; see `instant`. As a frame of a clip it takes the clip's `statistics`."""
         if photo.shape[:1] != (1,) or photo.dtype != torch.float32:
             raise PictureError(
                 f"a photo is a float32 (1, 3, H, W) tensor, and {tuple(photo.shape)} of {photo.dtype} came;"
@@ -105,8 +112,8 @@ class CustomPainter:
         check_size(photo, 1)  # what is painted, which may be larger, is checked by its own size
         settings, size = self.settings, size_for(photo, self.settings)
         own = scaled(photo, size)
-        alpha = alpha_weights(opaque, of=photo, size=size)
-        image = stylise(self.network, own, self.tile(size), opaque=alpha)
+        weights = alpha_weights(opaque, of=photo, size=size)
+        image = stylise(self.network, own, self.tile(size), opaque=weights, changes=clip)
         if settings.strength < 1:
             image = torch.lerp(own, image, settings.strength)
         if settings.colour != "painting" and settings.colour_amount:
@@ -114,6 +121,15 @@ class CustomPainter:
         if mask is None:
             return image
         return torch.lerp(own, image, mask_of(mask, of=size_of(photo), size=size))
+
+    def statistics(self, frames: Callable[[], Iterable[Tensor]], size: tuple[int, int]) -> dict[str, Change]:
+        """Measure the frames of a clip as if they were one picture.
+
+        Args:
+            frames: from nothing to the frames, (1, 3, H, W).
+            size: (H, W) of them all.
+        """
+        return changes_of(self.network, list(frames()), self.tile(size))
 
     def tile(self, size: tuple[int, int]) -> int:
         """Choose the side of the tiles: as set, 0 where the whole fits, or the largest that fits beside the maps.
