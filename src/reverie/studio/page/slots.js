@@ -104,7 +104,7 @@ function ways(input, pictures) {
   return el("div", { class: "row" },
     painted && base(input) && el("button", { type: "button", class: "with-icon", data: { paint: input.name }, on: { click: () => brush(input, pictures.length && !input.many ? 0 : pictures.length) } }, icon("brush"), t("Paint it")),
     el("label", { class: "button" }, file, input.kind === "painting" ? t("A picture of yours") : input.many && input.kind === "folder" ? t("Choose photos") : t("Choose a file")),
-    !painted && input.kind !== "folder" && iconButton("camera", t("Take a photo"), () => takePhoto((blob) => bring(input, blob, "camera.jpg"))),
+    !painted && !["folder", "result"].includes(input.kind) && iconButton("camera", t("Take a photo"), () => takePhoto((blob) => bring(input, blob, "camera.jpg"))),
     input.kind === "photo" && input === mainInput() && !pictures.length && SAMPLES.map((name) => el("button", {
       type: "button", class: "sample wide", title: sampleName(name), "aria-label": t("The sample photo {name}", { name: sampleName(name) }), data: { sample: name }, on: { click: () => sample(input, name) },
     }, el("img", { src: `samples/${name}-small.webp`, alt: "", loading: "lazy" }))));
