@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from reverie.errors import RecipeError
+from reverie.networks.widest import has_float64
 
 FromTarget = Callable[[Tensor], Tensor]
 Distance = Callable[[Tensor], FromTarget]
@@ -54,7 +55,7 @@ def wasserstein2(target: Tensor, *, single: bool = False) -> FromTarget:
         covariance = covariance + ridge
         overlap: Tensor = _Overlap.apply(covariance, root, value.dtype, single)[0]  # type: ignore[no-untyped-call]
         traces = _trace(covariance) + _trace(target_covariance)
-        return ((mean - target_mean).pow(2).sum(1) + traces - 2 * overlap).to(value.dtype)
+        return ((mean - target_mean).pow(2).sum(1) + traces - 2 * overlap).to(value)
 
     return distance
 
@@ -83,8 +84,11 @@ def _mean_and_covariance(moments: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _wide(moments: Tensor) -> Tensor:
-    """Convert to float64 on a CPU: eigenvalues of a product of covariances span more than float32 holds."""
-    return moments.double() if moments.device.type == "cpu" else moments
+    """Convert to float64, on the host where the device has none.
+
+    Eigenvalues of a product of covariances span more than float32 holds.
+    """
+    return moments.double() if has_float64(moments.device) else moments.cpu().double()
 
 
 def _trace(m: Tensor) -> Tensor:
