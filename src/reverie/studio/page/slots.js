@@ -9,6 +9,7 @@ import { inputHelp, inputName, sampleName, t } from "./words.js";
 
 export const DRAGGED = "application/x-reverie";
 const SAMPLES = ["cat", "coffee"];
+const PICTURES = "image/png,image/jpeg,image/webp,image/tiff,image/gif,image/bmp";
 const PAINTED = ["mask", "map"];
 
 /** Draw the inputs into their place, and again when they change. */
@@ -99,7 +100,7 @@ function styleStrip(input, pictures) {
 // --- ways to bring one ---------------------------------------------------------------------------
 
 function ways(input, pictures) {
-  const file = el("input", { type: "file", accept: "image/png,image/jpeg,image/webp,image/tiff,image/gif,image/bmp", multiple: input.many, class: "unseen", data: { file: input.name }, "aria-label": t("Choose a file: {name}", { name: inputName(input.name) }), on: { change: () => bringAll(input, [...file.files]) } });
+  const file = el("input", { type: "file", accept: PICTURES + (input.kind === "clip" ? ",video/*" : ""), multiple: input.many, class: "unseen", data: { file: input.name }, "aria-label": t("Choose a file: {name}", { name: inputName(input.name) }), on: { change: () => bringAll(input, [...file.files]) } });
   const painted = PAINTED.includes(input.kind);
   return el("div", { class: "row" },
     painted && base(input) && el("button", { type: "button", class: "with-icon", data: { paint: input.name }, on: { click: () => brush(input, pictures.length && !input.many ? 0 : pictures.length) } }, icon("brush"), t("Paint it")),
