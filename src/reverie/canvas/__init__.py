@@ -4,6 +4,7 @@ from reverie.canvas.base import Canvas, Projection
 from reverie.canvas.cppn import CPPNCanvas
 from reverie.canvas.fourier import FourierCanvas
 from reverie.canvas.latent import LatentCanvas
+from reverie.canvas.offset import OffsetCanvas
 from reverie.canvas.phase import PhaseCanvas
 from reverie.canvas.pixels import PixelCanvas
 from reverie.canvas.prior import PriorCanvas
@@ -14,6 +15,7 @@ __all__ = [
     "Canvas",
     "FourierCanvas",
     "LatentCanvas",
+    "OffsetCanvas",
     "PhaseCanvas",
     "PixelCanvas",
     "PriorCanvas",

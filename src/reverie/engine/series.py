@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from reverie.engine.executors import Executor
+from reverie.engine.findings import Findings
 from reverie.engine.iterates import Iterate, State
 from reverie.engine.plan import Plan, plan
-from reverie.engine.runs import Findings, Losses
+from reverie.engine.runs import Losses
 from reverie.engine.stages import Size
 from reverie.engine.synthesize import Synthesis
 from reverie.errors import RecipeError

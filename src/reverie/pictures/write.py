@@ -135,6 +135,18 @@ def jpeg_bytes(x: Tensor, *, quality: int = 85) -> bytes:
     return memory.getvalue()
 
 
+def jpeg_again(x: Tensor, *, quality: int = 90) -> Tensor:
+    """Encode a picture (1, 3, H, W) in [0, 1] as a JPEG, and decode it: what is left of it.
+
+    Args:
+        x: the picture.
+        quality: 1 to 100.
+    """
+    with Image.open(io.BytesIO(jpeg_bytes(x, quality=quality))) as image:
+        values = torch.from_numpy(np.asarray(image.convert("RGB")).copy())
+    return values.permute(2, 0, 1)[None].float().div_(255)
+
+
 def png_bytes(x: Tensor) -> bytes:
     """Encode a picture (1, 3, H, W) in [0, 1] as a PNG file of 8 bits."""
     memory = io.BytesIO()

@@ -3,8 +3,10 @@
 from reverie.recipes.atlas import AtlasSettings, atlas
 from reverie.recipes.dream import DreamSettings, dream
 from reverie.recipes.explain import ExplainSettings, explain
+from reverie.recipes.find import FindSettings, find
 from reverie.recipes.instant import instant
 from reverie.recipes.parts.at_once import InstantSettings
+from reverie.recipes.perturb import PerturbSettings, perturb
 from reverie.recipes.remix import RemixSettings, remix
 from reverie.recipes.see import SeeSettings, see
 from reverie.recipes.style import StyleSettings, style
@@ -22,7 +24,9 @@ __all__ = [
     "AtlasSettings",
     "DreamSettings",
     "ExplainSettings",
+    "FindSettings",
     "InstantSettings",
+    "PerturbSettings",
     "RemixSettings",
     "SeeSettings",
     "StyleSettings",
@@ -37,7 +41,9 @@ __all__ = [
     "atlas",
     "dream",
     "explain",
+    "find",
     "instant",
+    "perturb",
     "remix",
     "see",
     "style",
