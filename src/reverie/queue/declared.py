@@ -19,7 +19,8 @@ from reverie.networks import descriptions
 
 Card = dict[str, Any]
 NAMED = (WORD, PLACE, GALLERY, FOOTAGE)
-"""Kinds of input that name a file or a folder as it lies, which nobody may do from afar."""
+"""Kinds of input that cannot be brought: names of files and folders as they lie, which nobody may give from afar, and
+clips, as the service takes pictures only."""
 FINER = "Finer"
 _LIMITS = {"ge": "minimum", "gt": "above", "le": "maximum", "lt": "below"}
 _TYPES: Mapping[type, str] = {bool: "switch", int: "integer", float: "number", str: "text"}
