@@ -9,6 +9,7 @@ from __future__ import annotations
 from reverie.networks.classes import find_class, find_classes, imagenet_classes, listed_classes, said_of
 from reverie.networks.fetch import Progress
 from reverie.networks.graph import AVERAGE_SCALE, Geometry
+from reverie.networks.natural import PhotoActivations, photo_activations
 from reverie.networks.network import Network
 from reverie.networks.ops import Padding, Pooling
 from reverie.networks.used import NetworkUsed
@@ -23,6 +24,7 @@ __all__ = [
     "Network",
     "NetworkUsed",
     "Padding",
+    "PhotoActivations",
     "Pooling",
     "Progress",
     "describe",
@@ -34,6 +36,10 @@ __all__ = [
     "listed_classes",
     "load",
     "names",
+<<<<<<< HEAD
     "said_of",
+=======
+    "photo_activations",
+>>>>>>> main
     "wrap",
 ]
