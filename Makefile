@@ -5,7 +5,7 @@ READY := .venv/.ready
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
-.PHONY: demo studio test test-slow test-web test-comfyui test-cpus fuzz check bench docs gallery styles dreamnet dreamnet-report clean
+.PHONY: demo studio test test-slow test-web test-comfyui test-cpus fuzz soak check bench docs gallery styles dreamnet dreamnet-report clean
 
 demo: $(READY)  ## set up, and make real pictures with the embedded network
 	$(BIN)/python examples/demo.py demo
@@ -30,6 +30,9 @@ test-cpus: $(READY)  ## same seed, same bits: whatever the processor's vectors, 
 
 fuzz: $(READY)  ## untrusted files by the thousand: read, or refused in one line (FUZZ="--seconds 120 --seed 1")
 	$(BIN)/python -m fuzz $(FUZZ)
+
+soak: $(READY)  ## the studio under kills, a full disk and a moved clock: every job done once, to the bit (SOAK="--jobs 20")
+	$(BIN)/python -m tests.studio.soak soaked $(SOAK)
 
 check: $(READY)  ## style, types, and the documentation's spelling, links and paths
 	$(BIN)/ruff check .
@@ -61,7 +64,7 @@ dreamnet-report: $(READY)  ## the figures of the embedded network's card
 	$(BIN)/python training/report_dreamnet.py
 
 clean:
-	rm -rf .venv demo build dist
+	rm -rf .venv demo soaked build dist
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
