@@ -51,7 +51,9 @@ def serve(home: Home, door: Door) -> None:
     with only_one(home.made()), listening(door) as listener:
         port = listener.getsockname()[1]
         rules = _rules() if door.shared else Rules()
-        app = guarded(Service(home, quota=door.quota), rules)
+        service = Service(home, quota=door.quota)
+        app = guarded(service, rules)
+        threading.Thread(target=service.warm_up, daemon=True).start()
         address = f"http://{LOOPBACK}:{port}/"
         print(f"the studio is at {address}  (Ctrl-C ends it; the queue is kept in {home.path})", flush=True)
         if door.shared:
