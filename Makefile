@@ -5,7 +5,7 @@ READY := .venv/.ready
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
-.PHONY: demo studio test test-slow test-web test-comfyui test-cpus fuzz soak check bench docs gallery styles dreamnet dreamnet-report clean
+.PHONY: demo studio test test-slow test-web test-comfyui test-cpus test-device fuzz soak check bench docs gallery styles dreamnet dreamnet-report site wheel clean
 
 demo: $(READY)  ## set up, and make real pictures with the embedded network
 	$(BIN)/python examples/demo.py demo
@@ -14,7 +14,7 @@ studio: $(READY)  ## every craft in a page, over a queue that survives anything
 	$(BIN)/reverie studio
 
 test: $(READY)  ## offline, on a CPU, in minutes; no test over five seconds (tests/budget.py)
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not accelerator"
 
 test-slow: $(READY)  ## everything
 	$(PYTEST)
@@ -27,6 +27,9 @@ test-comfyui: $(READY)  ## our nodes in a real ComfyUI: COMFYUI=its checkout, CO
 
 test-cpus: $(READY)  ## same seed, same bits: whatever the processor's vectors, the libraries' choices, threads, addresses
 	$(BIN)/python -m tests.cpus
+
+test-device: $(READY)  ## on the accelerators of this machine: agreement, same bits, memory; says so where there is none
+	$(BIN)/pytest -rs -m accelerator
 
 fuzz: $(READY)  ## untrusted files by the thousand: read, or refused in one line (FUZZ="--seconds 120 --seed 1")
 	$(BIN)/python -m fuzz $(FUZZ)
@@ -48,6 +51,7 @@ bench: $(READY)  ## ratios measured side by side, and peaks of memory, into benc
 	$(BIN)/python -m benchmarks.starts benchmarks/starts.json
 	$(BIN)/python -m benchmarks.custom_style benchmarks/custom_style.json
 	$(BIN)/python -m benchmarks.memory benchmarks/memory.json docs/memory.md
+	$(BIN)/python -m benchmarks.video benchmarks/video.json
 
 docs: $(READY)  ## the pictures of the README, made anew, and the drawing of the rooms
 	$(BIN)/python docs/draw_rooms.py
@@ -56,12 +60,20 @@ docs: $(READY)  ## the pictures of the README, made anew, and the drawing of the
 gallery: $(READY)  ## a picture for each control, made anew where its commands have changed
 	$(BIN)/python examples/gallery.py docs/gallery
 	$(BIN)/python examples/presets.py docs/presets
+	$(BIN)/python examples/gallery_clips.py docs/gallery
 
 styles: $(READY)  ## paint the sample styles anew
 	$(BIN)/python -m painting src/reverie/styles
 
 dreamnet-report: $(READY)  ## the figures of the embedded network's card
 	$(BIN)/python training/report_dreamnet.py
+
+site: $(READY)  ## the chapters of learn/ and zh/, run, with the documentation: build/site/learn/index.html
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,docs]'
+	$(BIN)/sphinx-build -q -W --keep-going -c learn -d build/doctrees . build/site
+
+wheel: $(READY)  ## the wheel and the sdist, tried in an empty environment
+	$(BIN)/python .ci/wheel.py dist
 
 clean:
 	rm -rf .venv demo soaked build dist

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is there; for the processes that tests start as well
+os.environ.setdefault("REVERIE_LANG", "en")  # what tests read, whoever runs them
 
 import pytest
 import torch
@@ -19,8 +20,10 @@ import reverie as rv
 from reverie.feedforward import Instant
 from reverie.feedforward.superres import Superres
 from reverie.networks import Network
+from tests import standin
 from tests.budget import Budget
 
+standin.register()
 settings.register_profile("reverie", deadline=None, derandomize=True, database=None)
 settings.load_profile("reverie")
 

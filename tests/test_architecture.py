@@ -26,6 +26,8 @@ ORDER = (
     {"errors", "version", "choices", "untrusted", "client"},
     {"files"},
     {"pictures"},
+    {"clips"},
+    {"motion"},
     {"canvas", "views", "networks", "optimisers", "styles"},
     {"objectives"},
     {"engine"},
@@ -316,7 +318,7 @@ def writes(node: ast.Call) -> bool:
         return True
     if name == "replace":  # of a path: text has two arguments, and dataclasses.replace keywords
         return isinstance(node.func, ast.Attribute) and len(node.args) == 1 and not node.keywords
-    if name in ("open", "fdopen") and owner not in ("Image", "tarfile", "cluster"):
+    if name in ("open", "fdopen") and owner not in ("Image", "tarfile", "cluster", "av"):  # PyAV gets open files only
         place = 0 if isinstance(node.func, ast.Attribute) else 1
         modes = [*node.args[place : place + 1], *(k.value for k in node.keywords if k.arg == "mode")]
         return any(not isinstance(m, ast.Constant) or set(str(m.value)) & set("wax+") for m in modes)

@@ -151,7 +151,10 @@ async def trial(server: Server) -> None:
     picture = np.stack([gradient[0] * 2, gradient[1], (gradient[0] * 7) % 255], axis=-1).astype(np.uint8)
     Image.fromarray(picture).save(server.home / "input" / "photo.png")
 
-    ended, told = await server.run(prompt_of(json.loads(WORKFLOW.read_text()), known))
+    workflow = prompt_of(json.loads(WORKFLOW.read_text()), known)
+    for each in workflow.values():
+        each["inputs"] |= {"size": 96} if "size" in each["inputs"] else {}
+    ended, told = await server.run(workflow)
     assert ended == "execution_success", told[-1]
     progress = [event["data"]["value"] for event in told if event["type"] == "progress"]
     assert max(progress) == 1000 and len(set(progress)) > 3, progress
@@ -195,7 +198,7 @@ async def trial(server: Server) -> None:
 
     wrong = with_defaults(known, "ReverieDream", photo=["1", 0], more="octave=1")
     ended, told = await server.run({"1": load["1"], "2": wrong, "3": node("PreviewImage", images=["2", 0])})
-    assert ended == "execution_error" and "did you mean 'octaves'" in told[-1]["data"]["exception_message"], told[-1]
+    assert ended == "execution_error" and "Did you mean 'octaves'" in told[-1]["data"]["exception_message"], told[-1]
     long = with_defaults(known, "ReverieDream", photo=["1", 0], size=512, more="steps=10000")
     ended, _ = await server.run({"1": load["1"], "2": long, "3": node("PreviewImage", images=["2", 0])}, interrupt=True)
     assert ended == "execution_interrupted", ended

@@ -1,9 +1,11 @@
 """The public names, and where each lives: the one list of them, for type checkers and for `__init__.py`."""
 
 from reverie import canvas as canvas
+from reverie import clips as clips
 from reverie import engine as engine
 from reverie import feedforward as feedforward
 from reverie import insight as insight
+from reverie import motion as motion
 from reverie import networks as networks
 from reverie import objectives as objectives
 from reverie import optimisers as optimisers
@@ -15,11 +17,14 @@ from reverie.canvas import FourierCanvas as FourierCanvas
 from reverie.canvas import PixelCanvas as PixelCanvas
 from reverie.canvas import PyramidCanvas as PyramidCanvas
 from reverie.client import Client as Client
+from reverie.clips import open_footage as open_footage
 from reverie.crafts.craft import Craft as Craft
 from reverie.crafts.craft import craft as craft
 from reverie.crafts.kinds import Alpha as Alpha
 from reverie.crafts.kinds import Clip as Clip
+from reverie.crafts.kinds import Film as Film
 from reverie.crafts.kinds import Folder as Folder
+from reverie.crafts.kinds import Footage as Footage
 from reverie.crafts.kinds import Many as Many
 from reverie.crafts.kinds import Map as Map
 from reverie.crafts.kinds import Mask as Mask
@@ -50,6 +55,7 @@ from reverie.engine import plan as plan
 from reverie.engine import pyramid as pyramid
 from reverie.engine import synthesize as synthesize
 from reverie.errors import ChecksumMismatch as ChecksumMismatch
+from reverie.errors import ClipError as ClipError
 from reverie.errors import Diverged as Diverged
 from reverie.errors import LayerNotFound as LayerNotFound
 from reverie.errors import OutOfMemory as OutOfMemory
@@ -82,6 +88,7 @@ from reverie.objectives import self_similarity as self_similarity
 from reverie.objectives import shared_features as shared_features
 from reverie.objectives import sliced_wasserstein as sliced_wasserstein
 from reverie.objectives import style as style
+from reverie.objectives import temporal as temporal
 from reverie.objectives import term as term
 from reverie.objectives import total_variation as total_variation
 from reverie.objectives import wasserstein2 as wasserstein2

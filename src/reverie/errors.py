@@ -31,6 +31,10 @@ class FileError(PictureError):
     """A file or folder cannot be written, or is not ours to write; caught together with a picture's."""
 
 
+class ClipError(PictureError):
+    """A clip that cannot be read, or of which nothing is left; caught together with a picture's error."""
+
+
 class DiskFull(FileError):
     """There is no room for a file; what is on its way can go on once there is."""
 

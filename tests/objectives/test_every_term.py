@@ -99,6 +99,10 @@ TERMS: dict[str, list[Make]] = {
         lambda other: rv.term("grain", "relu2", across, lambda m: m.pow(2).mean(), reach=2, where=WHERE),
         lambda other: -rv.term("brightness", PICTURE, lambda x: x, lambda m: m.sum(1), linear=True),
     ],
+    "temporal": [
+        lambda other: rv.temporal(other),
+        lambda other: rv.temporal(other, where=WHERE),
+    ],
     "total_variation": [lambda other: rv.total_variation()],
 }
 PAIRED = {"diversity"}  # terms of several pictures, which have tests of their own

@@ -15,7 +15,7 @@ from reverie.networks import load
 from reverie.pictures import resize
 from reverie.recipes import InstantSettings, instant
 from reverie.recipes.instant import LARGEST, painter, tile_for
-from reverie.recipes.parts.at_once import LONGEST, alpha_weights, resolve_precision, size_for
+from reverie.recipes.parts.at_once import LONGEST, alpha_weights, resolved, size_for
 
 Make = Callable[..., Tensor]
 EXACT = {"precision": "float32", "tile": 0}
@@ -162,7 +162,7 @@ def test_tiny_and_narrow_photos(tiny_instant: Instant, make_picture: Make) -> No
 
 
 def test_the_automatic_precision_is_settled() -> None:
-    assert resolve_precision(InstantSettings()).precision in ("float32", "bfloat16")
+    assert resolved(InstantSettings()).precision in ("float32", "bfloat16")
     assert load("dreamnet").name == "dreamnet"
 
 

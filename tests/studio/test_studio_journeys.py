@@ -242,6 +242,7 @@ def test_a_phone(window: Browser, served: Studio, tmp_path: Path) -> None:
     sized(window, 390, 844, mobile=True)
     opened(window, served)
     prepared(window, "style", "coffee", size=64, steps=1)
+    window.run("document.querySelector('[data-key=style-mosaic]').scrollIntoView({ block: 'center' })")
     window.click("[data-key=style-mosaic]")
     made(window)
     wide, room = window.run("return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
@@ -357,6 +358,18 @@ def test_a_command_that_makes_the_same(window: Browser, served: Studio) -> None:
         ("--steps", "1"),
         ("--strength", "1.5"),
     }
+
+
+def test_a_film(window: Browser, served: Studio) -> None:
+    """A craft that makes a clip: it plays on the stage, and the next picture is there again."""
+    prepared(window, "zoom", size=64, octaves=1, steps=1, frames=2)
+    window.click("#make")
+    window.until("document.querySelector('#player:not([hidden]), #moving:not([hidden])')")
+    assert window.run("return document.getElementById('picture').hidden")
+    window.click("[data-craft=dream]")
+    set_to(window, **QUICK)
+    made(window)
+    assert not window.run("return document.getElementById('picture').hidden")
 
 
 def test_fast_and_small(chromium: Browser, served: Studio) -> None:

@@ -15,7 +15,7 @@ from tests.export.test_pages import contrast
 PAGE = Path(__file__).parents[2] / "src" / "reverie" / "studio" / "page"
 SCRIPTS = sorted(PAGE.glob("*.js"))
 FIRST = ("index.html", "page.css", "parts.css", "theme.js")
-OURS = {"dream", "instant", "remix", "style", "texture", "train style", "upscale", "zoom", "see"}
+OURS = {"dream", "instant", "remix", "style", "texture", "train style", "upscale", "zoom", "see", "explain"}
 
 
 def test_the_page_asks_nobody_else() -> None:

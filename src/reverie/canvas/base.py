@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -44,6 +46,17 @@ class Canvas(ABC):
     def picture(self) -> Tensor:
         """Draw the picture (B, 3, H, W), sRGB; differentiable in the parameters."""
         return self.paint(self.parameters)
+
+    def to(self, device: torch.device | str) -> Self:
+        """Return the canvas on a device: itself if it is there, else a copy; its tensors are moved."""
+        if all(p.device == torch.device(device) for p in self.parameters):
+            return self
+        twin, moved = copy.copy(self), dict[int, Tensor]()  # what is held under two names is moved once
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(twin, name, moved.setdefault(id(value), value.to(device)))
+        twin.parameters = tuple(leaf(p.detach().to(device), copy=False) for p in self.parameters)
+        return twin
 
     @abstractmethod
     def resized(self, size: Size) -> Canvas:

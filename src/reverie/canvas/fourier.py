@@ -52,6 +52,7 @@ class FourierCanvas(Canvas):
         """Begin with the spectrum of a picture (B, 3, H, W) in [0, 1]; black and white are softened by .001."""
         check_picture(picture)
         canvas = FourierCanvas(size_of(picture), batch=len(picture), decay=decay, periodic=periodic)
+        canvas = canvas.to(picture.device)
         canvas._draw(picture.detach())
         return canvas
 
@@ -69,7 +70,7 @@ class FourierCanvas(Canvas):
     def resized(self, size: Size) -> FourierCanvas:
         batch = len(self.parameters[0])
         decay, periodic = self._decay, self.periodic
-        other = FourierCanvas(size, batch=batch, decay=decay, periodic=periodic)
+        other = FourierCanvas(size, batch=batch, decay=decay, periodic=periodic).to(self.parameters[0].device)
         if size == self.size:
             other.load(self.parameters)
             return other

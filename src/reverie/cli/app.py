@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from typer.core import TyperCommand, TyperGroup
 
 from reverie.cli.codes import DONE
+from reverie.cli.language import Spoken, SpokenGroup
 from reverie.crafts.registry import listings
 
 _VERBS = {
@@ -25,6 +25,9 @@ _VERBS = {
     "jobs": "See and change the queue of the studio.",
 }
 """Commands beside the crafts; the crafts themselves are found from their files."""
+
+_GROUPS = {"video": "Dream on or paint a clip: any craft over its frames, without flicker."}
+"""Groups of crafts whose names begin with one word, and that no single one's summary describes."""
 
 _MAKE, _SEE = "Make a picture", "Look around"
 
@@ -41,7 +44,7 @@ def _seen_through() -> Iterator[None]:
         raise Interrupted from error
 
 
-class Commands(TyperGroup):
+class Commands(SpokenGroup):
     """Group of commands; a craft's options are generated when it is called."""
 
     def make_context(self, *args: Any, **more: Any) -> Any:
@@ -70,7 +73,7 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, name: str) -> Any:
         """Return a command; one that is not called has only its summary."""
         if name not in self.commands and name in _lazy():
-            self.commands[name] = TyperCommand(name, help=_lazy()[name], rich_help_panel=_MAKE)
+            self.commands[name] = Spoken(name, help=_lazy()[name], rich_help_panel=_MAKE)
         return super().get_command(ctx, name)
 
 
@@ -79,7 +82,8 @@ def _lazy() -> dict[str, str]:
     """Summaries of the commands that are generated when called."""
     crafts: dict[str, str] = {}
     for name, listing in listings().items():
-        crafts.setdefault(name.split()[0], escape(listing.summary))
+        first, _, rest = name.partition(" ")
+        crafts.setdefault(first, escape(_GROUPS.get(first, listing.summary) if rest else listing.summary))
     return {**crafts, **_VERBS}
 
 
@@ -135,7 +139,7 @@ def reverie(
     return DONE
 
 
-@app.command("networks", rich_help_panel=_SEE)
+@app.command("networks", cls=Spoken, rich_help_panel=_SEE)
 def networks(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="one network, or a file of your own")] = None,
 ) -> int:
@@ -145,7 +149,7 @@ def networks(
     return show_all() if name is None else show(name)
 
 
-@app.command("styles", rich_help_panel=_SEE)
+@app.command("styles", cls=Spoken, rich_help_panel=_SEE)
 def styles() -> int:
     """List the sample styles: each can be used as a painting."""
     from reverie.cli.samples import show
@@ -153,7 +157,7 @@ def styles() -> int:
     return show()
 
 
-@app.command("presets", rich_help_panel=_SEE)
+@app.command("presets", cls=Spoken, rich_help_panel=_SEE)
 def presets() -> int:
     """List the presets: settings that go well together, by how they look."""
     from reverie.cli.samples import show_presets
@@ -161,7 +165,17 @@ def presets() -> int:
     return show_presets()
 
 
-@app.command("studio", rich_help_panel=_MAKE)
+@app.command("devices", cls=Spoken, rich_help_panel=_SEE)
+def devices(
+    json: Annotated[bool, typer.Option("--json", metavar="", help="print the same for a program")] = False,
+) -> int:
+    """List the devices here: memory, precisions that are faithful, and how fast each is."""
+    from reverie.cli.devices import show
+
+    return show(json=json)
+
+
+@app.command("studio", cls=Spoken, rich_help_panel=_MAKE)
 def studio(
     port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0: any free one")] = 7860,
     home: Annotated[
@@ -177,6 +191,33 @@ def studio(
     from reverie.cli.studio import open_studio
 
     return open_studio(port=port, home=home, browser=not no_browser, shared=share, quota=quota)
+
+
+live = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app.add_typer(live, name="live", rich_help_panel=_MAKE)
+
+
+@live.callback()
+def live_group() -> None:
+    """Paint what a camera sees, live, in a page on this machine."""
+
+
+@live.command()
+def instant(
+    painting: Annotated[list[str], typer.Argument(metavar="PAINTING", help="a picture, or a sample style's name")],
+    camera: Annotated[int, typer.Option("--camera", metavar="N", min=0, help="number of the camera")] = 0,
+    file: Annotated[Path | None, typer.Option("--file", metavar="CLIP", help="a clip instead of a camera")] = None,
+    size: Annotated[int, typer.Option("--size", metavar="N", min=64, max=3840, help="longer side, pixels")] = 480,
+    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0: any free one")] = 0,
+    no_browser: Annotated[bool, typer.Option("--no-browser", metavar="", help="Do not open the page.")] = False,
+) -> int:
+    """Paint live in any painting's manner; the last painting follows the motion until the next is ready."""
+    from reverie.cli.live import show_live
+    from reverie.jobs.live import paint_live
+    from reverie.recipes import InstantSettings
+
+    frames = paint_live(painting, camera=camera, file=file, settings=InstantSettings(size=size))
+    return show_live(frames, port=port, browser=not no_browser)
 
 
 def _whole(name: str) -> Any:
@@ -215,7 +256,7 @@ def _group(name: str) -> typer.Typer:
     if name == "batch":
         return batch.group()
     words = {each.split(maxsplit=1)[1]: each for each in listings() if each.startswith(f"{name} ")}
-    many = typer.Typer(add_completion=False, rich_markup_mode="rich", help=_lazy()[name])
+    many = typer.Typer(cls=SpokenGroup, add_completion=False, rich_markup_mode="rich", help=_lazy()[name])
 
     @many.callback(invoke_without_command=True)
     def which(ctx: typer.Context) -> int:

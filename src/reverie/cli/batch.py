@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from reverie.cli.codes import DONE, REFUSED
 from reverie.cli.interrupt import listening
+from reverie.cli.language import Spoken, SpokenGroup
 from reverie.cli.options import (
     DIALS,
     Given,
@@ -58,7 +59,7 @@ what is made already is not made again. The output folder gets a manifest and a 
 
 def group() -> typer.Typer:
     """Build the command with one subcommand for each craft that makes a picture from files."""
-    many = typer.Typer(add_completion=False, rich_markup_mode="rich", help=HELP)
+    many = typer.Typer(cls=SpokenGroup, add_completion=False, rich_markup_mode="rich", help=HELP)
 
     @many.callback(invoke_without_command=True)
     def batch_of(ctx: typer.Context) -> int:
@@ -69,7 +70,7 @@ def group() -> typer.Typer:
     for name, craft in crafts().items():
         if craft.makes.picture and craft.main is not None:
             try:
-                many.command(name, help=escape(craft.summary))(command_of(name))
+                many.command(name, cls=Spoken, help=escape(craft.summary))(command_of(name))
             except RecipeError as error:
                 leave_out(name, str(error))
     return many

@@ -116,7 +116,9 @@ def resume_command() -> Callable[..., int]:
         cluster = given["cluster"], given["workers"]
         return go_on(given["folder"], given["output"], tile=given["tile"], cluster=cluster, json=given["json"])
 
-    folder = typer.Argument(metavar="DIR", help="where the run is kept: a folder ending in .reverie, or --checkpoint's")
+    folder = typer.Argument(
+        metavar="DIR", help="the output, or where its run is kept: a folder ending in .reverie, or --checkpoint's"
+    )
     tile = option("tile", int, "--tile", metavar="INTEGER", min=0, panel=MACHINE.title,
                   help="side of the tiles from here on, where memory ran out")  # fmt: skip
     first = parameter("folder", Path, inspect.Parameter.empty, folder)

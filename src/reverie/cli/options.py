@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 from rich.markup import escape
-from typer.core import TyperCommand
 
+from reverie.cli.language import Spoken
 from reverie.crafts.craft import Craft, Input
-from reverie.crafts.kinds import Clip, Report
+from reverie.crafts.kinds import Clip, Film, Report
 from reverie.crafts.settings import DIAL, MACHINE, Panel, Settings
 from reverie.errors import RecipeError
 
@@ -25,7 +25,7 @@ Given = Mapping[str, Any]
 """Typed values by parameter; None where nothing was typed."""
 
 
-class WithHelpLast(TyperCommand):
+class WithHelpLast(Spoken):
     """Command whose ``--help`` is listed last, not in a box of its own above its arguments."""
 
     def get_help_option(self, ctx: Any) -> Any:
@@ -228,7 +228,7 @@ def _split(text: str) -> list[str]:
 def preset_parameter(names: Iterable[str]) -> inspect.Parameter:
     """Build the option that starts from a preset's settings."""
     example = next(iter(names), "NAME")
-    words = f"start from these settings, as in {example}; 'reverie presets' lists all"
+    words = f"start from these settings; 'reverie presets' lists all [dim](as in {example})[/]"
     return option("preset", str, "--preset", metavar="NAME", help=words, panel=DIALS)
 
 
@@ -252,6 +252,8 @@ def output_parameter(craft: Craft[..., Any] | None = None) -> inspect.Parameter:
     words = "output file: .png .jpg .webp .tif or .npy; replaced if it exists"
     if craft is not None and craft.makes is Clip:
         words = "output: a new folder for the frames, or a film ending in .mp4 or .gif"
+    elif craft is not None and craft.makes is Film:
+        words = "output: a film ending in .mp4, .webm, .mkv, .mov, .gif or .apng, or a new folder for its frames"
     elif craft is not None and craft.makes is Report:
         words = "output: a file or a folder, depending on the craft"
     elif craft is not None and not craft.makes.picture:
@@ -273,7 +275,8 @@ def writing_parameters(craft: Craft[..., Any] | None = None) -> list[inspect.Par
                                    panel=MACHINE.title, help="between checkpoints [dim](30; 0: every step)[/]"),
     }  # fmt: skip
     shown = [each for name, each in every.items() if craft is None or name in _sensible(craft)]
-    tiled = craft is None or (craft.long and "tile" in craft.settings.model_fields)
+    one = craft is not None and craft.makes is Film
+    tiled = craft is None or (craft.long and "tile" in craft.settings.model_fields and not one)
     dry_run = option("dry_run", bool, "--dry-run", help="only print the plan: memory, tiles, disk, time")
     plans = [dry_run] if craft is None or craft.planned else []
     return [output_parameter(craft), *shown, *(cluster_parameters() if tiled else []), *plans, json_parameter()]
@@ -281,6 +284,8 @@ def writing_parameters(craft: Craft[..., Any] | None = None) -> list[inspect.Par
 
 def _sensible(craft: Craft[..., Any]) -> set[str]:
     """Names of the writing options that make sense for a craft."""
+    if craft.makes is Film:
+        return {"compare", "report"}
     stepwise = {"save_every", "report", "checkpoint"} if craft.stepwise else set()
     compared = {"compare"} if craft.makes.of_photo else set()
     return stepwise | compared | ({"checkpoint_every"} if craft.long else set())

@@ -20,6 +20,7 @@ from rich.progress import (
 )
 from rich.table import Column
 
+from reverie.errors import printable
 from reverie.jobs.events import Began, Downloaded, Ended, Enlarging, Event, Finished, Noted, Planned, Stepped
 from reverie.jobs.folder import resume_line
 
@@ -33,7 +34,7 @@ class Reporter:
 
     @show.register
     def _(self, event: Noted) -> None:
-        print(f"reverie: {event.line}", file=sys.stderr)
+        print(f"reverie: {printable(event.line)}", file=sys.stderr)
 
     @show.register
     def _(self, event: Planned) -> None:
@@ -41,7 +42,7 @@ class Reporter:
 
     @show.register
     def _(self, event: Finished) -> None:
-        print(event.line)
+        print(printable(event.line))
 
     @show.register
     def _(self, event: Ended) -> None:
@@ -79,7 +80,7 @@ class Screen(Reporter):
 
     @show.register
     def _(self, event: Noted) -> None:
-        self._console.print(f"reverie: {event.line}", markup=False, highlight=False, soft_wrap=True)
+        self._console.print(f"reverie: {printable(event.line)}", markup=False, highlight=False, soft_wrap=True)
 
     @show.register
     def _(self, event: Began) -> None:
@@ -155,4 +156,4 @@ def ending(event: Ended) -> str:
         words.append(f"also {', '.join(path.name for path in rest)}")
     if event.kept:
         words.append(f"'{resume_line(event.kept)}' goes on")
-    return "  ".join(words)
+    return printable("  ".join(words))

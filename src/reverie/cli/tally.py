@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from reverie.errors import printable
 from reverie.jobs import batch
 from reverie.jobs.items import Item
 
@@ -41,7 +42,7 @@ class Tally:
     def planned(self, items: Sequence[Item]) -> None:
         """Print the files that would be made."""
         for item in items:
-            print(item.output)
+            print(printable(str(item.output)))
 
     def began(self, items: Sequence[Item]) -> None:
         """Note the start of the batch."""
@@ -56,7 +57,7 @@ class Tally:
 
     def line(self, words: str) -> None:
         """Print a line on stderr."""
-        print(f"reverie: {words}", file=sys.stderr)
+        print(f"reverie: {printable(words)}", file=sys.stderr)
 
     def ended(self, statuses: Mapping[str, int], *, stopped: bool) -> None:
         """Print the last line."""
@@ -64,7 +65,7 @@ class Tally:
         words = [f"{statuses[status]} {name}" for status, name in names.items() if statuses.get(status)]
         more = ["stopped: the same command goes on"] if stopped else []
         seconds = f"{time.monotonic() - self._began:.1f} s"
-        print("  ".join([str(self._folder), ", ".join(words) or "nothing made", seconds, *more]))
+        print("  ".join([printable(str(self._folder)), ", ".join(words) or "nothing made", seconds, *more]))
 
     def close(self) -> None:
         """Restore the terminal."""
@@ -110,7 +111,7 @@ class Screen(Tally):
 
     def line(self, words: str) -> None:
         """Print a line above the bar."""
-        self._console.print(f"reverie: {words}", markup=False, highlight=False, soft_wrap=True)
+        self._console.print(f"reverie: {printable(words)}", markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Remove the bar."""

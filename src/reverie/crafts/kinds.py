@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from reverie.clips import Footage as Clipped
     from reverie.feedforward import Johnson
 
 
@@ -42,6 +43,7 @@ MAP = Kind("map", "regions in flat colours")
 RESULT = Kind("result", "a picture that Reverie made from a photo")
 STYLE_NETWORK = Kind("style network", "a custom style network: a file or its name", metavar="FILE", names=True)
 FOLDER = Kind("folder", "a folder of photos, folders inside included, or a list", metavar="FOLDER", by_place=False)
+FOOTAGE = Kind("clip", "the clip to work on: a film, or a folder of frames", metavar="CLIP")
 WORD = Kind("word", "a name or a file", metavar="NAME")
 PLACE = Kind("place", "a file or a folder, as it lies", metavar="FILE|DIR", by_place=False)
 ALPHA = Kind("alpha", "of another input, where it has one")
@@ -62,6 +64,8 @@ StyleNetwork = Annotated["Johnson", STYLE_NETWORK]
 """A custom style network."""
 Folder = Annotated["Sequence[Path]", FOLDER]
 """The photos of a folder, as files."""
+Footage = Annotated["Clipped", FOOTAGE]
+"""A clip that can be read, frame by frame."""
 Word = Annotated[str, WORD]
 """A word that the craft itself understands, such as a network's name or its file."""
 Place = Annotated["Path", PLACE]
@@ -93,6 +97,8 @@ Sheet = Output("sheet", ".png", picture=True)
 """A picture that shows others, with captions and figures."""
 Clip = Output("clip", "")
 """A sequence of pictures: a folder of frames, or a film."""
+Film = Output("film", ".mp4")
+"""A film made of a clip, of its frames and its sound; or a folder of frames."""
 Weights = Output("weights", ".safetensors")
 """A network."""
 Report = Output("report", "")

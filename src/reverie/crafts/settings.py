@@ -17,7 +17,7 @@ from pydantic import (
     ValidationError,
 )
 
-from reverie.choices import ColourMode, Precision
+from reverie.choices import DEVICES, ColourMode, Precision
 from reverie.errors import RecipeError, shortened, suggestion
 from reverie.untrusted import refusing
 
@@ -88,14 +88,31 @@ class SeedSettings(Settings):
     )
 
 
-class RunSettings(SeedSettings):
+class DeviceSettings(Settings):
+    """Settings of crafts that run a network."""
+
+    device: Annotated[str, MACHINE] = Field(
+        default="auto",
+        pattern=f"^({DEVICES})$",
+        description="auto, cpu, cuda, cuda:1, mps or xpu; auto takes what is fastest for the size",
+    )
+    deterministic: Annotated[bool, MACHINE] = Field(
+        default=False, description="same seed, same bits on an accelerator, too, which then is slower"
+    )
+    device_memory: Annotated[Memory, MACHINE] = Field(
+        default=None, description="most memory of an accelerator to use, e.g. 8GB; default: what is free"
+    )
+
+
+class RunSettings(SeedSettings, DeviceSettings):
     """Settings of crafts that read a network's features."""
 
     network: str = Field(
         default="dreamnet", description="network whose features are used; 'reverie networks' lists them"
     )
     precision: Annotated[Precision, MACHINE] = Field(
-        default="auto", description="auto, float32 or bfloat16; auto measures what is fastest here"
+        default="auto",
+        description="auto, float32, bfloat16, or on accelerators float16 or tf32; auto measures what is fastest",
     )
 
 

@@ -8,9 +8,10 @@ from reverie.engine.fit import Learner, Training, TrainingStep, fit
 from reverie.engine.iterates import Iterate, State
 from reverie.engine.memory import parse_memory
 from reverie.engine.plan import Plan, plan
-from reverie.engine.runs import Findings, Frames, FrameStep, OnePass, Part, Run, Step, Task
+from reverie.engine.runs import Findings, Frames, FrameStep, OnePass, Part, Run, Step
 from reverie.engine.stages import Stage, octaves, pyramid
 from reverie.engine.synthesize import Enlargement, Synthesis, synthesize
+from reverie.engine.tasks import Task
 from reverie.engine.tiles import TiledExecutor
 
 __all__ = [

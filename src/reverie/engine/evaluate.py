@@ -11,7 +11,8 @@ from torch import Tensor
 
 from reverie.engine.executors import Executor, WholeExecutor, layers_of
 from reverie.engine.tiles import TiledExecutor
-from reverie.errors import Diverged, RecipeError
+from reverie.engine.watch import check_finite
+from reverie.errors import RecipeError
 from reverie.networks import Network
 from reverie.networks.aligned import aligned
 from reverie.objectives import PICTURE, Bound, Objective, Statistic
@@ -104,20 +105,21 @@ def value(
     picture: Tensor,
     executor: Executor,
     statistics: tuple[Statistic, ...] | None = None,
+    *,
+    check: bool = True,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Total and terms, differentiable in the picture.
 
     Args:
         bound: the objective.
         statistics: what to measure in place of the objective's own, in their order: theirs through a view.
+        check: whether to look at the value now, for which an accelerator has to be waited for.
     Raises:
         Diverged: one is not finite.
     """
     wanted = bound.statistics if statistics is None else statistics
     measured = executor.measure(network, picture, wanted, bound.gradients if bound.linear else None)
     total, terms = bound(dict(zip(bound.statistics, measured, strict=True)))
-    if not torch.isfinite(total.detach()):
-        bad = next((name for name, v in terms.items() if not torch.isfinite(v)), "total")
-        found = float(terms.get(bad, total).detach())
-        raise Diverged(f"the term '{bad}' is {found}; try a smaller weight or step.")
+    if check and not torch.isfinite(total.detach()):
+        check_finite(float(total.detach()), {name: float(v.detach()) for name, v in terms.items()})
     return total, terms

@@ -37,6 +37,14 @@ class Executor(ABC):
             One tensor (B, ...) each, float32 or better.
         """
 
+    def home(self, network: Network) -> torch.device:
+        """Return the device that pictures are kept on: the network's, unless they are too large for it."""
+        return network.device
+
+    def shrink(self, size: tuple[int, int]) -> bool:
+        """Cut pictures of this (H, W) smaller from now on, as memory ran out; False if that cannot be done."""
+        return False
+
 
 class References(WeakKeyDictionary[Statistic, Any]):
     """The features of references, as long as their statistics live; computed again where an executor is sent to."""
@@ -112,7 +120,8 @@ def _as_map(layer: str, features: Tensor) -> Tensor:
 
 
 def read(network: Network, picture: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
-    """Return the asked maps of a picture, the picture itself among them if asked."""
+    """Return the asked maps of a picture, the picture itself among them if asked, on the network's device."""
+    picture = picture.to(network.device)
     deep = tuple(layer for layer in layers if layer != PICTURE)
     maps = {name: _as_map(name, x) for name, x in network(picture, deep).items()} if deep else {}
     return {**maps, PICTURE: picture} if PICTURE in layers else maps

@@ -219,6 +219,7 @@ class Training:
         size: (H, W) of what it learns from, pixels.
         seconds: that it takes; 0 where that is not known.
         networks, precision, notes: see `Run`.
+        device: on which its networks run; None where it has none.
     """
 
     follow: Callable[[State | None], Iterator[TrainingStep]]
@@ -227,6 +228,7 @@ class Training:
     networks: Sequence[NetworkUsed] = ()
     precision: str | None = None
     notes: Sequence[str] = ()
+    device: str | None = None
     least: None = None
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:

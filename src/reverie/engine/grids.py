@@ -87,6 +87,7 @@ class Grid:
 
     def add(self, gradient: Tensor, place: Place, part: Tensor) -> None:
         """Add a tile's gradient to that of the pixels that it reads."""
+        part = part.to(gradient.device)
         for inside, outside in self._parts(place):
             outside.of(gradient).add_(inside.of(part))
 

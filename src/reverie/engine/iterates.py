@@ -73,7 +73,8 @@ class Iterate:
     @property
     def losses(self) -> dict[str, float]:
         """Each term's natural value at the beginning of the step."""
-        return {name: float(v) for name, v in self._terms.items()}
+        values = torch.stack(list(self._terms.values())).tolist() if self._terms else []  # an accelerator is asked once
+        return dict(zip(self._terms, values, strict=True))
 
     def state(self) -> State:
         """Return all the run needs to go on from here, bit for bit.

@@ -82,9 +82,23 @@ class Cut:
 
     @cached_property
     def stepping(self) -> int:
+        return int(self._lasts + self.on_the_way + self.maps)
+
+    @cached_property
+    def maps(self) -> float:
+        """Bytes of the maps of the largest tile, its way back included."""
+        return max(SLACK * grid.seen[0] * _map_bytes(piece) for piece, grid in self._parts)
+
+    @cached_property
+    def on_the_way(self) -> float:
+        """Bytes of whole pictures, and of whole maps between the pieces, that a step makes."""
         between = sum(_between(piece, grid) for piece, grid in self._parts) * self.what.network.dtype.itemsize
-        maps = max(SLACK * grid.seen[0] * _map_bytes(piece) for piece, grid in self._parts)
-        return int(self._lasts + self.pixels * PIXEL * _ON_THE_WAY + between + maps)
+        return self.pixels * PIXEL * _ON_THE_WAY + between
+
+    @property
+    def lasting(self) -> float:
+        """Bytes of the pictures and references that stay from step to step."""
+        return self.pixels * PIXEL * self._lasting + self.references
 
     @cached_property
     def drawing(self) -> int:

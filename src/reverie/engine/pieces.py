@@ -120,7 +120,7 @@ def shares(
     What it reads is copied: sums over a part of a larger picture may be rounded otherwise.
     """
     with torch.no_grad():
-        maps = read(piece.network, crop.clone(), piece.layers)
+        maps = read(piece.network, _copied(crop, piece.network), piece.layers)
         found = {}
         for s in piece.wanted:
             window, region = owned(piece.network, s.layer, grid.size, place, reach=s.reach)
@@ -133,19 +133,19 @@ def shares(
 def backward(
     piece: Piece, crop: Tensor, grid: Grid, place: Place, reference_of: Reference, known: Known, above: Tensor | None
 ) -> tuple[dict[Statistic, Tensor], Tensor]:
-    """Return one tile's shares, and the gradient in what it reads.
+    """Return one tile's shares, and the gradient in what it reads, both on the network's device.
 
     Args:
         known: gradients of the statistics.
         above: gradient in the map that is handed on, whole.
     """
     with torch.enable_grad():
-        crop = crop.detach().clone().requires_grad_(True)
+        crop = _copied(crop.detach(), piece.network).requires_grad_(True)
         maps = read(piece.network, crop, piece.layers)
         found, map_gradients = _statistics(piece, maps, grid, place, reference_of, known)
     if piece.out is not None and above is not None:
         window, region = owned(piece.network, piece.out, grid.size, place)
-        map_gradients.setdefault(piece.out, []).append((region, part(above, window)))
+        map_gradients.setdefault(piece.out, []).append((region, part(above, window).to(crop.device)))
     return found, _back(piece.network, crop, maps, map_gradients)
 
 
@@ -195,6 +195,11 @@ def _alone(network: Network, layer: str) -> bool:
     """True if the gradient that comes down to a layer is in memory of its own: sums pass theirs to several layers."""
     readers = (node for node in network.blueprint.nodes if layer in node.inputs)
     return all(isinstance(node.op, Conv | Pool | Relu) for node in readers)
+
+
+def _copied(crop: Tensor, network: Network) -> Tensor:
+    """Return a copy of a tile's pixels on the network's device."""
+    return crop.clone() if crop.device == network.device else crop.to(network.device)
 
 
 def part(whole: Tensor, window: Window) -> Tensor:

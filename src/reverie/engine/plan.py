@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from reverie.engine.devices import wait_for
 from reverie.engine.evaluate import bind, value
 from reverie.engine.executors import Executor, WholeExecutor, layers_of
 from reverie.engine.memory import (
@@ -20,6 +21,7 @@ from reverie.engine.memory import (
     tiling_text,
 )
 from reverie.engine.needs import Cut
+from reverie.engine.placing import Placed, place_on
 from reverie.engine.stages import Size
 from reverie.engine.synthesize import Enlargement, Synthesis
 from reverie.engine.tiles import SMALLEST, TiledExecutor
@@ -45,6 +47,10 @@ class Plan:
         step_seconds: expected for a step at the largest size; 0 where it is made in one pass.
         seconds: expected for the whole run, the last picture's enlargement included; 0 where that is not known.
         disk: bytes of references kept in temporary files.
+        device: on which it is computed.
+        home: the device on which its pictures are kept.
+        device_peak, device_limit: bytes of the device's own memory expected at the worst moment, and allowed; 0 where
+            that is the process's.
     """
 
     size: Size
@@ -55,9 +61,15 @@ class Plan:
     step_seconds: float
     seconds: float
     disk: int
+    device: str = "cpu"
+    home: str = "cpu"
+    device_peak: int = 0
+    device_limit: int = 0
 
     def executor(self) -> Executor:
         """Return the executor of the run."""
+        if self.device != "cpu":  # should it not fit after all, it is cut, or cut smaller
+            return TiledExecutor(self.tile or 2 * max(self.size), home=self.home)
         if not self.tile:
             keep_freed(self.peak, self.limit)
             return WholeExecutor()
@@ -71,7 +83,8 @@ class Plan:
         allowed = f" ({readable(self.limit)} allowed)" if self.limit < BOUNDLESS else ""
         pace = f"; {self.step_seconds:.2g} s a step at full size" if self.step_seconds else ""
         length = f"{',' if pace else ';'} about {_clock(self.seconds)} in all" if self.seconds else ""
-        needs = f"{readable(self.peak)} of memory at most{allowed}{disk}"
+        there = f" and {readable(self.device_peak)} of {self.device}'s" if self.device_peak else ""
+        needs = f"{readable(self.peak)} of memory{there} at most{allowed}{disk}"
         return f"{self.size[1]}x{self.size[0]} {cut}: {needs}{pace}{length}"
 
 
@@ -93,10 +106,16 @@ def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None,
     bound, pace = _probe(what)
     after = _enlarging_seconds(what.enlarge, last.size)
     release()
-    cuts = [Cut(what, bound, last.size, t, held=held) for t in ((0, *_tiles(what, bound)) if tile is None else (tile,))]
+    sides = (0, *_tiles(what, bound)) if tile is None else (tile,)
+    cuts = (Cut(what, bound, last.size, side, held=held) for side in sides)
+    device = what.network.device
+    if device.type != "cpu":
+        placed = place_on(device, list(cuts), limit, chosen=tile is not None, held=held)
+        return _plan_placed(what, placed, limit, pace, after)
     chosen = next((c for c in cuts if c.peak <= limit and (c.counts or tile is not None)), None)
     if chosen is None:
-        raise OutOfMemory(_refusal(what, bound, cuts[-1], limit, given=memory is not None, held=held))
+        least = Cut(what, bound, last.size, sides[-1], held=held)
+        raise OutOfMemory(_refusal(what, bound, least, limit, given=memory is not None, held=held))
     pixels = sum(s.steps * s.size[0] * s.size[1] for s in what.stages)
     return Plan(
         size=last.size,
@@ -107,6 +126,26 @@ def plan(what: Synthesis, *, memory: int | None = None, tile: int | None = None,
         step_seconds=pace * chosen.overhead * last.size[0] * last.size[1],
         seconds=pace * chosen.overhead * pixels + after,
         disk=0 if chosen.whole else chosen.references,
+    )
+
+
+def _plan_placed(what: Synthesis, placed: Placed, limit: int, pace: float, after: float) -> Plan:
+    """Return the plan of a run on an accelerator."""
+    cut, size = placed.cut, placed.cut.size
+    pixels = sum(s.steps * s.size[0] * s.size[1] for s in what.stages)
+    return Plan(
+        size=size,
+        result=size if what.enlarge is None else what.enlarge.size(size),
+        tile=0 if cut.whole else cut.tile,
+        peak=placed.host,
+        limit=limit,
+        step_seconds=pace * cut.overhead * size[0] * size[1],
+        seconds=pace * cut.overhead * pixels + after,
+        disk=0,
+        device=str(placed.device),
+        home=str(placed.home),
+        device_peak=placed.there,
+        device_limit=placed.limit,
     )
 
 
@@ -174,6 +213,7 @@ def _timed(bound: Bound, what: Synthesis, picture: Tensor, executor: Executor) -
     x = picture.clone().requires_grad_(True)
     began = time.perf_counter()
     value(bound, what.network, x, executor)[0].backward()  # type: ignore[no-untyped-call]
+    wait_for(what.network.device)
     return time.perf_counter() - began
 
 
@@ -197,7 +237,7 @@ def _enlarging_seconds(enlarge: Enlargement | None, size: Size) -> float:
     spent = []
     for _ in range(2):
         began = time.perf_counter()
-        enlarge.draw(picture)
+        enlarge.draw(picture).cpu()
         spent.append(time.perf_counter() - began)
     return min(spent) * size[0] * size[1] / (height * width)
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from reverie.choices import Precision
+from reverie.engine.devices import title, wait_for
 from reverie.engine.memory import readable, resident, sufficient
 from reverie.errors import FileError, OutOfMemory, RecipeError
 from reverie.files import make_folder, write_bytes
@@ -28,33 +29,66 @@ class Candidate:
 
     dtype: torch.dtype
     channels_last: bool
+    tf32: bool = False
 
     @property
     def name(self) -> str:
-        """'float32' or 'bfloat16'."""
-        return str(self.dtype).removeprefix("torch.")
+        """'float32' or 'bfloat16', or on accelerators 'tf32' or 'float16'."""
+        return "tf32" if self.tf32 else str(self.dtype).removeprefix("torch.")
+
+    def of(self, network: Network) -> Network:
+        """Return the network run this way."""
+        twin = network.with_precision(self.dtype, self.channels_last)
+        twin.tf32 = self.tf32
+        return twin
 
 
 CANDIDATES = (Candidate(torch.float32, True), Candidate(torch.bfloat16, True))
+"""On a processor."""
+_TF32 = Candidate(torch.float32, True, tf32=True)
+_ON_ACCELERATORS = (*CANDIDATES, Candidate(torch.float16, True))
 
 
-def with_precision(network: Network, precision: Precision = "auto", *, memory: int | None = None) -> Network:
-    """Return the network in the precision asked for, or in the fastest faithful one on this machine.
+def candidates(device: torch.device) -> tuple[Candidate, ...]:
+    """Return the ways to run a network on a device, the exact one first."""
+    if device.type == "cpu":
+        return CANDIDATES
+    return (*_ON_ACCELERATORS, _TF32) if device.type == "cuda" else _ON_ACCELERATORS
+
+
+def with_precision(
+    network: Network,
+    precision: Precision = "auto",
+    *,
+    memory: int | None = None,
+    device: torch.device | None = None,
+) -> Network:
+    """Return the network in the precision asked for, or in the fastest faithful one on its device.
 
     Args:
         network: in float32.
-        precision: "auto" measures once per machine, PyTorch version and network, and remembers it in the cache
+        precision: "auto" measures once per device, PyTorch version and network, and remembers it in the cache
             folder.
         memory: bytes that this process may use while it measures.
+        device: where it is to run; by default where it is.
     Raises:
-        RecipeError: an unknown precision.
+        RecipeError: a precision that this device has not.
         OutOfMemory: measuring does not fit into the memory.
     """
-    named = {c.name: c for c in CANDIDATES}
-    if precision != "auto" and precision not in named:
-        raise RecipeError(f"precision is auto, {' or '.join(named)}; got '{precision}'.")
-    best = fastest(network, memory=memory) if precision == "auto" else named[precision]
-    return network.with_precision(best.dtype, best.channels_last)
+    if device is not None and device != network.device:
+        network = network.with_precision(network.dtype, network.channels_last, device)
+    return chosen(network, precision, memory=memory).of(network)
+
+
+def chosen(network: Network, precision: Precision, *, memory: int | None = None) -> Candidate:
+    """Return the candidate of a name, or the fastest faithful one; see `with_precision`."""
+    if precision == "auto":
+        return fastest(network, memory=memory)
+    named = {c.name: c for c in candidates(network.device)}
+    if precision not in named:
+        where = "" if network.device.type == "cpu" else f" on {network.device}"
+        raise RecipeError(f"precision is auto, {' or '.join(named)}{where}; got '{precision}'.")
+    return named[precision]
 
 
 def fastest(network: Network, *, memory: int | None = None) -> Candidate:
@@ -67,17 +101,19 @@ def fastest(network: Network, *, memory: int | None = None) -> Candidate:
         OutOfMemory: a probe takes more.
     """
     path, key = cache_folder().parent / "precision.json", _machine(network)
-    known = _read(path)
-    if key not in known:
+    known, every = _read(path), candidates(network.device)
+    if known.get(key, len(every)) >= len(every):
         _check_room(network, memory)
-        known[key] = CANDIDATES.index(probe(network))
-        _remember(path, known)
-    return CANDIDATES[known[key]]
+        known[key] = every.index(probe(network))
+        remember(path, json.dumps(known, indent=1))
+    return every[known[key]]
 
 
 def _check_room(network: Network, memory: int | None) -> None:
     """Refuse a probe that does not fit."""
-    maps = sum(network.density(_probed(network)).values()) * _SIZE[0] * _SIZE[1] * torch.float32.itemsize
+    if network.device.type != "cpu":
+        return
+    maps = sum(network.density(probed_layers(network)).values()) * _SIZE[0] * _SIZE[1] * torch.float32.itemsize
     needed = resident() + _ROOM + int(_COPIES * maps)
     if memory is not None and needed > memory:
         raise OutOfMemory(
@@ -86,26 +122,57 @@ def _check_room(network: Network, memory: int | None) -> None:
         )
 
 
-def _probed(network: Network) -> tuple[str, ...]:
+def probed_layers(network: Network) -> tuple[str, ...]:
     """Choose the layers that a probe reads."""
     named = dict.fromkeys((*network.style_layers, network.content_layer))
     return tuple(layer for layer in named if layer) or network.layers[-1:]
 
 
+@dataclass(frozen=True)
+class Tried:
+    """A candidate, tried.
+
+    Attributes:
+        candidate: which.
+        seconds: that a value and its gradient took.
+        cosine: between its gradient and float32's.
+    """
+
+    candidate: Candidate
+    seconds: float
+    cosine: float
+
+    @property
+    def faithful(self) -> bool:
+        """True if its gradient points where float32's does."""
+        return self.cosine >= _FAITHFUL
+
+
 def probe(network: Network) -> Candidate:
-    """Time value and gradient in each candidate, and compare its gradient with float32's."""
-    layers = _probed(network)
+    """Return the fastest faithful candidate."""
+    return min((each for each in tried(network) if each.faithful), key=lambda each: each.seconds).candidate
+
+
+def tried(network: Network) -> list[Tried]:
+    """Time value and gradient in each candidate, and compare its gradient with float32's.
+
+    Those that a device lacks are left out.
+    """
+    layers = probed_layers(network)
     picture = torch.rand(1, 3, *_SIZE, generator=torch.Generator().manual_seed(0))
     picture = torch.nn.functional.avg_pool2d(picture, 5, 1, 2)
-    timed: list[tuple[float, Candidate]] = []
+    found: list[Tried] = []
     exact: Tensor | None = None
-    for candidate in CANDIDATES:
-        variant = network.with_precision(candidate.dtype, candidate.channels_last)
-        gradient, seconds = _timed_gradient(variant, picture, layers)
+    for candidate in candidates(network.device):
+        try:
+            gradient, seconds = _timed_gradient(candidate.of(network), picture.to(network.device), layers)
+        except (RuntimeError, TypeError):
+            if exact is None:
+                raise
+            continue
         exact = gradient if exact is None else exact
-        if float(torch.cosine_similarity(gradient.flatten(), exact.flatten(), 0)) >= _FAITHFUL:
-            timed.append((seconds, candidate))
-    return min(timed, key=lambda pair: pair[0])[1]
+        found.append(Tried(candidate, seconds, float(torch.cosine_similarity(gradient.flatten(), exact.flatten(), 0))))
+    return found
 
 
 def _timed_gradient(network: Network, picture: Tensor, layers: tuple[str, ...]) -> tuple[Tensor, float]:
@@ -116,11 +183,14 @@ def _timed_gradient(network: Network, picture: Tensor, layers: tuple[str, ...]) 
         maps = network(x, layers)
         value = torch.stack([m.float().pow(2).mean() / m.detach().float().pow(2).mean() for m in maps.values()])
         (gradient,) = torch.autograd.grad(value.sum(), x)
+        wait_for(network.device)
         best = min(best, time.perf_counter() - began)
     return gradient, best
 
 
 def _machine(network: Network) -> str:
+    if network.device.type != "cpu":
+        return f"{torch.__version__} {title(network.device)} {network.name} {network.sha256[:16]}"
     cpu = torch.backends.cpu.get_cpu_capability()
     return f"{torch.__version__} {cpu} {torch.get_num_threads()} {network.name} {network.sha256[:16]}"
 
@@ -129,15 +199,15 @@ def _read(path: Path) -> dict[str, int]:
     """Read the results of earlier probes; a damaged or older file counts as none."""
     try:
         known = json.loads(path.read_text(encoding="utf8"))
-        return {str(k): int(v) for k, v in known.items() if 0 <= int(v) < len(CANDIDATES)}
+        return {str(k): int(v) for k, v in known.items() if int(v) >= 0}
     except (OSError, ValueError, OverflowError, AttributeError, TypeError):
         return {}
 
 
-def _remember(path: Path, known: dict[str, int]) -> None:
+def remember(path: Path, text: str) -> None:
     """Write the cache where that is possible; a read-only home costs a probe per start, nothing else."""
     try:
         make_folder(path.parent)
-        write_bytes(path, json.dumps(known, indent=1).encode())
+        write_bytes(path, text.encode())
     except (OSError, FileError):
         pass

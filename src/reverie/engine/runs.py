@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -97,7 +96,12 @@ class Optimisation:
     @property
     def precision(self) -> str:
         """Precision of the network."""
-        return str(self.synthesis.network.dtype).removeprefix("torch.")
+        return self.synthesis.network.precision
+
+    @property
+    def device(self) -> str:
+        """Device of the network."""
+        return str(self.synthesis.network.device)
 
     @property
     def least(self) -> int | None:
@@ -188,6 +192,7 @@ class OnePass:
         draw: from the side of the tiles to the picture after each of them.
         tiling: the tiles in which it may be made; None where it is made already.
         networks, precision, least, notes: see `Run`.
+        device: on which its networks run; None where it has none.
     """
 
     size: Size
@@ -197,6 +202,7 @@ class OnePass:
     precision: str | None = None
     least: int | None = None
     notes: Sequence[str] = ()
+    device: str | None = None
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
         """Plan the pass in the largest tiles that fit.
@@ -297,6 +303,11 @@ class Frames:
         return Optimisation(self.first).precision
 
     @property
+    def device(self) -> str:
+        """See the first frame's run."""
+        return Optimisation(self.first).device
+
+    @property
     def least(self) -> int | None:
         """See the first frame's run."""
         return Optimisation(self.first).least
@@ -314,53 +325,6 @@ class Frames:
     def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[FrameStep]:
         """Yield the steps of all frames; a frame's last step has its picture."""
         return self.follow(executor or plan.executor(), state)
-
-
-@dataclass(frozen=True, eq=False)
-class Ready:
-    """The one step of a `Task`: nothing is done before it writes.
-
-    Attributes:
-        write: the task's.
-    """
-
-    write: Callable[[Path], Sequence[str]]
-    done: float = 1.0
-    last: bool = True
-    at: tuple[int, int] = (1, 1)
-    losses: Losses = field(default_factory=dict)
-    place: str = ""
-
-    def facts(self) -> dict[str, Any]:
-        """Return the share that is done."""
-        return {"done": self.done}
-
-    def state(self) -> None:
-        """Return None: it starts anew."""
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """Work that writes its own files.
-
-    Attributes:
-        write: from where to write to the lines that say what was written; it refuses before it writes anything.
-        networks, notes: see `Run`.
-    """
-
-    write: Callable[[Path], Sequence[str]]
-    networks: Sequence[NetworkUsed] = ()
-    notes: Sequence[str] = ()
-    precision: None = None
-    least: None = None
-
-    def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
-        """Plan the task as a whole."""
-        return Plan((0, 0), (0, 0), 0, resident(), allowed_memory(memory), step_seconds=0.0, seconds=0.0, disk=0)
-
-    def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[Ready]:
-        """Yield the one step."""
-        return iter([Ready(self.write)])
 
 
 def drawn(image: Tensor) -> OnePass:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from reverie.canvas import Canvas, Projection
+from reverie.engine.devices import empty
 from reverie.engine.evaluate import bind, differentiating, value
 from reverie.engine.executors import Executor, WholeExecutor
 from reverie.engine.iterates import Iterate, State
 from reverie.engine.memory import release
 from reverie.engine.stages import Size, Stage
-from reverie.errors import Diverged, RecipeError, ReverieWarning
+from reverie.engine.watch import Watch
+from reverie.errors import RecipeError
 from reverie.networks import Network, NetworkUsed
 from reverie.objectives import Objective
 from reverie.objectives.view_draw import ViewDraw
@@ -25,7 +27,7 @@ from reverie.optimisers import Adam, Optimiser, Run
 from reverie.pictures import size_of
 from reverie.views import View, carried
 
-STILL = 3  # steps without any gradient after which a run says so
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class Synthesis:
             executor: whole by default.
             state: of a run of this same synthesis.
         """
-        generator = torch.Generator().manual_seed(self.seed)
+        generator = torch.Generator().manual_seed(self.seed)  # the CPU's, so that every device gets the same numbers
         return _iterates(_Context(self, executor or WholeExecutor(), generator), state)  # which lets go of the state
 
 
@@ -143,12 +145,13 @@ class _Scale:
     def __init__(self, context: _Context, canvas: Canvas, stage: Stage, previous: Run | None) -> None:
         what = context.synthesis
         self.context, self.what, self.canvas = context, what, canvas.resized(stage.size)
-        self.bound = bind(stage.objective or what.objective, what.network, stage.size, context.executor)
+        objective = stage.objective or what.objective
+        self.bound = self._fitting(lambda: bind(objective, what.network, stage.size, context.executor))
         self.run = what.optimiser.start(self.canvas.parameters, rate=stage.rate, previous=previous)
         self.mean = Average(self.canvas.parameters, what.average) if what.average is not None else None
         self.first: tuple[Tensor, dict[str, Tensor]] | None = None
         self.statistics = self.bound.statistics
-        self.still = 0
+        self.watch = Watch(what.network.device)
 
     @differentiating()
     def step(self) -> tuple[Tensor, dict[str, Tensor]]:
@@ -164,12 +167,30 @@ class _Scale:
         return self.first
 
     def _closure(self) -> Tensor:
+        before = self.context.generator.get_state()
+        return self._fitting(lambda: self._evaluated(before))
+
+    def _fitting(self, attempt: Callable[[], T]) -> T:
+        """Return the attempt's result; if an accelerator's memory runs out, cut the picture smaller and try again."""
+        network = self.what.network
+        while True:
+            try:
+                return attempt()
+            except torch.OutOfMemoryError:
+                if network.device.type == "cpu" or not self.context.executor.shrink(self.canvas.size):
+                    raise
+            empty(network.device)  # outside the except block, whose traceback pins the tensors
+
+    def _evaluated(self, before: Tensor) -> Tensor:
+        """Compute the value and its gradient; a view is drawn by the generator's state before it."""
         what, context = self.what, self.context
+        context.generator.set_state(before)
         for p in self.canvas.parameters:
             p.grad = None
-        total, terms = value(self.bound, what.network, self._seen(), context.executor, self.statistics)
+        now = not self.watch.late
+        total, terms = value(self.bound, what.network, self._seen(), context.executor, self.statistics, check=now)
         total.backward()  # type: ignore[no-untyped-call]
-        self._check([p.grad for p in self.canvas.parameters if p.grad is not None])
+        self.watch.see(total, terms, [p.grad for p in self.canvas.parameters if p.grad is not None])
         self.first = self.first or (total.detach(), {k: v.detach() for k, v in terms.items()})
         return total.detach()
 
@@ -186,18 +207,9 @@ class _Scale:
             self.statistics = tuple(s.seen(draw) for s in self.bound.statistics)
         return picture
 
-    def _check(self, gradients: Sequence[Tensor]) -> None:
-        """Refuse a gradient that is not finite, and warn once if it stays 0."""
-        sums = [g.sum() for g in gradients]
-        if not all(torch.isfinite(s) for s in sums):
-            raise Diverged("the gradient is not finite though the value is; try a smaller weight or step.")
-        still = not any(s.any() for s in sums) and not any(g.any() for g in gradients)
-        self.still = self.still + 1 if still else 0
-        if self.still == STILL:
-            warnings.warn(NO_GRADIENT, ReverieWarning, stacklevel=2)
-
     def image(self, enlarge: Enlargement | None = None) -> Tensor:
         """Return the present picture: the average's, if there is one."""
+        self.watch.look()
         picture = self.canvas.drawn(self.mean.values() if self.mean else None)
         return picture if enlarge is None else enlarge.draw(picture)
 
@@ -206,6 +218,7 @@ class _Scale:
 
     def finish(self) -> Canvas:
         """Return the canvas with which the next scale begins."""
+        self.watch.look()
         for p in self.canvas.parameters:
             p.grad = None
         if self.mean and self.mean.weight:
@@ -213,6 +226,7 @@ class _Scale:
         return self.canvas
 
     def state(self) -> State:
+        self.watch.look()
         return {
             "parameters": self._parameters(),
             "run": self.run.state(),
@@ -262,12 +276,6 @@ def synthesize(
     return what.run(executor=executor, state=state)
 
 
-NO_GRADIENT = (
-    f"the gradient has been 0 for {STILL} steps: the objective asks for nothing that this picture can move towards;"
-    " units that are off are woken by networks.load(..., leak=0.1), another start or another seed."
-)
-
-
 def _carried(view: View, before: Tensor, x: Tensor) -> Tensor:
     """Show another picture through the same draw of a view, by the generator's state before it."""
     generator = torch.Generator()
@@ -300,7 +308,8 @@ class _Current:
 
 
 def _iterates(context: _Context, state: State | None) -> Iterator[Iterate]:
-    canvas, stages, enlarge = context.synthesis.canvas, context.synthesis.stages, context.synthesis.enlarge
+    canvas = context.synthesis.canvas.to(context.executor.home(context.synthesis.network))
+    stages, enlarge = context.synthesis.stages, context.synthesis.enlarge
     work = [s.steps * s.size[0] * s.size[1] for s in stages]
     began = time.monotonic() - (state["seconds"] if state else 0)
     run: Run | None = None

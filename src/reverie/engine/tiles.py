@@ -24,6 +24,7 @@ from reverie.engine.pieces import Known, Piece, backward, part, pieces, shares, 
 from reverie.errors import OutOfMemory, RecipeError
 from reverie.files import mapped
 from reverie.networks import Network
+from reverie.networks.widest import exact
 from reverie.objectives import PICTURE, Statistic, Window
 from reverie.pictures import size_of
 
@@ -102,6 +103,15 @@ class TilingExecutor(Executor):
     def forget(self) -> None:
         """Drop what is kept by tile: tiles are about to become smaller."""
 
+    def shrink(self, size: Size) -> bool:
+        """Halve the tiles, or a picture that is smaller than they are; False if they would be too small."""
+        half = min(self.tile, max(size)) // 2
+        if half < SMALLEST:
+            return False
+        self.tile = half
+        self.forget()
+        return True
+
     def fitting(self, attempt: Callable[[], T]) -> T:
         """Return the attempt's result; whenever memory runs out, halve the tile and try again.
 
@@ -130,15 +140,22 @@ class TiledExecutor(TilingExecutor):
         tile: side of the pixels a tile owns, rounded down to the network's deepest stride.
         cut: whether to run the network in pieces, each over all tiles, where that is less work: a tile then reads
             the halo of a piece only. Between the pieces lie a few bytes per pixel.
+        home: the device that pictures, and the maps between the pieces, are kept on, where that is not the network's:
+            "cpu" for pictures larger than an accelerator's memory.
     Source: two passes, Galerne et al. (2022). We differ: tiles own features, so half their halo is exact; the network
         is cut, so that a third of that is; where the objective is linear in the statistics its gradient is known
         beforehand, and one pass may do.
     """
 
-    def __init__(self, tile: int = 512, *, cut: bool = True) -> None:
+    def __init__(self, tile: int = 512, *, cut: bool = True, home: torch.device | str | None = None) -> None:
         super().__init__(tile)
         self.cut = cut
+        self._home = None if home is None else torch.device(home)
         self._references = References()
+
+    def home(self, network: Network) -> torch.device:
+        """Return the device that pictures are kept on."""
+        return self._home or network.device
 
     def sweep(self, picture: Tensor, network: Network, wanted: Statistics, gradients_of: Gradients | None) -> TilePass:
         """Run one piece after the other, one tile after the other."""
@@ -184,7 +201,7 @@ class TiledExecutor(TilingExecutor):
         if grid not in kept:
             with torch.no_grad():
                 kept[grid] = features_of(network, statistic.reference, statistic.layer, self.tile, along=along)
-        return part(kept[grid], window)
+        return part(kept[grid], window).to(network.device)
 
 
 class _Run:
@@ -244,7 +261,7 @@ class _Run:
         """Add shares to the sums, in float64."""
         for s, share in found.items():
             self._kinds[s] = share.dtype
-            self.sums[s] = self.sums[s].add_(share) if s in self.sums else share.double()
+            self.sums[s] = self.sums[s].add_(share) if s in self.sums else exact(share)
 
 
 def features_of(network: Network, picture: Tensor, layer: str, tile: int, *, along: Statistics = ()) -> Tensor:
@@ -264,7 +281,7 @@ def _blank(piece: Piece, out: str, before: Tensor, like: Tensor) -> Tensor:
     height, width = piece.network.extent(out, size_of(before))
     shape = (len(like), height, width, like.shape[1])
     if piece.wanted or math.prod(shape) * like.element_size() <= MAPPED:
-        return like.new_empty(shape).permute(0, 3, 1, 2)
+        return like.new_empty(shape, device=before.device).permute(0, 3, 1, 2)
     stored = torch.frombuffer(mapped(math.prod(shape) * like.element_size()), dtype=like.dtype)
     return stored.view(shape).permute(0, 3, 1, 2)
 
@@ -319,5 +336,5 @@ def out_of_memory(error: BaseException) -> bool:
 
 def added(sums: list[Tensor], shares: Sequence[Tensor]) -> list[Tensor]:
     """Add one more tile's shares to the sums, in float64."""
-    wide = [x.double() for x in shares]
+    wide = [exact(x) for x in shares]
     return [a.add_(b) for a, b in zip(sums, wide, strict=True)] if sums else wide

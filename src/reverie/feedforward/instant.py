@@ -50,6 +50,15 @@ class Instant:
     encoder: str = ""
     sha256: str = ""
 
+    @property
+    def device(self) -> torch.device:
+        """The device that its tensors lie on."""
+        return next(iter(self.tensors.values())).device
+
+    def to(self, device: torch.device | str) -> Instant:
+        """Return the network on a device."""
+        return replace(self, tensors={key: value.to(device) for key, value in self.tensors.items()})
+
     def with_precision(self, dtype: torch.dtype) -> Instant:
         """Return the decoder with its weights in ``dtype`` and channels last."""
         return replace(self, tensors={key: _laid_out(value.to(dtype)) for key, value in self.tensors.items()})

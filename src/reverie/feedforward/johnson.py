@@ -116,6 +116,15 @@ class Johnson:
         """The precision of its weights."""
         return self.tensors["down.0.weight"].dtype
 
+    @property
+    def device(self) -> torch.device:
+        """The device that its tensors lie on."""
+        return next(iter(self.tensors.values())).device
+
+    def to(self, device: torch.device | str) -> Johnson:
+        """Return the network on a device."""
+        return replace(self, tensors={key: value.to(device) for key, value in self.tensors.items()})
+
     def __call__(self, x: Tensor) -> Tensor:
         """Paint pictures; not clamped, differentiable in the tensors and in the pictures.
 
@@ -123,7 +132,7 @@ class Johnson:
             x: (B, 3, H, W) sRGB in [0, 1], each side 16 pixels or more.
 
         Returns:
-            (B, 3, H, W), float32, sRGB mostly in [0, 1].
+            (B, 3, H, W), float32, sRGB mostly in [0, 1], on the network's device.
 
         Raises:
             PictureError: it is no such tensor, or too small.
@@ -133,7 +142,7 @@ class Johnson:
             torch.Size([2, 3, 37, 50])
         """
         check_size(x, self.least)
-        maps = [self.to_input(x)]
+        maps = [self.to_input(x.to(self.device))]
         for layer in self.layers:
             maps.append(self.finish(layer, self.convolve(layer, maps[-1]), maps[-layer.adds]))
             del maps[:-2]  # no layer adds an older one
@@ -260,7 +269,7 @@ def write_johnson(path: Path, network: Johnson, *, into: Placing = replacing) ->
     Raises:
         PictureError: the file cannot be written.
     """
-    tensors = {key: value.detach().half().contiguous() for key, value in network.tensors.items()}
+    tensors = {key: value.detach().cpu().half().contiguous() for key, value in network.tensors.items()}
     about = {"format": "reverie style 1", "facts": json.dumps(dict(network.facts), sort_keys=True)}
     with into(path) as draft:
         draft.file.write(dump_safetensors(tensors, about))

@@ -130,8 +130,8 @@ def moved(x: Tensor, by: Affine) -> Tensor:
     if len(x) == 1 and x.element_size() < 4:
         matrix = by.matrix.to(x.dtype)
         shift = by.shift - (matrix.to(by.centre.dtype) @ by.centre[:, :, None])[:, :, 0]
-        return F.conv2d(x, matrix[0, :, :, None, None], shift[0].to(x.dtype))
-    matrix, centre, shift = (part.float() for part in by)
+        return F.conv2d(x, matrix[0, :, :, None, None].to(x.device), shift[0].to(x.dtype).to(x.device))
+    matrix, centre, shift = (part.float().to(x.device) for part in by)
     rows = torch.baddbmm(shift[:, None], rows_of(x) - centre[:, None], matrix.mT)
     return rows.view(len(x), x.shape[2], x.shape[3], -1).permute(0, 3, 1, 2)
 

@@ -7,7 +7,7 @@ whole map gives, to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,6 +31,7 @@ from reverie.feedforward.matching import (
     whitening_map,
 )
 from reverie.networks import Network
+from reverie.networks.widest import exact, widest
 from reverie.objectives import PICTURE
 from reverie.objectives.statistics import Moments, raw_moments
 from reverie.pictures import size_of
@@ -53,15 +54,32 @@ class Sums:
 
     def add(self, x: Tensor, weights: Tensor | None = None) -> None:
         """Add what one tile owns, (1, C, h, w), weighted by position, (1, 1, h, w); without weights, all alike."""
-        found = raw_moments(x, weights).double()
+        found = exact(raw_moments(x, weights))
         self._first = self._first + found[:, -1]
         self._second = self._second + found[:, :-1]
         positions = x.shape[2] * x.shape[3]
-        self._count += positions if weights is None else float(weights.sum(dtype=torch.float64))
+        self._count += positions if weights is None else float(weights.sum(dtype=widest(x.device)))
 
     def gaussian(self) -> Gaussian:
-        """Return the statistics of the whole map, in float64: inverse roots multiply their rounding."""
-        return gaussian(torch.as_tensor(self._first), torch.as_tensor(self._second), self._count)
+        """Return the statistics of the whole map, in float64: inverse roots multiply their rounding.
+
+        They lie on the host, which has float64 whatever the map's device has.
+        """
+        first, second = (torch.as_tensor(x).cpu().double() for x in (self._first, self._second))
+        return gaussian(first, second, self._count)
+
+
+@dataclass(frozen=True, eq=False)
+class ClipStatistics:
+    """Statistics of a clip's frames, as if they were one picture.
+
+    Attributes:
+        seen: of the layers of the frames.
+        made: of the maps that the decoder makes of them: those given to its third and fourth stage, and its pictures.
+    """
+
+    seen: StyleStatistics
+    made: Sequence[Gaussian]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +99,7 @@ def encode(
     *,
     keep: Sequence[str] = KEPT,
     opaque: Tensor | None = None,
+    pooled: Mapping[str, Sums] | None = None,
 ) -> Encoded:
     """Encode a picture: measure the statistics of its layers, and keep its deepest maps.
 
@@ -91,15 +110,17 @@ def encode(
         tile: side of the tiles, in pixels; 0 takes the picture whole.
         keep: the layers whose maps are wanted.
         opaque: (1, 1, H, W) in [0, 1], how much each pixel counts; None: all alike.
+        pooled: sums of other pictures, by layer, to which this one's are added.
     """
     asked, size = tuple(dict.fromkeys(layers)), size_of(picture)
     run = tuple(dict.fromkeys([layer for layer in asked if layer != PICTURE] + list(keep)))
     extents = {layer: size if layer == PICTURE else network.extent(layer, size) for layer in (*asked, *keep)}
     shapes = {layer: (1, network.channels(layer), *extents[layer]) for layer in keep}
-    dtype, device, layout = network.dtype, picture.device, torch.channels_last
+    picture = picture.to(network.device)
+    dtype, device, layout = network.dtype, network.device, torch.channels_last
     kept = {k: torch.empty(shape, dtype=dtype, device=device, memory_format=layout) for k, shape in shapes.items()}
     weights = {layer: weights_at(opaque, extents[layer]) for layer in asked}
-    sums = {layer: Sums() for layer in asked}
+    sums = dict(pooled) if pooled is not None else {layer: Sums() for layer in asked}
     grid = grid_for(network, tuple(map(Moments, run)), size, tile or max(size))
     for place in grid:
         crop = grid.crop(picture, place)
@@ -128,6 +149,7 @@ def decode(
     tile: int,
     *,
     opaque: Tensor | None = None,
+    clip: ClipStatistics | None = None,
 ) -> Tensor:
     """Decode a photo's deepest maps into a picture, in the colours of the targets; clamped.
 
@@ -135,19 +157,81 @@ def decode(
         decoder: in the maps' precision.
         found: the photo's maps of ``KEPT``, of (h, w) and (2 h, 2 w), and their statistics.
         targets: statistics that the maps and colours are to take on.
-        noises: as `noises_for` makes them for (h, w).
+        noises: as `noises_for` makes them for (h, w), on any device.
         tile: side of the tiles, in pixels of the picture; 0 takes the maps whole.
         opaque: (1, 1, 16 h, 16 w) in [0, 1], how much each pixel counts; None: all alike.
+        clip: statistics of the clip that the photo belongs to, in place of its own.
+    """
+    known = () if clip is None else clip.made
+    found = found if clip is None else Encoded(found.maps, clip.seen)
+    made, sums = _run(decoder, found, targets, noises, tile, opaque, known, len(LAYERS))
+    return _changed(made, colour_map(known[-1] if known else sums.gaussian(), targets[PICTURE]))
+
+
+@torch.no_grad()
+def clip_statistics(
+    network: Network,
+    decoder: Instant,
+    frames: Callable[[], Iterable[Tensor]],
+    layers: Iterable[str],
+    targets_for: Callable[[StyleStatistics], TargetStatistics],
+    noises: Callable[[Encoded], Sequence[Tensor]],
+    tile: int,
+) -> ClipStatistics:
+    """Measure the frames of a clip as if they were one picture: stage by stage, frame by frame, in constant memory.
+
+    Args:
+        network, decoder: as of `encode` and `decode`.
+        frames: from nothing to the frames, (1, 3, H, W) with sides of whole strides; called for every stage.
+        layers: whose statistics are measured.
+        targets_for: from the frames' statistics to those they are to take on.
+        noises: of a frame.
+        tile: side of the tiles, in pixels; 0 takes each frame whole.
+    """
+    pooled = {layer: Sums() for layer in dict.fromkeys(layers)}
+    for frame in frames():
+        encode(network, frame, pooled, tile, keep=(), pooled=pooled)
+    seen = {layer: total.gaussian() for layer, total in pooled.items()}
+    targets, made = targets_for(seen), list[Gaussian]()
+    for stages in range(len(KEPT), len(LAYERS) + 1):
+        total = Sums()
+        for frame in frames():
+            found = Encoded(encode(network, frame, (), tile).maps, seen)
+            _run(decoder, found, targets, noises(found), tile, None, made, stages, total)
+        made.append(total.gaussian())
+    return ClipStatistics(seen, made)
+
+
+def _run(
+    decoder: Instant,
+    found: Encoded,
+    targets: TargetStatistics,
+    noises: Sequence[Tensor],
+    tile: int,
+    opaque: Tensor | None,
+    known: Sequence[Gaussian],
+    stages: int,
+    total: Sums | None = None,
+) -> tuple[Tensor, Sums]:
+    """Run the first stages; return the map that the last of them makes, and its sums.
+
+    Args:
+        known: statistics of the maps given to the third stage and those after it; where they are missing, their own.
+        stages: how many.
+        total: to which the last one's sums are added; None: new ones.
     """
     made, sums = found.maps[KEPT[0]], Sums()
-    for number, layer in enumerate(LAYERS):
+    for number, layer in enumerate(LAYERS[:stages]):
         if layer in KEPT:
             change = transport_map(found.seen[layer], targets[layer])
             given = StageInput(found.maps[layer], change, made if number else None)
         else:
-            given = StageInput(made, whitening_map(sums.gaussian(), targets[layer]))
-        made, sums = _stage(decoder, number, given, noises[number], tile * 2**number // STRIDE, opaque)
-    return _changed(made, colour_map(sums.gaussian(), targets[PICTURE]))
+            its = known[number - len(KEPT)] if number - len(KEPT) < len(known) else sums.gaussian()
+            given = StageInput(made, whitening_map(its, targets[layer]))
+        sums = total if total is not None and number + 1 == stages else Sums()
+        noise = noises[number].to(decoder.device)
+        made = _stage(decoder, number, given, noise, tile * 2**number // STRIDE, opaque, sums)
+    return made, sums
 
 
 def noises_for(shape: tuple[int, int], seed: int, amount: float) -> list[Tensor]:
@@ -171,11 +255,11 @@ class StageInput(NamedTuple):
 
 
 def _stage(
-    decoder: Instant, number: int, given: StageInput, noise: Tensor, tile: int, opaque: Tensor | None
-) -> tuple[Tensor, Sums]:
-    """Run one stage over a whole map; return the map it makes, and its sums."""
+    decoder: Instant, number: int, given: StageInput, noise: Tensor, tile: int, opaque: Tensor | None, sums: Sums
+) -> Tensor:
+    """Run one stage over a whole map; return the map it makes, and add to its sums."""
     height, width = size_of(given.map)
-    halo, sums, weights = HALOS[number], Sums(), weights_at(opaque, (2 * height, 2 * width))
+    halo, weights = HALOS[number], weights_at(opaque, (2 * height, 2 * width))
     out: Tensor | None = None
     for place in Grid((height, width), step=1, halo=halo, tile=tile or max(height, width)):
         made = decoder.stage(number, given.window(place, halo), window_of(noise, place, halo))
@@ -184,7 +268,7 @@ def _stage(
             sums.add(made, None if weights is None else weights[..., rows, columns])
         out = _empty(number, made, (2 * height, 2 * width)) if out is None else out
         out[..., rows, columns] = made
-    return torch.empty(0) if out is None else out, sums
+    return torch.empty(0) if out is None else out
 
 
 def _empty(number: int, like: Tensor, size: tuple[int, int]) -> Tensor:

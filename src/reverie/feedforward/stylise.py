@@ -8,7 +8,7 @@ picture gives, to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from reverie.engine.grids import Grid, Size, weights_at
 from reverie.feedforward.johnson import EPSILON, Johnson, Layer, check_size
+from reverie.networks.widest import widest
 from reverie.pictures import size_of
 
 _LEAST = 8  # positions of a tile on a side
@@ -26,7 +27,14 @@ Ranges = tuple[Range, Range]
 
 
 @torch.inference_mode()
-def stylise(network: Johnson, picture: Tensor, tile: int, *, opaque: Tensor | None = None) -> Tensor:
+def stylise(
+    network: Johnson,
+    picture: Tensor,
+    tile: int,
+    *,
+    opaque: Tensor | None = None,
+    changes: Mapping[str, Change] | None = None,
+) -> Tensor:
     """Paint a picture of any size by a network.
 
     Args:
@@ -34,9 +42,10 @@ def stylise(network: Johnson, picture: Tensor, tile: int, *, opaque: Tensor | No
         picture: (1, 3, H, W) sRGB in [0, 1], 16 pixels or more each way.
         tile: side of the tiles, in pixels; 0 takes the picture whole.
         opaque: (1, 1, H, W) in [0, 1], how much each pixel counts in the statistics; None: all alike.
+        changes: that normalise its maps, by layer, of `changes_of` a clip that it belongs to; None: the picture's own.
 
     Returns:
-        (1, 3, H, W) float32 sRGB in [0, 1].
+        (1, 3, H, W) float32 sRGB in [0, 1], on the picture's device.
 
     Raises:
         PictureError: the picture is no such tensor.
@@ -47,12 +56,36 @@ def stylise(network: Johnson, picture: Tensor, tile: int, *, opaque: Tensor | No
     """
     check_size(picture, network.least)
     whole = not tile or tile >= max(size_of(picture))
-    if whole and opaque is None:
-        return network(picture).clamp_(0, 1)
-    maps = _Maps(network, picture, max(size_of(picture)) if whole else tile, opaque)
+    if whole and opaque is None and changes is None:
+        return network(picture).clamp_(0, 1).to(picture.device)
+    there = picture.to(network.device)
+    opaque = None if opaque is None else opaque.to(network.device)
+    maps = _Maps(network, there, max(size_of(picture)) if whole else tile, opaque)
     for number, layer in enumerate(network.layers[:-1], 1):
-        maps.advance(number, layer)
-    return maps.end(network.layers[-1])
+        sums = _Sums()
+        out = maps.computed(number, layer, sums)
+        maps.settle(number, layer, out, sums.change(network, layer) if changes is None else changes[layer.name])
+    return maps.end(network.layers[-1]).to(picture.device)
+
+
+@torch.inference_mode()
+def changes_of(network: Johnson, pictures: Sequence[Tensor], tile: int) -> dict[str, Change]:
+    """Return the changes that normalise the maps of several pictures as if they were one.
+
+    Args:
+        network: in any precision.
+        pictures: frames of a clip, (1, 3, H, W) in [0, 1]; their maps are kept in memory at once.
+        tile: side of the tiles, in pixels; 0 takes each picture whole.
+    """
+    every = [_Maps(network, p.to(network.device), tile or max(size_of(p)), None) for p in pictures]
+    changes: dict[str, Change] = {}
+    for number, layer in enumerate(network.layers[:-1], 1):
+        sums = _Sums()
+        made = [maps.computed(number, layer, sums) for maps in every]
+        changes[layer.name] = sums.change(network, layer)
+        for maps, out in zip(every, made, strict=True):
+            maps.settle(number, layer, out, changes[layer.name])
+    return changes
 
 
 @dataclass(frozen=True)
@@ -113,14 +146,15 @@ class _Sums:
 
     def add(self, x: Tensor, weights: Tensor | None = None) -> None:
         counted = x.float() if weights is None else x.float() * weights
-        self._first = self._first + counted.sum((0, 2, 3), dtype=torch.float64)
-        self._second = self._second + (counted * x).sum((0, 2, 3), dtype=torch.float64)
-        self._count += x.shape[2] * x.shape[3] if weights is None else float(weights.sum(dtype=torch.float64))
+        dtype = widest(x.device)
+        self._first = self._first + counted.sum((0, 2, 3), dtype=dtype)
+        self._second = self._second + (counted * x).sum((0, 2, 3), dtype=dtype)
+        self._count += x.shape[2] * x.shape[3] if weights is None else float(weights.sum(dtype=dtype))
 
     def change(self, network: Johnson, layer: Layer) -> Change:
         """Return the change that the network applies to a map with these sums."""
         mean, square = torch.as_tensor(self._first) / self._count, torch.as_tensor(self._second) / self._count
-        gain, shift = (network.tensors[f"{layer.name}.{part}"].double() for part in ("gain", "shift"))
+        gain, shift = (network.tensors[f"{layer.name}.{part}"].to(mean.dtype) for part in ("gain", "shift"))
         scale = gain / ((square - mean.pow(2)).clamp_min(0) + EPSILON).sqrt()
         across = (1, -1, 1, 1)
         return Change(
@@ -148,10 +182,10 @@ class _Maps:
         (h, w), (height, width) = size_after(layer, self.size), size_of(self.picture)
         return h * w < height * width
 
-    def advance(self, number: int, layer: Layer) -> None:
-        """Compute the statistics of a layer's output, and the output itself if that is to be kept whole."""
+    def computed(self, number: int, layer: Layer, sums: _Sums) -> Tensor | None:
+        """Add a layer's output to its statistics, and return the output itself if that is to be kept whole."""
         kept = bool(layer.adds) or number in self.last or self.is_small(layer)
-        size, sums = size_after(layer, self.size), _Sums()
+        size = size_after(layer, self.size)
         channels = self.network.tensors[f"{layer.name}.weight"].shape[0]
         out = self._room(int(channels), size) if kept else None
         weights = weights_at(self.opaque, size)
@@ -160,7 +194,11 @@ class _Maps:
             sums.add(made, None if weights is None else weights[..., slice(*rows), slice(*columns)])
             if out is not None:
                 out[..., slice(*rows), slice(*columns)] = made
-        change = sums.change(self.network, layer)
+        return out
+
+    def settle(self, number: int, layer: Layer, out: Tensor | None, change: Change) -> None:
+        """Go on to the next layer, once it is known what follows this one's output."""
+        size = size_after(layer, self.size)
         if out is None:
             self.chain.append((layer, self.size, change))
         else:
@@ -170,7 +208,7 @@ class _Maps:
     def end(self, layer: Layer) -> Tensor:
         """Return the last layer's picture."""
         height, width = size_of(self.picture)
-        out = torch.empty(1, 3, height, width, dtype=torch.float32)
+        out = torch.empty(1, 3, height, width, dtype=torch.float32, device=self.picture.device)
         for rows, columns in self._places((height, width)):
             made = self.network.to_pictures(self._made(layer, (rows, columns)))
             out[..., slice(*rows), slice(*columns)] = made.clamp_(0, 1)
@@ -211,5 +249,5 @@ class _Maps:
         return [(rows.own, columns.own) for rows, columns in Grid(size, step=1, halo=0, tile=tile)]
 
     def _room(self, channels: int, size: Size) -> Tensor:
-        dtype = self.network.dtype
-        return torch.empty(1, channels, *size, dtype=dtype, memory_format=torch.channels_last)
+        dtype, device = self.network.dtype, self.picture.device
+        return torch.empty(1, channels, *size, dtype=dtype, device=device, memory_format=torch.channels_last)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -40,6 +40,15 @@ class Superres:
     sha256: str = ""
 
     @property
+    def device(self) -> torch.device:
+        """The device that its tensors lie on."""
+        return next(iter(self.tensors.values())).device
+
+    def to(self, device: torch.device | str) -> Superres:
+        """Return the network on a device."""
+        return replace(self, tensors={key: value.to(device) for key, value in self.tensors.items()})
+
+    @property
     def blocks(self) -> int:
         """Number of residual blocks, of two convolutions each."""
         return sum(key.endswith("_a.weight") for key in self.tensors)
@@ -73,6 +82,7 @@ class Superres:
         """
         if f"heads.{factor}.weight" not in self.tensors:
             raise RecipeError(f"superres enlarges {', '.join(map(str, FACTORS))} times; got {factor}.")
+        window = window.to(self.device)
         x = self._convolve("entry", (window - 0.5).contiguous(memory_format=torch.channels_last))
         for i in range(self.blocks):
             inner = F.relu_(self._convolve(f"blocks.{i}_a", x))
@@ -101,7 +111,7 @@ def bicubic(window: Tensor, factor: int) -> Tensor:
     Source: Keys 1981.
     """
     channels = window.shape[1]
-    taps = _taps(factor).to(window)
+    taps = _taps(factor).to(window.dtype).to(window.device)
     kernel = torch.einsum("iy,jx->ijyx", taps, taps).reshape(factor * factor, 1, 5, 5)
     phases = F.conv2d(window, kernel.repeat(channels, 1, 1, 1), groups=channels)
     return F.pixel_shuffle(phases, factor)

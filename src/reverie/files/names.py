@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,3 +13,15 @@ def numbered(path: Path) -> Iterator[Path]:
     yield path
     for number in itertools.count(2):
         yield path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def cut_to(name: str, most: int) -> str:
+    """Cut a name to at most so many bytes on the disk, between characters.
+
+    Example:
+        >>> cut_to("grün", 4)
+        'grü'
+    """
+    while len(os.fsencode(name)) > most:
+        name = name[:-1]
+    return name

@@ -54,9 +54,9 @@ class Question:
         return self.logits(x) @ self.weights
 
     def logits(self, x: Tensor) -> Tensor:
-        """Compute the logits of pictures: (B, classes)."""
+        """Compute the logits of pictures: (B, classes), where the pictures lie."""
         layer = class_layer_of(self.network)
-        return full(self.network(x, (layer,))[layer]).mean((2, 3))
+        return full(self.network(x, (layer,))[layer]).mean((2, 3)).to(x.device)
 
     def gradient(self, x: Tensor) -> Tensor:
         """Compute the gradient of the evidence in each of some pictures: (B, 3, H, W)."""
@@ -84,7 +84,7 @@ def ask(network: Network, picture: Tensor, index: int, *, samples: int = 8, seed
     """
     layer = class_layer_of(network)
     with torch.no_grad():
-        logits = full(network(picture, (layer,))[layer]).mean((2, 3))[0]
+        logits = full(network(picture, (layer,))[layer]).mean((2, 3))[0].to(picture.device)
     rivals = logits.clone()
     rivals[index] = -torch.inf
     weights = -rivals.softmax(0) if len(logits) > 1 else torch.zeros_like(logits)
@@ -138,10 +138,10 @@ def cam_before_rectifier(question: Question) -> Tensor:
     with torch.enable_grad():
         seen = network(question.picture.detach().requires_grad_(True), layers)
         features = seen[layers[0]]
-        score = full(seen[layers[1]]).mean((2, 3)) @ question.weights
+        score = full(seen[layers[1]]).mean((2, 3)) @ question.weights.to(network.device)
         (slopes,) = torch.autograd.grad(score.sum(), features)
     found = (features.detach() * slopes.mean((2, 3), keepdim=True)).sum(1, keepdim=True)
-    return _enlarged(full(found), question)
+    return _enlarged(full(found).to(question.picture.device), question)
 
 
 @torch.no_grad()

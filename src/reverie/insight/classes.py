@@ -75,14 +75,14 @@ def looked_at(photo: Tensor, size: int | None) -> Tensor:
 
 
 def class_maps(network: Network, x: Tensor) -> Tensor:
-    """Compute the scores of each class at each position: (B, classes, h, w), whose means are the logits.
+    """Compute the scores of each class at each position: (B, classes, h, w) on the host, whose means are the logits.
 
     Raises:
         LayerNotFound: the network has no classes.
     """
     layer = class_layer_of(network)
     with torch.no_grad():
-        return full(network(x, (layer,))[layer])
+        return full(network(x, (layer,))[layer]).cpu()
 
 
 def class_layer_of(network: Network) -> str:

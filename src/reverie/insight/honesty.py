@@ -69,7 +69,7 @@ def randomised(network: Network, seed: int) -> Network:
     twin = copy.deepcopy(network)
     generator = torch.Generator().manual_seed(seed)
     for weight in twin.parameters():
-        order = torch.randperm(weight.numel(), generator=generator)
+        order = torch.randperm(weight.numel(), generator=generator).to(weight.device)
         weight.data = weight.data.flatten()[order].view_as(weight)
     return twin
 

@@ -1,26 +1,29 @@
-"""Join frames into a film: MP4 if the extra ``video`` is installed, GIF always."""
+"""Join the frames of a sequence into a film: those that PyAV writes if the extra ``video`` is installed, GIF always."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
+from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
+from reverie.clips import FILMS as FORMATS
+from reverie.clips import ChunkEncoder
 from reverie.errors import PictureError, RecipeError
 from reverie.files import Draft, Placing, replacing
+from reverie.pictures import read_image, size_of
 
 RATE = 25
 """Frames a second."""
-FILMS = (".mp4", ".gif")
+QUALITY = 80
+FILMS = (*(name for name, each in FORMATS.items() if each.chunk), ".gif")
 
 
 def can_join(suffix: str) -> bool:
     """True if films with this suffix can be written here."""
-    return suffix == ".gif" or (suffix == ".mp4" and find_spec("imageio_ffmpeg") is not None)
+    return suffix == ".gif" or (suffix in FILMS and find_spec("av") is not None)
 
 
 def check_film(path: Path) -> None:
@@ -29,9 +32,11 @@ def check_film(path: Path) -> None:
     Raises:
         RecipeError: what it needs is not installed.
     """
-    if not can_join(path.suffix.lower()):
+    suffix = path.suffix.lower()
+    if not can_join(suffix):
         raise RecipeError(
-            "an .mp4 needs a codec; install it with pip install 'reverie-dream[video]', or write a .gif or a folder."
+            f"{'an' if suffix == '.mp4' else 'a'} {suffix} needs a codec; install it with"
+            " pip install 'reverie-dream[video]', or write a .gif or a folder."
         )
 
 
@@ -48,7 +53,7 @@ def join(frames: Sequence[Path], film: Path, *, into: Placing = replacing) -> Pa
     """
     try:
         with into(film) as draft:
-            (_gif if film.suffix.lower() == ".gif" else _mp4)(frames, draft)
+            (_gif if film.suffix.lower() == ".gif" else _encoded)(frames, draft)
     except OSError as error:
         raise PictureError(f"cannot write '{film}': {error.strerror or error}.") from error
     return draft.placed or film
@@ -59,20 +64,10 @@ def _gif(frames: Sequence[Path], draft: Draft) -> None:
     first.save(draft.file, format="gif", save_all=True, append_images=rest, duration=1000 // RATE, loop=0)
 
 
-def _mp4(frames: Sequence[Path], draft: Draft) -> None:
-    with Image.open(frames[0]) as first:
-        width, height = (side - side % 2 for side in first.size)  # the codec halves colours
-    writer = import_module("imageio_ffmpeg").write_frames(
-        str(draft.path),
-        (width, height),
-        fps=RATE,
-        codec="libx264",
-        quality=8,
-        macro_block_size=1,
-        output_params=["-f", "mp4"],
-    )
-    writer.send(None)
-    for frame in frames:
-        with Image.open(frame) as image:
-            writer.send(np.ascontiguousarray(np.asarray(image.convert("RGB"))[:height, :width]))
-    writer.close()
+def _encoded(frames: Sequence[Path], draft: Draft) -> None:
+    height, width = (side - side % 2 for side in size_of(read_image(frames[0])))  # codecs halve colours
+    format, rate = FORMATS[draft.target.suffix.lower()], Fraction(RATE)
+    encoder = ChunkEncoder(draft.file, format, size=(height, width), base=1 / rate, rate=rate, quality=QUALITY)
+    for number, frame in enumerate(frames):
+        encoder.add(read_image(frame)[..., :height, :width], number / rate)
+    encoder.close()

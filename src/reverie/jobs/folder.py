@@ -82,8 +82,10 @@ class Folder:
         """
         files: dict[str, tuple[Path, ...]] = {}
         for number, (source, wanted) in enumerate(zip(self.kept.sources, self.kept.record.inputs, strict=True)):
-            path = self.path / _copy(number, source)
+            path = Path(source.origin) if source.stays else self.path / _copy(number, source)
             if hash_of(path) != wanted.sha256:
+                if source.stays:
+                    raise RecipeError(f"the {source.role} '{path}' is not as it was; put the one it began with there.")
                 raise RecipeError(f"'{path}' is damaged; put the {source.role} '{source.origin}' there again.")
             files[source.role] = (*files.get(source.role, ()), path)
         return files
@@ -131,7 +133,8 @@ class Folder:
     def fill(self, files: Sequence[Path]) -> None:
         """Copy the pictures in, then write the job; from then on it can be resumed."""
         self.checkpoints.remove()
-        for number, (source, file) in enumerate(zip(self.kept.sources, files, strict=True)):
+        copied = [(n, s, f) for n, (s, f) in enumerate(zip(self.kept.sources, files, strict=True)) if not s.stays]
+        for number, source, file in copied:
             with file.open("rb") as original, self.owned.replacing(_copy(number, source)) as copy:
                 shutil.copyfileobj(original, copy.file)
         self.changed()

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from reverie import styles
+from reverie.clips import open_footage
 from reverie.crafts.craft import Craft, Input
-from reverie.crafts.kinds import FOLDER, MASK, PHOTO, PLACE, RESULT, STYLE_NETWORK, WORD
+from reverie.crafts.kinds import FOLDER, FOOTAGE, MASK, PHOTO, PLACE, RESULT, STYLE_NETWORK, WORD
 from reverie.errors import PictureError, RecipeError, suggestion
 from reverie.feedforward import read_johnson
 from reverie.feedforward.custom import custom_styles, find_custom_style
@@ -147,6 +148,8 @@ def _read(each: Input, path: Path, longer: int | None) -> Any:
         return str(path) if each.kind is WORD else path
     if each.kind is STYLE_NETWORK:
         return read_johnson(path)
+    if each.kind is FOOTAGE:
+        return open_footage(path)
     if each.kind is MASK:
         return read_mask(path, everywhere=each.many)
     return read_picture(path, longer=longer if each.kind is PHOTO else None)

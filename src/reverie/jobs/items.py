@@ -170,9 +170,10 @@ def _stays(craft: Craft[..., Any], name: str) -> bool:
 def _same(wished: Mapping[str, Any], record: Record) -> bool:
     """True if the settings are the same, apart from those left to Reverie."""
     made = record.settings
-    left = {"memory"}
+    left = {"memory", "device_memory"}
     left |= {"tile"} if wished.get("tile") is None or _is_within(made.get("tile"), wished["tile"]) else set()
-    left |= {"precision"} if wished.get("precision") == "auto" else set()
+    left |= {name for name in ("precision", "device") if wished.get(name) == "auto"}
+    left |= {"device"} if made.get("device") == f"{wished.get('device')}:0" else set()
     return {k: v for k, v in wished.items() if k not in left} == {k: v for k, v in made.items() if k not in left}
 
 

@@ -12,7 +12,7 @@ import torch
 from pydantic import AfterValidator, Field
 
 from reverie.crafts.craft import Craft
-from reverie.crafts.kinds import FOLDER
+from reverie.crafts.kinds import FOLDER, FOOTAGE
 from reverie.errors import RecipeError
 from reverie.jobs.job import FrozenModel, Job
 from reverie.jobs.record import Record, hash_of
@@ -39,11 +39,19 @@ Somewhere = Annotated[str, AfterValidator(_somewhere)]
 
 
 class Source(FrozenModel):
-    """Input file of a run: the name of its copy in the folder, and its original path."""
+    """Input file of a run: the name of its copy in the folder, and its original path.
+
+    Attributes:
+        role: of the input.
+        name: of the copy.
+        origin: where it lies.
+        stays: whether it is read there: clips are too large to be copied.
+    """
 
     role: str
     name: Annotated[str, AfterValidator(_bare)]
     origin: Somewhere
+    stays: bool = False
 
 
 class KeptRun(FrozenModel):
@@ -119,10 +127,15 @@ class KeptRun(FrozenModel):
             return kept
 
 
-def sources_of(record: Record, files: Sequence[Path]) -> tuple[Source, ...]:
+def sources_of(record: Record, files: Sequence[Path], craft: Craft[..., Any]) -> tuple[Source, ...]:
     """Build the sources of a run from its input files, in the order of the record."""
     return tuple(
-        Source(role=wanted.role, name=path.name, origin=str(path.absolute()))
+        Source(
+            role=wanted.role,
+            name=path.name,
+            origin=str(path.absolute()),
+            stays=craft.input(wanted.role).kind is FOOTAGE,
+        )
         for wanted, path in zip(record.inputs, files, strict=True)
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from reverie.crafts.craft import Craft
-from reverie.crafts.kinds import FOLDER, Report
+from reverie.crafts.kinds import FOLDER, Film, Report
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, longer_side
 from reverie.engine import Plan, Run
@@ -22,7 +22,7 @@ from reverie.errors import FileError, RecipeError, ReverieError
 from reverie.jobs import disk
 from reverie.jobs.checkpointer import LONG, Checkpointer, pausing
 from reverie.jobs.events import Began, Downloaded, Ended, Event, Finished, Noted, Planned, Stepped
-from reverie.jobs.folder import Folder, begin, reopen, resume_line
+from reverie.jobs.folder import Folder, begin, holds_job, reopen, resume_line
 from reverie.jobs.inputs import Loaded, find_files, load, with_inherited
 from reverie.jobs.job import Expected, Job, Stop, paths
 from reverie.jobs.kept_run import KeptRun, sources_of
@@ -87,6 +87,7 @@ def perform(
         yield _beginning(work, place, folder)
         with pausing(folder):
             writer = place.writer(work, folder)
+            stack.callback(writer.close)
             writer.history.extend(checkpointer.history if checkpointer else ())
             last, whole = yield from _execute(work, writer, checkpointer, machines, stop)
             yield from writer.finish(last, whole=whole or folder is None)
@@ -106,7 +107,7 @@ def resume(
     """Go on with the run kept in a folder, and write what it makes.
 
     Args:
-        path: of the folder.
+        path: of the folder, or the output that is not finished.
         output: where to, if not where it was to go.
         machines: where.
         tile: side of the tiles from here on, pixels, 0 for the whole picture at once; None leaves them as they were.
@@ -117,7 +118,7 @@ def resume(
         RecipeError: no run, or a damaged one.
         FileError: another process works on it.
     """
-    with reopen(path) as folder:
+    with reopen(kept_at(path)) as folder:
         kept = folder.kept
         if kept.finished:
             yield Finished(path, Path(kept.output))
@@ -130,13 +131,19 @@ def resume(
         yield from perform(folder.request(), machines, stop=stop, folder=folder)
 
 
+def kept_at(path: Path) -> Path:
+    """Return the folder in which a run is kept: the path itself, or the one beside the output of that name."""
+    return path if holds_job(path) or not holds_job(folder_beside(path)) else folder_beside(path)
+
+
 def _resolve(job: Job) -> tuple[Job, Craft[..., Any], dict[str, tuple[Path, ...]]]:
     """Resolve a job: add what its preset and its result bring along, find its craft and its files."""
     craft = find(job.craft)
     job = with_preset(job)
     files, given = with_inherited(craft, find_files(craft, job.inputs), job.settings, [*map(Path, job.places), Path()])
     craft.check({name: len(each) for name, each in files.items()}, way=_hint(craft))
-    if not craft.stepwise and (job.options.report or job.options.save_every):
+    reported = craft.stepwise or craft.makes is Film
+    if (job.options.report and not reported) or (job.options.save_every and not craft.stepwise):
         raise RecipeError(f"{craft.name} has no pictures or losses on the way; leave out --report and --save-every.")
     folders = {each.name: job.inputs[each.name] for each in craft.inputs if each.kind is FOLDER}
     kept = {name: tuple(map(os.path.abspath, words)) for name, words in folders.items()}  # read anew on going on
@@ -184,7 +191,9 @@ def _prepare(
 
 def _with_choices(settings: Settings, run: Run, plan: Plan) -> Settings:
     """Fill in every automatic choice: tiles and precision change the rounding of sums."""
-    made = {"tile": plan.tile, "memory": None, "precision": run.precision}
+    made = {"tile": plan.tile, "memory": None, "device_memory": None, "precision": run.precision}
+    if (device := getattr(run, "device", None)) is not None:
+        made["device"] = device
     known = type(settings).model_fields
     return settings.model_copy(update={name: value for name, value in made.items() if name in known})
 
@@ -264,7 +273,7 @@ def _start_keeping(work: PreparedJob, place: Placement, stack: ExitStack) -> Fol
         output=str(place.output.absolute()),
         base=str(place.base.absolute()),
         named=place.named,
-        sources=sources_of(work.record, work.files),
+        sources=sources_of(work.record, work.files, work.craft),
         passing=work.job.options.checkpoint is None,
     )
     return stack.enter_context(begin(path, kept, work.files))

@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reverie.clips import film_format
 from reverie.crafts.craft import Craft
-from reverie.crafts.kinds import FOLDER, RESULT, Clip, Output, Report, Sheet, Still, Weights
+from reverie.crafts.kinds import FOLDER, RESULT, Clip, Film, Output, Report, Sheet, Still, Weights
+from reverie.engine.films import FilmRun
 from reverie.errors import RecipeError
 from reverie.feedforward.custom import styles_folder
-from reverie.files import check_writable, is_folder, make_folder, numbered, remove_empty
+from reverie.files import check_writable, cut_to, is_folder, make_folder, numbered, remove_empty
 from reverie.jobs import disk
 from reverie.jobs.events import Size
 from reverie.jobs.film import FILMS, check_film
+from reverie.jobs.film_writer import FilmWriter, StillsWriter
 from reverie.jobs.folder import Folder, holds_job, reopen
 from reverie.jobs.job import Job
 from reverie.jobs.outputs import Outputs, check_no_input, folder_beside, placed
@@ -25,6 +28,7 @@ from reverie.jobs.writers import FrameOutputs, FramesWriter, ReportWriter, Still
 from reverie.pictures import check_output
 
 Files = Mapping[str, tuple[Path, ...]]
+_LONGEST = 200  # bytes of a name that nobody chose: a disk takes 255, of which companions and numbers need some
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +147,20 @@ class WeightsPlacement(Placement):
 
 
 @dataclass(frozen=True, eq=False)
+class FilmPlacement(Placement):
+    """Output location of a film: its file, or the folder of its frames."""
+
+    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
+        """Create a writer of films."""
+        if folder is None:
+            raise RecipeError("a film is kept in a folder while it is made.")
+        if not isinstance(work.run, FilmRun):
+            raise RecipeError(f"'{work.craft.name}' says that it makes a film, and returns none; return a FilmRun.")
+        kind = FilmWriter if self.output.suffix else StillsWriter
+        return kind(work.record, self.output, self.named, work.run, work.plan, self.job.options, folder)
+
+
+@dataclass(frozen=True, eq=False)
 class ReportPlacement(Placement):
     """Output location of files that a craft writes by itself."""
 
@@ -176,7 +194,7 @@ def default_name(craft: Craft[..., Any], job: Job, files: Files) -> str:
     named = [] if main.kind is RESULT else [each for each in others if each.kind.names]
     into = [path.stem for each in named for path in files.get(each.name, ())]
     label = craft.label(craft.checked(job.settings)) if craft.label else craft.name
-    return f"{first}-{job.preset or '-'.join(into[:3]) or label}"
+    return f"{cut_to(first, _LONGEST // 2)}-{cut_to(job.preset or '-'.join(into[:3]) or label, _LONGEST // 2)}"
 
 
 @contextmanager
@@ -255,6 +273,46 @@ def _weights(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | No
             return
 
 
+@contextmanager
+def _film(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
+    with ExitStack() as stack:
+        for output in _films(craft, job, files):
+            folder = folder or _unfinished(folder_beside(output), craft, job, files, stack)
+            if folder is not None:
+                job, files = folder.request(), {**files, **folder.inputs()}
+            elif job.output is None and (output.exists() or folder_beside(output).exists()):
+                continue
+            elif not output.suffix and output.is_dir() and any(output.iterdir()):
+                raise RecipeError(f"'{output}' holds something already; name a new or empty folder, or a film.")
+            made = not output.suffix and make_folder(output)
+            if output.suffix:
+                check_no_input(output, [path for paths in files.values() for path in paths])
+                check_writable(output)
+            try:
+                yield FilmPlacement(job, files, folder, output, folder.kept.named if folder else job.output is not None)
+            finally:
+                if made:
+                    remove_empty(output)
+            return
+
+
+def _films(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Path]:
+    """Yield the paths for a film: as the user named it, or after the clip, numbered.
+
+    Raises:
+        RecipeError: a suffix that no film has.
+    """
+    if job.output is None:
+        name = Path(job.name or f"{default_name(craft, job, files)}{craft.makes.suffix}")
+        film_format(name)
+        yield from numbered(name)
+    output = Path(str(job.output))
+    if output.suffix and not is_folder(output):
+        film_format(output)
+        yield output
+    yield output if output.name not in ("", "..") else output.resolve()
+
+
 def _networks(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Path]:
     """Yield the paths for a network: as the user named it, or in the styles folder after the painting, numbered."""
     suffix = craft.makes.suffix
@@ -294,4 +352,6 @@ def _report(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | Non
     yield ReportPlacement(job, files, None, Path(job.output), True)
 
 
-_PLACES: Mapping[Output, Any] = {Still: _still, Sheet: _still, Clip: _frames, Weights: _weights, Report: _report}
+_PLACES: Mapping[Output, Any] = {
+    Still: _still, Sheet: _still, Clip: _frames, Film: _film, Weights: _weights, Report: _report
+}  # fmt: skip

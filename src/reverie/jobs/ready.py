@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reverie.crafts.craft import Craft, Input
-from reverie.crafts.kinds import FOLDER, MAP, MASK, PHOTO, PLACE, STYLE_NETWORK, WORD
+from reverie.crafts.kinds import FOLDER, FOOTAGE, MAP, MASK, PHOTO, PLACE, STYLE_NETWORK, WORD
 from reverie.crafts.settings import Settings, longer_side
 from reverie.engine.memory import LOADED, avoid_fragmentation, parse_memory, readable, resident, sufficient
 from reverie.errors import OutOfMemory
@@ -22,7 +22,7 @@ _DRAWING, _JOINING = 60, 96  # bytes per pixel of what a run begins with, while 
 _LIBRARIES = 30 * 2**20  # bytes that come with the first network
 _SHARES = (0.75, 0.6, 0.45, 0.3, 0.2, 0.1)  # of the size, one of which is offered
 _SURE, _LEAST = 0.97, 16  # of the limit that it takes; pixels
-_UNREAD = (FOLDER, PLACE, WORD, STYLE_NETWORK)
+_UNREAD = (FOLDER, FOOTAGE, PLACE, WORD, STYLE_NETWORK)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from typing import Annotated, Any, Literal, Self
 import torch
 from pydantic import AfterValidator, Field, JsonValue
 
+from reverie.clips import FILMS, is_frames, read_film_recipe
 from reverie.crafts.craft import Craft
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, validated
+from reverie.engine.devices import named, title
 from reverie.errors import PictureError, RecipeError, reason_of
 from reverie.jobs.job import FrozenModel, Stop
 from reverie.networks.used import NetworkUsed
@@ -63,6 +65,7 @@ class Record(FrozenModel):
         version: of this form of record.
         reverie, torch: the versions that made the picture.
         threads: PyTorch's, since the order of sums depends on it; when read, no more than a machine bears.
+        accelerator: what its networks ran on calls itself; None for a processor.
         craft: its name.
         settings: all of them, every automatic choice made.
         inputs: the files that went in; none for what begins with noise.
@@ -76,6 +79,7 @@ class Record(FrozenModel):
     reverie: str
     torch: str
     threads: Annotated[int, Field(ge=1, le=4096), AfterValidator(_runnable)]
+    accelerator: str | None = Field(default=None, max_length=200)
     craft: str
     settings: dict[str, JsonValue]
     inputs: tuple[Input, ...] = ()
@@ -144,6 +148,7 @@ def record_of(
         reverie=__version__,
         torch=torch.__version__,
         threads=torch.get_num_threads(),
+        accelerator=_accelerator(getattr(settings, "device", "cpu")),
         craft=craft,
         settings=settings.model_dump(mode="json"),
         inputs=tuple(
@@ -153,6 +158,12 @@ def record_of(
     )
 
 
+def _accelerator(device: str) -> str | None:
+    """Return what an accelerator calls itself; None for a processor."""
+    first = device.partition(",")[0]
+    return None if first in ("auto", "cpu") else title(named(first))[:200]
+
+
 def read_record(path: Path) -> Record:
     """Read the record inside a picture file.
 
@@ -160,10 +171,11 @@ def read_record(path: Path) -> Record:
         PictureError: the file is missing or damaged.
         RecipeError: it holds none, or one that cannot be used.
     """
-    text = read_recipe(path)
+    film = FILMS.get(path.suffix.lower())
+    text = read_film_recipe(path) if film is not None and film.recipe else read_recipe(path)
     if text is None:
         raise RecipeError(
-            f"'{path}' holds no recipe; Reverie writes one into PNG, JPEG, WebP and TIFF, and"
+            f"'{path}' holds no recipe; Reverie writes one into PNG, JPEG, WebP, TIFF and films but GIF, and"
             " other programs remove it when they save."
         )
     try:
@@ -195,7 +207,7 @@ def locate(wanted: Input, folders: Sequence[Path], *, also: Sequence[Path] = ())
     """
     name = PurePosixPath(wanted.path).name
     candidates = [f / way for f in folders for way in dict.fromkeys((wanted.path, name))]
-    others = [path for path in (*candidates, *also) if path.is_file()]
+    others = [path for path in (*candidates, *also) if path.exists()]
     for path in others:
         if hash_of(path) == wanted.sha256:
             return path
@@ -208,12 +220,16 @@ def locate(wanted: Input, folders: Sequence[Path], *, also: Sequence[Path] = ())
 
 
 def hash_of(path: Path) -> str:
-    """Compute the sha256 of a file, in hexadecimal.
+    """Compute the sha256 of a file, or of the names and pictures of a folder of frames, in hexadecimal.
 
     Raises:
         PictureError: it cannot be read.
     """
     try:
+        if path.is_dir():
+            frames = sorted(each for each in path.iterdir() if is_frames(each) and each.is_file())
+            known = "".join(f"{each.name} {hash_of(each)}\n" for each in frames)
+            return hashlib.sha256(known.encode("utf8", "surrogateescape")).hexdigest()
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte

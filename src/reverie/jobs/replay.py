@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pydantic import JsonValue
+
+from reverie.engine.devices import many
+from reverie.errors import RecipeError
 from reverie.jobs.inputs import files_of
 from reverie.jobs.job import Expected, Job, paths
 from reverie.jobs.kept_run import differences
@@ -24,19 +28,31 @@ def replayed(file: Path, *, places: Sequence[Path] = (), anyway: bool = False) -
     """
     record = read_record(file)
     craft, _ = record.resolve()
+    settings, elsewhere = on_devices_here(record.settings)
     here = [file.parent, Path(), *places]
     expected = Expected(
         networks=None if anyway else record.networks,
         threads=record.threads,
         until=record.stopped,
         same_as=str(file),
-        notes=differences(record),
+        notes=(*differences(record), *elsewhere),
     )
     return Job(
         craft=craft.name,
-        settings=record.settings,
+        settings=settings,
         inputs=paths(files_of(record, craft, here)),
         name=f"{file.stem}-replay{craft.makes.suffix and file.suffix}",
         expected=expected,
         places=tuple(map(str, here)),
     )
+
+
+def on_devices_here(settings: Mapping[str, JsonValue]) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
+    """Return recorded settings for the devices of this machine, and a note where they are others."""
+    device = str(settings.get("device", "cpu"))
+    try:
+        many(device)
+    except RecipeError:
+        note = f"made on {device:.40}, which is not here: pixels may differ a little."
+        return {**settings, "device": "auto", "precision": "auto"}, (note,)
+    return dict(settings), ()

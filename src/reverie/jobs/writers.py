@@ -64,6 +64,9 @@ class Writer(ABC):
         """True if a step completes an output that is not made again; a checkpoint is then written at once."""
         return False
 
+    def close(self) -> None:  # noqa: B027  # most hold nothing open
+        """Let go of what is not finished."""
+
     @abstractmethod
     def finish(self, step: Any, *, whole: bool) -> Iterator[Event]:
         """Write the result.

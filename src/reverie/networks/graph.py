@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from torch import nn
@@ -153,6 +154,16 @@ class Blueprint:
         Raises:
             RecipeError: if something before the layer sees the whole picture, or branches disagree.
         """
+        if layer not in self._geometries:
+            self._geometries[layer] = self._geometry(layer)
+        return self._geometries[layer]
+
+    @cached_property
+    def _geometries(self) -> dict[str, Geometry]:
+        """Geometries that were asked for, by layer."""
+        return {}
+
+    def _geometry(self, layer: str) -> Geometry:
         known = {PICTURE: Geometry(stride=1, left=0, right=0)}
         for node in self.ancestors([layer]):
             before = [known[name] for name in node.inputs if name in known]

@@ -33,6 +33,7 @@ class Network(nn.Module):
             over its positions is the network's logits.
         sha256: identifies the weights.
         channels_last: the memory format maps are kept in.
+        tf32: whether an NVIDIA GPU may round what float32 convolutions multiply to 11 bits.
 
     Example:
         >>> network = load("dreamnet")
@@ -62,7 +63,7 @@ class Network(nn.Module):
         super().__init__()
         self.blueprint = blueprint
         self.classes = None if classes is None else tuple(classes)
-        self.channels_last = False
+        self.channels_last = self.tf32 = False
         self.filters = nn.ModuleDict(
             {name: _filters(name, shape, weights) for name, shape in weight_shapes(blueprint).items()}
         )
@@ -71,6 +72,7 @@ class Network(nn.Module):
         self._plans: dict[tuple[str, ...], tuple[Step, ...]] = {}
         self._fitting: set[tuple[tuple[str, ...], tuple[int, int]]] = set()
         self._scales: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
+        self._lumas: dict[tuple[torch.device, torch.dtype], Tensor] = {}
         self._pieces: dict[str, Network] = {}
         self._extents: dict[tuple[str, tuple[int, int]], tuple[int, int]] = {}
         self.eval().requires_grad_(False)
@@ -111,6 +113,17 @@ class Network(nn.Module):
         return next((p.dtype for p in self.parameters()), torch.float32)
 
     @property
+    def precision(self) -> str:
+        """The same as a word: "float32", "bfloat16", "float16" or "tf32"."""
+        return "tf32" if self.tf32 else str(self.dtype).removeprefix("torch.")
+
+    @property
+    def device(self) -> torch.device:
+        """The device that it computes on; pictures may lie elsewhere, its maps lie here."""
+        held = next(self.parameters(), next(self.buffers(), None))
+        return torch.device("cpu") if held is None else held.device
+
+    @property
     def periodic(self) -> bool:
         """True if pictures wrap round their edges, as those of a seamless tile do."""
         return any(isinstance(node.op, Conv | Pool) and node.op.window.wraps for node in self.blueprint.nodes)
@@ -137,7 +150,7 @@ class Network(nn.Module):
         if self.blueprint.is_local(layer):
             return self.blueprint.extent(layer, size)
         if (layer, size) not in self._extents:
-            blank = torch.zeros(1, 3, *size, device=next((p.device for p in self.parameters()), None))
+            blank = torch.zeros(1, 3, *size, device=self.device)
             with torch.no_grad():
                 found = self(blank, (layer,))[layer]
             self._extents[layer, size] = (found.shape[2], found.shape[3])
@@ -179,15 +192,23 @@ class Network(nn.Module):
         twin._plans, twin._fitting, twin._scales, twin._pieces = {}, set(), {}, {}
         return twin
 
-    def with_precision(self, dtype: torch.dtype, channels_last: bool = False) -> Network:
+    def with_precision(
+        self, dtype: torch.dtype, channels_last: bool = False, device: torch.device | str | None = None
+    ) -> Network:
         """Return the network computing in ``dtype``, its maps kept channels-last or not.
 
-        Channels-last is what makes bfloat16 fast on a CPU. The original is left as it was.
+        Channels-last is what makes bfloat16 fast. The original is left as it was.
+
+        Args:
+            dtype, channels_last: how it computes.
+            device: where; by default where it is.
         """
         twin = copy.deepcopy(self)
         twin._pieces = {}
         twin.channels_last = channels_last
         twin.to(dtype=dtype)
+        if device is not None:
+            twin.to(device=device)
         layout = torch.channels_last if channels_last else torch.contiguous_format
         for weight in twin.parameters():
             if weight.ndim == 4:
@@ -198,12 +219,12 @@ class Network(nn.Module):
         """Compute the maps of some layers, and only what they need.
 
         Args:
-            x: pictures, (B, 3, H, W), sRGB in [0, 1], any floating dtype.
+            x: pictures, (B, 3, H, W), sRGB in [0, 1], any floating dtype, on any device.
             layers: names; the answer is in the same order.
 
         Returns:
-            (B, C, h, w) per layer, in the network's dtype and memory format, before any rectifier
-            that follows.
+            (B, C, h, w) per layer, in the network's dtype and memory format and on its device, before any
+            rectifier that follows.
 
         Raises:
             LayerNotFound: if a layer does not exist.
@@ -212,7 +233,9 @@ class Network(nn.Module):
         asked = tuple(dict.fromkeys((layers,) if isinstance(layers, str) else layers))
         self._check(x)
         self._check_size(asked, (x.shape[2], x.shape[3]))
-        return self._maps(self._normalise(x), asked)
+        if self.device.type == "cuda":
+            torch.backends.cudnn.allow_tf32 = self.tf32  # PyTorch's own default rounds without being asked
+        return self._maps(self._normalise(x.to(self.device)), asked)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self.layers)} layers, {self.dtype})"
@@ -264,7 +287,7 @@ class Network(nn.Module):
         wide = torch.promote_types(self.dtype, torch.float32)
         x = x.to(wide)
         if len(self.blueprint.mean) == 1:
-            x = (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+            x = (x * self._luma(x)).sum(1, keepdim=True)
         if not any(self.blueprint.mean) and set(self.blueprint.std) == {1.0}:
             return x.to(dtype=self.dtype, memory_format=layout)
         scale, shift = self._scale(x)
@@ -278,8 +301,15 @@ class Network(nn.Module):
                 torch.tensor(v, dtype=torch.float64).view(1, -1, 1, 1)
                 for v in (self.blueprint.mean, self.blueprint.std)
             )
-            self._scales[key] = (1 / std).to(x), (-mean / std).to(x)
+            self._scales[key] = (1 / std).to(x.dtype).to(x.device), (-mean / std).to(x.dtype).to(x.device)
         return self._scales[key]
+
+    def _luma(self, x: Tensor) -> Tensor:
+        """Return the weights of the colours as (1, 3, 1, 1), made once per device and dtype."""
+        key = (x.device, x.dtype)
+        if key not in self._lumas:
+            self._lumas[key] = x.new_tensor(LUMA).view(1, 3, 1, 1)
+        return self._lumas[key]
 
     def _run(self, step: Step, inputs: list[Tensor]) -> Tensor:
         match step.node.op:

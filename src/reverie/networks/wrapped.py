@@ -104,7 +104,7 @@ class Wrapped(Network):
             return super().channels(layer)
         except RecipeError:
             with torch.no_grad():
-                return int(self(torch.zeros(1, 3, *self._size_known()), (layer,))[layer].shape[1])
+                return int(self(torch.zeros(1, 3, *self._size_known(), device=self.device), (layer,))[layer].shape[1])
 
     def stride(self, layer: str) -> int:
         """Return the distance between a layer's features in pixels; if need be, measured at the last picture's size."""
@@ -131,7 +131,7 @@ class Wrapped(Network):
         size = self._size_known()
         try:
             with torch.no_grad():
-                self(torch.zeros(1, 3, *size), asked)
+                self(torch.zeros(1, 3, *size, device=self.device), asked)
         finally:
             for hook in hooks:
                 hook.remove()

@@ -20,6 +20,7 @@ from reverie.objectives.terms_dream import (
 from reverie.objectives.terms_features import caricature, diversity
 from reverie.objectives.terms_own import term
 from reverie.objectives.terms_style import histograms, nearest_neighbours, sliced_wasserstein, style
+from reverie.objectives.terms_temporal import temporal
 from reverie.objectives.view_draw import ViewDraw
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "shared_features",
     "sliced_wasserstein",
     "style",
+    "temporal",
     "term",
     "total_variation",
     "wasserstein2",

@@ -90,7 +90,7 @@ def laid_on(where: Mask | None, network: Network, layer: str, size: Size) -> Reg
         return None
     extent = map_of(network, layer, size)
     smaller = all(a >= b for a, b in zip(size_of(where.weights), extent, strict=True))
-    return Region.of(resize(where.weights, extent, filter="area" if smaller else "bilinear"))
+    return Region.of(resize(where.weights.to(network.device), extent, filter="area" if smaller else "bilinear"))
 
 
 def weighted(layers: str | Sequence[str] | Mapping[str, float], what: str) -> tuple[tuple[str, float], ...]:

@@ -72,7 +72,7 @@ class Region:
     def at(self, window: Window, like: Tensor) -> Tensor:
         """Return the weights in a window, (1, 1, height, width), in float32 or better, on the device of `like`."""
         rows, columns = slice(window.top, window.top + window.height), slice(window.left, window.left + window.width)
-        return self.weights[..., rows, columns].to(like.device, wide(like.dtype))
+        return self.weights[..., rows, columns].to(like.device).to(wide(like.dtype))
 
 
 def map_of(network: Network, layer: str, size: Size) -> Size:
@@ -82,9 +82,8 @@ def map_of(network: Network, layer: str, size: Size) -> Size:
     try:
         return network.extent(layer, size)
     except RecipeError:
-        device = next((p.device for p in network.parameters()), torch.device("cpu"))
         with torch.no_grad():
-            found = network(torch.zeros(1, 3, *size, device=device), (layer,))[layer]
+            found = network(torch.zeros(1, 3, *size, device=network.device), (layer,))[layer]
         return size_of(found) if found.dim() > 2 else (1, 1)
 
 

@@ -67,7 +67,7 @@ class Presence(Term):
         if len(chosen) == network.channels(network.class_layer):
             raise RecipeError(f"presence needs a class left that is none of {', '.join(self.names)}.")
         where = region(self.where, network, network.class_layer, size)
-        statistic = Absences(network.class_layer, torch.tensor(chosen), where)
+        statistic = Absences(network.class_layer, torch.tensor(chosen, device=network.device), where)
         return (statistic,), lambda m: m[statistic].mean()
 
     def __str__(self) -> str:

@@ -240,7 +240,8 @@ class Direction(Term):
     def prepare(self, network: Network, size: Size, measure: Measure) -> Binding:
         if (channels := network.channels(self.layer)) != len(self.vector):
             raise RecipeError(f"{self.layer} has {channels} channels; the direction has {len(self.vector)}.")
-        statistic = Projections(self.layer, self.vector, self.power, region(self.where, network, self.layer, size))
+        vector = self.vector.to(network.device)
+        statistic = Projections(self.layer, vector, self.power, region(self.where, network, self.layer, size))
         return (statistic,), lambda m: m[statistic].mean()
 
     def __str__(self) -> str:

@@ -49,7 +49,7 @@ def term(
         RecipeError: a negative reach; when measured, fewer numbers than positions.
     Example:
         red = torch.tensor([0.8, 0.1, 0.1])
-        rv.term("redness", rv.objectives.PICTURE, lambda x: x, lambda mean: (mean - red).pow(2).sum(1))
+        rv.term("redness", rv.objectives.PICTURE, lambda x: x, lambda mean: (mean - red.to(mean)).pow(2).sum(1))
     """
     if reach < 0:
         raise RecipeError(f"a term's reach is 0 or more positions; got {reach}.")

@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
@@ -64,7 +65,6 @@ def style(
     """
     if statistic not in ("moments", "gram"):
         raise RecipeError(f"statistic is moments or gram; got '{statistic}'.")
-    distance = distance or relative(wasserstein2 if statistic == "moments" else mse)
     return Style(weighted(layers, "style"), Source.of(like, stroke, where, of), statistic, distance)
 
 
@@ -273,7 +273,7 @@ class FromPaintings(Term):
 @dataclass(frozen=True, eq=False)
 class Style(FromPaintings):
     statistic: Literal["moments", "gram"]
-    distance: Distance
+    distance: Distance | None
     name: str = field(default="style", init=False)
     linear: ClassVar[bool] = False
 
@@ -281,11 +281,16 @@ class Style(FromPaintings):
         self, network: Network, size: Size, measure: Measure
     ) -> tuple[tuple[Statistic, ...], Sequence[FromTarget]]:
         kinds = [Moments] * len(self.layers)
-        distances = [self._to(target) for target in self.mixed(network, size, measure, kinds)]
+        distance = self.distance or relative(self._usual(network.dtype))
+        distances = [self._to(target, distance) for target in self.mixed(network, size, measure, kinds)]
         return self.wanted(network, size, kinds), distances
 
-    def _to(self, target: Tensor) -> FromTarget:
-        to = self.distance(self._read(target))
+    def _usual(self, dtype: torch.dtype) -> Distance:
+        """Return the distance for features of a precision."""
+        return mse if self.statistic == "gram" else partial(wasserstein2, single=dtype.itemsize < 4)
+
+    def _to(self, target: Tensor, distance: Distance) -> FromTarget:
+        to = distance(self._read(target))
         return lambda moments: to(self._read(moments))
 
     def _read(self, moments: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from reverie.networks.widest import widest
 from reverie.objectives.distances import Distance, FromTarget
 from reverie.objectives.places import Region, Window
 from reverie.objectives.statistics import Statistic, full, rows_of
@@ -97,7 +98,7 @@ def transport(binning: Binning) -> Distance:
     """
 
     def from_target(target: Tensor) -> FromTarget:
-        dtype = torch.float32 if target.device.type == "mps" else torch.float64
+        dtype = widest(target.device)
         masses = target[0, :, :-1].to(dtype)
         low, width = (x.to(masses)[:, None] for x in (binning.low, binning.width))
         places = low + width * torch.arange(COUNT, dtype=dtype, device=target.device)

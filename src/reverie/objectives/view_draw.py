@@ -47,6 +47,7 @@ class ViewDraw:
 
     def place(self, layer: str, row: int, column: int) -> Region:
         """Return the region that one position of a layer's map is moved to."""
-        weights = torch.zeros(1, 1, *map_of(self.network, layer, self.size), dtype=torch.float32)
+        extent = map_of(self.network, layer, self.size)
+        weights = torch.zeros(1, 1, *extent, dtype=torch.float32, device=self.network.device)
         weights[..., row, column] = 1
         return self.region(Region(weights), layer)

@@ -57,7 +57,8 @@ def keep_colours(result: Tensor, photo: Tensor, *, amount: float = 1.0) -> Tenso
     _check(result, photo, amount=amount)
     if amount == 0:
         return result
-    return banded(lambda band, own: _kept(band, own, amount), result, scaled(photo, size_of(result)))
+    own = scaled(photo, size_of(result)).to(result.device)
+    return banded(lambda band, own: _kept(band, own, amount), result, own)
 
 
 def match_colours(

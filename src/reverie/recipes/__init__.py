@@ -10,6 +10,10 @@ from reverie.recipes.style import StyleSettings, style
 from reverie.recipes.texture import TextureSettings, texture
 from reverie.recipes.train_style import TrainStyleSettings, train_style
 from reverie.recipes.upscale import UpscaleSettings, upscale
+from reverie.recipes.video_dream import VideoDreamSettings, video_dream
+from reverie.recipes.video_instant import VideoInstantSettings, video_instant
+from reverie.recipes.video_own import video_own
+from reverie.recipes.video_style import VideoStyleSettings, video_style
 from reverie.recipes.visualise import visualise
 from reverie.recipes.zoom import ZoomSettings, zoom
 
@@ -23,6 +27,9 @@ __all__ = [
     "TextureSettings",
     "TrainStyleSettings",
     "UpscaleSettings",
+    "VideoDreamSettings",
+    "VideoInstantSettings",
+    "VideoStyleSettings",
     "ZoomSettings",
     "dream",
     "explain",
@@ -33,6 +40,10 @@ __all__ = [
     "texture",
     "train_style",
     "upscale",
+    "video_dream",
+    "video_instant",
+    "video_own",
+    "video_style",
     "visualise",
     "zoom",
 ]

@@ -108,7 +108,8 @@ def explain(
         sheet = _sheet(photo, found, chosen, size, title)
         yield Part(1, 1, sheet, _findings(question, told, chance, found, chosen))
 
-    return OnePass(size, draw, networks=[NetworkUsed(network.name, network.sha256)])
+    used = [NetworkUsed(network.name, network.sha256)]
+    return OnePass(size, draw, networks=used, device=str(network.device))
 
 
 def _asked(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
@@ -30,9 +30,11 @@ from reverie.errors import PictureError, RecipeError
 from reverie.feedforward.instant import KEPT, LAYERS, STRIDE, Instant, check_encoder, load_instant
 from reverie.feedforward.matching import blended
 from reverie.feedforward.painting import (
+    ClipStatistics,
     Encoded,
     StyleStatistics,
     TargetStatistics,
+    clip_statistics,
     decode,
     encode,
     noises_for,
@@ -50,12 +52,12 @@ from reverie.pictures import (
     scaled,
     size_of,
 )
-from reverie.recipes.parts.at_once import InstantSettings, alpha_of_each, alpha_weights, resolve_precision, size_for
+from reverie.recipes.parts.at_once import InstantSettings, alpha_of_each, alpha_weights, dtype_of, resolved, size_for
 from reverie.recipes.parts.custom_style import paint_custom
 
 INSTANT = "instant"
 """Name of the decoder in records."""
-LARGEST, SMALLEST = 2048, 64  # pixels; larger tiles are no faster, smaller ones read mostly halo
+LARGEST, SMALLEST = 1280, 64  # pixels; larger tiles are hardly faster, smaller ones read mostly halo
 _MAPS, _PICTURES = 24, 28  # per pixel at once: features of the two maps kept whole, bytes of pictures and noise
 _TILE = 150  # features per pixel of a tile, while it is worked on
 _READ = (PICTURE, *LAYERS)
@@ -119,6 +121,7 @@ def instant(
         tiling(size, manner.settings.precision),
         networks=[NetworkUsed(INSTANT, manner.decoder.sha256)],
         precision=manner.settings.precision,
+        device=manner.settings.device,
         least=SMALLEST,
     )
 
@@ -140,17 +143,18 @@ def painter(
     Raises:
         RecipeError, PictureError, WeightsError: as `instant`.
     """
-    settings = resolve_precision(settings or InstantSettings())
+    settings = resolved(settings or InstantSettings())
     check_colour_mode(settings.colour, photo=True, paintings=len(paintings))
     for picture in paintings:
         _check(picture, "painting")
     network = load(pooling="average", padding="replicate")
     decoder = decoder or load_instant()
     check_encoder(decoder, network.sha256)
-    network = with_precision(network, settings.precision)
+    network = with_precision(network, settings.precision, device=torch.device(settings.device))
     shares = _shares(settings.weights, len(paintings))
     alphas = alpha_of_each(opaque, paintings)
-    return Painter(network, decoder.with_precision(network.dtype), tuple(paintings), alphas, shares, settings)
+    decoder = decoder.with_precision(network.dtype).to(network.device)
+    return Painter(network, decoder, tuple(paintings), alphas, shares, settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,12 +180,20 @@ class Painter:
         default_factory=dict, repr=False
     )
 
-    def paint(self, photo: Tensor, *, mask: Tensor | None = None, opaque: Tensor | None = None) -> Tensor:
-        """Paint a photo in this style; see `instant`."""
+    def paint(
+        self,
+        photo: Tensor,
+        *,
+        mask: Tensor | None = None,
+        opaque: Tensor | None = None,
+        clip: ClipStatistics | None = None,
+    ) -> Tensor:
+        """Paint a photo in this style; see `instant`. As a frame of a clip it takes the clip's `statistics`."""
         _check(photo, "photo")
         settings, size = self.settings, size_for(photo, self.settings)
         own = scaled(photo, size)
-        image = self._painted(own, self.tile(size), alpha_weights(opaque, of=photo, size=size))
+        weights = alpha_weights(opaque, of=photo, size=size)
+        image = self._painted(own, self.tile(size), weights, clip).to(own.device)
         if settings.colour != "painting" and settings.colour_amount:
             many = [opaque_colours(p, alpha) for p, alpha in zip(self.paintings, self.opaque, strict=True)]
             image = coloured(image, photo=own, paintings=many, mode=settings.colour, amount=settings.colour_amount)
@@ -193,26 +205,44 @@ class Painter:
         """Side of the tiles for a result of this size; see `tile_for`."""
         return tile_for(size, self.settings)
 
-    def _painted(self, photo: Tensor, tile: int, opaque: Tensor | None) -> Tensor:
+    def statistics(self, frames: Callable[[], Iterable[Tensor]], size: tuple[int, int]) -> ClipStatistics:
+        """Measure the frames of a clip as if they were one picture, so that none is painted by its own alone.
+
+        Args:
+            frames: from nothing to the frames, (1, 3, H, W); called several times.
+            size: (H, W) of them all.
+        """
+        tile, area = self.tile(size), size[0] * size[1]
+
+        def padded() -> Iterator[Tensor]:
+            return map(_padded, frames())
+
+        return clip_statistics(
+            self.network, self.decoder, padded, _READ, lambda seen: self._targets(seen, area, tile), self._noises, tile
+        )
+
+    def _painted(self, photo: Tensor, tile: int, opaque: Tensor | None, clip: ClipStatistics | None = None) -> Tensor:
         """Paint the photo in the paintings' own colours."""
+        photo = photo.to(self.network.device)
+        opaque = None if opaque is None else opaque.to(photo.device)
         height, width = size_of(photo)
-        strength = self.settings.strength
-        missing = (0, -width % STRIDE, 0, -height % STRIDE)
-        whole = F.pad(photo, missing, mode="replicate") if any(missing) else photo
-        opaque = F.pad(opaque, missing, mode="replicate") if opaque is not None and any(missing) else opaque
-        found = encode(self.network, whole, _READ if strength < 1 else KEPT, tile, opaque=opaque)
-        noises = noises_for(size_of(found.maps[KEPT[0]]), self.settings.seed, strength)
-        targets = self._targets(found, height * width, tile)
-        image = decode(self.decoder, found, targets, noises, tile, opaque=opaque)
+        whole, opaque = _padded(photo), None if opaque is None else _padded(opaque)
+        read: tuple[str, ...] = _READ if self.settings.strength < 1 else KEPT
+        found = encode(self.network, whole, read if clip is None else (), tile, opaque=opaque)
+        targets = self._targets(found.seen if clip is None else clip.seen, height * width, tile)
+        image = decode(self.decoder, found, targets, self._noises(found), tile, opaque=opaque, clip=clip)
         return image[..., :height, :width]
 
-    def _targets(self, found: Encoded, area: int, tile: int) -> TargetStatistics:
+    def _noises(self, found: Encoded) -> list[Tensor]:
+        return noises_for(size_of(found.maps[KEPT[0]]), self.settings.seed, self.settings.strength)
+
+    def _targets(self, seen: StyleStatistics, area: int, tile: int) -> TargetStatistics:
         """The paintings' statistics, or some between the photo's own and those."""
         share = self.settings.strength
         style, targets = self._style(area, tile)
         if share == 1:
             return targets
-        return targets_of({k: blended([(found.seen[k], 1 - share), (style[k], share)]) for k in _READ})
+        return targets_of({k: blended([(seen[k], 1 - share), (style[k], share)]) for k in _READ})
 
     def _style(self, area: int, tile: int) -> tuple[StyleStatistics, TargetStatistics]:
         """The paintings' statistics, mixed, at the scale of a photo of so many pixels, and what they ask for."""
@@ -227,9 +257,12 @@ class Painter:
     def _seen(self, painting: Tensor, alpha: Tensor | None, size: tuple[int, int], tile: int) -> StyleStatistics:
         """A painting's statistics at a size; those of the very same pixels are measured once."""
         pixels = [_digest(picture) for picture in (painting, alpha) if picture is not None]
-        key = (*pixels, size, tile, self.network.sha256, self.network.dtype, torch.get_num_threads())
+        network = self.network
+        key = (*pixels, size, tile, network.sha256, network.precision, network.device, torch.get_num_threads())
         if key not in _SEEN:
+            device = self.network.device
             picture, opaque = resize(painting, size).clamp(0, 1), alpha_weights(alpha, of=painting, size=size)
+            picture, opaque = picture.to(device), None if opaque is None else opaque.to(device)
             _SEEN[key] = encode(self.network, picture, _READ, tile, keep=(), opaque=opaque).seen
             while len(_SEEN) > _MOST_SEEN:
                 _SEEN.popitem(last=False)
@@ -259,7 +292,7 @@ def tiling(size: tuple[int, int], precision: Precision) -> Tiling:
 
 def painting_bytes(size: tuple[int, int], tile: int, precision: Precision) -> int:
     """Estimate the bytes that painting a photo of this (H, W) takes in tiles of a given side; 0 means whole."""
-    width, side = 2 if precision == "bfloat16" else 4, tile or max(size)
+    width, side = dtype_of(precision).itemsize, tile or max(size)
     maps = 4 * _TILE * min(side, size[0]) * min(side, size[1]) + (SCRAPS if side < max(size) else 0)
     return (width * _MAPS + _PICTURES) * size[0] * size[1] + maps
 
@@ -275,6 +308,12 @@ def _shares(weights: Sequence[float], count: int) -> tuple[float, ...]:
     if not 0 < total < float("inf") or min(given) < 0:
         raise RecipeError(f"weights are 0 or more and sum to more than 0; got {list(given)}.")
     return tuple(w / total for w in given)
+
+
+def _padded(x: Tensor) -> Tensor:
+    """Continue a picture's edges to whole strides."""
+    missing = (0, -x.shape[3] % STRIDE, 0, -x.shape[2] % STRIDE)
+    return F.pad(x, missing, mode="replicate") if any(missing) else x
 
 
 def _digest(picture: Tensor) -> bytes:

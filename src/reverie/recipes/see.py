@@ -63,7 +63,8 @@ def see(
         found = look(network, photo, size=settings.size, count=settings.count, classes=told)
         yield Part(1, 1, _sheet(photo, found, size, network, settings), _findings(photo, found, settings))
 
-    return OnePass(size, draw, networks=[NetworkUsed(network.name, network.sha256)])
+    used = [NetworkUsed(network.name, network.sha256)]
+    return OnePass(size, draw, networks=used, device=str(network.device))
 
 
 def _findings(photo: Tensor, found: Sequence[Sighting], settings: SeeSettings) -> Findings:

@@ -365,9 +365,8 @@ def initial_picture(
     if start == "photo":
         return photo
     if start == "instant":
-        how = {
-            name: getattr(settings, name) for name in ("weights", "strength", "stroke", "seed", "precision", "memory")
-        }
+        names = ("weights", "strength", "stroke", "seed", "precision", "device", "memory")
+        how = {name: getattr(settings, name) for name in names}
         alpha, theirs = inputs.opaque, inputs.paintings_opaque
         return painted_at_once(photo, paintings, size=stages[0].size, opaque=alpha, paintings_opaque=theirs, **how)
     each = zip(paintings, inputs.paintings_opaque, strict=True)

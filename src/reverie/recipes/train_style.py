@@ -36,6 +36,7 @@ from reverie.objectives import Bound, Objective, content, style, total_variation
 from reverie.pictures import contact_sheet, painting_size, resize, size_of
 from reverie.pictures.crops import Crops, generator_of
 from reverie.recipes.parts.artefacts import artefacts, grid_power
+from reverie.recipes.parts.networks import device_for
 
 AUTO = 5.0  # what the style of an untouched photo is to weigh, in units of losing all content
 _BEYOND = 10.0  # weight of the mean square of what lies beyond [0, 1]
@@ -44,6 +45,7 @@ _SHIFT = 8  # pixels; the judge's pools begin at one of so many places each way
 _CHECKED = 400  # steps between looks for dots and grids
 _PROBES = 8  # photos that tell the style's weight
 _SHOWN = 3  # photos of a preview
+_LONG = 10_000.0  # evaluations, after which no start of a device counts
 
 
 class TrainStyleSettings(RunSettings):
@@ -109,7 +111,7 @@ def train_style(
     """
     learner = StyleLearner(_checked(painting), photos, settings)
     widths = settings.width, 2 * settings.width, 4 * settings.width
-    drawn = draw_johnson(widths=widths, blocks=settings.blocks, seed=settings.seed).tensors
+    drawn = draw_johnson(widths=widths, blocks=settings.blocks, seed=settings.seed).to(learner.judge.device).tensors
     steps, seconds = settings.steps, 60 * settings.minutes
 
     def follow(state: State | None) -> Iterator[TrainingStep]:
@@ -118,8 +120,8 @@ def train_style(
             yield replace(step, notes=(*step.notes, *learner.watched(step)))
 
     judge, size = learner.judge, (settings.crop, settings.crop)
-    used, precision = NetworkUsed(judge.name, judge.sha256), str(judge.dtype).removeprefix("torch.")
-    return Training(follow, size, 0.0 if steps else seconds, [used], precision)
+    used, precision = NetworkUsed(judge.name, judge.sha256), judge.precision
+    return Training(follow, size, 0.0 if steps else seconds, [used], precision, device=str(judge.device))
 
 
 def objective_of(
@@ -148,7 +150,8 @@ class StyleLearner(Learner[tuple[Tensor, tuple[int, int]]]):
         self.painting, self.settings = painting, settings
         self.crops = Crops(photos, settings.crop, (max(settings.crop, settings.size / 2), settings.size * 1.5))
         judge = load(settings.network, pooling="average", padding="replicate")
-        self.judge = with_precision(judge, settings.precision)
+        there = device_for(settings, judge, evaluations=_LONG)
+        self.judge = with_precision(judge, settings.precision, device=there)
         self.names = hashlib.sha256("\n".join(p.name for p in photos).encode("utf8", "surrogateescape")).hexdigest()
         self.weight, self.smoothness = 0.0, settings.smoothness
         self._told, self._other_photos = 0, False
@@ -165,7 +168,7 @@ class StyleLearner(Learner[tuple[Tensor, tuple[int, int]]]):
         self, weights: Mapping[str, Tensor], batch: tuple[Tensor, tuple[int, int]]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute the objective, plus penalties for values outside [0, 1] and for a grid."""
-        photos, (top, left) = batch
+        photos, (top, left) = batch[0].to(self.judge.device), batch[1]
         network = Johnson(weights).with_precision(self.judge.dtype)
         made = network(photos)
         shown, side = made.clamp(0, 1), photos.shape[-1] - _SHIFT
@@ -230,7 +233,7 @@ class StyleLearner(Learner[tuple[Tensor, tuple[int, int]]]):
     def preview(self, network: Johnson) -> Tensor:
         """Make a sheet (1, 3, h, w) in [0, 1] of the painting and some photos as the network paints them."""
         quick = network.with_precision(self.judge.dtype)
-        made = [quick(photo).clamp(0, 1) for photo in self._shown_photos]
+        made = [quick(photo).clamp(0, 1).cpu() for photo in self._shown_photos]
         return contact_sheet([self.painting, *made], columns=2, width=1040)
 
     @cached_property

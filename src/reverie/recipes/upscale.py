@@ -19,7 +19,7 @@ from torch import Tensor
 from reverie.choices import Variant
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Photo, Still
-from reverie.crafts.settings import DIAL, MACHINE, Memory, Settings, UpscaleFragment
+from reverie.crafts.settings import DIAL, MACHINE, DeviceSettings, Memory, UpscaleFragment
 from reverie.engine import Enlargement
 from reverie.engine.grids import Grid, Place, window_of
 from reverie.engine.memory import Tiling
@@ -27,8 +27,9 @@ from reverie.engine.needs import WRITTEN
 from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError
 from reverie.feedforward.superres import Superres, load_superres
-from reverie.networks import NetworkUsed
+from reverie.networks import NetworkUsed, load
 from reverie.pictures import size_of
+from reverie.recipes.parts.networks import device_for
 
 LARGEST, SMALLEST = 512, 32  # pixels; larger tiles are no faster, smaller ones read mostly halo
 FINISHER: Variant = "faithful"
@@ -37,7 +38,7 @@ LAST = 256  # pixels; the tiles in which a craft's picture is enlarged, whatever
 _MAPS = 5  # feature maps that a tile holds at once, what convolutions rearrange counted in
 
 
-class UpscaleSettings(Settings):
+class UpscaleSettings(DeviceSettings):
     """Settings of an enlargement."""
 
     factor: Annotated[int, DIAL] = Field(default=2, ge=2, le=4, description="times as wide and as high")
@@ -88,7 +89,7 @@ def upscale(
         torch.Size([1, 3, 144, 192])
     """
     _check(photo)
-    network = network or load_superres(settings.variant)
+    network = _network(settings, network)
     height, width = (side * settings.factor for side in size_of(photo))
 
     def draw(tile: int) -> Iterator[Part]:
@@ -99,8 +100,21 @@ def upscale(
         draw,
         tiling(photo, settings.factor, network),
         networks=[used(settings.variant)],
+        device=str(network.device),
         least=SMALLEST,
     )
+
+
+def _network(settings: UpscaleSettings, own: Superres | None) -> Superres:
+    """Return the caller's network where it lies, or the variant's on the settings' device.
+
+    Raises:
+        RecipeError: that is not here.
+    """
+    if own is not None and settings.device == "auto":
+        return own
+    there = device_for(settings, load(), evaluations=1.0)
+    return (own or load_superres(settings.variant)).to(there)
 
 
 def used(variant: Variant) -> NetworkUsed:
@@ -127,7 +141,8 @@ def enlargement(settings: UpscaleFragment, *, seamless: bool = False) -> Enlarge
 
 
 def _whole(picture: Tensor, settings: UpscaleSettings) -> Tensor:
-    *_, last = upscaling(picture, settings)
+    """Enlarge a picture where it lies."""
+    *_, last = upscaling(picture, settings, network=load_superres(settings.variant).to(picture.device))
     return last.image
 
 
@@ -144,12 +159,12 @@ def upscaling(
         The picture after every tile; the last is the whole.
     """
     settings = settings or UpscaleSettings()
-    network = network or load_superres(settings.variant)
+    network = _network(settings, network)
     _check(picture)
     tile = tile_for(picture, settings, network)
     grid = Grid(size_of(picture), step=1, halo=network.halo, tile=tile, periodic=settings.seamless)
     height, width = (side * settings.factor for side in grid.size)
-    image = torch.full((picture.shape[0], 3, height, width), 0.5, dtype=torch.float32)
+    image = torch.full((picture.shape[0], 3, height, width), 0.5, dtype=torch.float32, device=picture.device)
     for number, place in enumerate(grid, 1):
         _enlarge_tile(picture, image, grid, place, network)
         yield Part(number, len(grid), image)

@@ -62,7 +62,7 @@ def artefacts(paint: Callable[[Tensor], Tensor], painting: Tensor) -> Artefacts:
 
         said = artefacts(network, painting).message
     """
-    made = paint(smooth_pictures()).clamp(0, 1)
+    made = paint(smooth_pictures()).clamp(0, 1).cpu()
     own = _pieces(painting)
     return Artefacts(dots_in(made), dots_in(own), grid_in(made), grid_in(own))
 

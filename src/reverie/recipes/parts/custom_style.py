@@ -7,7 +7,7 @@ Source: Johnson, Alahi & Li 2016. ``recipes.train_style`` makes such networks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,10 +17,10 @@ from reverie.engine.memory import Tiling
 from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError, RecipeError
 from reverie.feedforward.johnson import Johnson, check_size
-from reverie.feedforward.stylise import stylise
+from reverie.feedforward.stylise import Change, changes_of, stylise
 from reverie.networks import NetworkUsed
 from reverie.pictures import check_colour_mode, coloured, mask_of, scaled, size_of
-from reverie.recipes.parts.at_once import InstantSettings, alpha_weights, resolve_precision, size_for
+from reverie.recipes.parts.at_once import InstantSettings, alpha_weights, dtype_of, resolved, size_for
 
 LARGEST, SMALLEST = 1536, 96  # pixels; larger tiles are no faster, smaller ones read mostly halo
 _PICTURES = 40  # bytes per pixel of the photo, its copy, the result and what is mixed
@@ -59,6 +59,7 @@ def paint_custom(
         manner.tiling(size),
         networks=[NetworkUsed(CUSTOM, network.sha256)],
         precision=manner.settings.precision,
+        device=manner.settings.device,
         least=SMALLEST,
         notes=[advice] if advice else [],
     )
@@ -70,7 +71,7 @@ def custom_painter(network: Johnson, settings: InstantSettings) -> CustomPainter
     Raises:
         RecipeError, PictureError: settings that do not suit.
     """
-    settings = resolve_precision(settings)
+    settings = resolved(settings)
     if settings.weights:
         raise RecipeError("weights mix paintings, and a custom style network has only one style; leave --weights out.")
     if settings.stroke != 1:
@@ -79,8 +80,7 @@ def custom_painter(network: Johnson, settings: InstantSettings) -> CustomPainter
             " another --stroke."
         )
     check_colour_mode(settings.colour, photo=True, paintings=0)
-    dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
-    return CustomPainter(network.with_precision(dtype), settings)
+    return CustomPainter(network.with_precision(dtype_of(settings.precision)).to(settings.device), settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +95,15 @@ class CustomPainter:
     network: Johnson
     settings: InstantSettings
 
-    def paint(self, photo: Tensor, *, mask: Tensor | None = None, opaque: Tensor | None = None) -> Tensor:
-        """Paint a photo in this style; see `instant`."""
+    def paint(
+        self,
+        photo: Tensor,
+        *,
+        mask: Tensor | None = None,
+        opaque: Tensor | None = None,
+        clip: Mapping[str, Change] | None = None,
+    ) -> Tensor:
+        """Paint a photo in this style; see `instant`. As a frame of a clip it takes the clip's `statistics`."""
         if photo.shape[:1] != (1,) or photo.dtype != torch.float32:
             raise PictureError(
                 f"a photo is a float32 (1, 3, H, W) tensor, and {tuple(photo.shape)} of {photo.dtype} came;"
@@ -105,7 +112,8 @@ class CustomPainter:
         check_size(photo, 1)  # what is painted, which may be larger, is checked by its own size
         settings, size = self.settings, size_for(photo, self.settings)
         own = scaled(photo, size)
-        image = stylise(self.network, own, self.tile(size), opaque=alpha_weights(opaque, of=photo, size=size))
+        weights = alpha_weights(opaque, of=photo, size=size)
+        image = stylise(self.network, own, self.tile(size), opaque=weights, changes=clip)
         if settings.strength < 1:
             image = torch.lerp(own, image, settings.strength)
         if settings.colour != "painting" and settings.colour_amount:
@@ -113,6 +121,15 @@ class CustomPainter:
         if mask is None:
             return image
         return torch.lerp(own, image, mask_of(mask, of=size_of(photo), size=size))
+
+    def statistics(self, frames: Callable[[], Iterable[Tensor]], size: tuple[int, int]) -> dict[str, Change]:
+        """Measure the frames of a clip as if they were one picture.
+
+        Args:
+            frames: from nothing to the frames, (1, 3, H, W).
+            size: (H, W) of them all.
+        """
+        return changes_of(self.network, list(frames()), self.tile(size))
 
     def tile(self, size: tuple[int, int]) -> int:
         """Choose the side of the tiles: as set, 0 where the whole fits, or the largest that fits beside the maps.

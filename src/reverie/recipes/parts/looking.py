@@ -7,15 +7,16 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from reverie.crafts.settings import DIAL, Settings
+from reverie.crafts.settings import DIAL, DeviceSettings
 from reverie.networks import Network, load
 from reverie.pictures import fit, resize, size_of
 from reverie.pictures.page import DIM, INK, Page, fitted
+from reverie.recipes.parts.networks import device_for
 
 WIDTH, MARGIN, TOP = 1280, 32, 72  # pixels, of a sheet
 
 
-class LookSettings(Settings):
+class LookSettings(DeviceSettings):
     """Settings of crafts that look at a picture."""
 
     network: str = Field(default="dreamnet", description="network that looks; 'reverie networks' lists them")
@@ -25,8 +26,16 @@ class LookSettings(Settings):
 
 
 def looking(settings: LookSettings, own: Network | None = None) -> Network:
-    """Load the network that the settings name, or take the caller's."""
-    return load(settings.network) if own is None else own
+    """Load the network that the settings name, or take the caller's, on the settings' device.
+
+    Raises:
+        RecipeError: that is not here.
+    """
+    if own is not None and settings.device == "auto":
+        return own
+    network = load(settings.network) if own is None else own
+    there = device_for(settings, network, evaluations=1.0)
+    return network if there == network.device else network.with_precision(network.dtype, device=there)
 
 
 def begun(size: tuple[int, int], title: str, aside: str) -> Page:

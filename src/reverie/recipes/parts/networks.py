@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from reverie.crafts.settings import RunSettings
+import torch
+
+from reverie.crafts.settings import DeviceSettings, RunSettings, longer_side
 from reverie.engine import parse_memory
+from reverie.engine.devices import limit_memory, named, steady
 from reverie.engine.precision import with_precision
+from reverie.engine.suited import suited
 from reverie.errors import RecipeError
 from reverie.networks import Network, Padding, Pooling, load
+
+OPTIMISED = 40.0
+"""Values and gradients at full size that an optimisation takes, about."""
+USUAL = 1024
+"""Pixels of a side where the settings name no size."""
 
 
 def network_for(
@@ -38,4 +47,26 @@ def network_for(
         )
     allowed: str | None = getattr(settings, "memory", None)
     memory = None if allowed is None else parse_memory(allowed)
-    return with_precision(network, settings.precision, memory=memory)
+    here = network.device if own is not None and settings.device == "auto" else device_for(settings, network)
+    return with_precision(network, settings.precision, memory=memory, device=here)
+
+
+def device_for(settings: DeviceSettings, network: Network, *, evaluations: float = OPTIMISED) -> torch.device:
+    """Return the device that the settings name, or the one that suits the size.
+
+    Args:
+        settings: with the size, where they have one.
+        network: that will be run.
+        evaluations: how many times, at full size.
+    Raises:
+        RecipeError: the device is not here.
+    """
+    if settings.device == "auto":
+        side = longer_side(settings, enlarged=False) or USUAL
+        found = suited(network, side * side, evaluations)
+    else:
+        found = named(settings.device)
+    if found.type != "cpu":
+        steady(deterministic=settings.deterministic)
+        limit_memory(found, None if settings.device_memory is None else parse_memory(settings.device_memory))
+    return found

@@ -89,7 +89,7 @@ def find_regions(
     if not 2 <= count <= MOST:
         raise RecipeError(f"regions found by themselves are 2 to {MOST}; got {count}.")
     pictures = [_small(picture) for picture in (photo, painting)]
-    maps = [_features(network, picture) for picture in pictures]
+    maps = [_features(network, picture).cpu() for picture in pictures]
     centres = _clusters(torch.cat([m.flatten(2)[0].T for m in maps]), count)
     here, there = (_memberships(m, centres, size_of(p)) for m, p in zip(maps, pictures, strict=True))
     there = there if opaque is None else there * scaled(opaque, size_of(pictures[1]))
@@ -143,7 +143,7 @@ def _features(network: Network, picture: Tensor) -> Tensor:
     """Describe each place by deep features of unit length and its height in the picture."""
     deep = network(picture, (network.content_layer,))[network.content_layer].float()
     unit = F.normalize(deep - deep.mean((2, 3), keepdim=True), dim=1)
-    rows = torch.linspace(-0.5, 0.5, deep.shape[2]).view(1, 1, -1, 1).expand(1, 1, *deep.shape[2:])
+    rows = torch.linspace(-0.5, 0.5, deep.shape[2], device=deep.device).view(1, 1, -1, 1).expand(1, 1, *deep.shape[2:])
     return torch.cat([F.avg_pool2d(unit, 5, 1, 2, count_include_pad=False), rows], 1)
 
 

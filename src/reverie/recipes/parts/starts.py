@@ -18,7 +18,7 @@ from reverie.engine.memory import LOADED, parse_memory, readable, resident, suff
 from reverie.errors import OutOfMemory
 from reverie.pictures import match_colours, scaled
 from reverie.recipes.instant import painter, painting_bytes
-from reverie.recipes.parts.at_once import InstantSettings, resolve_precision
+from reverie.recipes.parts.at_once import InstantSettings, resolved
 
 Start = Literal["instant", "photo", "noise", "colours"]
 GROWTH = 0.75  # of the steps, from scale to scale
@@ -73,6 +73,7 @@ def painted_at_once(
     stroke: float = 1.0,
     seed: int = 0,
     precision: Precision = "auto",
+    device: str = "auto",
     opaque: Tensor | None = None,
     paintings_opaque: Sequence[Tensor | None] = (),
     memory: str | None = None,
@@ -82,7 +83,7 @@ def painted_at_once(
     Args:
         photo, paintings: sRGB in [0, 1].
         size: (h, w).
-        weights, strength, stroke, seed, precision: as of a style; instant goes no further than strength 1.
+        weights, strength, stroke, seed, precision, device: as of a style; instant goes no further than strength 1.
         opaque: (1, 1, H, W), the photo's alpha; None where all of it is opaque.
         paintings_opaque: that of each painting.
         memory: most to use. It is painted whole all the same, so that the picture does not depend on it.
@@ -95,10 +96,11 @@ def painted_at_once(
         stroke=stroke,
         seed=seed,
         precision=precision,
+        device=device,
         tile=0,
         memory=memory,
     )
-    how = resolve_precision(wished)
+    how = resolved(wished)
     check_fits(size, how)
     alpha = None if opaque is None else scaled(opaque, size)
     return painter(paintings, how, opaque=paintings_opaque).paint(scaled(photo, size).clamp(0, 1), opaque=alpha)

@@ -1,31 +1,34 @@
 // Variations, and grids of two dials.
 
 import { dialog, el, fresh, replace, soon } from "./dom.js";
-import { said } from "./slots.js";
 import { address, service } from "./service.js";
+import { said } from "./slots.js";
 import { craftNow, request, select, state, tell, valueOf, when } from "./state.js";
-import { settingName, t } from "./words.js";
+import { choiceName, settingName, t } from "./words.js";
 
 const MOST = 64;
 
 /** Ask for several seeds, or for every pair of values of two dials, and put them into the queue. */
 export function askGrid() {
-  const dials = craftNow().settings.filter(({ type, panel }) => type !== "text" && panel !== "Machine");
+  const dials = craftNow().settings.filter(({ panel }) => panel !== "Machine");
   const seeds = craftNow().settings.some(({ name }) => name === "seed");
-  const axes = ["X", "Y"].map((name, order) => axis(name, dials, order ? "" : (dials.find(({ panel, name: own }) => panel === "Dials" && own !== "seed") ?? dials[0]).name));
+  const first = dials.find(({ panel, name, type }) => panel === "Dials" && name !== "seed" && type !== "text") ?? dials[0];
+  const [across, down] = [axis("X", dials, first.name), axis("Y", dials, "")];
   const count = el("p", { class: "hint", role: "status" });
   const told = () => {
-    const many = axes.reduce((product, each) => product * Math.max(1, each.values().length), 1);
+    const many = [across, down].reduce((product, each) => product * Math.max(1, each.values().length), 1);
     count.textContent = t("{n} pictures", { n: many });
     make.disabled = many < 2 || many > MOST;
   };
-  const make = el("button", { type: "button", class: "main", id: "make-grid", on: { click: () => { shown.close(); order(points(axes)); } } }, t("Make the grid"));
+  const send = (varied) => { shown.close(); order(varied); };
+  const make = el("button", { type: "button", class: "main", id: "make-grid", on: { click: () => send({ grid: { ...down.grid(), ...across.grid() } }) } }, t("Make the grid"));
   const variations = seeds && el("fieldset", {}, el("legend", {}, t("Variations")), el("p", { class: "hint" }, t("The same with other seeds.")),
-    el("div", { class: "row" }, [4, 9, 16].map((many) => el("button", { type: "button", data: { variations: many }, on: { click: () => { shown.close(); order(seedPoints(many)); } } }, t("{n} variations", { n: many })))));
+    el("div", { class: "row" }, [4, 9, 16].map((many) => el("button", { type: "button", data: { variations: many }, on: { click: () => send({ variations: many }) } }, t("{n} variations", { n: many })))));
   const shown = dialog({ text: t("Variations and grids"), close: t("Close") }, variations,
-    el("fieldset", {}, el("legend", {}, t("A grid of two dials")), el("div", { class: "axes" }, axes.map(({ made }) => made)), count),
+    el("fieldset", {}, el("legend", {}, t("A grid of two dials")), el("div", { class: "axes" }, across.made, down.made), count),
     el("div", { class: "row end" }, make));
   shown.addEventListener("input", told);
+  shown.addEventListener("change", told);
   told();
 }
 
@@ -33,23 +36,27 @@ function axis(name, dials, chosen) {
   const id = fresh("axis"), values = el("input", { type: "text", id: `${id}-values`, autocomplete: "off", data: { axis: name } });
   const dial = el("select", { id, data: { dial: name }, on: { change: () => fill() } }, ["", ...dials.map((each) => each.name)].map((each) => el("option", { value: each, selected: each === chosen }, each ? settingName(each) : t("none"))));
   const card = () => dials.find((each) => each.name === dial.value);
+  const between = () => (isList(card()) ? ";" : ",");
   const fill = () => {
-    values.value = card() ? usual(card()).join(card().type === "list" && card().of === "text" ? "; " : ", ") : "";
+    values.value = card() ? usual(card()).join(`${between()} `) : "";
     values.disabled = !card();
   };
   fill();
-  const read = () => (card() ? values.value.split(card().type === "list" && card().of === "text" ? ";" : ",").map((word) => word.trim()).filter(Boolean).map((word) => valueFor(card(), word)) : []);
+  const read = () => (card() ? values.value.split(between()).map((word) => word.trim()).filter(Boolean).map((word) => valueFor(card(), word)) : []);
   const made = el("div", { class: "axis" }, el("label", { htmlFor: id }, name === "X" ? t("Across") : t("Down")), dial, el("label", { htmlFor: values.id }, t("Values")), values);
-  return { made, values: read, name: () => dial.value };
+  return { made, values: read, grid: () => (read().length ? { [dial.value]: read() } : {}) };
 }
+
+// A list whose values are several; one that is usually a single number is written as such.
+const isList = ({ type, default: own }) => type === "list" && own?.length !== 1;
 
 /** Values that are worth a try. */
 function usual(card) {
   if (card.type === "choice") return card.choices;
   if (card.type === "switch") return [false, true];
   const given = valueOf(card.name), now = Number(Array.isArray(given) ? given[0] : given);
-  if (!Number.isFinite(now)) return [];
   if (card.name === "seed") return [0, 1, 2];
+  if (given === null || !Number.isFinite(now)) return [];
   const most = card.maximum ?? card.below ?? Infinity, whole = card.type === "integer";
   const tried = now ? [now / 2, now, now * 2] : [0, Math.min(most, 1) / 2, Math.min(most, 1)];
   return [...new Set(tried.map((value) => Math.min(most, whole ? Math.round(value) : Math.round(1000 * value) / 1000)))];
@@ -61,75 +68,62 @@ function valueFor(card, word) {
   return ["integer", "number"].includes(card.type) ? Number(word) : word;
 }
 
-function points([x, y]) {
-  const across = x.values().map((value) => ({ [x.name()]: value })), down = y.values().map((value) => ({ [y.name()]: value }));
-  const both = (down.length ? down : [{}]).flatMap((row) => (across.length ? across : [{}]).map((column) => ({ ...row, ...column })));
-  return both;
-}
-
-function seedPoints(many) {
-  const first = Number(valueOf("seed")) || 0;
-  return Array.from({ length: many }, (_, i) => ({ seed: first + i }));
-}
-
-async function order(settings) {
-  const batch = crypto.getRandomValues(new Uint32Array(3)).reduce((text, part) => text + part.toString(16).padStart(8, "0"), "");
-  tell("say", t("{n} pictures go into the queue …", { n: settings.length }));
-  const jobs = [];
-  for (const each of settings) {
-    const job = await said(() => service.order({ ...request(each), batch }));
-    if (!job) break;
-    state.jobs.set(job.id, job);
-    jobs.push(job);
-  }
-  if (!jobs.length) return;
-  const grids = kept();
-  grids[batch] = jobs.map(({ id }) => id);
-  localStorage.setItem(GRIDS, JSON.stringify(Object.fromEntries(Object.entries(grids).slice(-50))));
+async function order(varied) {
+  tell("say", t("Into the queue …"));
+  const batch = await said(() => service.orderBatch({ ...request(), ...varied }));
+  if (!batch) return;
+  known.set(batch.id, batch);
+  for (const job of batch.jobs) state.jobs.set(job.id, job);
+  state.draft.batch = batch.id;
   tell("say", "");
   tell("jobs");
-  select(jobs[0].id);
+  select(batch.jobs[0].id);
 }
 
 // --- the grid of a job ---------------------------------------------------------------------------
 
-const GRIDS = "reverie.grids";
-const kept = () => JSON.parse(localStorage.getItem(GRIDS) ?? "{}");
+const known = new Map();  // batches by their ids
 
-/** The jobs that were asked for together with this one. */
-function together(job) {
-  const ids = Object.values(kept()).findLast((each) => each.includes(job.id)) ?? [];
-  const found = ids.map((id) => state.jobs.get(id)).filter(Boolean);
-  return found.length > 1 ? found : [...state.jobs.values()].filter((each) => each.batch && each.batch === job.batch).sort((a, b) => a.created - b.created);
+/** The batch that the chosen job belongs to: the one that was looked at last, or that it was made for. */
+async function batchOf(job) {
+  for (const id of [state.draft.batch, job.batch]) {
+    if (!id) continue;
+    if (!known.has(id)) known.set(id, await service.batch(id).catch(() => null));
+    if (known.get(id)?.jobs.some((each) => each.id === job.id)) return known.get(id);
+  }
+  return null;
 }
 
 /** Show the grid that the chosen job belongs to, as a table of pictures by the values of its dials. */
 export function showGrid(place) {
-  const draw = soon(() => {
-    const job = state.jobs.get(state.draft.selected), jobs = job ? together(job) : [];
-    place.hidden = jobs.length < 2;
-    replace(place, ...(place.hidden ? [] : gridOf(jobs, job)));
+  const draw = soon(async () => {
+    const job = state.jobs.get(state.draft.selected), batch = job && state.catalogue ? await batchOf(job) : null;
+    place.hidden = !batch;
+    if (batch) replace(place, ...(batch.variations > 1 ? variationsOf(batch, job) : gridOf(batch, job)));
   });
   for (const kind of ["selected", "jobs", "catalogue"]) when(kind, draw);
 }
 
-function gridOf(jobs, chosen) {
-  const varied = [...new Set(jobs.flatMap(({ settings }) => Object.keys(settings)))]
-    .map((name) => [name, [...new Set(jobs.map(({ settings }) => spoken(settings[name], name, jobs[0].craft)))]]).filter(([, values]) => values.length > 1);
-  const [x, y] = varied.length > 1 ? varied.toReversed().slice(0, 2) : [varied[0] ?? ["", [""]], null];
-  const value = (job, name) => spoken(job.settings[name], name, job.craft);
-  const cell = (column, row) => jobs.find((job) => (!x[0] || value(job, x[0]) === column) && (!y || value(job, y[0]) === row));
-  const head = el("tr", {}, y && el("th", { scope: "col" }, settingName(y[0])), x[1].map((column) => el("th", { scope: "col" }, `${x[0] ? settingName(x[0]) : ""} ${column}`)));
-  const rows = (y ? y[1] : [""]).map((row) => el("tr", {}, y && el("th", { scope: "row" }, row), x[1].map((column) => el("td", {}, tile(cell(column, row), chosen)))));
-  if (!y && x[1].length > 4) return [el("h2", {}, t("Variations")), el("div", { class: "variations" }, jobs.map((job) => tile(job, chosen)))];
-  return [el("h2", {}, t("Grid")), el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": t("Grid") }, el("table", { class: "grid" }, el("thead", {}, head), el("tbody", {}, rows)))];
+function variationsOf(batch, chosen) {
+  return [el("h2", {}, t("Variations")), el("div", { class: "variations" }, batch.jobs.map(({ id }) => tile(id, chosen)))];
 }
 
-const spoken = (value, name, craft) => String(value ?? state.catalogue?.crafts.find((each) => each.name === craft)?.settings.find((each) => each.name === name)?.default);
+// The last dial runs across and fastest; a job that was deleted leaves its place empty.
+function gridOf(batch, chosen) {
+  const names = Object.keys(batch.grid), across = names.at(-1), down = names.length > 1 ? names[0] : null;
+  const said = (value) => (Array.isArray(value) ? value.join(", ") : choiceName(value));
+  const matches = (job, name, value) => name === null || String(job.settings[name]) === String(value);
+  const cell = (row, column) => batch.jobs.find((job) => matches(job, down, row) && matches(job, across, column));
+  const head = el("tr", {}, down && el("th", { scope: "col" }, settingName(down)), batch.grid[across].map((column) => el("th", { scope: "col" }, `${settingName(across)} ${said(column)}`)));
+  const rows = (down ? batch.grid[down] : [null]).map((row) => el("tr", {}, down && el("th", { scope: "row" }, said(row)), batch.grid[across].map((column) => el("td", {}, tile(cell(row, column)?.id, chosen)))));
+  const table = el("table", { class: "grid" }, el("thead", {}, head), el("tbody", {}, rows));
+  return [el("h2", {}, t("Grid")), el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": t("Grid") }, table)];
+}
 
-function tile(job, chosen) {
+function tile(id, chosen) {
+  const job = state.jobs.get(id);
   if (!job) return "";
   const [result] = job.results;
-  return el("button", { type: "button", class: "picture", "aria-current": job.id === chosen?.id || undefined, data: { key: `tile-${job.id}` }, "aria-label": job.title, on: { click: () => select(job.id) } },
-    result ? el("img", { src: address({ kind: "result", id: result }, 320), alt: "", loading: "lazy", decoding: "async" }) : el("span", { class: "no-picture" }, `${Math.floor(100 * job.progress)} %`));
+  return el("button", { type: "button", class: "picture", "aria-current": job.id === chosen.id || undefined, data: { key: `tile-${job.id}` }, "aria-label": job.title, on: { click: () => select(job.id) } },
+    result ? el("img", { src: address({ kind: "result", id: result }, 320), alt: "", loading: "lazy", decoding: "async" }) : el("span", { class: "no-picture" }, choiceName(job.state)));
 }

@@ -124,8 +124,17 @@ function filters(draw) {
 /** Whether a job is among those that are looked for: by its title, craft, settings and the date. */
 function found(job) {
   if (filter.starred && !job.starred || filter.craft && job.craft !== filter.craft) return false;
-  const text = `${job.title} ${job.craft} ${JSON.stringify(job.settings)} ${job.preset ?? ""} ${new Date(job.created * 1000).toLocaleDateString()}`.toLowerCase();
-  return filter.words.split(/\s+/).every((word) => text.includes(word));
+  return !filter.words || filter.words.split(/\s+/).every((word) => textOf(job).includes(word));
+}
+
+const texts = new WeakMap(), dates = new Intl.DateTimeFormat(undefined, { dateStyle: "short" });
+
+function textOf(job) {
+  if (!texts.has(job)) {
+    const words = [job.title, job.craft, craftName(job.craft), JSON.stringify(job.settings), job.preset ?? "", dates.format(job.created * 1000)];
+    texts.set(job, words.join(" ").toLowerCase());
+  }
+  return texts.get(job);
 }
 
 /** The jobs of the history as they are shown. */

@@ -41,6 +41,7 @@ function turnTheme() {
   const next = (root.dataset.theme ?? (dark ? "dark" : "light")) === "dark" ? "light" : "dark";
   root.dataset.theme = next;
   localStorage.setItem("reverie.theme", next);
+  tell("theme");
 }
 
 // --- the controls --------------------------------------------------------------------------------

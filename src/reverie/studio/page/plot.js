@@ -8,7 +8,7 @@ const COLOURS = ["--accent", "--second", "--soft"];
 export class Plot {
   #canvas;
   #series = new Map();
-  #draw = soon(() => this.#paint());
+  draw = soon(() => this.#paint());
 
   constructor(canvas) {
     this.#canvas = canvas;
@@ -16,7 +16,7 @@ export class Plot {
 
   clear() {
     this.#series.clear();
-    this.#draw();
+    this.draw();
   }
 
   add(progress, losses) {
@@ -27,7 +27,7 @@ export class Plot {
       if (points.length && progress < points.at(-1)[0]) continue;
       points.push([progress, value]);
     }
-    this.#draw();
+    this.draw();
   }
 
   #paint() {

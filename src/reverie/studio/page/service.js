@@ -27,6 +27,8 @@ export const service = {
   queue: () => ask("/api/queue"),
   jobs: () => ask("/api/jobs?most=5000").then((told) => told.jobs),
   job: (id) => ask(job(id)),
+  orderBatch: (request) => ask("/api/batches", sent("POST", request)),
+  batch: (id) => ask(`/api/batches/${id}`),
   order: (request) => ask("/api/jobs", sent("POST", request)),
   cancel: (id, keep) => ask(job(id, "/cancel"), sent("POST", { keep })),
   pause: (id) => ask(job(id, "/pause"), sent("POST")),

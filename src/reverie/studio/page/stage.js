@@ -56,7 +56,7 @@ export const stage = {
 };
 
 function scaled() {
-  scale.value = viewer.empty ? "" : `${number(100 * viewer.scale, 0)} %`;
+  scale.value = viewer.empty || canvas.hidden ? "" : `${number(100 * viewer.scale, 0)} %`;
 }
 
 /** Draw the stage into its place. */
@@ -72,6 +72,7 @@ export function showStage(place) {
   when("catalogue", () => shown());
   when("inputs", prepared);
   when("craft", prepared);
+  when("theme", () => plot.draw());
   when("progress", ({ job, data }) => job.id === state.draft.selected && progressed(job, data));
   shown();
 }
@@ -120,6 +121,7 @@ function put(before, after, how) {
   scaled();
 }
 
+const makesPicture = (job) => !["clip", "weights", "report"].includes(craftNamed(job.craft)?.makes);
 const emptyWords = () => (selected() ? "" : t("Drop a picture here, paste one, or choose one."));
 
 async function beforeOf(job) {
@@ -133,11 +135,12 @@ async function beforeOf(job) {
 
 async function afterOf(job) {
   player.hidden = moving.hidden = true;
+  canvas.hidden = false;
   player.removeAttribute("src");
   if (!job) return null;
   const [result] = job.results;
   if (!result) return job.preview ? bitmapOf(`/api/jobs/${job.id}/preview?${job.preview}`).catch(() => null) : null;
-  if (craftNamed(job.craft)?.makes === "still") return bitmapOf(address({ kind: "result", id: result }));
+  if (makesPicture(job)) return bitmapOf(address({ kind: "result", id: result }));
   const { name } = await service.facts(result);
   if (name.endsWith(".mp4")) Object.assign(player, { src: address({ kind: "result", id: result }), hidden: false });
   else if (name.endsWith(".gif")) Object.assign(moving, { src: address({ kind: "result", id: result }), hidden: false, alt: job.title });
@@ -179,16 +182,20 @@ async function lossesOf(job) {
 
 // --- what is said of it --------------------------------------------------------------------------
 
-let saidLast = "", runs = null;
+let saidLast = "", runs = null, ended = null;
 
 function told(job) {
   const running = job && isOpen(job);
   bar.hidden = !running;
   if (running) bar.value = job.progress;
   document.title = running ? `${Math.floor(100 * job.progress)} % · Reverie` : t("Reverie studio");
+  if (saidLast && job?.id !== runs && job?.id !== ended) tell("say", saidLast = "");
   const words = job?.state === "running" ? [choiceName("running"), job.place].filter(Boolean).join(" · ") : "";
   if (running && words !== saidLast) tell("say", saidLast = words);
-  if (job?.state === "done" && runs === job.id) tell("say", saidLast = t("Done in {time}.", { time: duration(job.ended - job.began) }));
+  if (job?.state === "done" && runs === job.id) {
+    ended = job.id;
+    tell("say", saidLast = t("Done in {time}.", { time: duration(job.ended - job.began) }));
+  }
   runs = running ? job.id : null;
   const mark = job ? JSON.stringify([job.id, job.state, job.starred, job.results, job.title, job.error, job.settings]) : "";
   if (facts.dataset.mark === mark) return;
@@ -206,7 +213,7 @@ function factsOf(job) {
     el("p", { class: "hint" }, [craftName(job.craft), ...words, open || job.state === "done" ? "" : choiceName(job.state)].filter(Boolean).join(" · ")),
     el("div", { class: "row" },
       result && el("a", { class: "button main", id: "save", href: `${address({ kind: "result", id: result })}?download=true`, download: "" }, t("Download")),
-      result && craftNamed(job.craft)?.makes === "still" && button(t("Work on it"), () => useIt(job, result)),
+      result && makesPicture(job) && button(t("Work on it"), () => useIt(job, result)),
       button(t("Use these settings"), () => again(job), { id: "again" }),
       button(t("Copy as a command"), () => copyCommand(job)),
       ["failed", "cancelled", "paused"].includes(job.state) && button(t("Go on"), () => said(() => service.retry(job.id)))),

@@ -3,7 +3,7 @@
 import { soon } from "./dom.js";
 import { t } from "./words.js";
 
-const MOST = 64, HANDLE = 18, MARGIN = 20;
+const MOST = 64, HANDLE = 18, MARGIN = 20, MOST_FIT = 4;
 
 /** A canvas that shows a picture, and beside a divider the one before it. */
 export class Viewer {
@@ -94,7 +94,7 @@ export class Viewer {
 
   #placed() {
     if (this.#view) return this.#view;
-    const scale = Math.min(this.#whole(), Math.max(1, 2 * devicePixelRatio));
+    const scale = Math.min(this.#whole(), MOST_FIT * devicePixelRatio);
     return { scale, x: (this.#canvas.width - this.#size[0] * scale) / 2, y: (this.#canvas.height - this.#size[1] * scale) / 2 };
   }
 

@@ -1,0 +1,99 @@
+"""How the site is built: `make site` runs every chapter with the embedded network and refuses any warning."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+project = "Reverie"
+author = "the maintainers of Reverie"
+copyright = "MIT licence"
+
+extensions = [
+    "myst_nb",
+    "sphinx_copybutton",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+]
+root_doc = "learn/index"
+include_patterns = ["learn/**", "zh/**", "docs/**", "CONTRIBUTING.md", "CHANGELOG.md", "src/reverie/**/*.md"]
+exclude_patterns = ["**/README.txt"]
+
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(ROOT / "build" / "chapters")
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_format = "short"
+napoleon_google_docstring = True
+
+html_theme = "furo"
+html_title = "Reverie"
+html_static_path = ["static"]
+html_css_files = ["reverie.css"]
+html_copy_source = False
+html_show_sphinx = False
+copybutton_prompt_text = r"\$ |>>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+
+nb_execution_show_tb = True
+suppress_warnings = ["myst.xref_missing.source"]
+
+_NAME = re.compile(r"^from reverie\.(\w+)[\w.]* import \w+ as (\w+)$", re.MULTILINE)
+_ROOM = re.compile(r"^from reverie import (\w+) as \1$", re.MULTILINE)
+
+
+def write_api(app: Sphinx) -> None:
+    """Write `learn/api.md`: every public name of `__init__.pyi`, under the room where it lives."""
+    import reverie
+
+    names = defaultdict(list)
+    listed = (ROOT / "src/reverie/__init__.pyi").read_text(encoding="utf-8")
+    for room, name in _NAME.findall(listed):
+        if name != "__version__":
+            names[room].append(name)
+    lines = ["# The library", ""]
+    lines += ["Every public name. A picture is a float32 tensor (B, 3, H, W), sRGB in [0, 1]; a size is (H, W).", ""]
+    for room in [*_ROOM.findall(listed), *sorted(names.keys() - set(_ROOM.findall(listed)))]:
+        about = (getattr(reverie, room).__doc__ or "").strip().splitlines() if hasattr(reverie, room) else []
+        lines += [f"## {room}", "", *about[:1], "", "```{eval-rst}"]
+        lines += [f".. autodata:: reverie.{n}" if _is_data(n) else _auto(n) for n in names[room]]
+        lines += ["```", ""]
+    page = ROOT / "learn/api.md"
+    text = "\n".join(lines)
+    if not page.exists() or page.read_text(encoding="utf-8") != text:
+        page.write_text(text, encoding="utf-8")
+
+
+def _is_data(name: str) -> bool:
+    import reverie
+
+    return not callable(getattr(reverie, name)) or not isinstance(getattr(reverie, name).__doc__, str)
+
+
+def _auto(name: str) -> str:
+    import reverie
+
+    if isinstance(getattr(reverie, name), type):
+        return f".. autoclass:: reverie.{name}\n   :members:"
+    return f".. autofunction:: reverie.{name}"
+
+
+def setup(app: Sphinx) -> None:
+    """Generate the reference before the pages are read."""
+    app.connect("builder-inited", write_api)

@@ -1,0 +1,165 @@
+"""Shared by all crafts that make films: settings, the frames that are painted, and the run."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from torch import Tensor
+
+from reverie.clips import ClipFrame, Footage
+from reverie.crafts.settings import Panel, Settings
+from reverie.engine import Executor, Plan, Run, State
+from reverie.engine.films import FilmRun, FilmStep, time_of
+from reverie.errors import RecipeError
+from reverie.motion import FramePainter, Rendered, intervals, rendered
+from reverie.pictures import fit, scaled, size_of
+
+CHUNK = 48
+"""Frames of a chunk, at least: what a killed process loses at most, and the next keyframe."""
+LONGEST_SIDE = 3840
+_SAMPLED, _SAMPLED_PIXELS = 8, 6_000_000  # frames whose statistics stand for the clip's, and their pixels in all
+_TIME = re.compile(r"(?:(\d+):)?(?:(\d+):)?(\d+(?:\.\d*)?)\s*s?")
+CLIP, FILM = Panel("Clip"), Panel("Film")
+
+
+def seconds_of(value: Any) -> Any:
+    """Turn a time as people write it into seconds.
+
+    Raises:
+        RecipeError: it is none.
+
+    Example:
+        >>> seconds_of("1:02.5"), seconds_of("3s"), seconds_of(8)
+        (62.5, 3.0, 8)
+    """
+    if not isinstance(value, str):
+        return value
+    found = _TIME.fullmatch(value.strip())
+    if found is None:
+        raise RecipeError(f"a time is seconds, or minutes and seconds, as in 3s or 1:02.5; got '{value}'.")
+    first, second, rest = found.groups()
+    hours, minutes = (first, second) if second is not None else (None, first)
+    return 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(rest)
+
+
+Time = Annotated[float | None, BeforeValidator(seconds_of)]
+
+
+class FilmSettings(Settings):
+    """Settings of crafts that make a film of a clip."""
+
+    begin: Annotated[Time, CLIP] = Field(
+        default=None, ge=0, alias="from", description="begin at this time of the clip, e.g. 3s or 1:02.5"
+    )
+    end: Annotated[Time, CLIP] = Field(default=None, gt=0, alias="to", description="end at this time of the clip")
+    fps: Annotated[float | None, CLIP] = Field(
+        default=None, gt=0, le=1000, description="frames a second; default: the clip's own, at its own times"
+    )
+    every: Annotated[int, CLIP] = Field(default=1, ge=1, le=100_000, description="take one frame in so many")
+    keyframes: Annotated[int, FILM] = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="frames from a painted keyframe to the next, at most; those between follow the flow; 1 paints all",
+    )
+    quality: Annotated[int, FILM] = Field(default=80, ge=0, le=100, description="of the encoded film, up to 100")
+
+
+def taken(footage: Footage, settings: FilmSettings) -> Footage:
+    """Return the part of a clip that the settings take."""
+    return footage.taken(begin=settings.begin, end=settings.end, fps=settings.fps, every=settings.every)
+
+
+def film_size(footage: Footage, longer: int | None) -> tuple[int, int]:
+    """Return the (H, W) of a film: even, as codecs halve colours; the clip's own where no size is asked for."""
+    size = footage.size
+    if longer is not None or max(size) > LONGEST_SIDE:
+        size = fit(size, longer=longer or LONGEST_SIDE)
+    return max(16, size[0] + size[0] % 2), max(16, size[1] + size[1] % 2)
+
+
+def sized(frames: Iterable[ClipFrame], size: tuple[int, int]) -> Iterator[ClipFrame]:
+    """Yield the frames in the film's size."""
+    for frame in frames:
+        if size_of(frame.image) == size:
+            yield frame
+        else:
+            alpha = None if frame.alpha is None else scaled(frame.alpha, size).clamp(0, 1)
+            yield replace(frame, image=scaled(frame.image, size).clamp(0, 1), alpha=alpha)
+
+
+def samples(footage: Footage, size: tuple[int, int]) -> list[Tensor]:
+    """Return frames from all over a clip, in the film's size, whose statistics stand for the whole clip's."""
+    lasting = footage.lasting
+    count = max(2, min(_SAMPLED, _SAMPLED_PIXELS // (size[0] * size[1])))
+    if not lasting:
+        frames: Iterable[ClipFrame] = [frame for _, frame in zip(range(count), footage.frames(), strict=False)]
+    else:
+        frames = (footage.frame_at(lasting * (2 * number + 1) / (2 * count)) for number in range(count))
+    return [frame.image for frame in sized(frames, size)]
+
+
+def film_of(
+    footage: Footage,
+    settings: FilmSettings,
+    size: tuple[int, int],
+    keyframe: Run,
+    painter_for: Callable[[Plan, Executor | None], FramePainter],
+    *,
+    quick: bool = False,
+    notes: Sequence[str] = (),
+) -> FilmRun:
+    """Declare the run of a film.
+
+    Args:
+        footage: as far as it is taken.
+        settings: of the film.
+        size: (H, W) of the film.
+        keyframe: the run of one keyframe.
+        painter_for: prepares to paint frames; called when the run begins.
+        quick: whether it paints a frame for itself.
+        notes: for the user.
+    """
+
+    def follow(plan: Plan, executor: Executor | None, state: State | None) -> Iterator[FilmStep]:
+        painter = painter_for(plan, executor)
+        frames = sized(footage.frames(after=None if state is None else time_of(state)), size)
+        made = rendered(
+            intervals(frames, settings.keyframes),
+            painter,
+            chunk=CHUNK,
+            state=None if state is None else state["memory"],
+        )
+        return _steps(made, footage, 0 if state is None else state["number"])
+
+    alone = (lambda plan: painter_for(plan, None).between) if quick else None
+    return FilmRun(footage, size, keyframe, follow, settings.keyframes + 2, alone, notes)
+
+
+def _steps(made: Iterator[Rendered], footage: Footage, before: int) -> Iterator[FilmStep]:
+    """Yield a step for each frame; whether it is the last is known once there is no other."""
+    began, lasting = time.monotonic(), footage.lasting
+    held: Rendered | None = None
+    number = before
+
+    def step(what: Rendered, *, final: bool) -> FilmStep:
+        done = float(what.frame.time / lasting) if lasting else 0.0
+        pace = (number - before) / max(time.monotonic() - began, 1e-9)
+        moment = what.frame.time.as_integer_ratio()
+        kept = None if what.state is None else {"number": number, "time": list(moment), "memory": what.state}
+        return FilmStep(number, what.frame, what.image, done, final, what.key, pace, kept)
+
+    for each in made:
+        if held is not None:
+            number += 1
+            yield step(held, final=False)
+        held = each
+    if held is None:
+        raise RecipeError("no frame of the clip is taken; lower --from, --every or --fps, or leave them out.")
+    number += 1
+    yield step(held, final=True)

@@ -1,0 +1,258 @@
+"""``reverie video``: a clip in, a film out, with its sound and times; stopped, killed and gone on with."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
+
+from reverie.clips import open_footage
+from reverie.feedforward.johnson import draw_johnson, write_johnson
+from reverie.jobs.record import read_record
+from tests.cli.conftest import Run
+from tests.clips.made_clips import panned, quarters, write_clip
+
+QUICK = ("--precision", "float32", "--tile", "0")
+OWN = ("video", "own", "clip.mp4", "mine.safetensors", *QUICK)
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def clip(folder: Path) -> Path:
+    """A clip of 12 frames with sound, in the current folder, and a tiny style network."""
+    write_johnson(folder / "mine.safetensors", draw_johnson(widths=(8, 16), blocks=1))
+    return write_clip(folder / "clip.mp4", panned(12), sound="aac")
+
+
+def hashes(path: str | Path) -> list[str]:
+    """Digests of a film's frames."""
+    return [hashlib.sha256(f.image.contiguous().numpy().data).hexdigest() for f in open_footage(Path(path)).frames()]
+
+
+def test_a_clip_is_painted(reverie: Run, clip: Path) -> None:
+    ended = reverie("video", "instant", clip.name, "night.jpg", *QUICK, "--to", 0.2)
+    assert ended.code == 0 and ended.out.startswith("clip-night.mp4  64x48"), ended.err
+    record = read_record(Path("clip-night.mp4"))
+    assert (record.craft, [i.role for i in record.inputs]) == ("video instant", ["clip", "painting"])
+    assert len(hashes("clip-night.mp4")) == 5
+
+
+def test_a_clip_is_painted_by_a_network(reverie: Run, clip: Path) -> None:
+    ended = reverie(*OWN)
+    assert ended.code == 0 and ended.out.startswith("clip-mine.mp4  64x48"), ended.err
+    film, source = open_footage(Path("clip-mine.mp4")), open_footage(clip)
+    assert [f.time for f in film.frames()] == [f.time for f in source.frames()] and film.audio
+    assert not Path("clip-mine.reverie").exists()
+    assert reverie("replay", "clip-mine.mp4", "-o", "again.mp4").code == 0
+    assert hashes("again.mp4") == hashes("clip-mine.mp4")
+    assert reverie(*OWN).out.startswith("clip-mine-2.mp4")
+
+
+@pytest.mark.parametrize("name", ["o.webm", "o.mkv", "o.gif", "o.apng", "frames"])
+def test_what_it_is_written_as(reverie: Run, clip: Path, name: str) -> None:
+    ended = reverie(*OWN, "--to", "0.25s", "-o", name)
+    assert ended.code == 0, ended.err
+    if name == "frames":
+        assert sorted(p.name for p in Path(name).iterdir()) == [f"{n:05d}.png" for n in range(6)]
+        assert read_record(Path("frames/00003.png")).frame == 3
+    elif name == "o.gif":
+        with Image.open(name) as image:
+            assert isinstance(image, GifImageFile) and (image.n_frames, image.size) == (6, (64, 48))
+    else:
+        assert len(hashes(name)) == 6 and open_footage(Path(name)).size == (48, 64)
+
+
+def test_a_page_and_a_comparison_beside_it(reverie: Run, clip: Path) -> None:
+    ended = reverie(*OWN, "--compare", "--report", "-o", "o.mkv")
+    assert ended.code == 0 and "also o-compare.mp4, o-report.html" in ended.out, ended.err
+    compared, page = open_footage(Path("o-compare.mp4")), Path("o-report.html").read_text()
+    assert compared.size == (48, 128) and len(hashes("o-compare.mp4")) == 12
+    for word in ("warping error", "over ten frames", "sharpness", "flicker", "frame by frame", "<svg", "data:image"):
+        assert word in page
+    assert 'src="http' not in page and page.count("<img") == 12
+
+
+def test_a_clip_is_dreamt_on(reverie: Run, clip: Path) -> None:
+    words = ("--precision", "float32", "--size", 64, "--octaves", 2, "--steps", 2, "--frame-steps", 1)
+    ended = reverie("video", "dream", clip.name, *words, "-o", "o.mp4")
+    assert ended.code == 0, ended.err
+    film, source = open_footage(Path("o.mp4")), open_footage(clip)
+    changed = [(a.image - b.image).abs().mean() for a, b in zip(film.frames(), source.frames(), strict=True)]
+    assert len(changed) == 12 and 0.01 < float(min(changed)) < float(max(changed)) < 0.3
+
+
+def test_a_clip_is_restyled(reverie: Run, clip: Path) -> None:
+    words = ("--precision", "float32", "--size", 64, "--steps", 2, "--frame-steps", 1, "--every", 6)
+    assert reverie("video", "style", clip.name, "night.jpg", *words, "-o", "o.mp4").code == 0
+    assert len(hashes("o.mp4")) == 2 and read_record(Path("o.mp4")).settings["consistency"] == 100
+
+
+def test_sound_that_cannot_be_copied(reverie: Run, clip: Path) -> None:
+    write_clip(clip.with_suffix(".mkv"), quarters(12), sound="pcm_s16le", sounding=2)
+    own = ("video", "own", "clip.mkv", "mine.safetensors", *QUICK, "--every", 4)
+    ended = reverie(*own, "-o", "o.mp4")
+    assert ended.code == 0 and "is encoded as aac" in ended.err
+    with av.open("o.mp4") as film:
+        sound = [(p.pts or 0) * p.time_base for p in film.demux(audio=0) if p.size]
+        assert film.streams.audio[0].codec_context.name == "aac" and 1.9 < float(sound[-1]) < 2.1
+    ended = reverie(*own, "--from", 0.25, "-o", "o.mkv")
+    assert ended.code == 0 and "encoded" not in ended.err
+    with av.open("o.mkv") as film:
+        assert film.streams.audio[0].codec_context.name == "pcm_s16le"
+        times = [float((p.pts or 0) * p.time_base) for p in film.demux(audio=0) if p.size]
+        assert 0 <= times[0] < 0.1 and 1.6 < times[-1] < 1.8
+
+
+def test_times_that_vary_and_a_turned_picture(reverie: Run, clip: Path) -> None:
+    wanted = [0, 40, 80, 200, 210, 300]
+    write_clip(clip.with_suffix(".mov"), quarters(), times=wanted, base=Fraction(1, 1000), turned=-90)
+    assert reverie("video", "own", "clip.mov", "mine.safetensors", *QUICK, "-o", "o.mp4").code == 0
+    film = open_footage(Path("o.mp4"))
+    assert film.size == (64, 48) and [round(float(f.time) * 1000) for f in film.frames()] == wanted
+
+
+def test_what_is_refused(reverie: Run, clip: Path) -> None:
+    Path("text.mp4").write_text("a line\n" * 40)
+    Path("full").mkdir()
+    Path("full/other.txt").write_text("mine")
+    for words, said in (
+        (("text.mp4",), "no film that can be read"),
+        (("missing.mp4",), "cannot open"),
+        ((clip.name, "-o", "o.avi"), "a film ends in .mp4"),
+        ((clip.name, "-o", clip.name), "name another --output"),
+        ((clip.name, "-o", "full"), "holds something already"),
+        ((clip.name, "--from", "soon"), "as in 3s or 1:02.5"),
+        ((clip.name, "--from", "9"), "lies behind it"),
+        ((clip.name, "--weights", "1,2"), "one for each painting"),
+    ):
+        name, *rest = words
+        ended = reverie("video", "instant", name, "night.jpg", *QUICK, *rest)
+        assert (ended.code, ended.err.count("\n")) == (2, 1) and said in ended.err, ended.err
+    made = {"clip.mp4", "mine.safetensors", "full", "text.mp4"}
+    assert {p.name for p in Path().iterdir()} == {*made, "night.jpg", "photo.png", "wave.jpg"}
+
+
+def after_saves(process: subprocess.Popen[str], count: int) -> None:
+    """Wait until a run that tells in JSON has saved so many chunks."""
+    assert process.stdout is not None
+    saved = 0
+    for line in process.stdout:
+        saved += json.loads(line)["event"] == "saved"
+        if saved == count:
+            return
+    raise AssertionError("it ended before")
+
+
+def long_clip(folder: Path) -> None:
+    write_clip(folder / "clip.mp4", panned(160, step=1), sound="aac")
+    write_johnson(folder / "mine.safetensors", draw_johnson(widths=(8, 16), blocks=1))
+
+
+signals = pytest.mark.skipif(sys.platform == "win32", reason="signals are other ones there")
+
+
+@signals
+def test_killed_and_gone_on_with(reverie: Run, start: Start, folder: Path) -> None:
+    """The film is the same, to the byte, and found by its name."""
+    long_clip(folder)
+    process = start(*OWN, "-o", "o.mp4", "--json")
+    after_saves(process, 1)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not Path("o.mp4").exists() and Path("o.reverie/preview.m3u8").exists()
+    assert reverie("resume", "o.mp4").code == 0
+    assert reverie(*OWN, "-o", "whole.mp4").code == 0
+    assert hashes("o.mp4") == hashes("whole.mp4") and len(hashes("o.mp4")) == 160
+    assert not Path("o.reverie").exists()
+
+
+@signals
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [OWN, ("video", "dream", "clip.mp4", "--size", "48", "--octaves", "1", "--steps", "1",
+                                         "--frame-steps", "1", "--precision", "float32", "--tile", "0")])  # fmt: skip
+def test_killed_a_hundred_times(reverie: Run, start: Start, folder: Path, words: tuple[str, ...]) -> None:
+    """At random moments, again and again in one run: every film is the same."""
+    long_clip(folder)
+    assert reverie(*words, "-o", "whole.mp4").code == 0
+    wanted, chance, kills = hashes("whole.mp4"), random.Random(0), 0
+    while kills < 50:
+        process = start(*words, "-o", "o.mp4", "--json")
+        for _ in range(4):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(chance.uniform(1.5, 6))
+            if process.poll() is not None:
+                break
+            process.kill()
+            process.communicate()
+            kills += 1
+            process = start("resume", "o.mp4", "--json") if Path("o.reverie").exists() else start(*words, "-o", "o.mp4")
+        process.communicate()
+        assert hashes("o.mp4") == wanted
+        Path("o.mp4").unlink()
+
+
+@signals
+@pytest.mark.slow
+def test_stopped_it_leaves_what_is_done(reverie: Run, start: Start, folder: Path) -> None:
+    long_clip(folder)
+    assert reverie(*OWN, "-o", "whole.mp4").code == 0
+    process = start(*OWN, "-o", "o.mp4", "--json")
+    after_saves(process, 1)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=100)
+    last = json.loads(out.splitlines()[-1])
+    assert process.returncode == 130 and last["event"] == "stopped"
+    assert 40 < len(hashes("o.mp4")) < 160
+    assert reverie("resume", "o.reverie").code == 0
+    assert hashes("o.mp4") == hashes("whole.mp4")
+
+
+@signals
+@pytest.mark.slow
+def test_a_full_disk_pauses_it(reverie: Run, start: Start, folder: Path) -> None:
+    """As where a quota ends: a file may not grow past some kilobytes."""
+    long_clip(folder)
+    limited = ("import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+               "resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY));"
+               "from reverie.cli import main; sys.exit(main())")  # fmt: skip
+    ended = subprocess.run([sys.executable, "-c", limited, *OWN, "-o", "o.mp4"], capture_output=True, text=True)
+    assert ended.returncode == 2 and "The run is paused; 'reverie resume o.reverie'" in ended.stderr, ended.stderr
+    assert not Path("o.mp4").exists()
+    assert reverie("resume", "o.mp4").code == 0 and len(hashes("o.mp4")) == 160
+
+
+@signals
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_length(start: Start, folder: Path) -> None:
+    """Over 10,000 frames: the peak after a tenth of them is the peak at their end, to a few megabytes."""
+    frames = panned(50, (32, 48), step=1)
+    write_clip(folder / "clip.mp4", [*frames, *frames[::-1]] * 100)
+    write_johnson(folder / "mine.safetensors", draw_johnson(widths=(8, 16), blocks=1))
+    process = start(*OWN, "-o", "o.mp4", "--json")
+    assert process.stdout is not None
+    peaks = {}
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["event"] == "step" and event["frame"] in (1000, 5000, 9900):
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            peaks[event["frame"]] = int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) // 1024
+    assert process.wait() == 0 and peaks[9900] < peaks[1000] + 40, peaks
+    print(peaks)
+
+
+def test_a_dry_run_leaves_nothing(reverie: Run, clip: Path) -> None:
+    ended = reverie("video", "instant", clip.name, "night.jpg", "--dry-run")
+    assert ended.code == 0 and not list(Path().glob("clip-*"))
