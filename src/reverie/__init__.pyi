@@ -101,7 +101,9 @@ from reverie.pictures import to_pil as to_pil
 from reverie.pictures import write_image as write_image
 from reverie.recipes import DreamSettings as DreamSettings
 from reverie.recipes import ExplainSettings as ExplainSettings
+from reverie.recipes import FindSettings as FindSettings
 from reverie.recipes import InstantSettings as InstantSettings
+from reverie.recipes import PerturbSettings as PerturbSettings
 from reverie.recipes import RemixSettings as RemixSettings
 from reverie.recipes import SeeSettings as SeeSettings
 from reverie.recipes import StyleSettings as StyleSettings

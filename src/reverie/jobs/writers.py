@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reverie.engine.runs import Findings
+from reverie.engine.findings import Findings
 from reverie.errors import FileError
 from reverie.feedforward.johnson import write_johnson
 from reverie.files import Draft, Placing, replacing
@@ -147,7 +147,7 @@ class StillWriter(Writer):
         self._written = [self._save(outputs.result, image, step)]
         self._size = size_of(image)
         if outputs.compare is not None:
-            self._written.append(write_image(outputs.compare, self._comparison(image), into=self._into))
+            self._written.append(write_image(outputs.compare, self._comparison(image, found), into=self._into))
         if outputs.report is not None:
             names = ", ".join(name for name, _ in self.shown) or self.outputs.result.name
             title = f"{self.record.craft}: {names}"
@@ -173,9 +173,9 @@ class StillWriter(Writer):
             into=self._into,
         )
 
-    def _comparison(self, image: Tensor) -> Tensor:
-        """Place inputs and result side by side."""
-        shown = [*self.shown, (self.outputs.result.name, image)]
+    def _comparison(self, image: Tensor, found: Findings) -> Tensor:
+        """Place inputs, the result, and what was found out side by side."""
+        shown = [*self.shown, (self.outputs.result.name, image), *found.shown]
         height = min(int(image.shape[2]), _TALLEST)
         return side_by_side([pixels for _, pixels in shown], height=height, captions=[name for name, _ in shown])
 

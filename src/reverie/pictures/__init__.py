@@ -33,7 +33,7 @@ from reverie.pictures.recipe import read_recipe
 from reverie.pictures.resize import check_picture, fit, fit_area, painting_size, resize, scaled, size_of
 from reverie.pictures.seamless import periodic_part, resize_seamless
 from reverie.pictures.sheets import contact_sheet, side_by_side, tile_preview
-from reverie.pictures.write import check_output, png_bytes, to_pil, write_image
+from reverie.pictures.write import check_output, jpeg_again, png_bytes, to_pil, write_image
 
 __all__ = [
     "FORMATS",
@@ -56,6 +56,7 @@ __all__ = [
     "fit_area",
     "format_of",
     "is_lossless",
+    "jpeg_again",
     "keep_colours",
     "keeps_recipe",
     "linear_to_srgb",

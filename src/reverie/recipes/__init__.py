@@ -2,8 +2,10 @@
 
 from reverie.recipes.dream import DreamSettings, dream
 from reverie.recipes.explain import ExplainSettings, explain
+from reverie.recipes.find import FindSettings, find
 from reverie.recipes.instant import instant
 from reverie.recipes.parts.at_once import InstantSettings
+from reverie.recipes.perturb import PerturbSettings, perturb
 from reverie.recipes.remix import RemixSettings, remix
 from reverie.recipes.see import SeeSettings, see
 from reverie.recipes.style import StyleSettings, style
@@ -20,7 +22,9 @@ from reverie.recipes.zoom import ZoomSettings, zoom
 __all__ = [
     "DreamSettings",
     "ExplainSettings",
+    "FindSettings",
     "InstantSettings",
+    "PerturbSettings",
     "RemixSettings",
     "SeeSettings",
     "StyleSettings",
@@ -33,7 +37,9 @@ __all__ = [
     "ZoomSettings",
     "dream",
     "explain",
+    "find",
     "instant",
+    "perturb",
     "remix",
     "see",
     "style",
