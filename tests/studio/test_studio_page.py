@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from reverie.crafts.registry import crafts
 from reverie.jobs.presets import presets
-from reverie.queue.declared import craft_card, crafts_shown
+from reverie.queue.declared import craft_card
 from tests.export.test_pages import contrast
 
 PAGE = Path(__file__).parents[2] / "src" / "reverie" / "studio" / "page"
@@ -66,7 +67,7 @@ def test_words_stand_out() -> None:
 
 def test_the_page_s_own_words_are_chinese_too() -> None:
     text = (PAGE / "chinese.js").read_text(encoding="utf8")
-    words, crafts, inputs, settings, looks = (
+    words, titles, inputs, settings, looks = (
         set(re.findall(r'(?m)(?:^|[,{] )\s*"?([^":{},\n][^":\n]*?)"?: [\["]', part))
         for part in re.split(r"export const \w+ = \{", text)[1:]
     )
@@ -75,8 +76,8 @@ def test_the_page_s_own_words_are_chinese_too() -> None:
     }
     quoted = set(re.findall(r'"((?:[^"\\]|\\.)*)":', text))
     assert not said - quoted, "words of the page"
-    assert words and crafts and looks
-    cards = [craft_card(craft) for craft in crafts_shown().values()]
+    assert words and titles and looks
+    cards = [craft_card(craft) for craft in crafts().values()]
     for known, kind in ((settings, "settings"), (inputs, "inputs")):
         there = {each["name"] for card in cards for each in card[kind]}
         assert known <= there, f"words for {kind} that are gone"

@@ -100,7 +100,7 @@ function styleStrip(input, pictures) {
 // --- ways to bring one ---------------------------------------------------------------------------
 
 function ways(input, pictures) {
-  const file = el("input", { type: "file", accept: PICTURES + (input.kind === "clip" ? ",video/*" : ""), multiple: input.many, class: "unseen", data: { file: input.name }, "aria-label": t("Choose a file: {name}", { name: inputName(input.name) }), on: { change: () => bringAll(input, [...file.files]) } });
+  const file = el("input", { type: "file", accept: PICTURES, multiple: input.many, class: "unseen", data: { file: input.name }, "aria-label": t("Choose a file: {name}", { name: inputName(input.name) }), on: { change: () => bringAll(input, [...file.files]) } });
   const painted = PAINTED.includes(input.kind);
   return el("div", { class: "row" },
     painted && base(input) && el("button", { type: "button", class: "with-icon", data: { paint: input.name }, on: { click: () => brush(input, pictures.length && !input.many ? 0 : pictures.length) } }, icon("brush"), t("Paint it")),
