@@ -36,10 +36,7 @@ __all__ = [
     "listed_classes",
     "load",
     "names",
-<<<<<<< HEAD
-    "said_of",
-=======
     "photo_activations",
->>>>>>> main
+    "said_of",
     "wrap",
 ]

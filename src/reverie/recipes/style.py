@@ -31,20 +31,9 @@ from reverie.crafts.settings import (
 )
 from reverie.engine import Stage, Synthesis
 from reverie.errors import PictureError, RecipeError
-<<<<<<< HEAD
-from reverie.networks import Network
-from reverie.objectives import (
-    ZERO,
-    Objective,
-    content,
-    self_similarity,
-    total_variation,
-)
-=======
 from reverie.finding import Describer, suitable
 from reverie.networks import Network, load
-from reverie.objectives import Objective, content, self_similarity, total_variation
->>>>>>> main
+from reverie.objectives import ZERO, Objective, content, self_similarity, total_variation
 from reverie.optimisers import LBFGS, Adam, Optimiser
 from reverie.pictures import (
     check_colour_mode,
