@@ -120,7 +120,8 @@ def steady(*, deterministic: bool) -> None:
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    if deterministic or torch.are_deterministic_algorithms_enabled():  # it loads much, even to change nothing
+        torch.use_deterministic_algorithms(deterministic, warn_only=True)
 
 
 def _count(kind: str) -> int:
