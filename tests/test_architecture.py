@@ -31,7 +31,7 @@ ORDER = (
     {"canvas", "views", "networks", "optimisers", "styles"},
     {"objectives"},
     {"engine"},
-    {"feedforward", "insight"},
+    {"feedforward", "finding", "insight"},
     {"crafts"},
     {"recipes"},
     {"jobs", "export"},
@@ -188,6 +188,7 @@ OTHERWISE = {
     ("crafts/settings.py", "upscale"),  # a setting
     ("recipes/parts/starts.py", "instant"),  # what a painting begins with
     ("recipes/style.py", "instant"),
+    ("recipes/find.py", "style"),  # what pictures are compared by
     ("recipes/train_style.py", "style"),  # a term of the objective
     ("crafts/registry.py", "export"),  # a room that holds a craft
 }

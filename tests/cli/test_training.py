@@ -291,3 +291,15 @@ def test_another_network_is_not_replayed(reverie: Run) -> None:
     Path("mine.safetensors").unlink()
     assert "the network 'mine.safetensors' is not here" in reverie("replay", "o.png").err
     assert reverie("networks", "mine.safetensors").code == 2
+
+
+@pytest.mark.slow
+def test_clients_train_a_network_together(reverie: Run) -> None:
+    for number, name in enumerate(("ann", "bob")):
+        Path("clients", name).mkdir(parents=True)
+        shutil.copy(f"photos/{number}.png", f"clients/{name}")
+    given = ("train", "style", "night.jpg", "--photos", "clients", *TINY, "--steps", 3, "--federated")
+    ended = reverie(*given, "--clip", 1, "--noise", 30, "--style-weight", 10, "-o", "ours.safetensors")
+    assert ended.code == 0 and "hidden with epsilon" in ended.err
+    assert read_johnson(Path("ours.safetensors")).facts["settings"]["federated"] is True
+    assert "two or more; got one" in reverie(*words("--steps", 1, "--federated", "-o", "mine.safetensors")).err

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -10,7 +13,7 @@ import torch
 from torch import Tensor
 
 import reverie as rv
-from reverie.engine import Enlargement, WholeExecutor
+from reverie.engine import Enlargement, WholeExecutor, memory
 from reverie.engine.memory import LOADED, Tiling, parse_memory, resident, sufficient
 from reverie.engine.needs import SCRAPS, Cut
 from reverie.engine.plan import BOUNDLESS
@@ -127,3 +130,27 @@ def test_a_guide_is_counted(tiny: Network, what: rv.Synthesis) -> None:
     small = rv.octaves((64, 64), count=1, steps=1)
     cuts = [rv.plan(replace(each, stages=small), memory=BOUNDLESS, tile=0).peak for each in (what, guided)]
     assert cuts[1] - cuts[0] > SCRAPS
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="only glibc is told")
+def test_freed_memory_is_kept_only_where_there_is_plenty() -> None:
+    """In another process, for an allocator is told once and for all: the same block, taken and freed again."""
+    program = (
+        "import ctypes, resource, runpy, sys\n"
+        "ours, libc = runpy.run_path(sys.argv[1]), ctypes.CDLL(None)\n"
+        "libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]\n"
+        "def faults():\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    block = libc.malloc(2**26)\n"
+        "    ctypes.memset(block, 1, 2**26)\n"
+        "    libc.free(block)\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
+        "ours['avoid_fragmentation']()\n"
+        "ours['keep_freed'](2**24, 2**24)\n"
+        "faults(); print(faults())\n"
+        "ours['keep_freed'](2**22, 2**24)\n"
+        "faults(); print(faults())\n"
+    )
+    words = [sys.executable, "-c", program, memory.__file__]
+    tight, plenty = map(int, subprocess.run(words, capture_output=True, check=True, text=True).stdout.split())
+    assert tight > 4 * plenty  # in pages of any size

@@ -133,8 +133,9 @@ class Craft(Generic[P, R]):
 
     @property
     def main(self) -> Input | None:
-        """The input it works on; None if it takes no file."""
-        return next(iter(self.inputs), None)
+        """The input it works on; None if it needs no file."""
+        first = next(iter(self.inputs), None)
+        return first if first is not None and (first.required or first.name in self.either) else None
 
     @cached_property
     def by_place(self) -> tuple[Input, ...]:
@@ -182,7 +183,8 @@ class Craft(Generic[P, R]):
                 raise RecipeError(f"{self.name} needs a {self.typed(each)}: {each.description}{way(each)}.")
         if self.either and sum(bool(counts.get(name)) for name in self.either) != 1:
             known = " or a ".join(self.typed(self.input(name)) for name in self.either)
-            raise RecipeError(f"{self.name} takes a {known}; give one of the two.")
+            hint = "" if any(counts.get(name) for name in self.either) else way(self.input(self.either[0]))
+            raise RecipeError(f"{self.name} takes a {known}; give one of the two{hint}.")
 
     def checked(self, values: Mapping[str, object]) -> Settings:
         """Validate plain values, by the names users know, as settings.

@@ -26,6 +26,7 @@ class Kind:
         samples: whether the name of a sample style is one, too.
         names: whether a result is named after it.
         by_place: whether a command takes it by its place, where it is required.
+        chooses: name of the input for which a picture is taken from it; empty where it is for itself.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Kind:
     samples: bool = False
     names: bool = False
     by_place: bool = True
+    chooses: str = ""
 
 
 PHOTO = Kind("photo", "the picture to work on")
@@ -45,7 +47,14 @@ STYLE_NETWORK = Kind("style network", "a custom style network: a file or its nam
 FOLDER = Kind("folder", "a folder of photos, folders inside included, or a list", metavar="FOLDER", by_place=False)
 FOOTAGE = Kind("clip", "the clip to work on: a film, or a folder of frames", metavar="CLIP")
 WORD = Kind("word", "a name or a file", metavar="NAME")
-PLACE = Kind("place", "a file or a folder, as it lies", metavar="FILE|DIR", by_place=False)
+GALLERY = Kind(
+    "gallery",
+    "a folder, of which the painting is taken that suits the photo",
+    metavar="FOLDER",
+    by_place=False,
+    chooses="painting",
+)
+PLACE = Kind("place", "a file or a folder, as it lies", metavar="FILE|DIR")
 ALPHA = Kind("alpha", "of another input, where it has one")
 
 Many = Sequence
@@ -70,6 +79,8 @@ Word = Annotated[str, WORD]
 """A word that the craft itself understands, such as a network's name or its file."""
 Place = Annotated["Path", PLACE]
 """A file or a folder that the craft itself reads, as it needs it."""
+Gallery = Annotated["Path", GALLERY]
+"""A folder of paintings, of which the one that suits the photo is taken."""
 Alpha = Annotated["Tensor", ALPHA]
 """The alpha, (1, 1, H, W) in [0, 1], of the input whose name stands before ``_alpha``; None where it has none."""
 
@@ -95,6 +106,8 @@ Still = Output("still", ".png", picture=True, of_photo=True)
 """A picture."""
 Sheet = Output("sheet", ".png", picture=True)
 """A picture that shows others, with captions and figures."""
+Document = Output("document", ".html")
+"""A page that needs nothing else."""
 Clip = Output("clip", "")
 """A sequence of pictures: a folder of frames, or a film."""
 Film = Output("film", ".mp4")

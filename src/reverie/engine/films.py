@@ -116,6 +116,11 @@ class FilmRun:
         return self.keyframe.precision
 
     @property
+    def device(self) -> str | None:
+        """See the keyframe's run; None where it has none."""
+        return getattr(self.keyframe, "device", None)
+
+    @property
     def least(self) -> int | None:
         """See the keyframe's run."""
         return self.keyframe.least

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from reverie.engine.executors import Executor
+from reverie.engine.findings import Findings
 from reverie.engine.iterates import Iterate, State
 from reverie.engine.memory import Fit, Tiling, allowed_memory, keep_freed, parse_memory, resident
 from reverie.engine.needs import PIXEL
@@ -122,19 +123,6 @@ class Optimisation:
         return self.synthesis.run(executor=executor or plan.executor(), state=state)
 
 
-@dataclass(frozen=True)
-class Findings:
-    """What a run found out, besides the picture that shows it.
-
-    Attributes:
-        figures: plain values by name, for programs and for the picture's record.
-        lines: the same for people.
-    """
-
-    figures: Mapping[str, Any] = field(default_factory=dict)
-    lines: Sequence[str] = ()
-
-
 @dataclass(frozen=True, eq=False)
 class Part:
     """A picture that grows tile by tile, after one more of them.
@@ -143,12 +131,14 @@ class Part:
         tile, tiles: which one it is, from 1, and how many there are.
         image: (B, 3, H, W) sRGB in [0, 1]; the same tensor every time.
         found: what the run found out, once it is complete.
+        unit: what the parts are.
     """
 
     tile: int
     tiles: int
     image: Tensor
-    found: Findings = Findings()
+    found: Findings = Findings()  # noqa: RUF009  # frozen
+    unit: str = "tile"
 
     @property
     def done(self) -> float:
@@ -173,7 +163,7 @@ class Part:
     @property
     def place(self) -> str:
         """Number of the tile, in words."""
-        return f"tile {self.tile}/{self.tiles}"
+        return f"{self.unit} {self.tile}/{self.tiles}"
 
     def facts(self) -> dict[str, Any]:
         """Number of the tile and the share that is done."""

@@ -23,7 +23,7 @@ from reverie.objectives.statistics import full
 from reverie.pictures import resize, size_of
 
 _NOISE = 0.1  # of SmoothGrad, in units of the picture's range
-_WINDOWS = 7  # windows of an occlusion along the longer side
+_WINDOWS = 6  # windows of an occlusion along the longer side
 _BATCH = 16  # pictures that the network sees at once
 _GAMMA = 0.25  # how much positive weights are favoured by the relevance rule
 _TINY = 1e-6

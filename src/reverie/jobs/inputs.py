@@ -17,8 +17,10 @@ from reverie.errors import PictureError, RecipeError, suggestion
 from reverie.feedforward import read_johnson
 from reverie.feedforward.custom import custom_styles, find_custom_style
 from reverie.files import is_folder
+from reverie.finding import READ, Describer, suitable
 from reverie.jobs.gather import gather
 from reverie.jobs.record import Record, locate, read_record
+from reverie.networks import load as load_network
 from reverie.pictures import Picture, filled, read_mask, read_picture
 
 _UNREAD = (FOLDER, PLACE, WORD)
@@ -62,6 +64,30 @@ def find_files(craft: Craft[..., Any], words: Mapping[str, Sequence[str]]) -> di
         for each in craft.inputs
         if words.get(each.name)
     }
+
+
+def with_chosen(
+    craft: Craft[..., Any], files: Mapping[str, tuple[Path, ...]]
+) -> tuple[dict[str, tuple[Path, ...]], tuple[str, ...]]:
+    """Replace a folder of paintings by the one in it that suits the photo; return the files, and what to say of it.
+
+    Raises:
+        RecipeError: a painting is named besides, or there is no photo that it could suit.
+        PictureError: the folder holds none that can be read.
+    """
+    found, notes = dict(files), []
+    for each in craft.inputs:
+        if not each.kind.chooses or not found.get(each.name):
+            continue
+        target, main = craft.input(each.kind.chooses), craft.main
+        if found.get(target.name) or main is None or not found.get(main.name):
+            raise RecipeError(f"{each.flag} finds a {target.name} for a photo; give a photo, and no {target.name}.")
+        (folder,) = found.pop(each.name)
+        photo = read_picture(found[main.name][0], longer=READ)
+        chosen = suitable(filled(photo.pixels, photo.alpha), folder, Describer(load_network()))
+        found[target.name] = (chosen,)
+        notes.append(f"'{chosen}' suits the photo.")
+    return {each.name: found[each.name] for each in craft.inputs if each.name in found}, tuple(notes)
 
 
 def with_inherited(

@@ -23,7 +23,7 @@ from reverie.jobs import disk
 from reverie.jobs.checkpointer import LONG, Checkpointer, pausing
 from reverie.jobs.events import Began, Downloaded, Ended, Event, Finished, Noted, Planned, Stepped
 from reverie.jobs.folder import Folder, begin, holds_job, reopen, resume_line
-from reverie.jobs.inputs import Loaded, find_files, load, with_inherited
+from reverie.jobs.inputs import Loaded, find_files, load, with_chosen, with_inherited
 from reverie.jobs.job import Expected, Job, Stop, paths
 from reverie.jobs.kept_run import KeptRun, sources_of
 from reverie.jobs.machines import Machines
@@ -141,14 +141,19 @@ def _resolve(job: Job) -> tuple[Job, Craft[..., Any], dict[str, tuple[Path, ...]
     """Resolve a job: add what its preset and its result bring along, find its craft and its files."""
     craft = find(job.craft)
     job = with_preset(job)
-    files, given = with_inherited(craft, find_files(craft, job.inputs), job.settings, [*map(Path, job.places), Path()])
+    files, notes = with_chosen(craft, find_files(craft, job.inputs))
+    files, given = with_inherited(craft, files, job.settings, [*map(Path, job.places), Path()])
+    expected = job.expected.model_copy(update={"notes": (*job.expected.notes, *notes)})
     craft.check({name: len(each) for name, each in files.items()}, way=_hint(craft))
     reported = craft.stepwise or craft.makes is Film
     if (job.options.report and not reported) or (job.options.save_every and not craft.stepwise):
         raise RecipeError(f"{craft.name} has no pictures or losses on the way; leave out --report and --save-every.")
-    folders = {each.name: job.inputs[each.name] for each in craft.inputs if each.kind is FOLDER}
+    folders = {
+        each.name: job.inputs[each.name] for each in craft.inputs if each.kind is FOLDER and files.get(each.name)
+    }
     kept = {name: tuple(map(os.path.abspath, words)) for name, words in folders.items()}  # read anew on going on
-    return job.model_copy(update={"settings": given, "inputs": {**paths(files), **kept}}), craft, files
+    done = {"settings": given, "inputs": {**paths(files), **kept}, "expected": expected}
+    return job.model_copy(update=done), craft, files
 
 
 def _hint(craft: Craft[..., Any]) -> Callable[[Any], str]:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reverie.engine.runs import Findings
+from reverie.engine.findings import Findings
 from reverie.errors import FileError
 from reverie.feedforward.johnson import write_johnson
 from reverie.files import Draft, Placing, replacing
@@ -147,7 +147,7 @@ class StillWriter(Writer):
         self._written = [self._save(outputs.result, image, step)]
         self._size = size_of(image)
         if outputs.compare is not None:
-            self._written.append(write_image(outputs.compare, self._comparison(image), into=self._into))
+            self._written.append(write_image(outputs.compare, self._comparison(image, found), into=self._into))
         if outputs.report is not None:
             names = ", ".join(name for name, _ in self.shown) or self.outputs.result.name
             title = f"{self.record.craft}: {names}"
@@ -163,7 +163,7 @@ class StillWriter(Writer):
         record = self.record.model_copy(update={"stopped": stopped, "figures": dict(self.figures)})
         if stopped is not None and self.result is not None:  # nothing has enlarged it yet
             record = record.model_copy(update={"networks": self.record.networks[:1]})
-        alpha = self.photo.alpha
+        alpha = self.photo.alpha if (own := getattr(step, "alpha", None)) is None else own
         return write_image(
             path,
             image,
@@ -173,9 +173,9 @@ class StillWriter(Writer):
             into=self._into,
         )
 
-    def _comparison(self, image: Tensor) -> Tensor:
-        """Place inputs and result side by side."""
-        shown = [*self.shown, (self.outputs.result.name, image)]
+    def _comparison(self, image: Tensor, found: Findings) -> Tensor:
+        """Place inputs, the result, and what was found out side by side."""
+        shown = [*self.shown, (self.outputs.result.name, image), *found.shown]
         height = min(int(image.shape[2]), _TALLEST)
         return side_by_side([pixels for _, pixels in shown], height=height, captions=[name for name, _ in shown])
 
@@ -329,6 +329,41 @@ class WeightsWriter(Writer):
             "reverie": record.reverie,
             "torch": record.torch,
         }
+
+
+@dataclass(eq=False)
+class DocumentWriter(Writer):
+    """Writes a page that needs nothing else, with its record inside.
+
+    Attributes:
+        record: of the run.
+        output: the page's file.
+    """
+
+    record: Record
+    output: Path
+    history: list[StepLosses] = field(default_factory=list)
+    _written: tuple[Path, ...] = ()
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """The page."""
+        return self._written or (self.output,)
+
+    def stepped(self, step: Any) -> Iterator[Event]:
+        """Write nothing before the end."""
+        return iter(())
+
+    def finish(self, step: Any, *, whole: bool) -> Iterator[Event]:
+        """Write the page, once all of it is there."""
+        if whole:
+            self.said, self.figures = tuple(step.found.lines), step.found.figures
+            record = self.record.model_copy(update={"figures": dict(self.figures)}).to_json()
+            with replacing(self.output) as draft:
+                draft.file.write(step.document)
+                draft.file.write(f"<!-- {record.replace('--', '-&#45;')} -->\n".encode())
+            self._written = (self.output,)
+        return iter(())
 
 
 @dataclass(eq=False)

@@ -1,9 +1,12 @@
 """Crafts, one file each that reads like its paper: a declaration from which everything else is derived."""
 
+from reverie.recipes.atlas import AtlasSettings, atlas
 from reverie.recipes.dream import DreamSettings, dream
 from reverie.recipes.explain import ExplainSettings, explain
+from reverie.recipes.find import FindSettings, find
 from reverie.recipes.instant import instant
 from reverie.recipes.parts.at_once import InstantSettings
+from reverie.recipes.perturb import PerturbSettings, perturb
 from reverie.recipes.remix import RemixSettings, remix
 from reverie.recipes.see import SeeSettings, see
 from reverie.recipes.style import StyleSettings, style
@@ -14,13 +17,16 @@ from reverie.recipes.video_dream import VideoDreamSettings, video_dream
 from reverie.recipes.video_instant import VideoInstantSettings, video_instant
 from reverie.recipes.video_own import video_own
 from reverie.recipes.video_style import VideoStyleSettings, video_style
-from reverie.recipes.visualise import visualise
+from reverie.recipes.visualize import VisualizeSettings, visualize
 from reverie.recipes.zoom import ZoomSettings, zoom
 
 __all__ = [
+    "AtlasSettings",
     "DreamSettings",
     "ExplainSettings",
+    "FindSettings",
     "InstantSettings",
+    "PerturbSettings",
     "RemixSettings",
     "SeeSettings",
     "StyleSettings",
@@ -30,10 +36,14 @@ __all__ = [
     "VideoDreamSettings",
     "VideoInstantSettings",
     "VideoStyleSettings",
+    "VisualizeSettings",
     "ZoomSettings",
+    "atlas",
     "dream",
     "explain",
+    "find",
     "instant",
+    "perturb",
     "remix",
     "see",
     "style",
@@ -44,6 +54,6 @@ __all__ = [
     "video_instant",
     "video_own",
     "video_style",
-    "visualise",
+    "visualize",
     "zoom",
 ]

@@ -57,7 +57,7 @@ from reverie.recipes.parts.custom_style import paint_custom
 
 INSTANT = "instant"
 """Name of the decoder in records."""
-LARGEST, SMALLEST = 2048, 64  # pixels; larger tiles are no faster, smaller ones read mostly halo
+LARGEST, SMALLEST = 1280, 64  # pixels; larger tiles are hardly faster, smaller ones read mostly halo
 _MAPS, _PICTURES = 24, 28  # per pixel at once: features of the two maps kept whole, bytes of pictures and noise
 _TILE = 150  # features per pixel of a tile, while it is worked on
 _READ = (PICTURE, *LAYERS)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from reverie.canvas import PixelCanvas
 from reverie.crafts.craft import craft
-from reverie.crafts.kinds import Alpha, Many, Map, Mask, Painting, Photo, Still
+from reverie.crafts.kinds import Alpha, Gallery, Many, Map, Mask, Painting, Photo, Still
 from reverie.crafts.settings import (
     DIAL,
     ColourSettings,
@@ -31,13 +31,9 @@ from reverie.crafts.settings import (
 )
 from reverie.engine import Stage, Synthesis
 from reverie.errors import PictureError, RecipeError
-from reverie.networks import Network
-from reverie.objectives import (
-    Objective,
-    content,
-    self_similarity,
-    total_variation,
-)
+from reverie.finding import Describer, suitable
+from reverie.networks import Network, load
+from reverie.objectives import Objective, content, self_similarity, total_variation
 from reverie.optimisers import LBFGS, Adam, Optimiser
 from reverie.pictures import (
     check_colour_mode,
@@ -47,6 +43,7 @@ from reverie.pictures import (
     mask_of,
     opaque_colours,
     periodic_part,
+    read_image,
     scaled,
     size_of,
 )
@@ -134,12 +131,19 @@ class StyleInputs:
     paintings_opaque: Sequence[Tensor | None] = ()
 
 
-@craft(example="reverie style cat.jpg night-strokes mosaic --weights 2,1 -o painted.png", makes=Still)
+@craft(
+    example="reverie style cat.jpg night-strokes mosaic --weights 2,1 -o painted.png",
+    makes=Still,
+    either=("painting", "find_painting"),
+)
 def style(
     photo: Annotated[Photo, "the picture to paint"],
-    painting: Painting | Many[Painting],
+    painting: Painting | Many[Painting] = (),
     settings: StyleSettings = StyleSettings(),
     *,
+    find_painting: Annotated[
+        Gallery | None, "instead: a folder, of which the painting is taken that suits the photo"
+    ] = None,
     mask: Annotated[Mask | None, "where to paint: white; where it is black the photo stays"] = None,
     photo_map: Annotated[
         Map | None, "regions of the photo in flat colours: one painting for each, the lightest colour first"
@@ -156,6 +160,7 @@ def style(
         photo: (1, 3, H, W) sRGB in [0, 1].
         painting: one or several pictures, any sizes.
         settings: how; the defaults suit any photo at any size.
+        find_painting: instead of a painting, a folder from which the one that suits the photo is taken.
         mask: (1, 1, H, W), white where to paint; the photo stays where it is black.
         photo_map: the photo's regions in flat colours.
         painting_map: the painting's regions in the same colours.
@@ -173,6 +178,10 @@ def style(
         *_, last = rv.recipes.style(photo, painting, rv.StyleSettings(size=512, strength=2))
     """
     many = [painting] if isinstance(painting, Tensor) else list(painting)
+    if find_painting is not None:
+        many.append(read_image(suitable(photo, find_painting, Describer(load()))))
+    if not many:
+        raise RecipeError("style paints like a painting, and none came; give one.")
     maps = () if painting_map is None else (painting_map,)
     inputs = StyleInputs(mask, photo_map, maps, begin, photo_alpha, painting_alpha)
     return style_synthesis(photo, many, settings, inputs=inputs, network=network)

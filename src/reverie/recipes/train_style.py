@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,11 +25,12 @@ from torch import Tensor
 
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Folder, Painting, Weights
-from reverie.crafts.settings import DIAL, RunSettings
+from reverie.crafts.settings import DIAL, Panel, RunSettings
 from reverie.engine import Descent, Learner, State, Training, TrainingStep, WholeExecutor, bind, fit
 from reverie.engine.evaluate import value
+from reverie.engine.federated import DELTA, Privacy, federate
 from reverie.engine.precision import with_precision
-from reverie.errors import PictureError
+from reverie.errors import PictureError, RecipeError
 from reverie.feedforward.johnson import Johnson, draw_johnson
 from reverie.networks import Network, NetworkUsed, load
 from reverie.objectives import Bound, Objective, content, style, total_variation
@@ -46,6 +47,9 @@ _CHECKED = 400  # steps between looks for dots and grids
 _PROBES = 8  # photos that tell the style's weight
 _SHOWN = 3  # photos of a preview
 _LONG = 10_000.0  # evaluations, after which no start of a device counts
+
+
+FEDERATED = Panel("Federated")
 
 
 class TrainStyleSettings(RunSettings):
@@ -75,6 +79,19 @@ class TrainStyleSettings(RunSettings):
     blocks: int = Field(default=5, ge=1, le=16, description="residual blocks")
     rate: float = Field(default=2e-3, gt=0, le=1, description="size of a step")
     smoothness: float = Field(default=2.0, ge=0, le=1000, description="weight of total variation")
+    federated: Annotated[bool, FEDERATED] = Field(
+        default=False,
+        description="each folder of photos is a client's, in a process of its own, that sends updates only",
+    )
+    local_steps: Annotated[int, FEDERATED] = Field(
+        default=1, ge=1, le=1000, description="batches that a client learns from between two updates"
+    )
+    clip: Annotated[float | None, FEDERATED] = Field(
+        default=None, gt=0, le=1e6, description="largest norm of a client's update; default: as it is"
+    )
+    noise: Annotated[float, FEDERATED] = Field(
+        default=0.0, ge=0, le=1e6, description="noise on the sum of the updates, in clips: hides who took part"
+    )
 
 
 @craft(
@@ -109,19 +126,75 @@ def train_style(
         Diverged: it is not finite again and again.
         WeightsError: the judge's weights cannot be had.
     """
-    learner = StyleLearner(_checked(painting), photos, settings)
+    _check_federated(photos, settings)
     widths = settings.width, 2 * settings.width, 4 * settings.width
-    drawn = draw_johnson(widths=widths, blocks=settings.blocks, seed=settings.seed).to(learner.judge.device).tensors
-    steps, seconds = settings.steps, 60 * settings.minutes
+    if settings.federated:  # its clients share a machine's processors
+        settings = settings.model_copy(update={"device": "cpu"})
+    judge = _judge_of(settings)
+    drawn = draw_johnson(widths=widths, blocks=settings.blocks, seed=settings.seed).to(judge.device).tensors
+    precision = judge.precision
+    if settings.federated:
+        fixed = settings.model_copy(update={"precision": precision})
+        follow = partial(_federated, drawn, _checked(painting), photos, fixed)
+    else:
+        follow = partial(_alone, drawn, StyleLearner(_checked(painting), photos, settings, judge=judge))
+    size, seconds = (settings.crop, settings.crop), 0.0 if settings.steps else 60 * settings.minutes
+    used = [NetworkUsed(judge.name, judge.sha256)]
+    return Training(follow, size, seconds, used, precision, device=str(judge.device))
 
-    def follow(state: State | None) -> Iterator[TrainingStep]:
-        how = Descent(settings.rate)
-        for step in fit(drawn, learner, learner.batch, steps=steps, seconds=seconds, descent=how, state=state):
-            yield replace(step, notes=(*step.notes, *learner.watched(step)))
 
-    judge, size = learner.judge, (settings.crop, settings.crop)
-    used, precision = NetworkUsed(judge.name, judge.sha256), judge.precision
-    return Training(follow, size, 0.0 if steps else seconds, [used], precision, device=str(judge.device))
+def _alone(drawn: Mapping[str, Tensor], learner: StyleLearner, state: State | None) -> Iterator[TrainingStep]:
+    """Train in this process, on all photos."""
+    settings = learner.settings
+    how, seconds = Descent(settings.rate), 60 * settings.minutes
+    for step in fit(drawn, learner, learner.batch, steps=settings.steps, seconds=seconds, descent=how, state=state):
+        yield replace(step, notes=(*step.notes, *learner.watched(step)))
+
+
+def _check_federated(photos: Sequence[Path], settings: TrainStyleSettings) -> None:
+    """Refuse, before anything begins, what makes no sense of a federated training."""
+    if not settings.federated:
+        if settings.clip is not None or settings.noise or settings.local_steps != 1:
+            raise RecipeError("--clip, --noise and --local-steps are of a federated training; add --federated.")
+        return
+    from reverie.recipes.parts.federated import by_folder  # which needs the learner
+
+    by_folder(photos)
+    if Privacy(settings.clip, settings.noise).noise and settings.style_weight == "auto":
+        raise RecipeError("a style weight found by the photos tells of them; give --style-weight with --noise.")
+
+
+def _federated(
+    drawn: Mapping[str, Tensor],
+    painting: Tensor,
+    photos: Sequence[Path],
+    settings: TrainStyleSettings,
+    state: State | None,
+) -> Iterator[TrainingStep]:
+    """Train with clients in processes of their own; say at the end how private it was."""
+    from reverie.recipes.parts.federated import ServerLearner, client_processes  # which need the learner
+
+    privacy = Privacy(settings.clip, settings.noise)
+    with client_processes(painting, photos, settings) as clients:
+        learner = ServerLearner(painting, settings, clients)
+        for step in federate(
+            drawn,
+            learner,
+            clients,
+            steps=settings.steps,
+            seconds=60 * settings.minutes,
+            descent=Descent(settings.rate),
+            privacy=privacy,
+            seed=settings.seed,
+            state=state,
+        ):
+            told = _account(privacy, step) if step.last and settings.noise else ()
+            yield replace(step, notes=(*step.notes, *learner.watched(step), *told))
+
+
+def _account(privacy: Privacy, step: TrainingStep) -> tuple[str, ...]:
+    epsilon = privacy.epsilon(step.step)
+    return (f"after {step.step} rounds a client's part is hidden with epsilon {epsilon:.3g}, delta {DELTA:g}.",)
 
 
 def objective_of(
@@ -146,12 +219,12 @@ class StyleLearner(Learner[tuple[Tensor, tuple[int, int]]]):
         smoothness: weight of total variation, which grows where there are faults.
     """
 
-    def __init__(self, painting: Tensor, photos: Sequence[Path], settings: TrainStyleSettings) -> None:
+    def __init__(
+        self, painting: Tensor, photos: Sequence[Path], settings: TrainStyleSettings, *, judge: Network | None = None
+    ) -> None:
         self.painting, self.settings = painting, settings
         self.crops = Crops(photos, settings.crop, (max(settings.crop, settings.size / 2), settings.size * 1.5))
-        judge = load(settings.network, pooling="average", padding="replicate")
-        there = device_for(settings, judge, evaluations=_LONG)
-        self.judge = with_precision(judge, settings.precision, device=there)
+        self.judge = _judge_of(settings) if judge is None else judge
         self.names = hashlib.sha256("\n".join(p.name for p in photos).encode("utf8", "surrogateescape")).hexdigest()
         self.weight, self.smoothness = 0.0, settings.smoothness
         self._told, self._other_photos = 0, False
@@ -198,12 +271,20 @@ class StyleLearner(Learner[tuple[Tensor, tuple[int, int]]]):
             self._other_photos = state["photos"] != self.names
         vars(self).pop("bound", None)
 
+    def take_terms(self, weight: float, smoothness: float) -> None:
+        """Take over the weights of the terms from another."""
+        if (weight, smoothness) != (self.weight, self.smoothness):
+            self.weight, self.smoothness = weight, smoothness
+            vars(self).pop("bound", None)
+
     def _style_weight(self) -> float:
-        if self.settings.style_weight != "auto":
-            return float(self.settings.style_weight)
+        return float(self.settings.style_weight) if self.settings.style_weight != "auto" else self.weigh()
+
+    @torch.no_grad()
+    def weigh(self) -> float:
+        """Find the style's weight by a probe of some photos."""
         photos = self.crops.batch(_PROBES, generator_of(self.settings.seed, -1))[..., _SHIFT:, _SHIFT:]
-        with torch.no_grad():
-            terms = value(self._bound(1.0, 0.0), self.judge, photos, WholeExecutor({"photo": photos}))[1]
+        terms = value(self._bound(1.0, 0.0), self.judge, photos, WholeExecutor({"photo": photos}))[1]
         return round(AUTO / max(float(terms["style"]), 0.05), 3)
 
     def state(self) -> State:
@@ -254,6 +335,12 @@ class StyleLearner(Learner[tuple[Tensor, tuple[int, int]]]):
         self._told = len(self.crops.left_out)
         for path, reason in [*self.crops.left_out.items()][told : self._told]:
             yield f"'{path}' is left out: {reason:.150}."
+
+
+def _judge_of(settings: TrainStyleSettings) -> Network:
+    """Load the network that judges, in the settings' precision and on their device."""
+    judge = load(settings.network, pooling="average", padding="replicate")
+    return with_precision(judge, settings.precision, device=device_for(settings, judge, evaluations=_LONG))
 
 
 def _checked(painting: Tensor) -> Tensor:

@@ -72,6 +72,7 @@ def video_instant(
         tiling(size, manner.settings.precision),
         networks=[NetworkUsed(INSTANT, manner.decoder.sha256)],
         precision=manner.settings.precision,
+        device=manner.settings.device,
         least=SMALLEST,
     )
     return film_of(footage, settings, size, keyframe, painter_for, quick=True)

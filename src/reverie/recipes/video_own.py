@@ -60,6 +60,7 @@ def video_own(
         manner.tiling(size),
         networks=[NetworkUsed(CUSTOM, network.sha256)],
         precision=manner.settings.precision,
+        device=manner.settings.device,
         least=SMALLEST,
         notes=[advice] if advice else [],
     )

@@ -151,11 +151,14 @@ class StyledFrames:
     def _fresh(self, photo: Tensor) -> Tensor:
         """Paint a frame at once, for what no earlier keyframe shows."""
         how: dict[str, Any] = {
-            name: getattr(self.settings, name) for name in ("weights", "strength", "stroke", "seed", "precision")
+            name: getattr(self.settings, name)
+            for name in ("weights", "strength", "stroke", "seed", "precision", "device")
         }
         return painted_at_once(photo, self.paintings, size=(photo.shape[2], photo.shape[3]), **how)
 
 
-_SHARED = ("network", "precision", "seed", "memory", "tile", "colour", "colour_amount", "strength", "stroke", "size",
-           "weights", "loss", "layers", "steps")  # fmt: skip
+_SHARED = (
+    *("network", "precision", "device", "deterministic", "device_memory", "seed", "memory", "tile"),
+    *("colour", "colour_amount", "strength", "stroke", "size", "weights", "loss", "layers", "steps"),
+)
 """Settings that are those of a picture."""
