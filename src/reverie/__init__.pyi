@@ -13,8 +13,12 @@ from reverie import pictures as pictures
 from reverie import recipes as recipes
 from reverie import views as views
 from reverie.canvas import Canvas as Canvas
+from reverie.canvas import CPPNCanvas as CPPNCanvas
 from reverie.canvas import FourierCanvas as FourierCanvas
+from reverie.canvas import LatentCanvas as LatentCanvas
+from reverie.canvas import PhaseCanvas as PhaseCanvas
 from reverie.canvas import PixelCanvas as PixelCanvas
+from reverie.canvas import PriorCanvas as PriorCanvas
 from reverie.canvas import PyramidCanvas as PyramidCanvas
 from reverie.client import Client as Client
 from reverie.clips import open_footage as open_footage
@@ -22,6 +26,7 @@ from reverie.crafts.craft import Craft as Craft
 from reverie.crafts.craft import craft as craft
 from reverie.crafts.kinds import Alpha as Alpha
 from reverie.crafts.kinds import Clip as Clip
+from reverie.crafts.kinds import Document as Document
 from reverie.crafts.kinds import Film as Film
 from reverie.crafts.kinds import Folder as Folder
 from reverie.crafts.kinds import Footage as Footage
@@ -69,6 +74,7 @@ from reverie.export import export_page as export_page
 from reverie.objectives import Objective as Objective
 from reverie.objectives import Statistic as Statistic
 from reverie.objectives import Term as Term
+from reverie.objectives import by_picture as by_picture
 from reverie.objectives import caricature as caricature
 from reverie.objectives import channel as channel
 from reverie.objectives import content as content
@@ -99,6 +105,7 @@ from reverie.optimisers import Normalised as Normalised
 from reverie.pictures import read_image as read_image
 from reverie.pictures import to_pil as to_pil
 from reverie.pictures import write_image as write_image
+from reverie.recipes import AtlasSettings as AtlasSettings
 from reverie.recipes import DreamSettings as DreamSettings
 from reverie.recipes import ExplainSettings as ExplainSettings
 from reverie.recipes import FindSettings as FindSettings
@@ -110,5 +117,6 @@ from reverie.recipes import StyleSettings as StyleSettings
 from reverie.recipes import TextureSettings as TextureSettings
 from reverie.recipes import TrainStyleSettings as TrainStyleSettings
 from reverie.recipes import UpscaleSettings as UpscaleSettings
+from reverie.recipes import VisualizeSettings as VisualizeSettings
 from reverie.recipes import ZoomSettings as ZoomSettings
 from reverie.version import __version__ as __version__

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import reverie as rv
 from reverie.canvas import Canvas
-from reverie.pictures import resize
+from reverie.errors import RecipeError
+from reverie.pictures import resize, size_of
 from tests.conftest import MakePicture
 
 SIZE = (30, 41)
@@ -21,16 +22,47 @@ def fourier(x: Tensor) -> Canvas:
     return rv.FourierCanvas((x.shape[2], x.shape[3]), deviation=0.3)
 
 
-MADE: dict[str, Callable[[Tensor], Canvas]] = {
+class Decoder(nn.Module):
+    """Makes a picture of the size of these tests from a code of sixteen numbers, plus or minus 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(3)
+        self.maps = nn.Parameter(torch.randn(16, 3, 5, 6, generator=generator))
+
+    def forward(self, code: Tensor) -> Tensor:
+        coarse = torch.einsum("bk,kchw->bchw", code, self.maps).tanh()
+        return nn.functional.interpolate(coarse, SIZE, mode="bicubic", align_corners=False)
+
+
+def latent(x: Tensor) -> Canvas:
+    """The code of a decoder."""
+    code = torch.randn(len(x), 16, generator=torch.Generator().manual_seed(4))
+    return rv.LatentCanvas(Decoder(), 0.3 * code, values=(-1.3, 1.3))
+
+
+def cppn(x: Tensor) -> Canvas:
+    """A network of coordinates that is not grey any more."""
+    canvas = rv.CPPNCanvas(size_of(x), seed=5, batch=len(x), width=8, depth=2)
+    last = torch.randn(canvas.parameters[-1].shape, generator=torch.Generator().manual_seed(6))
+    canvas.load((*(p.detach() for p in canvas.parameters[:-1]), 0.1 * last))
+    return canvas
+
+
+BOUNDED: dict[str, Callable[[Tensor], Canvas]] = {
     "pixels": rv.PixelCanvas,
     "pixels on a base": lambda x: rv.PixelCanvas(x, base=x.flip(3)),
     "natural pixels": lambda x: rv.PixelCanvas(x, natural=True),
     "natural pixels on a base": lambda x: rv.PixelCanvas(x, base=x.flip(3), natural=True),
     "pyramid": rv.PyramidCanvas,
-    "fourier": fourier,
 }
+"""Canvases that begin with a picture, and of which a projection brings it back into range."""
+SAME = {**BOUNDED, "fourier": fourier, "cppn": cppn, "latent": latent}
+"""Canvases that draw the same picture at every size."""
+MADE = {**SAME, "phases": lambda x: rv.PhaseCanvas.of(x), "prior": lambda x: rv.PriorCanvas(size_of(x), seed=2)}
 every = pytest.mark.parametrize("make", MADE.values(), ids=MADE.keys())
-bounded = pytest.mark.parametrize("make", list(MADE.values())[:-1], ids=list(MADE)[:-1])
+same = pytest.mark.parametrize("make", SAME.values(), ids=SAME.keys())
+bounded = pytest.mark.parametrize("make", BOUNDED.values(), ids=BOUNDED.keys())
 
 
 @pytest.fixture
@@ -68,7 +100,7 @@ def test_resized_to_its_own_size_is_a_copy(start: Tensor, make: Callable[[Tensor
     assert torch.allclose(canvas.picture(), make(start).picture())
 
 
-@every
+@same
 @pytest.mark.parametrize("size", [(15, 20), (30, 42), (61, 80), (7, 9)])
 def test_resized_keeps_the_picture(start: Tensor, make: Callable[[Tensor], Canvas], size: tuple[int, int]) -> None:
     canvas = make(start)
@@ -82,9 +114,9 @@ def test_resized_keeps_the_picture(start: Tensor, make: Callable[[Tensor], Canva
     assert float(error.max()) < near
 
 
-@every
+@same
 def test_there_and_back(start: Tensor, make: Callable[[Tensor], Canvas]) -> None:
-    canvas = make(rv.pictures.resize(start, (15, 20)).clamp(0, 1))
+    canvas = make(rv.pictures.resize(start, (15, 20)).clamp(0, 1)).resized((15, 20))
     back = canvas.resized((60, 80)).resized((15, 20)).picture().detach()
     expected = resize(resize(canvas.picture().detach(), (60, 80)), (15, 20))
     assert float((back - expected).abs().mean()) < 0.01
@@ -141,11 +173,20 @@ def test_project_leaves_a_good_picture(start: Tensor, make: Callable[[Tensor], C
     assert torch.allclose(canvas.picture(), before, atol=2e-6)
 
 
-def test_fourier_cannot_leave_the_range() -> None:
-    canvas = rv.FourierCanvas(SIZE, deviation=100.0)
+UNBOUNDED = {name: make for name, make in MADE.items() if name not in BOUNDED}
+
+
+@pytest.mark.parametrize("make", UNBOUNDED.values(), ids=UNBOUNDED.keys())
+def test_others_cannot_leave_the_range_and_refuse_projections(start: Tensor, make: Callable[[Tensor], Canvas]) -> None:
+    canvas = make(start)
+    with torch.no_grad():
+        for p in canvas.parameters:
+            p.mul_(100)
     canvas.project()
-    picture = canvas.picture().detach()
+    picture = canvas.drawn()
     assert 0 <= float(picture.min()) <= float(picture.max()) <= 1
+    with pytest.raises(RecipeError, match="PixelCanvas"):
+        canvas.project(lambda x: x)
 
 
 @bounded

@@ -11,7 +11,7 @@ from reverie import networks, styles
 from reverie.cli.options import flags, settings_given, settings_parameters
 from reverie.crafts.craft import Craft
 from reverie.crafts.registry import crafts, find, listings
-from reverie.crafts.settings import DIAL, MACHINE, Panel
+from reverie.crafts.settings import DIAL, MACHINE, Panel, Positional
 from reverie.recipes import DreamSettings, StyleSettings
 from tests.cli.conftest import Run
 
@@ -58,8 +58,9 @@ def test_every_setting_has_an_option_with_its_help(reverie: Run, name: str) -> N
     assert ended.code == 0
     craft = find(name)
     for field, info in craft.settings.model_fields.items():
-        for flag in flags(field, info):
-            assert flag in ended.out
+        places = [mark.metavar for mark in info.metadata if isinstance(mark, Positional)]
+        for word in places or flags(field, info):
+            assert word in ended.out
         assert info.description and info.description.split()[0] in ended.out
     for each in craft.inputs:
         assert (each.name.upper() if each in craft.by_place else each.flag) in ended.out

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from reverie.crafts.registry import crafts
+from reverie.feedforward.johnson import draw_johnson, write_johnson
 from tests.cli.conftest import write_pictures
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="these are those of other systems")]
@@ -34,6 +35,10 @@ SHORT: Mapping[str, tuple[str, ...]] = {
     "explain": ("photo.png", "--size", "64", "--method", "gradient"),
     "export": ("dreamnet", "-o", "net.onnx"),
     "see": ("photo.png", "--size", "64"),
+    "video dream": ("photos", *QUICK, "--octaves", "1"),
+    "video instant": ("photos", "night.jpg", "--size", "64"),
+    "video own": ("photos", "mine.safetensors"),
+    "video style": ("photos", "night.jpg", *QUICK),
 }  # fmt: skip
 """The words of a short run of each craft, but for its output."""
 
@@ -85,6 +90,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_pictures(tmp_path_factory.mktemp("one place"))
     (folder / "photos").mkdir()
     (folder / "photos" / "photo.png").write_bytes((folder / "photo.png").read_bytes())
+    write_johnson(folder / "mine.safetensors", draw_johnson(widths=(8, 16), blocks=1))
     ended = run(folder, ["dream", "photo.png", *QUICK, "-o", "made.png"], Place())
     assert ended.returncode == 0, ended.stderr
     return folder

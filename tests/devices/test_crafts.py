@@ -12,9 +12,10 @@ from torch import Tensor
 
 import reverie as rv
 from reverie.crafts.craft import Craft, Input
-from reverie.crafts.kinds import FOLDER, PAINTING, PHOTO
+from reverie.crafts.kinds import FOLDER, FOOTAGE, PAINTING, PHOTO, STYLE_NETWORK, Film
 from reverie.crafts.registry import crafts
 from reverie.errors import RecipeError
+from reverie.feedforward.johnson import draw_johnson, write_johnson
 from reverie.jobs.events import Ended
 from reverie.jobs.job import Job
 from reverie.jobs.perform import perform
@@ -40,6 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_picture: MakePi
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REVERIE_HOME", str(tmp_path / "home"))
     (tmp_path / "photos").mkdir()
+    write_johnson(tmp_path / "mine.safetensors", draw_johnson(widths=(8, 16), blocks=1))
     for name, seed in (("photo.png", 1), ("painting.png", 2), ("photos/a.png", 3)):
         rv.write_image(tmp_path / name, make_picture(seed, 72, 80))
     return tmp_path
@@ -62,8 +64,10 @@ def words_for(craft: Craft[..., Any]) -> dict[str, tuple[str, ...]]:
 
 
 def word_for(each: Input) -> str:
-    assert each.kind in (*PICTURES, FOLDER), f"say here what stands for a {each.kind.name}"
-    return "photos" if each.kind is FOLDER else f"{'photo' if each.kind is PHOTO else 'painting'}.png"
+    assert each.kind in (*PICTURES, FOLDER, FOOTAGE, STYLE_NETWORK), f"say here what stands for a {each.kind.name}"
+    if each.kind is STYLE_NETWORK:
+        return "mine.safetensors"
+    return "photos" if each.kind in (FOLDER, FOOTAGE) else f"{'photo' if each.kind is PHOTO else 'painting'}.png"
 
 
 def settings_for(craft: Craft[..., Any], **more: Any) -> dict[str, Any]:
@@ -92,9 +96,10 @@ def test_every_craft(name: str) -> None:
     assert ledger.peak, "nothing was done there"
     if ended.size is None:
         return
-    there = next(path for path in _pictures(ended.written))
+    film = ended.written[0] if craft.makes is Film else None
+    there = film or next(path for path in _pictures(ended.written))
     assert read_record(there).settings["device"] == f"{NAME}:0"
-    image = rv.read_image(there)
+    image = rv.read_image(there) if film is None else next(rv.open_footage(film).frames()).image
     assert torch.isfinite(image).all()
 
 

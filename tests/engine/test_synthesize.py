@@ -32,6 +32,8 @@ CANVASES: dict[str, Callable[[Tensor], Canvas]] = {
     "natural pixels": lambda x: rv.PixelCanvas(x, natural=True),
     "pyramid": rv.PyramidCanvas,
     "fourier": lambda x: rv.FourierCanvas(SIZE, seed=1),
+    "cppn": lambda x: rv.CPPNCanvas(SIZE, seed=1, width=8, depth=2),
+    "prior": lambda x: rv.PriorCanvas(SIZE, seed=1),
 }
 
 

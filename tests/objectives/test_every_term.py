@@ -105,7 +105,7 @@ TERMS: dict[str, list[Make]] = {
     ],
     "total_variation": [lambda other: rv.total_variation()],
 }
-PAIRED = {"diversity"}  # terms of several pictures, which have tests of their own
+PAIRED = {"by_picture", "diversity"}  # terms of several pictures, which have tests of their own
 ROWS = [pytest.param(make, id=f"{n}-{i}") for n, many in TERMS.items() for i, make in enumerate(many)]
 
 

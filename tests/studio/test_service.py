@@ -261,3 +261,11 @@ def test_the_client_brings_files_by_itself(studio: Studio, tmp_path: Path) -> No
 def test_a_client_of_nobody() -> None:
     with pytest.raises(OSError, match="refused"):
         Client("http://127.0.0.1:9").crafts()
+
+
+def test_a_file_that_is_deleted_while_it_is_asked_for(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(type(studio.service.desk), "small", lambda *_: tmp_path / "gone.jpg")
+    code, told = ask(studio, "GET", "/api/styles/mosaic/small?side=77")
+    assert code == 404 and "deleted" in told["error"]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reverie import views
 from reverie.errors import RecipeError
-from reverie.views import View, compose, crop, jitter, rotate, scale, standard
+from reverie.views import View, carried, compose, crop, crops, framed, jitter, noise, rotate, scale, standard
 from tests.conftest import MakePicture
 
 
@@ -30,9 +30,15 @@ VIEWS: dict[str, View] = {
     "scale": scale(0.5, 1.5),
     "rotate": rotate(20),
     "crop": crop(0.6),
+    "crops": crops(0.3, 0.6, count=3, side=20),
+    "framed": framed(scale(0.5, 1.5)),
+    "noise": noise(0.1),
     "standard": standard(),
 }
 every = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS.keys())
+MOVING = {name: view for name, view in VIEWS.items() if name != "noise"}
+"""Views that move pixels and leave their values alone."""
+moving = pytest.mark.parametrize("view", MOVING.values(), ids=MOVING.keys())
 
 
 def test_every_view_is_tested() -> None:
@@ -57,12 +63,12 @@ def test_nobody_elses_randomness_is_touched(x: Tensor, view: View) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@every
+@moving
 def test_pictures_stay_pictures(x: Tensor, view: View) -> None:
     before = x.clone()
     for seed in range(8):
         seen = view(x, generator(seed))
-        assert seen.shape[:2] == x.shape[:2]
+        assert seen.shape[1] == 3 and seen.shape[0] % len(x) == 0
         assert seen.dtype == x.dtype
         assert float(seen.min()) >= float(x.min()) - 1e-6
         assert float(seen.max()) <= float(x.max()) + 1e-6
@@ -75,7 +81,7 @@ def test_gradients_flow(make_picture: MakePicture, view: View) -> None:
     assert torch.autograd.gradcheck(lambda y: view(y, generator(2)), (x,), fast_mode=True)
 
 
-@every
+@moving
 def test_a_picture_of_one_colour_stays_so(view: View) -> None:
     seen = view(torch.full((1, 3, 21, 16), 0.37), generator(3))
     assert torch.allclose(seen, torch.full_like(seen, 0.37), atol=1e-6)
@@ -216,3 +222,26 @@ def test_refused(make: Callable[[], object]) -> None:
     with pytest.raises(RecipeError) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+def test_crops_of_a_picture_follow_each_other(x: Tensor) -> None:
+    seen = crops(0.3, 0.6, count=3, side=20)(x * torch.tensor([0.0, 1.0]).view(2, 1, 1, 1), generator())
+    assert seen.shape == (6, 3, 20, 20)
+    assert not seen[:3].any() and all(window.any() for window in seen[3:])
+    with pytest.raises(RecipeError, match="crops need"):
+        crops(0.6, 0.3, count=3, side=20)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.7])
+def test_framed_views_keep_the_size(x: Tensor, factor: float) -> None:
+    seen = framed(scale(factor, factor))(x, generator())
+    assert seen.shape == x.shape
+    middle = (..., slice(13, 18), slice(19, 25))
+    assert torch.allclose(seen[middle].mean(), x[middle].mean(), atol=0.1)
+
+
+def test_noise_leaves_places_where_they_are(x: Tensor) -> None:
+    view, first, second = noise(0.1), generator(), generator()
+    assert abs(float((view(x, first) - x).std()) - 0.1) < 0.01
+    assert torch.equal(carried(view, x, second), x)
+    assert torch.equal(first.get_state(), second.get_state())

@@ -25,6 +25,7 @@ class Canvas(ABC):
     Attributes:
         parameters: leaf tensors that require gradients.
         size: (H, W) of the picture, pixels.
+        batch: number of pictures.
         periodic: whether the picture wraps round its edges, as a seamless tile does.
         buffers: pictures of its size that it needs in a step, beside the parameters and the picture they draw.
         finished: whether a picture is changed once more when it is `drawn`.
@@ -32,6 +33,7 @@ class Canvas(ABC):
 
     parameters: tuple[Tensor, ...]
     size: Size
+    batch: int = 1
     periodic: bool = False
     buffers: int = 0
     finished: bool = False

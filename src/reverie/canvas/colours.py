@@ -5,11 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# Square root of the colour correlation of natural pictures, columns scaled to norm at most 1: one step along the
-# first is a step in brightness, the others are opponent colours, and smaller.
-# Source: Olah, Mordvintsev & Schubert (2017).
-_ROOT = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], dtype=torch.float64)
-NATURAL = _ROOT / _ROOT.norm(dim=0).max()
+from reverie.canvas.natural import colour_root
+
+# Columns as long as they are in photos, the longest of them 1. Source: Olah, Mordvintsev & Schubert (2017).
+NATURAL = colour_root()
 SOFT = NATURAL / NATURAL.norm(dim=0).sqrt()
 
 

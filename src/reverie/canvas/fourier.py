@@ -9,6 +9,7 @@ from torch import Tensor
 
 from reverie.canvas.base import Canvas, Projection, Size, at_size, leaf
 from reverie.canvas.colours import from_rgb, to_rgb
+from reverie.canvas.natural import wave_frequencies
 from reverie.errors import RecipeError
 from reverie.pictures import check_picture, size_of
 
@@ -40,7 +41,7 @@ class FourierCanvas(Canvas):
         decay: float = 1.0,
         periodic: bool = False,
     ) -> None:
-        self.size, self._decay, self.periodic = size, decay, periodic
+        self.size, self.batch, self._decay, self.periodic = size, batch, decay, periodic
         generator = torch.Generator().manual_seed(seed)
         shape = (batch, 3, size[0], size[1] // 2 + 1, 2)
         spectrum = deviation * torch.randn(shape, generator=generator, dtype=torch.float32)
@@ -68,9 +69,8 @@ class FourierCanvas(Canvas):
             raise RecipeError("a projection needs a PixelCanvas; a FourierCanvas has no pixels of its own.")
 
     def resized(self, size: Size) -> FourierCanvas:
-        batch = len(self.parameters[0])
         decay, periodic = self._decay, self.periodic
-        other = FourierCanvas(size, batch=batch, decay=decay, periodic=periodic).to(self.parameters[0].device)
+        other = FourierCanvas(size, batch=self.batch, decay=decay, periodic=periodic).to(self.parameters[0].device)
         if size == self.size:
             other.load(self.parameters)
             return other
@@ -84,9 +84,7 @@ class FourierCanvas(Canvas):
 
 
 def _natural_scale(size: Size, decay: float) -> Tensor:
-    h, w = size
-    fy = torch.fft.fftfreq(h, dtype=torch.float32)[:, None]
-    fx = torch.fft.rfftfreq(w, dtype=torch.float32)[None, :]
-    frequency = (fy**2 + fx**2).sqrt().clamp_min(1 / max(h, w))
+    fy, fx = wave_frequencies(size)
+    frequency = (fy**2 + fx**2).sqrt().clamp_min(1 / max(size))
     scale: Tensor = frequency.pow(-decay)
     return scale

@@ -52,7 +52,7 @@ class PixelCanvas(Canvas):
         periodic: bool = False,
     ) -> None:
         check_picture(picture)
-        self.size, self.periodic = size_of(picture), periodic
+        self.size, self.batch, self.periodic = size_of(picture), len(picture), periodic
         mask = _checked(mask, base)
         self._base, self._natural, self._mask, self._finish = base, natural, mask, finish
         self._straight, self._keeps_base = straight, keeps_base

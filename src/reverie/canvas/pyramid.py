@@ -23,7 +23,7 @@ class PyramidCanvas(Canvas):
 
     def __init__(self, picture: Tensor, *, levels: int = 5, periodic: bool = False) -> None:
         check_picture(picture)
-        self.size = size_of(picture)
+        self.size, self.batch = size_of(picture), len(picture)
         self._levels, self.periodic = levels, periodic
         self.parameters = tuple(leaf(b) for b in laplacian_bands(picture.detach(), levels, periodic=periodic))
 

@@ -15,7 +15,7 @@ from rich.markup import escape
 from reverie.cli.language import Spoken
 from reverie.crafts.craft import Craft, Input
 from reverie.crafts.kinds import Clip, Film, Report
-from reverie.crafts.settings import DIAL, MACHINE, Panel, Settings
+from reverie.crafts.settings import DIAL, MACHINE, Panel, Positional, Settings
 from reverie.errors import RecipeError
 
 DIALS, BESIDE, FINER, WRITING = DIAL.title, "More pictures", "Finer", "Writing"
@@ -167,6 +167,9 @@ def flags(name: str, field: FieldInfo) -> tuple[str, ...]:
 
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     """Build an option that passes its text on unchecked: the settings validate it."""
+    place = next((mark for mark in field.metadata if isinstance(mark, Positional)), None)
+    if place is not None:
+        return _by_place(name, field, place)
     switch = field.annotation is bool
     panel = next((mark.title for mark in field.metadata if isinstance(mark, Panel)), FINER)
     info = typer.Option(
@@ -177,6 +180,12 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
         rich_help_panel=panel,
     )
     return parameter(name, bool | None if switch else str | None, None, info)
+
+
+def _by_place(name: str, field: FieldInfo, place: Positional) -> inspect.Parameter:
+    """Build a positional argument for a setting; the last one may take several words."""
+    info = typer.Argument(metavar=place.metavar, help=escape(field.description or ""), show_default=False)
+    return parameter(name, list[str] if _is_list(field) else str, inspect.Parameter.empty, info)
 
 
 def _metavar(field: FieldInfo) -> str:
@@ -218,8 +227,9 @@ def _is_list(field: FieldInfo) -> bool:
     return get_origin(field.annotation) is tuple
 
 
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+def _split(text: str | list[str]) -> list[str]:
+    whole = text if isinstance(text, str) else ",".join(text)
+    return [part.strip() for part in whole.split(",") if part.strip()]
 
 
 # --- writing -------------------------------------------------------------------------------------

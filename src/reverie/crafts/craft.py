@@ -133,8 +133,9 @@ class Craft(Generic[P, R]):
 
     @property
     def main(self) -> Input | None:
-        """The input it works on; None if it takes no file."""
-        return next(iter(self.inputs), None)
+        """The input it works on; None if it needs no file."""
+        first = next(iter(self.inputs), None)
+        return first if first is not None and (first.required or first.name in self.either) else None
 
     @cached_property
     def by_place(self) -> tuple[Input, ...]:

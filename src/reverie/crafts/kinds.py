@@ -106,6 +106,8 @@ Still = Output("still", ".png", picture=True, of_photo=True)
 """A picture."""
 Sheet = Output("sheet", ".png", picture=True)
 """A picture that shows others, with captions and figures."""
+Document = Output("document", ".html")
+"""A page that needs nothing else."""
 Clip = Output("clip", "")
 """A sequence of pictures: a folder of frames, or a film."""
 Film = Output("film", ".mp4")

@@ -47,6 +47,17 @@ class Panel:
         return {**handler(schema), "panel": self.title}
 
 
+@dataclass(frozen=True)
+class Positional:
+    """Mark of a setting that a command takes by its place, not as an option; there it must be given.
+
+    Attributes:
+        metavar: stands for it in help.
+    """
+
+    metavar: str
+
+
 DIAL, MACHINE = Panel("Dials"), Panel("Machine")
 """Settings shown first, and settings that change no more than rounding."""
 

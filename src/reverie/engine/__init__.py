@@ -10,12 +10,14 @@ from reverie.engine.iterates import Iterate, State
 from reverie.engine.memory import parse_memory
 from reverie.engine.plan import Plan, plan
 from reverie.engine.runs import Frames, FrameStep, OnePass, Part, Run, Step
+from reverie.engine.series import Batch, Series, SeriesStep, Showing
 from reverie.engine.stages import Stage, octaves, pyramid
 from reverie.engine.synthesize import Enlargement, Synthesis, synthesize
 from reverie.engine.tasks import Task
 from reverie.engine.tiles import TiledExecutor
 
 __all__ = [
+    "Batch",
     "Descent",
     "Enlargement",
     "Evaluation",
@@ -30,6 +32,9 @@ __all__ = [
     "Plan",
     "RayExecutor",
     "Run",
+    "Series",
+    "SeriesStep",
+    "Showing",
     "Stage",
     "State",
     "Step",

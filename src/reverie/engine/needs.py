@@ -51,7 +51,7 @@ class Cut:
 
     def __init__(self, what: Synthesis, bound: Bound, size: Size, tile: int, *, held: int = 0) -> None:
         self.what, self.size, self.tile = what, size, tile
-        wanted, self.pixels = bound.statistics, size[0] * size[1]
+        wanted, self.pixels, self.batch = bound.statistics, size[0] * size[1], what.canvas.batch
         self.whole = not tile or len(grid_for(what.network, wanted, size, tile)) == 1
         side = 2 * max(size) if self.whole else tile
         parts = TiledExecutor(side, cut=not self.whole).pieces(what.network, wanted, size, once=bound.linear)
@@ -61,7 +61,7 @@ class Cut:
         self.overhead = passes * work(parts, size, side) / max(one, 1.0)
         self.references = int(self.pixels * _reference_bytes(what, bound))
         most = max(grid.seen[0] * max(piece.density.values(), default=3.0) for piece, grid in self._parts)
-        self.counts = most < 2**31
+        self.counts = self.batch * most < 2**31
         self.floor = resident() + OWN + held + (0 if self.whole else SCRAPS)
 
     @property
@@ -87,24 +87,24 @@ class Cut:
     @cached_property
     def maps(self) -> float:
         """Bytes of the maps of the largest tile, its way back included."""
-        return max(SLACK * grid.seen[0] * _map_bytes(piece) for piece, grid in self._parts)
+        return self.batch * max(SLACK * grid.seen[0] * _map_bytes(piece) for piece, grid in self._parts)
 
     @cached_property
     def on_the_way(self) -> float:
         """Bytes of whole pictures, and of whole maps between the pieces, that a step makes."""
         between = sum(_between(piece, grid) for piece, grid in self._parts) * self.what.network.dtype.itemsize
-        return self.pixels * PIXEL * _ON_THE_WAY + between
+        return self.batch * (self.pixels * PIXEL * _ON_THE_WAY + between)
 
     @property
     def lasting(self) -> float:
         """Bytes of the pictures and references that stay from step to step."""
-        return self.pixels * PIXEL * self._lasting + self.references
+        return self.batch * self.pixels * PIXEL * self._lasting + self.references
 
     @cached_property
     def drawing(self) -> int:
         """Bytes while the result is drawn from the average, recoloured, and copied by an encoder."""
         changed = 2 * PIXEL * self.pixels + FINISHING if self.what.canvas.finished else 0
-        return int(self._lasts + self.pixels * (PIXEL + WRITTEN) + changed)
+        return int(self._lasts + self.batch * self.pixels * (PIXEL + WRITTEN) + changed)
 
     @cached_property
     def enlarging(self) -> int:
@@ -117,7 +117,7 @@ class Cut:
     @property
     def _lasts(self) -> float:
         """Bytes of what stays from step to step."""
-        return self.floor + self.compiled + self.pixels * PIXEL * self._lasting + self.references
+        return self.floor + self.compiled + self.lasting
 
     @cached_property
     def compiled(self) -> int:

@@ -197,7 +197,7 @@ def _probe(what: Synthesis) -> tuple[Bound, float]:
 def _probed(what: Synthesis, size: Size) -> tuple[Bound, float]:
     executor = WholeExecutor()
     bound = bind(what.objective, what.network, size, executor)
-    picture = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    picture = torch.rand(what.canvas.batch, 3, *size, generator=torch.Generator().manual_seed(0))
     seconds = min(_timed(bound, what, picture, executor) for _ in range(2))
     _step_once(what, size)
     return bound, seconds / (size[0] * size[1])

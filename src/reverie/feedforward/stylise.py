@@ -26,7 +26,7 @@ Range = tuple[int, int]
 Ranges = tuple[Range, Range]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def stylise(
     network: Johnson,
     picture: Tensor,
@@ -68,7 +68,7 @@ def stylise(
     return maps.end(network.layers[-1]).to(picture.device)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def changes_of(network: Johnson, pictures: Sequence[Tensor], tile: int) -> dict[str, Change]:
     """Return the changes that normalise the maps of several pictures as if they were one.
 

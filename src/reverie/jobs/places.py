@@ -11,7 +11,7 @@ from typing import Any
 
 from reverie.clips import film_format
 from reverie.crafts.craft import Craft
-from reverie.crafts.kinds import FOLDER, RESULT, Clip, Film, Output, Report, Sheet, Still, Weights
+from reverie.crafts.kinds import FOLDER, RESULT, Clip, Document, Film, Output, Report, Sheet, Still, Weights
 from reverie.engine.films import FilmRun
 from reverie.errors import RecipeError
 from reverie.feedforward.custom import styles_folder
@@ -24,7 +24,15 @@ from reverie.jobs.folder import Folder, holds_job, reopen
 from reverie.jobs.job import Job
 from reverie.jobs.outputs import Outputs, check_no_input, folder_beside, placed
 from reverie.jobs.prepared import PreparedJob
-from reverie.jobs.writers import FrameOutputs, FramesWriter, ReportWriter, StillWriter, WeightsWriter, Writer
+from reverie.jobs.writers import (
+    DocumentWriter,
+    FrameOutputs,
+    FramesWriter,
+    ReportWriter,
+    StillWriter,
+    WeightsWriter,
+    Writer,
+)
 from reverie.pictures import check_output
 
 Files = Mapping[str, tuple[Path, ...]]
@@ -147,6 +155,15 @@ class WeightsPlacement(Placement):
 
 
 @dataclass(frozen=True, eq=False)
+class DocumentPlacement(Placement):
+    """Output location of a page."""
+
+    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
+        """Create a writer of pages."""
+        return DocumentWriter(work.record, self.output)
+
+
+@dataclass(frozen=True, eq=False)
 class FilmPlacement(Placement):
     """Output location of a film: its file, or the folder of its frames."""
 
@@ -189,12 +206,13 @@ def placement_for(
 
 def default_name(craft: Craft[..., Any], job: Job, files: Files) -> str:
     """Build the default name from the main file and the preset, paintings or craft: ``cat-dream``, ``cat-night``."""
-    main, *others = craft.inputs
-    first = "-".join(path.stem for path in files.get(main.name, ())[:3]) or "noise"
-    named = [] if main.kind is RESULT else [each for each in others if each.kind.names]
+    main = craft.main
+    first = "-".join(path.stem for path in files.get(main.name, ())[:3]) if main else ""
+    named = [] if main is None or main.kind is RESULT else [each for each in craft.inputs[1:] if each.kind.names]
     into = [path.stem for each in named for path in files.get(each.name, ())]
     label = craft.label(craft.checked(job.settings)) if craft.label else craft.name
-    return f"{cut_to(first, _LONGEST // 2)}-{cut_to(job.preset or '-'.join(into[:3]) or label, _LONGEST // 2)}"
+    words = first or ("noise" if craft.noise else ""), job.preset or "-".join(into[:3]) or label
+    return "-".join(cut_to(word, _LONGEST // 2) for word in words if word)
 
 
 @contextmanager
@@ -346,6 +364,31 @@ def _unfinished(path: Path, craft: Craft[..., Any], job: Job, files: Files, stac
 
 
 @contextmanager
+def _document(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
+    with ExitStack() as stack:
+        for output in _documents(craft, job, files):
+            folder = folder or _unfinished(folder_beside(output), craft, job, files, stack)
+            if folder is not None:
+                job, files = folder.request(), {**files, **folder.inputs()}
+            elif job.output is None and (output.exists() or folder_beside(output).exists()):
+                continue
+            check_writable(output)
+            yield DocumentPlacement(job, files, folder, output, job.output is not None)
+            return
+
+
+def _documents(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Path]:
+    """Yield the paths for a page: as the user named it, or after the craft, numbered."""
+    suffix = craft.makes.suffix
+    if job.output is None:
+        yield from numbered(Path(job.name or f"{default_name(craft, job, files)}{suffix}"))
+    output = Path(str(job.output))
+    if output.suffix.lower() != suffix:
+        raise RecipeError(f"{craft.name} writes a page, {suffix}; got '{output}'. Name it {output.stem}{suffix}.")
+    yield output
+
+
+@contextmanager
 def _report(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
     if job.output is None:
         raise RecipeError(f"{craft.name} needs a file or a folder; name one with -o, as in '{craft.example}'.")
@@ -353,5 +396,5 @@ def _report(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | Non
 
 
 _PLACES: Mapping[Output, Any] = {
-    Still: _still, Sheet: _still, Clip: _frames, Film: _film, Weights: _weights, Report: _report
+    Still: _still, Sheet: _still, Clip: _frames, Film: _film, Weights: _weights, Document: _document, Report: _report
 }  # fmt: skip

@@ -163,7 +163,7 @@ class StillWriter(Writer):
         record = self.record.model_copy(update={"stopped": stopped, "figures": dict(self.figures)})
         if stopped is not None and self.result is not None:  # nothing has enlarged it yet
             record = record.model_copy(update={"networks": self.record.networks[:1]})
-        alpha = self.photo.alpha
+        alpha = self.photo.alpha if (own := getattr(step, "alpha", None)) is None else own
         return write_image(
             path,
             image,
@@ -329,6 +329,41 @@ class WeightsWriter(Writer):
             "reverie": record.reverie,
             "torch": record.torch,
         }
+
+
+@dataclass(eq=False)
+class DocumentWriter(Writer):
+    """Writes a page that needs nothing else, with its record inside.
+
+    Attributes:
+        record: of the run.
+        output: the page's file.
+    """
+
+    record: Record
+    output: Path
+    history: list[StepLosses] = field(default_factory=list)
+    _written: tuple[Path, ...] = ()
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """The page."""
+        return self._written or (self.output,)
+
+    def stepped(self, step: Any) -> Iterator[Event]:
+        """Write nothing before the end."""
+        return iter(())
+
+    def finish(self, step: Any, *, whole: bool) -> Iterator[Event]:
+        """Write the page, once all of it is there."""
+        if whole:
+            self.said, self.figures = tuple(step.found.lines), step.found.figures
+            record = self.record.model_copy(update={"figures": dict(self.figures)}).to_json()
+            with replacing(self.output) as draft:
+                draft.file.write(step.document)
+                draft.file.write(f"<!-- {record.replace('--', '-&#45;')} -->\n".encode())
+            self._written = (self.output,)
+        return iter(())
 
 
 @dataclass(eq=False)

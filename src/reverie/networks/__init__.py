@@ -9,6 +9,7 @@ from __future__ import annotations
 from reverie.networks.classes import find_class, find_classes
 from reverie.networks.fetch import Progress
 from reverie.networks.graph import AVERAGE_SCALE, Geometry
+from reverie.networks.natural import PhotoActivations, photo_activations
 from reverie.networks.network import Network
 from reverie.networks.ops import Padding, Pooling
 from reverie.networks.used import NetworkUsed
@@ -23,6 +24,7 @@ __all__ = [
     "Network",
     "NetworkUsed",
     "Padding",
+    "PhotoActivations",
     "Pooling",
     "Progress",
     "describe",
@@ -32,5 +34,6 @@ __all__ = [
     "find_classes",
     "load",
     "names",
+    "photo_activations",
     "wrap",
 ]

@@ -6,6 +6,7 @@ from reverie.objectives.places import PICTURE, Region, Window
 from reverie.objectives.presence import presence
 from reverie.objectives.roughness import total_variation
 from reverie.objectives.statistics import Means, MeanSquares, Measure, Moments, Samples, Statistic, share
+from reverie.objectives.terms_batch import by_picture
 from reverie.objectives.terms_content import content, self_similarity
 from reverie.objectives.terms_dream import (
     channel,
@@ -39,6 +40,7 @@ __all__ = [
     "Term",
     "ViewDraw",
     "Window",
+    "by_picture",
     "caricature",
     "channel",
     "content",

@@ -32,8 +32,8 @@ from reverie.pictures.read import MAX_PIXELS, Head, Picture, read_head, read_ima
 from reverie.pictures.recipe import read_recipe
 from reverie.pictures.resize import check_picture, fit, fit_area, painting_size, resize, scaled, size_of
 from reverie.pictures.seamless import periodic_part, resize_seamless
-from reverie.pictures.sheets import contact_sheet, side_by_side, tile_preview
-from reverie.pictures.write import check_output, jpeg_again, png_bytes, to_pil, write_image
+from reverie.pictures.sheets import contact_sheet, sheet_width, side_by_side, tile_preview
+from reverie.pictures.write import check_output, jpeg_again, jpeg_bytes, png_bytes, to_pil, write_image
 
 __all__ = [
     "FORMATS",
@@ -57,6 +57,7 @@ __all__ = [
     "format_of",
     "is_lossless",
     "jpeg_again",
+    "jpeg_bytes",
     "keep_colours",
     "keeps_recipe",
     "linear_to_srgb",
@@ -81,6 +82,7 @@ __all__ = [
     "resize",
     "resize_seamless",
     "scaled",
+    "sheet_width",
     "side_by_side",
     "size_of",
     "srgb_to_linear",

@@ -109,6 +109,18 @@ def contact_sheet(
     return _widened(sheet, width, ground)
 
 
+def sheet_width(cell: int, columns: int) -> int:
+    """Return the width of a contact sheet whose cells are so many pixels wide, so that pictures stay as they are.
+
+    Example:
+        >>> contact_sheet([torch.rand(4, 3, 100, 100)], columns=4, width=sheet_width(100, 4)).shape[3]
+        430
+    """
+    widths = range(columns * cell, 2 * columns * cell + 64)
+    fitting = (w for w in widths if (w - max(4, w // (16 * columns)) * (columns + 1)) // columns == cell)
+    return next(fitting, columns * cell)
+
+
 def tile_preview(x: Tensor, *, repeats: int = 2) -> Tensor:
     """Repeat a picture as wallpaper does: seams of a tileable texture would show.
 

@@ -128,6 +128,13 @@ def to_pil(x: Tensor) -> Image.Image:
     return _pasted(_Page(x, None, False, np.uint8, None, 100))
 
 
+def jpeg_bytes(x: Tensor, *, quality: int = 85) -> bytes:
+    """Encode a picture (1, 3, H, W) in [0, 1] as JPEG."""
+    memory = io.BytesIO()
+    to_pil(x).save(memory, format="JPEG", quality=quality)
+    return memory.getvalue()
+
+
 def jpeg_again(x: Tensor, *, quality: int = 90) -> Tensor:
     """Encode a picture (1, 3, H, W) in [0, 1] as a JPEG, and decode it: what is left of it.
 
@@ -135,9 +142,7 @@ def jpeg_again(x: Tensor, *, quality: int = 90) -> Tensor:
         x: the picture.
         quality: 1 to 100.
     """
-    memory = io.BytesIO()
-    to_pil(x).save(memory, format="JPEG", quality=quality)
-    with Image.open(memory) as image:
+    with Image.open(io.BytesIO(jpeg_bytes(x, quality=quality))) as image:
         values = torch.from_numpy(np.asarray(image.convert("RGB")).copy())
     return values.permute(2, 0, 1)[None].float().div_(255)
 

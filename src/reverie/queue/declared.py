@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from reverie import styles
 from reverie.crafts.craft import Craft, Input
-from reverie.crafts.kinds import FOLDER, GALLERY, PLACE, STYLE_NETWORK, WORD, Report
+from reverie.crafts.kinds import FOLDER, FOOTAGE, GALLERY, PLACE, STYLE_NETWORK, WORD, Report
 from reverie.crafts.registry import crafts
 from reverie.crafts.settings import Panel, Settings
 from reverie.feedforward.custom import custom_styles
@@ -18,8 +18,9 @@ from reverie.jobs.presets import presets
 from reverie.networks import descriptions
 
 Card = dict[str, Any]
-NAMED = (WORD, PLACE, GALLERY)
-"""Kinds of input that name a file or a folder as it lies, which nobody may do from afar."""
+NAMED = (WORD, PLACE, GALLERY, FOOTAGE)
+"""Kinds of input that cannot be brought: names of files and folders as they lie, which nobody may give from afar, and
+clips, as the service takes pictures only."""
 FINER = "Finer"
 _LIMITS = {"ge": "minimum", "gt": "above", "le": "maximum", "lt": "below"}
 _TYPES: Mapping[type, str] = {bool: "switch", int: "integer", float: "number", str: "text"}

@@ -1,5 +1,6 @@
 """Crafts, one file each that reads like its paper: a declaration from which everything else is derived."""
 
+from reverie.recipes.atlas import AtlasSettings, atlas
 from reverie.recipes.dream import DreamSettings, dream
 from reverie.recipes.explain import ExplainSettings, explain
 from reverie.recipes.find import FindSettings, find
@@ -16,10 +17,11 @@ from reverie.recipes.video_dream import VideoDreamSettings, video_dream
 from reverie.recipes.video_instant import VideoInstantSettings, video_instant
 from reverie.recipes.video_own import video_own
 from reverie.recipes.video_style import VideoStyleSettings, video_style
-from reverie.recipes.visualise import visualise
+from reverie.recipes.visualize import VisualizeSettings, visualize
 from reverie.recipes.zoom import ZoomSettings, zoom
 
 __all__ = [
+    "AtlasSettings",
     "DreamSettings",
     "ExplainSettings",
     "FindSettings",
@@ -34,7 +36,9 @@ __all__ = [
     "VideoDreamSettings",
     "VideoInstantSettings",
     "VideoStyleSettings",
+    "VisualizeSettings",
     "ZoomSettings",
+    "atlas",
     "dream",
     "explain",
     "find",
@@ -50,6 +54,6 @@ __all__ = [
     "video_instant",
     "video_own",
     "video_style",
-    "visualise",
+    "visualize",
     "zoom",
 ]

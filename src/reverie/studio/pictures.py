@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from reverie import styles
 from reverie.errors import OutOfMemory, RecipeError, UnknownId
@@ -157,8 +158,23 @@ def style_small(desk: AtDesk, name: str, side: Side = SIDE) -> FileResponse:
     return _small(desk, "style", name, styles.path(name), side)
 
 
+class Sent(FileResponse):
+    """A file that may be deleted between its request and its answer."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it.
+
+        Raises:
+            UnknownId: it is gone.
+        """
+        try:
+            await super().__call__(scope, receive, send)
+        except RuntimeError as error:
+            raise UnknownId("the file is gone; it was deleted in this moment.") from error
+
+
 def _small(desk: Desk, kind: Literal["picture", "result", "style"], id: str, path: Path, side: int) -> FileResponse:
-    return FileResponse(desk.small(kind, id, path, side), media_type="image/jpeg", headers=FOREVER)
+    return Sent(desk.small(kind, id, path, side), media_type="image/jpeg", headers=FOREVER)
 
 
 def _sent(stored: Stored, *, download: bool = False) -> FileResponse:
@@ -168,7 +184,7 @@ def _sent(stored: Stored, *, download: bool = False) -> FileResponse:
     kind = TYPES.get(Path(stored.name).suffix)
     how = "inline" if kind and not download else "attachment"
     named = f"{how}; filename*=UTF-8''{quote(stored.name)}"
-    return FileResponse(
+    return Sent(
         stored.path,
         media_type=kind or "application/octet-stream",
         headers={**FOREVER, "Content-Disposition": named},

@@ -48,7 +48,7 @@ class FramesAtOnce:
     def between(self, photo: Tensor) -> Tensor:
         """Paint a frame for itself."""
         image: Tensor = self.painter.paint(photo, clip=self.clip)
-        return image
+        return image.cpu()
 
 
 def frames_at_once(painter: ClipPainter[S], footage: Footage, size: tuple[int, int]) -> FramesAtOnce:

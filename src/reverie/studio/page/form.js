@@ -65,7 +65,7 @@ function controlOf(card, id, help) {
   return { control: textOf(card, id, help) };
 }
 
-const isNumber = (card) => ["integer", "number"].includes(card.type) && !card.optional || singleNumber(card);
+const isNumber = (card) => typeof card.default === "number" || singleNumber(card);
 const singleNumber = (card) => card.type === "list" && card.of === "number" && card.default?.length === 1;
 
 function switchOf(card, id, help) {

@@ -6,12 +6,12 @@ import { address, service } from "./service.js";
 import { isOpen, over, select, state, tell, waiting, when } from "./state.js";
 import { ago, choiceName, craftName, duration, t } from "./words.js";
 
-const PAGE = 48;
+const PAGE = 48, ROWS = 60;
 
 // --- the queue -----------------------------------------------------------------------------------
 
 export function showQueue(place) {
-  const draw = soon(() => replace(place, ...queue()));
+  const draw = soon(() => drawQueue(place));
   for (const kind of ["jobs", "selected"]) when(kind, draw);
   when("progress", ({ job }) => {
     const row = place.querySelector(`[data-job="${job.id}"]`);
@@ -22,15 +22,37 @@ export function showQueue(place) {
   place.addEventListener("keydown", moved);
 }
 
-function queue() {
-  const jobs = waiting();
+function drawQueue(place) {
+  const jobs = waiting(), shown = jobs.slice(0, ROWS), list = place.querySelector("#queue");
+  const rows = drawn(list, shown, (job) => [job.state, job.title, job.error, job.id === state.draft.selected], row);
+  const mark = JSON.stringify([jobs.length, state.paused]);
+  if (list && place.dataset.mark === mark && rows.length) {
+    if (rows.some((made, at) => list.children[at] !== made) || list.children.length !== rows.length) replace(list, ...rows);
+    return;
+  }
+  place.dataset.mark = mark;
+  replace(place, ...queue(jobs.length, rows));
+}
+
+/** Elements of jobs: those that show what is so still, and new ones. */
+function drawn(list, jobs, marksOf, make) {
+  const known = new Map([...(list?.children ?? [])].map((child) => [child.dataset.job, child]));
+  return jobs.map((job) => {
+    const mark = JSON.stringify(marksOf(job)), old = known.get(job.id);
+    if (old?.dataset.mark === mark) return old;
+    const made = make(job);
+    made.dataset.mark = mark;
+    return made;
+  });
+}
+
+function queue(many, rows) {
   const all = () => said(() => service.pauseAll(!state.paused));
   return [
-    el("div", { class: "head" }, el("h2", {}, t("Queue"), jobs.length ? el("span", { class: "count" }, jobs.length) : ""),
+    el("div", { class: "head" }, el("h2", {}, t("Queue"), many ? el("span", { class: "count" }, many) : ""),
       el("button", { type: "button", class: "quiet", "aria-pressed": state.paused, data: { key: "pause-all" }, on: { click: all } }, state.paused ? t("Go on with the queue") : t("Pause the queue"))),
-    jobs.length ? el("ol", { class: "queue", id: "queue" }, jobs.slice(0, 200).map(row))
-      : el("p", { class: "hint" }, t("Nothing is waiting. What you make comes here first.")),
-    jobs.length > 200 && el("p", { class: "hint" }, t("and {n} more", { n: jobs.length - 200 })),
+    many ? el("ol", { class: "queue", id: "queue" }, rows) : el("p", { class: "hint" }, t("Nothing is waiting. What you make comes here first.")),
+    many > rows.length && el("p", { class: "hint" }, t("and {n} more", { n: many - rows.length })),
   ];
 }
 
@@ -143,18 +165,14 @@ export const shownHistory = () => over().filter(found);
 function drawHistory(list, more, count) {
   const jobs = shownHistory();
   count.textContent = jobs.length || "";
-  const known = new Map([...list.children].map((child) => [child.dataset.job, child]));
-  const cards = jobs.slice(0, filter.shown).map((job) => {
-    const mark = JSON.stringify([job.state, job.starred, job.results, job.title, job.id === state.draft.selected]);
-    const old = known.get(job.id);
-    return old?.dataset.mark === mark ? old : card(job, mark);
-  });
+  const marks = (job) => [job.state, job.starred, job.results, job.title, job.id === state.draft.selected];
+  const cards = drawn(list, jobs.slice(0, filter.shown), marks, card);
   if (cards.some((made, at) => list.children[at] !== made) || list.children.length !== cards.length) replace(list, ...cards);
   replace(more, jobs.length > filter.shown && el("button", { type: "button", on: { click: () => { filter.shown += PAGE; drawHistory(list, more, count); } } }, t("Show more")),
     !jobs.length && el("p", { class: "hint" }, state.jobs.size ? t("Nothing of that kind.") : t("What you make is kept here until you delete it.")));
 }
 
-function card(job, mark) {
+function card(job) {
   const [result] = job.results;
   const picture = result
     ? el("img", { src: address({ kind: "result", id: result }, 320), alt: "", loading: "lazy", decoding: "async", on: { error: ({ target }) => target.replaceWith(el("span", { class: "no-picture" }, t("a file"))) } })
@@ -162,7 +180,7 @@ function card(job, mark) {
   const open = el("button", { type: "button", class: "picture", data: { key: `card-${job.id}` }, "aria-current": job.id === state.draft.selected || undefined, title: `${job.title}\n${ago(job.created)}`,
     "aria-label": `${job.title}, ${craftName(job.craft)}, ${choiceName(job.state)}, ${ago(job.created)}`, draggable: Boolean(result), on: { click: () => select(job.id) } }, picture);
   if (result) open.addEventListener("dragstart", (event) => event.dataTransfer.setData(DRAGGED, JSON.stringify({ id: result, kind: "result", name: job.title })));
-  return el("li", { data: { job: job.id, mark } }, open, starOf(job));
+  return el("li", { data: { job: job.id } }, open, starOf(job));
 }
 
 export function starOf(job) {

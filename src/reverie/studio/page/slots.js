@@ -9,6 +9,7 @@ import { inputHelp, inputName, sampleName, t } from "./words.js";
 
 export const DRAGGED = "application/x-reverie";
 const SAMPLES = ["cat", "coffee"];
+const PICTURES = "image/png,image/jpeg,image/webp,image/tiff,image/gif,image/bmp";
 const PAINTED = ["mask", "map"];
 
 /** Draw the inputs into their place, and again when they change. */
@@ -99,12 +100,12 @@ function styleStrip(input, pictures) {
 // --- ways to bring one ---------------------------------------------------------------------------
 
 function ways(input, pictures) {
-  const file = el("input", { type: "file", accept: "image/png,image/jpeg,image/webp,image/tiff,image/gif,image/bmp", multiple: input.many, class: "unseen", data: { file: input.name }, "aria-label": t("Choose a file: {name}", { name: inputName(input.name) }), on: { change: () => bringAll(input, [...file.files]) } });
+  const file = el("input", { type: "file", accept: PICTURES, multiple: input.many, class: "unseen", data: { file: input.name }, "aria-label": t("Choose a file: {name}", { name: inputName(input.name) }), on: { change: () => bringAll(input, [...file.files]) } });
   const painted = PAINTED.includes(input.kind);
   return el("div", { class: "row" },
     painted && base(input) && el("button", { type: "button", class: "with-icon", data: { paint: input.name }, on: { click: () => brush(input, pictures.length && !input.many ? 0 : pictures.length) } }, icon("brush"), t("Paint it")),
     el("label", { class: "button" }, file, input.kind === "painting" ? t("A picture of yours") : input.many && input.kind === "folder" ? t("Choose photos") : t("Choose a file")),
-    !painted && input.kind !== "folder" && iconButton("camera", t("Take a photo"), () => takePhoto((blob) => bring(input, blob, "camera.jpg"))),
+    !painted && !["folder", "result"].includes(input.kind) && iconButton("camera", t("Take a photo"), () => takePhoto((blob) => bring(input, blob, "camera.jpg"))),
     input.kind === "photo" && input === mainInput() && !pictures.length && SAMPLES.map((name) => el("button", {
       type: "button", class: "sample wide", title: sampleName(name), "aria-label": t("The sample photo {name}", { name: sampleName(name) }), data: { sample: name }, on: { click: () => sample(input, name) },
     }, el("img", { src: `samples/${name}-small.webp`, alt: "", loading: "lazy" }))));

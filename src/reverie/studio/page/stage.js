@@ -121,7 +121,7 @@ function put(before, after, how) {
   scaled();
 }
 
-const makesPicture = (job) => !["clip", "weights", "report"].includes(craftNamed(job.craft)?.makes);
+const makesPicture = (job) => !["clip", "film", "weights", "report"].includes(craftNamed(job.craft)?.makes);
 const emptyWords = () => (selected() ? "" : t("Drop a picture here, paste one, or choose one."));
 
 async function beforeOf(job) {
