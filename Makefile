@@ -5,7 +5,7 @@ READY := .venv/.ready
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
-.PHONY: demo studio test test-slow test-web test-comfyui test-cpus test-device fuzz check bench docs gallery styles dreamnet dreamnet-report site wheel clean
+.PHONY: demo studio test test-slow test-web test-comfyui test-cpus test-device fuzz soak check bench docs gallery styles dreamnet dreamnet-report site wheel clean
 
 demo: $(READY)  ## set up, and make real pictures with the embedded network
 	$(BIN)/python examples/demo.py demo
@@ -33,6 +33,9 @@ test-device: $(READY)  ## on the accelerators of this machine: agreement, same b
 
 fuzz: $(READY)  ## untrusted files by the thousand: read, or refused in one line (FUZZ="--seconds 120 --seed 1")
 	$(BIN)/python -m fuzz $(FUZZ)
+
+soak: $(READY)  ## the studio under kills, a full disk and a moved clock: every job done once, to the bit (SOAK="--jobs 20")
+	$(BIN)/python -m tests.studio.soak soaked $(SOAK)
 
 check: $(READY)  ## style, types, and the documentation's spelling, links and paths
 	$(BIN)/ruff check .
@@ -73,7 +76,7 @@ wheel: $(READY)  ## the wheel and the sdist, tried in an empty environment
 	$(BIN)/python .ci/wheel.py dist
 
 clean:
-	rm -rf .venv demo build dist
+	rm -rf .venv demo soaked build dist
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -53,7 +53,7 @@ class Shop:
         return self.store.file(result, brought=False).path.read_text()
 
 
-def until(look: Callable[[], Any], is_so: Callable[[Any], bool], seconds: float = 20.0) -> Any:
+def until(look: Callable[[], Any], is_so: Callable[[Any], bool], seconds: float = 120.0) -> Any:
     """Wait until something is so; what was seen last."""
     end = time.monotonic() + seconds
     while not is_so(seen := look()) and time.monotonic() < end:

@@ -54,6 +54,7 @@ class Counts:
     services: int = 0
     fills: int = 0
     clocks: int = 0
+    interrupted: int = 0
     events: Counter[str] = field(default_factory=Counter)
 
 
@@ -117,8 +118,8 @@ class Soaked:
 
 
 def ordered(number: int) -> Settings:
-    """The settings of a job: tiny, each with a seed of its own; some take a second, most much less."""
-    steps = 60 if number % 10 == 0 else 3 + number % 5
+    """The settings of a job: tiny, each with a seed of its own; some take seconds, most less than one."""
+    steps = 120 if number % 10 == 0 else 20 + number % 10
     return {"size": 32, "octaves": 1, "steps": steps, "seed": number, "precision": "float32"}
 
 
@@ -192,12 +193,14 @@ def disturb(studio: Soaked, place: Path, counts: Counts, asked: argparse.Namespa
             left = 1
         if not left:
             return
+        if not at_work(studio):
+            time.sleep(0.05)
+            continue
         time.sleep(chance.random())
         if counts.services < asked.services and counts.workers >= counts.services * asked.workers / asked.services:
             studio.kill()
             counts.services += 1
         elif counts.workers < asked.workers and (worker := studio.worker()) is not None:
-            time.sleep(chance.random() * 3)
             try:
                 os.kill(worker, signal.SIGKILL)
                 counts.workers += 1
@@ -210,7 +213,15 @@ def disturb(studio: Soaked, place: Path, counts: Counts, asked: argparse.Namespa
             counts.clocks += 1
 
 
-def verdict(studio: Soaked, ids: dict[str, int], wanted: dict[int, bytes]) -> list[str]:
+def at_work(studio: Soaked) -> bool:
+    """Whether a job has done a step."""
+    try:
+        return any(job["progress"] > 0 for job in studio.client.jobs("running"))
+    except (OSError, Refusal):
+        return False
+
+
+def verdict(studio: Soaked, counts: Counts, ids: dict[str, int], wanted: dict[int, bytes]) -> list[str]:
     """What is not as it should be."""
     wrong = []
     with closing(Store(studio.home.journal)) as store:
@@ -225,6 +236,7 @@ def verdict(studio: Soaked, ids: dict[str, int], wanted: dict[int, bytes]) -> li
                 wrong.append(f"job {number}: other bytes than the command line's")
         if len(entries) != len(ids):
             wrong.append(f"{len(entries)} jobs of {len(ids)}")
+        counts.interrupted = sum(e.data.get("state") == "running" for e in store.events(0, most=10**7)) - len(ids)
     return wrong
 
 
@@ -251,7 +263,7 @@ def soak(folder: Path, asked: argparse.Namespace) -> int:
         disturb(studio, place, counts, asked, chance)
         over.set()
         studio.end()
-        wrong += verdict(studio, ids, wanted)
+        wrong += verdict(studio, counts, ids, wanted)
         if wrong:
             shutil.copy(place / "log", folder / "log")
     told = {**vars(counts), "events": dict(counts.events), "jobs": len(ids), "wrong": wrong[:20]}

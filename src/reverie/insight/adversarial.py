@@ -91,15 +91,15 @@ def attack(
     if steps > 1:
         start = (photo + ball.drawn(photo, torch.Generator().manual_seed(seed))).clamp(0, 1)
         rate = 2.5 * ball.radius / steps
-    looks = max(size_of(photo)) if size is None else size
+    looks, there = max(size_of(photo)) if size is None else size, network.device
     return Synthesis(
         objective,
         network,
-        PixelCanvas(start),
+        PixelCanvas(start.to(there)),
         (Stage(size_of(photo), steps),),
         ball.step(rate),
         view=compose(Looked(size), *(views(looks) if robust else ())),
-        projection=ball.around(photo),
+        projection=ball.around(photo.to(there)),
         seed=seed,
     )
 
@@ -117,6 +117,7 @@ def universal(
         steps: as for `attack`.
         seed: of nothing but the record's sake.
     """
+    photos = photos.to(network.device)
     nothing = torch.zeros_like(photos[:1])
     return Synthesis(
         -logit(target, against=1),
@@ -149,7 +150,7 @@ def views(size: int) -> tuple[View, ...]:
 def chances(network: Network, picture: Tensor, size: int | None = None) -> Tensor:
     """Compute the probability of each class: (classes,)."""
     layer = class_layer_of(network)
-    return full(network(looked_at(picture, size), (layer,))[layer]).mean((2, 3)).softmax(1)[0]
+    return full(network(looked_at(picture, size).to(network.device), (layer,))[layer]).mean((2, 3)).softmax(1)[0].cpu()
 
 
 @dataclass(frozen=True)
@@ -197,10 +198,10 @@ def _linearised(
     layer = class_layer_of(network)
     with torch.enable_grad():
         seen = x.detach().requires_grad_(True)
-        logits = full(network(looked_at(seen, size), (layer,))[layer]).mean((2, 3))[0]
+        logits = full(network(looked_at(seen, size).to(network.device), (layer,))[layer]).mean((2, 3))[0]
         margins = [logits[own] - logits[k] for k in rivals]
         slopes = [torch.autograd.grad(margin, seen, retain_graph=True)[0] for margin in margins]
-    return [margin.detach() for margin in margins], slopes
+    return [margin.detach().cpu() for margin in margins], slopes
 
 
 def _dual(slope: Tensor, norm: Norm) -> float:

@@ -54,5 +54,5 @@ def on_devices_here(settings: Mapping[str, JsonValue]) -> tuple[dict[str, JsonVa
         named(device)
     except RecipeError:
         note = f"made on {device:.40}, which is not here: pixels may differ a little."
-        return {**settings, "device": "auto", "precision": "auto"}, (note,)
+        return {name: "auto" if name in ("device", "precision") else x for name, x in settings.items()}, (note,)
     return dict(settings), ()

@@ -14,8 +14,8 @@ from reverie.queue.child import Child
 Words = dict[str, Any]
 IDLE = 90.0
 """Seconds without a question, after which the process is ended, for its memory."""
-PATIENCE = 60.0
-"""Seconds after which a question has failed."""
+PATIENCE = 180.0
+"""Seconds after which a question has failed; on a busy machine the clerk takes many of them to begin."""
 
 
 class Office:

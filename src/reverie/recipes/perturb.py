@@ -90,7 +90,7 @@ def perturb(
         changed, common = _changed(victim, over)
         yield Part(1, 1, changed, _findings(victim, changed, common))
 
-    return OnePass(size_of(photo), draw, networks=used)
+    return OnePass(size_of(photo), draw, networks=used, device=str(network.device))
 
 
 class Victim:
@@ -145,7 +145,7 @@ def _changed(victim: Victim, over: Sequence[Path] | None) -> tuple[Tensor, Commo
             seed=settings.seed,
         )
         *_, last = run.run()
-        found = last.image
+        found = last.image.cpu()
     return found.mul(_LEVEL).round().div(_LEVEL), common
 
 
@@ -155,7 +155,7 @@ def _common_change(victim: Victim, over: Sequence[Path]) -> tuple[Tensor, Common
     photos = torch.cat([*_squares(over, settings.size)])
     fitted, others = photos[::2], photos[1::2]
     *_, last = universal(network, fitted, victim.target or 0, victim.ball, steps=settings.steps).run()
-    change = _mean_change(last.image, fitted)
+    change = _mean_change(last.image.cpu(), fitted)
     counts = [(sum(victim.deceives(chances(network, (x[None] + change).clamp(0, 1))) for x in part), len(part))
               for part in (fitted, others)]  # fmt: skip
     return change, Common(counts[0], counts[1])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from reverie.errors import ReverieError
 from reverie.queue.catalogue import Catalogue
 from reverie.queue.desk import Desk
 from reverie.queue.foreman import Foreman
@@ -65,6 +66,11 @@ class Service:
             self.streams.open()
             self.foreman.start()
             yield
+
+    def warm_up(self) -> None:
+        """Ask for the catalogue before anybody does: where it is not kept yet, the crafts are loaded for it."""
+        with suppress(ReverieError):  # whoever asks is told
+            self.catalogue.get()
 
 
 def _service(request: Request) -> Service:

@@ -6,7 +6,9 @@ import secrets
 import socket
 import threading
 import webbrowser
+from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 
@@ -51,7 +53,9 @@ def serve(home: Home, door: Door) -> None:
     with only_one(home.made()), listening(door) as listener:
         port = listener.getsockname()[1]
         rules = _rules() if door.shared else Rules()
-        app = guarded(Service(home, quota=door.quota), rules)
+        service = Service(home, quota=door.quota)
+        app = guarded(service, rules)
+        threading.Thread(target=service.warm_up, daemon=True).start()
         address = f"http://{LOOPBACK}:{port}/"
         print(f"the studio is at {address}  (Ctrl-C ends it; the queue is kept in {home.path})", flush=True)
         if door.shared:
@@ -60,7 +64,24 @@ def serve(home: Home, door: Door) -> None:
             opening = threading.Timer(0.5, webbrowser.open, [address])
             opening.daemon = True
             opening.start()
-        uvicorn.Server(configured(app)).run(sockets=[listener])
+        server = Server(configured(app))
+        server.before_exit = service.streams.end
+        server.run(sockets=[listener])
+
+
+class Server(uvicorn.Server):
+    """Server that ends its streams before it waits for its connections to end.
+
+    Attributes:
+        before_exit: called once it is asked to end.
+    """
+
+    before_exit: Callable[[], None] = staticmethod(lambda: None)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End, as Ctrl-C or the system asks."""
+        self.before_exit()
+        super().handle_exit(sig, frame)
 
 
 def configured(app: Guard) -> uvicorn.Config:

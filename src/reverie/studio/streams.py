@@ -24,6 +24,7 @@ class Streams:
         self._store = store
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: set[asyncio.Event] = set()
+        self._ended = False
 
     def open(self) -> None:
         """Begin, within the loop that serves the listeners."""
@@ -34,13 +35,18 @@ class Streams:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._ring)
 
+    def end(self) -> None:
+        """End every stream: the service is about to."""
+        self._ended = True
+        self.changed()
+
     async def of(self, job: str | None, past: int) -> AsyncIterator[bytes]:
         """Yield the events after a number, of one job until that is over, or of all without end."""
         yield b"retry: 1000\n\n"
         bell = asyncio.Event()
         self._waiting.add(bell)
         try:
-            while True:
+            while not self._ended:
                 bell.clear()
                 while found := self._store.events(past, job=job):
                     for event in found:
