@@ -7,8 +7,8 @@ from typing import Literal
 Precision = Literal["auto", "float32", "bfloat16", "float16", "tf32"]
 """In which a network runs; "auto" measures what is fastest on this device. The last two are for accelerators."""
 
-DEVICES = r"auto|[a-z]+(:\d+)?(,[a-z]+(:\d+)?)*"
-"""Names of devices: auto, cpu, cuda, cuda:1, mps, xpu, or another that PyTorch knows; several are joined by commas."""
+DEVICES = r"[a-z]+(:\d+)?"
+"""Names of devices: auto, cpu, cuda, cuda:1, mps, xpu, or another that PyTorch knows."""
 
 ColourMode = Literal["painting", "photo", "mean", "histogram", "palette"]
 """Whose colours a picture gets."""

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peaks are read 
     [
         pytest.param("dream", "0", 340, marks=pytest.mark.slow),
         pytest.param("instant", "", 300, marks=pytest.mark.slow),
-        ("upscale", "64", 260),
+        pytest.param("upscale", "64", 260, marks=pytest.mark.slow),
     ],
 )
 def test_the_least_that_is_named_is_enough_and_kept(tmp_path: Path, craft: str, tile: str, less: int) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import reverie as rv
 from reverie.crafts.craft import Craft, Input
-from reverie.crafts.kinds import FOLDER, FOOTAGE, PAINTING, PHOTO, STYLE_NETWORK, Film
+from reverie.crafts.kinds import FOLDER, FOOTAGE, PAINTING, PHOTO, PLACE, STYLE_NETWORK, Film
 from reverie.crafts.registry import crafts
 from reverie.errors import RecipeError
 from reverie.feedforward.johnson import draw_johnson, write_johnson
@@ -30,7 +30,12 @@ SMALL: dict[str, Any] = {
     "device": NAME,
 }  # fmt: skip
 """Settings that make any craft quick, where it has them."""
-OTHERS: dict[str, dict[str, Any]] = {"train style": {"size": 64, "style_weight": 10}}
+OTHERS: dict[str, dict[str, Any]] = {
+    "train style": {"size": 64, "style_weight": 10},
+    "atlas": {"layers": ["relu1_1"]},
+    "perturb": {"as": "goldfish"},
+    "visualize": {"units": ["relu4_2:7"]},
+}
 PICTURES = (PHOTO, PAINTING)
 ON_DEVICES = [name for name, craft in crafts().items() if "device" in craft.settings.model_fields]
 
@@ -64,16 +69,19 @@ def words_for(craft: Craft[..., Any]) -> dict[str, tuple[str, ...]]:
 
 
 def word_for(each: Input) -> str:
-    assert each.kind in (*PICTURES, FOLDER, FOOTAGE, STYLE_NETWORK), f"say here what stands for a {each.kind.name}"
+    assert each.kind in (*PICTURES, FOLDER, FOOTAGE, PLACE, STYLE_NETWORK), (
+        f"say here what stands for a {each.kind.name}"
+    )
     if each.kind is STYLE_NETWORK:
         return "mine.safetensors"
-    return "photos" if each.kind in (FOLDER, FOOTAGE) else f"{'photo' if each.kind is PHOTO else 'painting'}.png"
+    return "photos" if each.kind in (FOLDER, FOOTAGE, PLACE) else f"{'photo' if each.kind is PHOTO else 'painting'}.png"
 
 
 def settings_for(craft: Craft[..., Any], **more: Any) -> dict[str, Any]:
     known = craft.settings.model_fields
     wished = {**SMALL, **OTHERS.get(craft.name, {}), **more}
-    return {name: value for name, value in wished.items() if name in known}
+    names = {*known, *(field.alias for field in known.values())}
+    return {name: value for name, value in wished.items() if name in names}
 
 
 def performed(craft: Craft[..., Any], **more: Any) -> Ended:

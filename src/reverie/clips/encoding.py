@@ -107,8 +107,9 @@ class ChunkEncoder:
 
 def as_bytes(image: Tensor, alpha: Tensor | None = None) -> np.ndarray[Any, Any]:
     """Round a picture (1, 3, H, W) in [0, 1], and its alpha, to bytes (H, W, 3 or 4)."""
-    parts = image if alpha is None else torch.cat((image, alpha), 1)
-    made: np.ndarray[Any, Any] = parts[0].permute(1, 2, 0).mul(255).round().clamp(0, 255).byte().contiguous().numpy()
+    parts = image if alpha is None else torch.cat((image, alpha.to(image)), 1)
+    samples = parts[0].permute(1, 2, 0).mul(255).round().clamp(0, 255).byte()
+    made: np.ndarray[Any, Any] = samples.contiguous().cpu().numpy()
     return made
 
 

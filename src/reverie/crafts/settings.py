@@ -104,7 +104,7 @@ class DeviceSettings(Settings):
 
     device: Annotated[str, MACHINE] = Field(
         default="auto",
-        pattern=f"^({DEVICES})$",
+        pattern=f"^{DEVICES}$",
         description="auto, cpu, cuda, cuda:1, mps or xpu; auto takes what is fastest for the size",
     )
     deterministic: Annotated[bool, MACHINE] = Field(

@@ -41,15 +41,6 @@ def named(name: str) -> torch.device:
     raise RecipeError(f"there is no device '{name}' here; there is {here}. 'reverie devices' shows more.")
 
 
-def many(names: str) -> tuple[torch.device, ...]:
-    """Return the devices of names joined by commas, each once.
-
-    Raises:
-        RecipeError: one is not here.
-    """
-    return tuple(dict.fromkeys(named(name) for name in names.split(",")))
-
-
 def module_of(device: torch.device) -> Any:
     """Return PyTorch's module for an accelerator, such as `torch.cuda`."""
     return torch.get_device_module(device)
@@ -129,7 +120,8 @@ def steady(*, deterministic: bool) -> None:
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    if deterministic or torch.are_deterministic_algorithms_enabled():  # it loads much, even to change nothing
+        torch.use_deterministic_algorithms(deterministic, warn_only=True)
 
 
 def _count(kind: str) -> int:

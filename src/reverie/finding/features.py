@@ -45,7 +45,8 @@ class Describer:
     def __call__(self, picture: Tensor) -> Description:
         """Describe a picture (1, 3, H, W) sRGB in [0, 1], of any size."""
         seen = scaled(picture, fit_area(size_of(picture), pixels=SIDE**2))
-        maps = {name: full(found)[0] for name, found in self.network(seen, self.layers).items()}
+        found = self.network(seen.to(self.network.device), self.layers)
+        maps = {name: full(each)[0].cpu() for name, each in found.items()}
         return {
             "content": _unit(_damped(maps[self.deep].mean((1, 2)))),
             "style": _unit(self._style(maps)),

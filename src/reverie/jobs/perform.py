@@ -18,7 +18,7 @@ from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, longer_side
 from reverie.engine import Plan, Run
 from reverie.engine.runs import Optimisation
-from reverie.errors import FileError, RecipeError, ReverieError
+from reverie.errors import FileError, OutOfMemory, RecipeError, ReverieError
 from reverie.jobs import disk
 from reverie.jobs.checkpointer import LONG, Checkpointer, pausing
 from reverie.jobs.events import Began, Downloaded, Ended, Event, Finished, Noted, Planned, Stepped
@@ -72,6 +72,7 @@ def perform(
     job, craft, files = _resolve(job)
     with ExitStack() as stack:
         stack.enter_context(_with_threads(job.expected))
+        stack.enter_context(_telling_of_memory())
         place = stack.enter_context(placement_for(craft, job, files, folder))
         job, folder = place.job, place.folder
         work = yield from _prepare(job, craft, place, machines)
@@ -358,6 +359,19 @@ def _end(work: PreparedJob, writer: Writer, last: Any, whole: bool, folder: Fold
         said=writer.said,
         figures=writer.figures,
     )
+
+
+@contextmanager
+def _telling_of_memory() -> Iterator[None]:
+    """Within the block, tell in one line that an accelerator's memory ran out.
+
+    Raises:
+        OutOfMemory: it did.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise OutOfMemory("the device's memory ran out; try a smaller --tile or --size, or --device cpu.") from None
 
 
 @contextmanager

@@ -160,8 +160,7 @@ def record_of(
 
 def _accelerator(device: str) -> str | None:
     """Return what an accelerator calls itself; None for a processor."""
-    first = device.partition(",")[0]
-    return None if first in ("auto", "cpu") else title(named(first))[:200]
+    return None if device in ("auto", "cpu") else title(named(device))[:200]
 
 
 def read_record(path: Path) -> Record:

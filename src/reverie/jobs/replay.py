@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from reverie.engine.devices import many
+from reverie.engine.devices import named
 from reverie.errors import RecipeError
 from reverie.jobs.inputs import files_of
 from reverie.jobs.job import Expected, Job, paths
@@ -51,7 +51,7 @@ def on_devices_here(settings: Mapping[str, JsonValue]) -> tuple[dict[str, JsonVa
     """Return recorded settings for the devices of this machine, and a note where they are others."""
     device = str(settings.get("device", "cpu"))
     try:
-        many(device)
+        named(device)
     except RecipeError:
         note = f"made on {device:.40}, which is not here: pixels may differ a little."
         return {name: "auto" if name in ("device", "precision") else x for name, x in settings.items()}, (note,)

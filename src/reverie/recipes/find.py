@@ -16,7 +16,7 @@ from torch import Tensor
 
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Photo, Place, Sheet
-from reverie.crafts.settings import DIAL, Settings, Words
+from reverie.crafts.settings import DIAL, DeviceSettings, Words
 from reverie.engine import Findings, OnePass, Part
 from reverie.errors import RecipeError, ReverieError, suggestion
 from reverie.finding import ASPECTS, Describer, Found, Gallery, gallery
@@ -24,13 +24,13 @@ from reverie.networks import Network, NetworkUsed, load
 from reverie.pictures import resize, size_of
 from reverie.pictures.page import DIM, EDGE, GRID, INK, Page, fitted
 from reverie.pictures.read import read_picture
-from reverie.recipes.parts.looking import MARGIN, TOP, WIDTH, begun, shown, within
+from reverie.recipes.parts.looking import MARGIN, TOP, WIDTH, begun, placed, shown, within
 
 _PHOTO, _GAP, _ROW = (420, 272), 14, 62  # pixels: the photo's box, between pictures, words around a row of them
 HEADINGS = {"content": "The same things in it", "style": "The same style", "colour": "The same colours"}
 
 
-class FindSettings(Settings):
+class FindSettings(DeviceSettings):
     """Settings of a search."""
 
     by: Annotated[Words, DIAL] = Field(
@@ -69,9 +69,12 @@ def find(
             raise RecipeError(
                 f"pictures are found by {', '.join(ASPECTS)}; got '{aspect}'.{suggestion(aspect, ASPECTS)}"
             )
-    describer = Describer(load(settings.network) if network is None else network)
+    describer = Describer(placed(load(settings.network), settings) if network is None else network)
     used = NetworkUsed(describer.network.name, describer.network.sha256)
-    return OnePass(_size(settings), lambda _: _search(photo, folder, describer, settings), networks=[used])
+    device = str(describer.network.device)
+    return OnePass(
+        _size(settings), lambda _: _search(photo, folder, describer, settings), networks=[used], device=device
+    )
 
 
 def _search(photo: Tensor, folder: Path, describer: Describer, settings: FindSettings) -> Iterator[Part]:

@@ -33,7 +33,15 @@ def looking(settings: LookSettings, own: Network | None = None) -> Network:
     """
     if own is not None and settings.device == "auto":
         return own
-    network = load(settings.network) if own is None else own
+    return placed(load(settings.network) if own is None else own, settings)
+
+
+def placed(network: Network, settings: DeviceSettings) -> Network:
+    """Return the network on the settings' device, for looking once.
+
+    Raises:
+        RecipeError: that is not here.
+    """
     there = device_for(settings, network, evaluations=1.0)
     return network if there == network.device else network.with_precision(network.dtype, device=there)
 
