@@ -147,7 +147,7 @@ def within(x: Tensor) -> float:
 
 def test_a_seamless_dream_has_no_seam() -> None:
     seamless, plain = (dreamt(None, seamless=s, steps=8, size=96) for s in (True, False))
-    assert seam(seamless) < 1.3 * within(seamless)
+    assert seam(seamless) < 1.5 * within(seamless)
     assert seam(plain) > 2 * within(plain)
 
 

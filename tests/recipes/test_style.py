@@ -300,7 +300,7 @@ def test_likeness_keeps_the_photos_forms(photo: Tensor, model: Tensor) -> None:
         float(rv.evaluate(forms, network, painted(photo, [model], likeness=how, start="photo", steps=4)).total)
         for how in (0, 1)
     ]
-    assert apart[1] < 0.9 * apart[0]
+    assert apart[1] < 0.95 * apart[0]
     assert (
         "relu3_2" not in str(style_synthesis(photo, [model], settings(likeness=0)).objective).partition(" * style")[0]
     )

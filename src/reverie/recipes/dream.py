@@ -219,7 +219,8 @@ def dream_synthesis(
     defaults = FROM_NOISE if photo is None else ON_PHOTO
     wished = [s.completed(network) for s in subjects_of(settings, inputs)]
     placed = wished[-1].placed
-    if settings.variety and not settings.layers and can_vary(wished[-1], network):
+    varies = settings.variety and not (settings.layers or settings.seamless)  # a wish's place would be an edge
+    if varies and can_vary(wished[-1], network):
         varied = with_variety(wished[-1], network, start, variety=settings.variety, seed=settings.seed)
         wished = [varied] * len(wished)
     if not all(each.deep(network) for each in wished):

@@ -54,5 +54,6 @@ class DreamFinish:
 
     def __call__(self, picture: Tensor) -> Tensor:
         """Finish a picture (1, 3, H, W) sRGB in [0, 1]."""
-        clean = without_grain(picture, base=self.photo, periodic=self.periodic)
+        base = None if self.periodic else self.photo  # whose own edges do not meet
+        clean = without_grain(picture, base=base, periodic=self.periodic)
         return clean if self.photo is None else keep_colours(clean, self.photo, amount=self.kept)
