@@ -54,10 +54,10 @@ def test_progress(photo: Tensor) -> None:
 def test_frames_begin_where_the_rate_says(photo: Tensor) -> None:
     what = dream_synthesis(photo, SETTINGS)
     frame = next_frame(what, photo, SETTINGS, DreamInputs(), 1).canvas.resized((36, 48)).drawn()
-    assert torch.allclose(frame, magnified(photo, 1.1).clamp(0, 1), atol=1e-4)  # colours go to OKLab and back
+    assert torch.allclose(frame, magnified(photo, 1.1).clamp(0, 1), atol=1e-4)
     elsewhere = SETTINGS.model_copy(update={"at": (0.2, 0.9)})
     frame = next_frame(what, photo, elsewhere, DreamInputs(), 1).canvas.resized((36, 48)).drawn()
-    assert torch.allclose(frame, magnified(photo, 1.1, at=(0.2, 0.9)).clamp(0, 1), atol=1e-4)  # colours go to OKLab and back
+    assert torch.allclose(frame, magnified(photo, 1.1, at=(0.2, 0.9)).clamp(0, 1), atol=1e-4)
 
 
 def test_colours_do_not_drift(photo: Tensor) -> None:
@@ -81,7 +81,7 @@ def test_a_frames_alpha_is_magnified_with_it(photo: Tensor) -> None:
     elsewhere = SETTINGS.model_copy(update={"at": (0.2, 0.9)})
     first, third = (frame_alpha(alpha, elsewhere, number, size=(36, 48)) for number in (0, 3))
     assert torch.allclose(first, scaled(alpha, (36, 48)), atol=1e-6)
-    assert torch.allclose(third, magnified(first, 1.1**3, at=(0.2, 0.9)).clamp(0, 1), atol=1e-4)  # colours go to OKLab and back
+    assert torch.allclose(third, magnified(first, 1.1**3, at=(0.2, 0.9)).clamp(0, 1), atol=1e-4)
     far = frame_alpha(alpha, elsewhere.model_copy(update={"rate": 2.0}), 999_999, size=(36, 48))
     assert far.isfinite().all() and float(far.max() - far.min()) < 1e-3
 
