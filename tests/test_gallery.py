@@ -93,7 +93,7 @@ def test_what_one_command_made_can_be_made_again(folder: str) -> None:
 
 def test_it_is_light() -> None:
     """What a reader of the page loads, and what a clone carries."""
-    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) <= 4 * 2**20
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) <= 5 * 2**20
     for path in PICTURES:
         with Image.open(path) as picture:
             assert 256 <= max(picture.size) <= 1024, path

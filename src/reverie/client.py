@@ -1,8 +1,8 @@
 """A client of the studio in one file, of Python's standard library only: it may be copied to where Reverie is not.
 
->>> studio = Client("http://127.0.0.1:7860")
->>> job = studio.order("style", {"photo": Path("cat.jpg"), "painting": "mosaic"}, {"size": 512})
->>> Path("painted.png").write_bytes(studio.result(studio.wait(job["id"])["results"][0]))
+studio = Client("http://127.0.0.1:7860")
+job = studio.order("style", {"photo": Path("cat.jpg"), "painting": "mosaic"}, {"size": 512})
+Path("painted.png").write_bytes(studio.result(studio.wait(job["id"])["results"][0]))
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def test_a_picture_made_in_tiles(dreamnet: Network, tiny_instant: Instant, make_
     noises = noises_for((7, 9), 0, 1.0)
     whole = decode(tiny_instant, found, targets, noises, 0)
     tiled = decode(tiny_instant, found, targets, noises, tile)
-    assert whole.shape == (1, 3, 112, 144) and (whole - tiled).abs().max() < 1e-4
+    assert whole.shape == (1, 3, 112, 144) and (whole - tiled).abs().max() < 3e-4
 
 
 def test_noise_is_the_seeds() -> None:

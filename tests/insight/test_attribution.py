@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -60,7 +61,8 @@ def test_grad_cam_is_the_exact_class_map(portrait: Question) -> None:
 
 
 def test_relevance_is_conserved_where_there_are_no_biases(tiny_module: torch.nn.Sequential) -> None:
-    network = rv.networks.wrap(tiny_module, mean=0.45, std=0.25, classes=("a", "b", "c", "d", "e", "f"))
+    own = copy.deepcopy(tiny_module).float()
+    network = rv.networks.wrap(own, mean=0.45, std=0.25, classes=("a", "b", "c", "d", "e", "f"))
     for name, value in network.named_parameters():
         if name.endswith("bias"):
             value.data.zero_()

@@ -167,7 +167,7 @@ def test_grids_that_make_no_sense(words: list[str], said: str) -> None:
 def test_values_are_checked_before_any_work(dreams: Make) -> None:
     with pytest.raises(RecipeError, match="strength"):
         dreams(grid=("strength=1,ninety",))
-    with pytest.raises(RecipeError, match="style needs a PAINTING"):
+    with pytest.raises(RecipeError, match="style takes a PAINTING or a --find-painting"):
         items_of(find("style"), {"photo": gather(["photos"])}, {}, grid={}, folder=Path("out"))
 
 

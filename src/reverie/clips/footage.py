@@ -196,8 +196,7 @@ def open_footage(path: Path) -> Footage:
     Raises:
         ClipError: it cannot be read as one.
     Example:
-        >>> open_footage(Path("street.mp4")).size
-        (720, 1280)
+        open_footage(Path("street.mp4")).size  # (720, 1280)
     """
     footage = _open_folder(path) if path.is_dir() else _open_film(path)
     height, width = footage.size

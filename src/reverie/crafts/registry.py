@@ -22,7 +22,19 @@ PLUGINS = "reverie.crafts"
 """The group of entry points by which a package adds crafts."""
 ROOMS = ("recipes", "export")
 """The rooms in which our own are declared, a file each."""
-COMMANDS = ("batch", "replay", "resume", "networks", "styles", "presets", "devices", "studio", "jobs", "live")
+COMMANDS = (
+    "batch",
+    "replay",
+    "resume",
+    "networks",
+    "styles",
+    "presets",
+    "devices",
+    "studio",
+    "jobs",
+    "live",
+    "classes",
+)
 """Commands that are no crafts; a plugin cannot take their names."""
 _HOME = Path(__file__).parents[1]
 _WORD = re.compile(r"[^\W_][\w-]*")

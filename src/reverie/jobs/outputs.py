@@ -71,7 +71,8 @@ def beside(result: Path, word: str, suffix: str | None = None) -> Path:
 
 def folder_beside(result: Path) -> Path:
     """Name the folder of a long run if the user named none: ``cat.png`` gives ``cat.reverie``."""
-    return result.with_name(result.stem + KEPT)
+    named = result if result.name not in ("", "..") else result.resolve()  # "." has a name to name others after
+    return named.parent / f"{named.stem}{KEPT}"
 
 
 def depth_for(result: Path, depth: int) -> int:

@@ -26,8 +26,7 @@ def temporal(previous: Tensor, *, where: Tensor | None = None) -> Term:
         where: (1, 1, H, W) in [0, 1], how far it can be followed; the mean is over it. Times its own mean, it is that
             over all of the frame.
     Example:
-        >>> str(rv.content("relu4_2", like=frame) + 300 * temporal(warped, where=followed))
-        'content(relu4_2) + 300 * temporal()'
+        rv.content("relu4_2", like=frame) + 300 * temporal(warped, where=followed)
     Source: Ruder, Dosovitskiy & Brox (2016), "Artistic style transfer for videos", eq. 7.
     """
     return Temporal(picture(previous), mask(where))

@@ -154,7 +154,7 @@ def command_line(
         preset: whose settings it begins with.
 
     Example:
-        >>> command_line(find("dream"), {"photo": ["my cat.jpg"]}, {"size": 512}, None)
+        >>> command_line(dream, {"photo": ["my cat.jpg"]}, {"size": 512}, None)
         "reverie dream 'my cat.jpg' --size 512"
     """
     words = ["reverie", *craft.name.split()]

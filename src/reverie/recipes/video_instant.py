@@ -4,8 +4,8 @@ Source: Huang & Belongie 2017 and Li et al. 2017 for the painting; Ruder, Dosovi
 followed from frame to frame. We differ: the statistics are the whole clip's, so that neither colour nor contrast
 breathes; keyframes are painted and carried along the flow, instead of every frame being painted and smoothed.
 
->>> for step in video_instant(rv.open_footage(Path("street.mp4")), painting):
-...     picture = step.image
+    for step in video_instant(rv.open_footage(Path("street.mp4")), painting):
+        picture = step.image
 """
 
 from __future__ import annotations
