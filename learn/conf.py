@@ -41,6 +41,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_format = "short"
 napoleon_google_docstring = True
+napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = "Reverie"
@@ -52,7 +53,12 @@ copybutton_prompt_text = r"\$ |>>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 
 nb_execution_show_tb = True
-suppress_warnings = ["myst.xref_missing.source"]
+# `docs/check.py` follows every link
+suppress_warnings = [
+    "myst.xref_missing",
+    "misc.highlighting_failure",
+    "ref.python",
+]  # `docs/check.py` follows every link
 
 _NAME = re.compile(r"^from reverie\.(\w+)[\w.]* import \w+ as (\w+)$", re.MULTILINE)
 _ROOM = re.compile(r"^from reverie import (\w+) as \1$", re.MULTILINE)
@@ -94,6 +100,26 @@ def _auto(name: str) -> str:
     return f".. autofunction:: reverie.{name}"
 
 
+_ASIDE = re.compile(r"(Source|In memory): ")
+_CODE = re.compile(r"Example:$")
+
+
+def part(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Set off what docstrings say of sources and memory, and their examples, from the sections around them."""
+    parted: list[str] = []
+    aside = code = False
+    for line in lines:
+        begins = not line.startswith(" ")
+        aside = bool(_ASIDE.match(line)) if begins else aside
+        code = bool(_CODE.match(line)) if begins else code
+        if begins and (aside or code):
+            parted += ["", "Example::" if code else line, *([""] if code else [])]
+        else:
+            parted.append(line.strip() if aside else line)
+    lines[:] = parted
+
+
 def setup(app: Sphinx) -> None:
     """Generate the reference before the pages are read."""
     app.connect("builder-inited", write_api)
+    app.connect("autodoc-process-docstring", part, priority=400)  # before napoleon reads the sections

@@ -28,7 +28,7 @@ def mse(target: Tensor) -> FromTarget:
 def wasserstein2(target: Tensor, *, single: bool = False) -> FromTarget:
     """Squared 2-Wasserstein distance of two Gaussians, given as moments.
 
-    |m - m*|^2 + tr(C + C* - 2 (C*^1/2 C C*^1/2)^1/2), C the covariance.
+    ``|m - m*|^2 + tr(C + C* - 2 (C*^1/2 C C*^1/2)^1/2)``, C the covariance.
 
     Args:
         target: (1, C+1, C) as `Moments` measures them: raw second moments, then a row of means.
