@@ -58,7 +58,7 @@ suppress_warnings = [
     "myst.xref_missing",
     "misc.highlighting_failure",
     "ref.python",
-]  # `docs/check.py` follows every link
+]
 
 _NAME = re.compile(r"^from reverie\.(\w+)[\w.]* import \w+ as (\w+)$", re.MULTILINE)
 _ROOM = re.compile(r"^from reverie import (\w+) as \1$", re.MULTILINE)

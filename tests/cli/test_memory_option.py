@@ -61,7 +61,7 @@ def test_a_smaller_size_is_offered_only_where_it_helps(reverie: Run) -> None:
 
 
 def test_the_tile_that_fits_is_offered(reverie: Run) -> None:
-    words = ("dream", "noise", "--size", 1500, "--octaves", 1, "--memory", f"{_held() + 350}MB", "--dry-run")
+    words = ("dream", "noise", "--size", 1500, "--octaves", 1, "--memory", f"{_held() + 700}MB", "--dry-run")
     refused = reverie(*words, "--tile", 0)
     offered = re.search(r"--tile (\d+)", refused.err)
     assert refused.code == 2 and offered, refused.err

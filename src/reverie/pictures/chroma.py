@@ -36,13 +36,14 @@ def without_grain(picture: Tensor, *, base: Tensor | None = None, periodic: bool
     Source: He, Sun & Tang (2013), "Guided image filtering", with lightness as the guide. We differ: windows are two
         boxes on each other, which leave no corners.
     """
-    under = None if base is None else scaled(base, size_of(picture))
+    under = None if base is None else scaled(base.to(picture.device), size_of(picture))
     height, width = size_of(picture)
-    across = _places(-_HALO, width + _HALO, width, periodic=periodic)
+    across = _places(-_HALO, width + _HALO, width, periodic=periodic, device=picture.device)
     result = torch.empty_like(picture)
     with torch.no_grad():
         for rows in bands(height, width):
-            down = _places(rows.start - _HALO, rows.stop + _HALO, height, periodic=periodic)
+            start, stop = rows.start - _HALO, rows.stop + _HALO
+            down = _places(start, stop, height, periodic=periodic, device=picture.device)
             window = (slice(None), slice(None), down[:, None], across)
             result[:, :, rows] = _smoothed(picture[window], None if under is None else under[window])
     return result
@@ -79,9 +80,9 @@ def within_colours(picture: Tensor, like: Sequence[Tensor], *, amount: float = 1
     return banded(change, picture)
 
 
-def _places(start: int, stop: int, length: int, *, periodic: bool) -> Tensor:
+def _places(start: int, stop: int, length: int, *, periodic: bool, device: torch.device) -> Tensor:
     """Return the rows or columns of a window that may reach beyond the picture."""
-    places = torch.arange(start, stop)
+    places = torch.arange(start, stop, device=device)
     return places % length if periodic else places.clamp(0, length - 1)
 
 
