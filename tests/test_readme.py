@@ -16,6 +16,7 @@ from reverie.cli import main
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf8")
 COMMANDS = [line for block in re.findall(r"```console\n(.*?)```", README, re.S) for line in block.strip().splitlines()]
 PAINTING = {"style", "instant", "texture", "remix", "replay"}
+LOOKING = {"see", "explain", "perturb", "find"}
 """Commands that need nothing of what the others make."""
 
 
@@ -42,13 +43,20 @@ def test_they_are_many() -> None:
     assert len(COMMANDS) >= 10
 
 
-@pytest.mark.parametrize("painting", [False, True], ids=["others", "painting"])
-def test_the_commands(photos: Path, painting: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def kind_of(words: list[str]) -> str:
+    """Which of the tests below runs a command."""
+    if words[0] in LOOKING:
+        return "looking"
+    return "painting" if words[0] in PAINTING and "--dry-run" not in words else "others"
+
+
+@pytest.mark.parametrize("kind", ["others", "painting", "looking"])
+def test_the_commands(photos: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     """As they stand, but for a small size; each that makes a picture makes a new one, by the name it asked for."""
     for command in COMMANDS:
         program, *words = shlex.split(command)
         assert program == "reverie"
-        if painting != (words[0] in PAINTING and "--dry-run" not in words):
+        if kind_of(words) != kind:
             continue
         before = set(photos.iterdir())
         assert main(quick(words)) == 0, command
@@ -56,7 +64,7 @@ def test_the_commands(photos: Path, painting: bool, capsys: pytest.CaptureFixtur
         shows = words[0] in {"networks", "styles", "presets", "classes"} or "--dry-run" in words
         assert bool(made) != shows, f"{command}: {made}"
         assert {word for flag, word in pairwise(words) if flag == "-o"} <= made, f"{command}: {made}"
-    assert ("same pixels" in capsys.readouterr().out) == painting
+    assert ("same pixels" in capsys.readouterr().out) == (kind == "painting")
 
 
 def test_the_library(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
