@@ -16,7 +16,7 @@ from reverie.insight.attribution import Question
 from reverie.networks import Network
 from reverie.pictures import resize
 
-_POINTS = 6  # of a curve, besides its beginning
+_POINTS = 5  # of a curve, besides its beginning
 _COARSE = 24  # places a side at which maps are compared
 _BATCH = 16
 SAME = 0.5

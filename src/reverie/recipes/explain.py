@@ -39,7 +39,7 @@ from reverie.recipes.parts.looking import (
 )
 
 _COLUMNS, _GAP, _PLOT, _WORDS = 3, 24, 300, 84  # maps in a row; pixels between them, of a plot, below a map
-_FEW = 4  # gradients that are averaged where maps of random weights are compared
+_FEW = 2  # gradients that are averaged where maps of random weights are compared
 _BRIGHT = 0.995  # share of a map's values below its full colour
 
 
