@@ -185,7 +185,7 @@ def test_what_is_no_folder_of_pictures(tmp_path: Path, tiny: Network, word: str)
 
 @pytest.fixture(autouse=True)
 def no_leftovers(tmp_path: Path) -> Iterator[None]:
-    """Nothing is written into the folder of pictures."""
-    before = {p for p in tmp_path.rglob("*.safetensors") if "home" not in p.parts}
+    """Nothing is written into the folder of pictures, unless it is asked for."""
+    before = {p for p in tmp_path.rglob("*.safetensors") if not {"home", ".alike"} & {*p.parts}}
     yield
-    assert {p for p in tmp_path.rglob("*.safetensors") if "home" not in p.parts} == before
+    assert {p for p in tmp_path.rglob("*.safetensors") if not {"home", ".alike"} & {*p.parts}} == before
