@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import random
 import signal
 import sys
 import threading
@@ -92,8 +93,10 @@ def _pass_on(number: int, child: int, reader: int, parent: Parent) -> None:
 
 
 def _limit() -> None:
-    """Bound the memory and the time of this process, and what it may write."""
+    """Bound the memory and the time of this process, and the threads that libraries begin for each processor."""
     import resource
+
+    os.sched_setaffinity(0, {random.choice([*os.sched_getaffinity(0)])})
 
     pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
     here = int(pages) * resource.getpagesize()
