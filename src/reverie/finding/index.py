@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from reverie.errors import FileError, PictureError, ReverieError, reason_of
-from reverie.files import make_folder, one_at_a_time, remove, write_bytes
+from reverie.files import is_folder, make_folder, one_at_a_time, remove, write_bytes
 from reverie.finding.features import ASPECTS, VERSION, Describer, Description
 from reverie.networks.tensorfiles import dump_safetensors, read_safetensors
 from reverie.networks.weights import cache_folder
@@ -188,7 +188,7 @@ def gallery(root: Path, describer: Describer) -> Iterator[Gallery]:
         PictureError: there is no such folder, or no picture in it.
         FileError: the cache cannot be written.
     """
-    if not root.is_dir():
+    if not is_folder(root):
         raise PictureError(f"'{root}' is no folder; name one with pictures in it.")
     key = f"{root.resolve()}\n{describer.network.sha256}\n{VERSION}".encode("utf8", "surrogateescape")
     home = cache_folder().parent / "find" / hashlib.sha256(key).hexdigest()[:24]
