@@ -1,8 +1,8 @@
 """Soak the studio: ``python -m tests.studio.soak FOLDER`` (``make soak``), for minutes.
 
 Many jobs and many listeners, while the worker and the service are killed again and again in the middle of a run, the
-disk is filled and the clock is moved. In the end every job is done, once, none is lost, and each result is byte for byte
-the command line's; and each listener has heard each end, once.
+disk is filled and the clock is moved. In the end every job is done, once, none is lost, and each result is byte for
+byte the command line's; and each listener has heard each end, once.
 On Linux, with a folder that may be filled; as root, one of 96 MB is mounted there.
 """
 
@@ -48,12 +48,16 @@ if "studio" in sys.orig_argv:
     reverie.queue.folders.EVERY = 0.3
 """
 """Python's clock, moved by the seconds that stand in a file; and checkpoints so often that tiny jobs have some."""
+HARMS = ("worker", "service", "fill", "clock")
+STRENGTH = {
+    "jobs": 200, "clients": 20, "workers": 50, "services": 10, "fills": 2, "clocks": 5, "seed": 0, "port": 7899,
+}  # fmt: skip
 Settings = dict[str, Any]
 
 
 @dataclass
 class Counts:
-    """What was done to the studio: how often, jobs interrupted by it, gone on with from a checkpoint, paused by the disk."""
+    """What was done, how often; and jobs that it interrupted, that went on from a checkpoint, that the disk paused."""
 
     workers: int = 0
     services: int = 0
@@ -297,9 +301,7 @@ class Harm:
 
 def disturb(harm: Harm, asked: argparse.Namespace) -> list[str]:
     """Do all the harm that was asked for, mixed, and wait for the jobs; what could not be done."""
-    kinds = (
-        ["worker"] * asked.workers + ["service"] * asked.services + ["fill"] * asked.fills + ["clock"] * asked.clocks
-    )
+    kinds = [kind for kind in HARMS for _ in range(getattr(asked, f"{kind}s"))]
     harm.chance.shuffle(kinds)
     undone = Counter(kind for kind in kinds if not harm.do(kind))
     while harm.journal.left():
@@ -357,17 +359,7 @@ def soak(folder: Path, asked: argparse.Namespace) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path)
-    counts = {
-        "jobs": 200,
-        "clients": 20,
-        "workers": 50,
-        "services": 10,
-        "fills": 2,
-        "clocks": 5,
-        "seed": 0,
-        "port": 7899,
-    }
-    for name, count in counts.items():
+    for name, count in STRENGTH.items():
         parser.add_argument(f"--{name}", type=int, default=count)
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True)

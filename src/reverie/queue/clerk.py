@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import random
 import signal
 import sys
 import threading
@@ -96,7 +95,8 @@ def _limit() -> None:
     """Bound the memory and the time of this process, and the threads that libraries begin for each processor."""
     import resource
 
-    os.sched_setaffinity(0, {random.choice([*os.sched_getaffinity(0)])})
+    processors = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {processors[os.getpid() % len(processors)]})
 
     pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
     here = int(pages) * resource.getpagesize()
