@@ -21,7 +21,7 @@ from reverie.canvas import Canvas, CPPNCanvas, FourierCanvas, PhaseCanvas
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Photo, Sheet
 from reverie.crafts.settings import DIAL, Panel, Positional, RunSettings, Words
-from reverie.engine import Batch, Findings, Iterate, Series, Showing, Stage, Synthesis
+from reverie.engine import Batch, Findings, Iterate, Series, Showing, Synthesis, cooling
 from reverie.errors import RecipeError
 from reverie.networks import Network
 from reverie.objectives import Objective, by_picture, caricature, content, diversity, total_variation
@@ -94,9 +94,9 @@ class Manner:
 
 
 MANNERS: dict[CanvasName, Manner] = {
-    "fourier": Manner(0.007, 192, lambda size: VIEWS),
-    "phase": Manner(0.3, 128, lambda size: windows(size)),
-    "cppn": Manner(0.004, 384, lambda size: VIEWS),
+    "fourier": Manner(0.03, 192, lambda size: VIEWS),
+    "phase": Manner(0.5, 128, lambda size: windows(size)),
+    "cppn": Manner(0.006, 384, lambda size: VIEWS),
 }
 
 
@@ -252,9 +252,9 @@ class _Sheet:
         objectives = [self._varied(picture) for picture in group]
         return Synthesis(
             objectives[0] if len(objectives) == 1 else by_picture(objectives),
-            self.network.with_leak(settings.leak),
+            self.network,
             self._canvas(len(group) * settings.variants),
-            (Stage(self._computed, settings.steps or manner.steps),),
+            cooling(self._computed, settings.steps or manner.steps, leak=settings.leak),
             Adam(rate=manner.rate),
             view=self._view,
             seed=settings.seed,
