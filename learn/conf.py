@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 import sys
 from collections import defaultdict
@@ -12,7 +14,16 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "learn")]
+
+import measured  # noqa: E402  (beside this file)
+
+# chapters run with IPython as it comes, whatever the reader's own profile says, and quietly
+PROFILE = ROOT / "build" / "ipython" / "profile_default"
+PROFILE.mkdir(parents=True, exist_ok=True)
+(PROFILE / "ipython_kernel_config.py").write_text("get_config().IPKernelApp.log_level = 40\n", encoding="utf-8")
+os.environ["IPYTHONDIR"] = str(PROFILE.parent)
+logging.getLogger("traitlets").setLevel(logging.WARNING)
 
 project = "Reverie"
 author = "the maintainers of Reverie"
@@ -32,7 +43,7 @@ exclude_patterns = ["**/README.txt"]
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(ROOT / "build" / "chapters")
 nb_execution_timeout = 300
-nb_execution_raise_on_error = True
+nb_execution_show_tb = True
 nb_merge_streams = True
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -52,7 +63,6 @@ html_show_sphinx = False
 copybutton_prompt_text = r"\$ |>>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 
-nb_execution_show_tb = True
 # `docs/check.py` follows every link
 suppress_warnings = [
     "myst.xref_missing",
@@ -80,8 +90,16 @@ def write_api(app: Sphinx) -> None:
         lines += [f"## {room}", "", *about[:1], "", "```{eval-rst}"]
         lines += [f".. autodata:: reverie.{n}" if _is_data(n) else _auto(n) for n in names[room]]
         lines += ["```", ""]
-    page = ROOT / "learn/api.md"
-    text = "\n".join(lines)
+    write_if_new(ROOT / "learn/api.md", "\n".join(lines))
+
+
+def write_benchmarks(app: Sphinx) -> None:
+    """Write `learn/benchmarks.md`: the figures of `benchmarks/*.json` as plots."""
+    write_if_new(ROOT / "learn/benchmarks.md", measured.page(ROOT / "benchmarks"))
+
+
+def write_if_new(page: Path, text: str) -> None:
+    """Write a page unless it is there already, so that Sphinx need not read it again."""
     if not page.exists() or page.read_text(encoding="utf-8") != text:
         page.write_text(text, encoding="utf-8")
 
@@ -120,6 +138,7 @@ def part(app: Sphinx, what: str, name: str, thing: object, options: object, line
 
 
 def setup(app: Sphinx) -> None:
-    """Generate the reference before the pages are read."""
+    """Generate the reference and the benchmarks before the pages are read."""
     app.connect("builder-inited", write_api)
+    app.connect("builder-inited", write_benchmarks)
     app.connect("autodoc-process-docstring", part, priority=400)  # before napoleon reads the sections

@@ -57,6 +57,24 @@ def test_no_picture_is_one_line_and_exit_2(reverie: Run, kind: str) -> None:
         assert bad.name in line and line.count(";") <= 1, "one way out, not two"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dream",),
+        ("find", "photo.png"),
+        ("perturb", "photo.png", "--away", "--over"),
+        ("presets",),
+        ("style", "photo.png", "--find-painting"),
+        ("styles",),
+        ("video dream",),
+        ("visualize", "dreamnet", "relu1_1", "--photo"),
+    ],
+)
+def test_a_name_that_no_disk_takes(reverie: Run, words: tuple[str, ...]) -> None:
+    ended = reverie(*words[0].split(), *words[1:], "9" * 400)
+    assert ended.code == 2 and ended.err.startswith("reverie: ") and ended.err.count("\n") == 1
+
+
 def test_a_truncated_jpeg(reverie: Run) -> None:
     Path("cut.jpg").write_bytes(Path("night.jpg").read_bytes()[:400])
     assert "cut.jpg" in refused(reverie, "dream", "cut.jpg", *QUICK)

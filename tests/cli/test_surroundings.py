@@ -34,11 +34,15 @@ SHORT: Mapping[str, tuple[str, ...]] = {
     "zoom": ("photo.png", *QUICK, "--octaves", "1", "--frames", "2"),
     "explain": ("photo.png", "--size", "64", "--method", "gradient"),
     "export": ("dreamnet", "-o", "net.onnx"),
+    "atlas": ("dreamnet", "--layers", "relu1_1", "--steps", "1"),
+    "find": ("photo.png", "photos"),
+    "perturb": ("photo.png", "--as", "goldfish", "--size", "64", "--steps", "1"),
     "see": ("photo.png", "--size", "64"),
     "video dream": ("photos", *QUICK, "--octaves", "1"),
     "video instant": ("photos", "night.jpg", "--size", "64"),
     "video own": ("photos", "mine.safetensors"),
     "video style": ("photos", "night.jpg", *QUICK),
+    "visualize": ("dreamnet", "relu1_1:0", "--size", "64", "--steps", "1"),
 }  # fmt: skip
 """The words of a short run of each craft, but for its output."""
 

@@ -15,7 +15,8 @@ from reverie.networks import load
 from reverie.pictures import resize
 from reverie.recipes import InstantSettings, instant
 from reverie.recipes.instant import LARGEST, painter, tile_for
-from reverie.recipes.parts.at_once import LONGEST, alpha_weights, resolved, size_for, working_size
+from reverie.recipes.parts.at_once import LONGEST, alpha_weights, size_for, working_size
+from reverie.recipes.parts.networks import resolved
 
 Make = Callable[..., Tensor]
 EXACT = {"precision": "float32", "tile": 0}

@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from reverie.cli.codes import DONE
 from reverie.cli.language import Spoken, SpokenGroup
+from reverie.cli.messages import told
 from reverie.crafts.registry import listings
 
 _VERBS = {
@@ -291,5 +292,6 @@ def _refuse_usage(error: Any) -> int:
     message = message if message.endswith((".", "?")) else f"{message}."
     ctx = getattr(error, "ctx", None)
     path = ctx.command_path if ctx else "reverie"
-    print(f"reverie: {message} '{path} --help' shows what it takes.", file=sys.stderr)
+    more = f"'{path} --help' shows what it takes."
+    print(f"reverie: {told(message)} {told(more)}", file=sys.stderr)
     return int(error.exit_code)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from reverie.cli.codes import BROKEN, REFUSED, STOPPED
 from reverie.cli.guardian import can_guard, guarded
+from reverie.cli.messages import told
 from reverie.errors import ReverieError
 from reverie.files import null_file
 
@@ -80,7 +81,7 @@ class Messages:
         if self.machine:
             print(json.dumps({"event": "note", "message": line}), flush=True)
         else:
-            print(f"reverie: {line}", file=sys.stderr, flush=True)
+            print(f"reverie: {told(line)}", file=sys.stderr, flush=True)
 
     def warned(self, message: Warning | str, *_: object, **__: object) -> None:
         """Print a warning in one line."""
@@ -93,7 +94,7 @@ class Messages:
         line = " ".join(message.split())
         if self.machine:
             print(json.dumps({"event": "error", "message": line, "code": code}), flush=True)
-        print(f"reverie: {line}", file=sys.stderr)
+        print(f"reverie: {told(line)}", file=sys.stderr)
         return code
 
 

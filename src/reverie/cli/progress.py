@@ -20,6 +20,7 @@ from rich.progress import (
 )
 from rich.table import Column
 
+from reverie.cli.messages import piece, told
 from reverie.errors import printable
 from reverie.jobs.events import Began, Downloaded, Ended, Enlarging, Event, Finished, Noted, Planned, Stepped
 from reverie.jobs.folder import resume_line
@@ -34,15 +35,15 @@ class Reporter:
 
     @show.register
     def _(self, event: Noted) -> None:
-        print(f"reverie: {printable(event.line)}", file=sys.stderr)
+        print(f"reverie: {printable(told(event.line))}", file=sys.stderr)
 
     @show.register
     def _(self, event: Planned) -> None:
-        print(event.plan)
+        print(told(str(event.plan)))
 
     @show.register
     def _(self, event: Finished) -> None:
-        print(printable(event.line))
+        print(printable(told(event.line)))
 
     @show.register
     def _(self, event: Ended) -> None:
@@ -80,7 +81,7 @@ class Screen(Reporter):
 
     @show.register
     def _(self, event: Noted) -> None:
-        self._console.print(f"reverie: {printable(event.line)}", markup=False, highlight=False, soft_wrap=True)
+        self._console.print(f"reverie: {printable(told(event.line))}", markup=False, highlight=False, soft_wrap=True)
 
     @show.register
     def _(self, event: Began) -> None:
@@ -89,19 +90,22 @@ class Screen(Reporter):
 
     @show.register
     def _(self, event: Downloaded) -> None:
-        bar = self._bar or self._start(DownloadColumn(), TransferSpeedColumn(), title=f"fetching {event.network}")
+        bar = self._bar or self._start(
+            DownloadColumn(), TransferSpeedColumn(), title=piece(f"fetching {event.network}")
+        )
         bar.update(self._task, completed=event.bytes, total=event.total)
 
     @show.register
     def _(self, event: Stepped) -> None:
         step, bar = event.step, self._bar or self._of_steps()
         losses = "  ".join(f"{name} {value:.3g}" for name, value in step.losses.items())
-        bar.update(self._task, completed=step.done, place=step.place, losses=losses)
+        bar.update(self._task, completed=step.done, place=piece(step.place), losses=losses)
 
     @show.register
     def _(self, event: Enlarging) -> None:
         bar, (height, width) = self._bar or self._of_steps(), event.size
-        bar.update(self._task, completed=1.0, place=f"enlarging to {width}x{height}", losses="", refresh=True)
+        place = piece(f"enlarging to {width}x{height}")
+        bar.update(self._task, completed=1.0, place=place, losses="", refresh=True)
 
     def close(self) -> None:
         """Remove the bar."""
@@ -147,7 +151,7 @@ def ending(event: Ended) -> str:
     steps = "1 step" if event.steps == 1 else f"{event.steps} steps"
     what = "" if event.steps is None else steps
     what = what if event.size is None else f"{event.size[1]}x{event.size[0]}"
-    words = [str(result), *([what] if what else []), f"{event.seconds:.1f} s"]
+    words = [*([what] if what else []), f"{event.seconds:.1f} s"]
     if event.stopped:
         words.append(f"stopped at stage {event.stopped.stage}, step {event.stopped.step}")
     if event.same is not None:
@@ -156,4 +160,4 @@ def ending(event: Ended) -> str:
         words.append(f"also {', '.join(path.name for path in rest)}")
     if event.kept:
         words.append(f"'{resume_line(event.kept)}' goes on")
-    return printable("  ".join(words))
+    return printable("  ".join([str(result), *map(piece, words)]))

@@ -54,14 +54,14 @@ def draw_styles(photo: Path, output: Path | None) -> int:
     """Write a sheet of a photo in every sample style."""
     from reverie.jobs.choices import in_every_style
 
-    return _draw(in_every_style(str(photo)), f"{photo.stem}-styles.png", output)
+    return _draw(in_every_style(str(photo)), photo.stem, "styles", output)
 
 
 def draw_presets(photo: Path, output: Path | None) -> int:
     """Write a sheet of a photo by every preset."""
     from reverie.jobs.choices import by_every_preset
 
-    return _draw(by_every_preset(str(photo)), f"{photo.stem}-presets.png", output)
+    return _draw(by_every_preset(str(photo)), photo.stem, "presets", output)
 
 
 def draw_classes(word: str | None, output: Path | None) -> int:
@@ -74,14 +74,16 @@ def draw_classes(word: str | None, output: Path | None) -> int:
     from reverie.networks import listed_classes, load
 
     names = [name for _, name, _ in listed_classes(load(), word)]
-    return _draw(of_every_class(names), f"{word}-classes.png", output)
+    return _draw(of_every_class(names), word or "all", "classes", output)
 
 
-def _draw(choices: Sequence[Choice], name: str, output: Path | None) -> int:
+def _draw(choices: Sequence[Choice], subject: str, of: str, output: Path | None) -> int:
     """Make a sheet, with a line of progress on a terminal."""
+    from reverie.files import cut_name
     from reverie.jobs.choices import write_sheet
 
-    for number, made in enumerate(write_sheet(choices, name=Path(name), output=output), 1):
+    name = Path(f"{cut_name(subject)}-{of}.png")
+    for number, made in enumerate(write_sheet(choices, name=name, output=output), 1):
         if isinstance(made, Path):
             print(made)
         elif sys.stderr.isatty():

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from reverie.cli.messages import piece, told
 from reverie.errors import printable
 from reverie.jobs import batch
 from reverie.jobs.items import Item
@@ -57,15 +58,16 @@ class Tally:
 
     def line(self, words: str) -> None:
         """Print a line on stderr."""
-        print(f"reverie: {printable(words)}", file=sys.stderr)
+        print(f"reverie: {printable(told(words))}", file=sys.stderr)
 
     def ended(self, statuses: Mapping[str, int], *, stopped: bool) -> None:
         """Print the last line."""
         names = {"made": "made", "there": "there already", "failed": "failed"}
-        words = [f"{statuses[status]} {name}" for status, name in names.items() if statuses.get(status)]
+        words = [piece(f"{statuses[status]} {name}") for status, name in names.items() if statuses.get(status)]
         more = ["stopped: the same command goes on"] if stopped else []
         seconds = f"{time.monotonic() - self._began:.1f} s"
-        print("  ".join([printable(str(self._folder)), ", ".join(words) or "nothing made", seconds, *more]))
+        did = ", ".join(words) or piece("nothing made")
+        print("  ".join([printable(str(self._folder)), did, *map(piece, [seconds, *more])]))
 
     def close(self) -> None:
         """Restore the terminal."""
@@ -111,7 +113,7 @@ class Screen(Tally):
 
     def line(self, words: str) -> None:
         """Print a line above the bar."""
-        self._console.print(f"reverie: {printable(words)}", markup=False, highlight=False, soft_wrap=True)
+        self._console.print(f"reverie: {printable(told(words))}", markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Remove the bar."""

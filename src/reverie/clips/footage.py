@@ -16,6 +16,7 @@ from torch import Tensor
 from reverie.clips.decoding import Picture, picture_of
 from reverie.clips.formats import FOLDER_RATE, pyav
 from reverie.errors import ClipError, PictureError, reason_of
+from reverie.files import is_folder
 from reverie.pictures import read_picture, size_of
 
 _STILLS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".npy")
@@ -198,7 +199,7 @@ def open_footage(path: Path) -> Footage:
     Example:
         open_footage(Path("street.mp4")).size  # (720, 1280)
     """
-    footage = _open_folder(path) if path.is_dir() else _open_film(path)
+    footage = _open_folder(path) if is_folder(path) else _open_film(path)
     height, width = footage.size
     if min(height, width) < _LEAST:
         raise ClipError(f"a clip is {_LEAST} pixels wide and high at least; '{path}' is {width}x{height}.")

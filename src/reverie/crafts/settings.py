@@ -115,15 +115,20 @@ class DeviceSettings(Settings):
     )
 
 
-class RunSettings(SeedSettings, DeviceSettings):
+class PrecisionSettings(DeviceSettings):
+    """Settings of crafts that run a network in the precision that suits the machine."""
+
+    precision: Annotated[Precision, MACHINE] = Field(
+        default="auto",
+        description="auto, float32, bfloat16, or on accelerators float16 or tf32; auto measures what is fastest",
+    )
+
+
+class RunSettings(SeedSettings, PrecisionSettings):
     """Settings of crafts that read a network's features."""
 
     network: str = Field(
         default="dreamnet", description="network whose features are used; 'reverie networks' lists them"
-    )
-    precision: Annotated[Precision, MACHINE] = Field(
-        default="auto",
-        description="auto, float32, bfloat16, or on accelerators float16 or tf32; auto measures what is fastest",
     )
 
 

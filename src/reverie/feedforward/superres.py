@@ -44,6 +44,15 @@ class Superres:
         """The device that its tensors lie on."""
         return next(iter(self.tensors.values())).device
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of its tensors."""
+        return next(iter(self.tensors.values())).dtype
+
+    def with_precision(self, dtype: torch.dtype) -> Superres:
+        """Return the network run in another precision; what it reads and gives stays float32."""
+        return replace(self, tensors={key: value.to(dtype) for key, value in self.tensors.items()})
+
     def to(self, device: torch.device | str) -> Superres:
         """Return the network on a device."""
         return replace(self, tensors={key: value.to(device) for key, value in self.tensors.items()})
@@ -83,11 +92,12 @@ class Superres:
         if f"heads.{factor}.weight" not in self.tensors:
             raise RecipeError(f"superres enlarges {', '.join(map(str, FACTORS))} times; got {factor}.")
         window = window.to(self.device)
-        x = self._convolve("entry", (window - 0.5).contiguous(memory_format=torch.channels_last))
+        x = (window - 0.5).to(self.dtype).contiguous(memory_format=torch.channels_last)
+        x = self._convolve("entry", x)
         for i in range(self.blocks):
             inner = F.relu_(self._convolve(f"blocks.{i}_a", x))
             x = _cut(x, 2) + self._convolve(f"blocks.{i}_b", inner)
-        added = F.pixel_shuffle(self._convolve(f"heads.{factor}", x), factor)
+        added = F.pixel_shuffle(self._convolve(f"heads.{factor}", x), factor).to(window.dtype)
         return added + bicubic(_cut(window, self.halo - _REACH), factor)
 
     def _convolve(self, name: str, x: Tensor) -> Tensor:

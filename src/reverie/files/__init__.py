@@ -23,7 +23,7 @@ from reverie.files.folders import (
 )
 from reverie.files.home import data_folder
 from reverie.files.lock import one_at_a_time, sole
-from reverie.files.names import cut_to, numbered
+from reverie.files.names import cut_name, numbered
 from reverie.files.plain import append, put, remove, remove_folder, share
 from reverie.files.reserve import Reservation, is_reserved, reserve
 from reverie.files.scratch import mapped, null_file, scratch_folder, scratch_place
@@ -40,7 +40,7 @@ __all__ = [
     "append",
     "check_writable",
     "creating",
-    "cut_to",
+    "cut_name",
     "data_folder",
     "is_folder",
     "is_owned",

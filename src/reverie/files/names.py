@@ -15,13 +15,16 @@ def numbered(path: Path) -> Iterator[Path]:
         yield path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
-def cut_to(name: str, most: int) -> str:
-    """Cut a name to at most so many bytes on the disk, between characters.
+_LONGEST = 100  # bytes of a word: a disk takes 255 for a name, of which a second word, companions and numbers need some
+
+
+def cut_name(word: str) -> str:
+    """Cut a word of a name that nobody chose to what a disk takes, between characters.
 
     Example:
-        >>> cut_to("grün", 4)
-        'grü'
+        >>> cut_name("grün"), len(cut_name("ü" * 80))
+        ('grün', 50)
     """
-    while len(os.fsencode(name)) > most:
-        name = name[:-1]
-    return name
+    while len(os.fsencode(word)) > _LONGEST:
+        word = word[:-1]
+    return word

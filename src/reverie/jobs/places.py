@@ -15,7 +15,7 @@ from reverie.crafts.kinds import FOLDER, RESULT, Clip, Document, Film, Output, R
 from reverie.engine.films import FilmRun
 from reverie.errors import RecipeError
 from reverie.feedforward.custom import styles_folder
-from reverie.files import check_writable, cut_to, is_folder, make_folder, numbered, remove_empty
+from reverie.files import check_writable, cut_name, is_folder, make_folder, numbered, remove_empty
 from reverie.jobs import disk
 from reverie.jobs.events import Size
 from reverie.jobs.film import FILMS, check_film
@@ -36,7 +36,6 @@ from reverie.jobs.writers import (
 from reverie.pictures import check_output
 
 Files = Mapping[str, tuple[Path, ...]]
-_LONGEST = 200  # bytes of a name that nobody chose: a disk takes 255, of which companions and numbers need some
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +211,7 @@ def default_name(craft: Craft[..., Any], job: Job, files: Files) -> str:
     into = [path.stem for each in named for path in files.get(each.name, ())]
     label = craft.label(craft.checked(job.settings)) if craft.label else craft.name
     words = first or ("noise" if craft.noise else ""), job.preset or "-".join(into[:3]) or label
-    return "-".join(cut_to(word, _LONGEST // 2) for word in words if word)
+    return "-".join(cut_name(word) for word in words if word)
 
 
 @contextmanager

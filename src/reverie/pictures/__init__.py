@@ -34,6 +34,7 @@ from reverie.pictures.recipe import read_recipe
 from reverie.pictures.resize import check_picture, fit, fit_area, painting_size, resize, scaled, size_of
 from reverie.pictures.seamless import periodic_part, resize_seamless
 from reverie.pictures.sheets import contact_sheet, sheet_width, side_by_side, tile_preview
+from reverie.pictures.strip import Strip
 from reverie.pictures.write import check_output, jpeg_again, jpeg_bytes, png_bytes, to_pil, write_image
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Method",
     "Picture",
     "Regions",
+    "Strip",
     "check_colour_mode",
     "check_mask_shape",
     "check_output",

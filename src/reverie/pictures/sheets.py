@@ -51,7 +51,7 @@ def side_by_side(
         >>> photo, dream = torch.rand(1, 3, 60, 80), torch.rand(1, 3, 60, 80)
         >>> row = side_by_side([photo, dream], height=120, captions=["before", "after"])
     """
-    singles = _singles(pictures)
+    singles = single_pictures(pictures)
     widths = [max(1, round(height * p.shape[3] / p.shape[2])) for p in singles]
     shown = [_shown(p, (height, w)) for p, w in zip(singles, widths, strict=True)]
     margin = max(4, height // 32)
@@ -93,7 +93,7 @@ def contact_sheet(
         >>> sheet.shape[3]
         400
     """
-    singles = _singles(pictures)
+    singles = single_pictures(pictures)
     if columns < 1 or width < 24 * columns:
         raise PictureError(
             f"a sheet needs a column or more and 24 pixels for each; got {columns} columns in "
@@ -139,7 +139,12 @@ def tile_preview(x: Tensor, *, repeats: int = 2) -> Tensor:
     return x.repeat(1, 1, repeats, repeats)
 
 
-def _singles(pictures: Sequence[Tensor]) -> list[Tensor]:
+def single_pictures(pictures: Sequence[Tensor]) -> list[Tensor]:
+    """Split batches (B, 3, H, W) into pictures (1, 3, H, W).
+
+    Raises:
+        PictureError: no pictures, or another shape.
+    """
     singles = [single[None] for batch in pictures for single in batch]
     if not singles:
         raise PictureError("a sheet shows at least one picture; got none; add some")
@@ -151,13 +156,18 @@ def _singles(pictures: Sequence[Tensor]) -> list[Tensor]:
     return singles
 
 
-def _lines(captions: Sequence[str] | None, count: int) -> list[str]:
-    if captions is None:
-        return []
+def check_captions(captions: Sequence[str], count: int) -> None:
+    """Refuse captions of which there is not one for each picture, by a PictureError."""
     if len(captions) != count:
         raise PictureError(
             f"every picture has one caption; got {len(captions)} captions for {count} pictures; give as many"
         )
+
+
+def _lines(captions: Sequence[str] | None, count: int) -> list[str]:
+    if captions is None:
+        return []
+    check_captions(captions, count)
     return [_plain(caption) for caption in captions]
 
 

@@ -56,13 +56,12 @@ from reverie.recipes.parts.at_once import (
     InstantSettings,
     alpha_of_each,
     alpha_weights,
-    dtype_of,
-    resolved,
     size_for,
     working_size,
 )
 from reverie.recipes.parts.custom_style import paint_custom
 from reverie.recipes.parts.finish import Finish
+from reverie.recipes.parts.networks import dtype_of, resolved
 
 INSTANT = "instant"
 """Name of the decoder in records."""

@@ -16,10 +16,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from reverie.choices import Variant
+from reverie.choices import Precision, Variant
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Photo, Still
-from reverie.crafts.settings import DIAL, MACHINE, DeviceSettings, Memory, UpscaleFragment
+from reverie.crafts.settings import DIAL, MACHINE, Memory, PrecisionSettings, UpscaleFragment
 from reverie.engine import Enlargement
 from reverie.engine.grids import Grid, Place, window_of
 from reverie.engine.memory import Tiling
@@ -27,9 +27,9 @@ from reverie.engine.needs import WRITTEN
 from reverie.engine.runs import OnePass, Part
 from reverie.errors import PictureError
 from reverie.feedforward.superres import Superres, load_superres
-from reverie.networks import NetworkUsed, load
+from reverie.networks import NetworkUsed
 from reverie.pictures import size_of
-from reverie.recipes.parts.networks import device_for
+from reverie.recipes.parts.networks import dtype_of, resolved
 
 LARGEST, SMALLEST = 512, 32  # pixels; larger tiles are no faster, smaller ones read mostly halo
 FINISHER: Variant = "faithful"
@@ -38,7 +38,7 @@ LAST = 256  # pixels; the tiles in which a craft's picture is enlarged, whatever
 _MAPS = 5  # feature maps that a tile holds at once, what convolutions rearrange counted in
 
 
-class UpscaleSettings(DeviceSettings):
+class UpscaleSettings(PrecisionSettings):
     """Settings of an enlargement."""
 
     factor: Annotated[int, DIAL] = Field(default=2, ge=2, le=4, description="times as wide and as high")
@@ -100,21 +100,22 @@ def upscale(
         draw,
         tiling(photo, settings.factor, network),
         networks=[used(settings.variant)],
+        precision=str(network.dtype).removeprefix("torch."),
         device=str(network.device),
         least=SMALLEST,
     )
 
 
 def _network(settings: UpscaleSettings, own: Superres | None) -> Superres:
-    """Return the caller's network where it lies, or the variant's on the settings' device.
+    """Return the caller's network where it lies, or the variant's, in the settings' precision.
 
     Raises:
-        RecipeError: that is not here.
+        RecipeError: these are not here.
     """
     if own is not None and settings.device == "auto":
-        return own
-    there = device_for(settings, load(), evaluations=1.0)
-    return (own or load_superres(settings.variant)).to(there)
+        return own if settings.precision == "auto" else own.with_precision(dtype_of(settings.precision))
+    fixed = resolved(settings)
+    return (own or load_superres(settings.variant)).to(fixed.device).with_precision(dtype_of(fixed.precision))
 
 
 def used(variant: Variant) -> NetworkUsed:
@@ -135,14 +136,15 @@ def enlargement(settings: UpscaleFragment, *, seamless: bool = False) -> Enlarge
     """
     if settings.upscale == 1:
         return None
-    how = UpscaleSettings(factor=settings.upscale, seamless=seamless, variant=FINISHER, tile=LAST)
+    precision: Precision = getattr(settings, "precision", "auto")
+    how = UpscaleSettings(factor=settings.upscale, seamless=seamless, variant=FINISHER, tile=LAST, precision=precision)
     working = tile_bytes(LAST, how.factor, load_superres(how.variant))
     return Enlargement(how.factor, working, partial(_whole, settings=how), (used(how.variant),))
 
 
 def _whole(picture: Tensor, settings: UpscaleSettings) -> Tensor:
     """Enlarge a picture where it lies."""
-    *_, last = upscaling(picture, settings, network=load_superres(settings.variant).to(picture.device))
+    *_, last = upscaling(picture, settings.model_copy(update={"device": str(picture.device)}))
     return last.image
 
 
@@ -204,7 +206,7 @@ def tiling(picture: Tensor, factor: int, network: Superres) -> Tiling:
 def tile_bytes(side: int, factor: int, network: Superres) -> int:
     """Estimate the bytes that a tile of this side takes while it is processed."""
     seen = (side + 2 * network.halo) ** 2
-    return 4 * seen * (_MAPS * network.width + 4 * 3 * factor**2)
+    return seen * (_MAPS * network.width * network.dtype.itemsize + 4 * 4 * 3 * factor**2)
 
 
 def _check(picture: Tensor) -> None:

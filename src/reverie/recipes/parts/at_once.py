@@ -5,27 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
-from reverie.choices import Precision
 from reverie.crafts.settings import (
     DIAL,
-    MACHINE,
     ColourSettings,
-    DeviceSettings,
     LikenessSettings,
     Numbers,
+    PrecisionSettings,
     SeedSettings,
     TileSettings,
 )
-from reverie.engine.memory import parse_memory
-from reverie.engine.precision import chosen
 from reverie.errors import PictureError, RecipeError
-from reverie.networks import load
 from reverie.pictures import fit, scaled, size_of
-from reverie.recipes.parts.networks import device_for
 
 LONGEST = 3840  # pixels of the longer side, where no size was asked for
 FIRM = 512
@@ -33,7 +26,7 @@ FIRM = 512
 _OPAQUE = 1e-4  # of alpha; less is the rounding of a resize
 
 
-class InstantSettings(LikenessSettings, SeedSettings, DeviceSettings, TileSettings, ColourSettings):
+class InstantSettings(LikenessSettings, SeedSettings, PrecisionSettings, TileSettings, ColourSettings):
     """Settings of painting in one pass."""
 
     strength: Annotated[float, DIAL] = Field(
@@ -51,30 +44,6 @@ class InstantSettings(LikenessSettings, SeedSettings, DeviceSettings, TileSettin
     weights: Annotated[Numbers, DIAL] = Field(
         default=(), description="share of each painting, e.g. 2,1; default: equal"
     )
-    precision: Annotated[Precision, MACHINE] = Field(
-        default="auto",
-        description="auto, float32, bfloat16, or on accelerators float16 or tf32; auto measures what is fastest",
-    )
-
-
-def resolved(settings: InstantSettings) -> InstantSettings:
-    """Return the settings with the automatic device and precision resolved, by the pace of the embedded network.
-
-    Raises:
-        RecipeError: a device that is not here, or a precision that it has not.
-    """
-    network = load()
-    device = device_for(settings, network, evaluations=1.0)
-    here = network if device == network.device else network.with_precision(network.dtype, device=device)
-    memory = None if settings.memory is None else parse_memory(settings.memory)
-    precision = chosen(here, settings.precision, memory=memory).name
-    return settings.model_copy(update={"device": str(device), "precision": precision})
-
-
-def dtype_of(precision: Precision) -> torch.dtype:
-    """Return the type of a precision's numbers."""
-    found: torch.dtype = getattr(torch, "float32" if precision in ("auto", "tf32") else precision)
-    return found
 
 
 def size_for(photo: Tensor, settings: InstantSettings) -> tuple[int, int]:

@@ -20,7 +20,8 @@ from reverie.feedforward.johnson import Johnson, check_size
 from reverie.feedforward.stylise import Change, changes_of, stylise
 from reverie.networks import NetworkUsed
 from reverie.pictures import check_colour_mode, coloured, mask_of, scaled, size_of
-from reverie.recipes.parts.at_once import InstantSettings, alpha_weights, dtype_of, resolved, size_for
+from reverie.recipes.parts.at_once import InstantSettings, alpha_weights, size_for
+from reverie.recipes.parts.networks import dtype_of, resolved
 
 LARGEST, SMALLEST = 1536, 96  # pixels; larger tiles are no faster, smaller ones read mostly halo
 _PICTURES = 40  # bytes per pixel of the photo, its copy, the result and what is mixed

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from reverie.clips import ClipFrame, Footage
 from reverie.crafts.settings import Panel, Settings
-from reverie.engine import Executor, Plan, Run, State
+from reverie.engine import Executor, Plan, State
 from reverie.engine.films import FilmRun, FilmStep, Frames, Segment, time_of
+from reverie.engine.runs import OnePass, Optimisation
 from reverie.errors import RecipeError
 from reverie.motion import FramePainter, Parting, Rendered, intervals, moments, rendered
 from reverie.pictures import fit, scaled, size_of
@@ -111,7 +112,7 @@ def film_of(
     footage: Footage,
     settings: FilmSettings,
     size: tuple[int, int],
-    keyframe: Run,
+    keyframe: Optimisation | OnePass,
     painter_for: Callable[[Plan, Executor | None], FramePainter],
     *,
     quick: bool = False,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 
-from reverie.crafts.settings import DeviceSettings, RunSettings, longer_side
+from reverie.choices import Precision
+from reverie.crafts.settings import DeviceSettings, PrecisionSettings, RunSettings, longer_side
 from reverie.engine import parse_memory
 from reverie.engine.devices import limit_memory, named, steady
-from reverie.engine.precision import with_precision
+from reverie.engine.precision import chosen, with_precision
 from reverie.engine.suited import suited
 from reverie.errors import RecipeError
 from reverie.networks import Network, Padding, Pooling, load
+
+S = TypeVar("S", bound=PrecisionSettings)
 
 OPTIMISED = 40.0
 """Values and gradients at full size that an optimisation takes, about."""
@@ -45,10 +50,33 @@ def network_for(
         raise RecipeError(
             f"a seamless picture needs a network that reads round its edges, and {network.name} does not; {way}."
         )
-    allowed: str | None = getattr(settings, "memory", None)
-    memory = None if allowed is None else parse_memory(allowed)
     here = network.device if own is not None and settings.device == "auto" else device_for(settings, network)
-    return with_precision(network, settings.precision, memory=memory, device=here)
+    return with_precision(network, settings.precision, memory=_allowed(settings), device=here)
+
+
+def resolved(settings: S) -> S:
+    """Return the settings with the automatic device and precision resolved, by the pace of the embedded network.
+
+    Raises:
+        RecipeError: a device that is not here, or a precision that it has not.
+    """
+    network = load()
+    device = device_for(settings, network, evaluations=1.0)
+    here = network if device == network.device else network.with_precision(network.dtype, device=device)
+    precision = chosen(here, settings.precision, memory=_allowed(settings)).name
+    return settings.model_copy(update={"device": str(device), "precision": precision})
+
+
+def dtype_of(precision: Precision) -> torch.dtype:
+    """Return the type of a precision's numbers."""
+    found: torch.dtype = getattr(torch, "float32" if precision in ("auto", "tf32") else precision)
+    return found
+
+
+def _allowed(settings: PrecisionSettings) -> int | None:
+    """Bytes that the settings allow, where they say so."""
+    allowed: str | None = getattr(settings, "memory", None)
+    return None if allowed is None else parse_memory(allowed)
 
 
 def device_for(settings: DeviceSettings, network: Network, *, evaluations: float = OPTIMISED) -> torch.device:

@@ -18,7 +18,8 @@ from reverie.engine.memory import LOADED, parse_memory, readable, resident, suff
 from reverie.errors import OutOfMemory
 from reverie.pictures import match_colours, scaled
 from reverie.recipes.instant import painter, painting_bytes
-from reverie.recipes.parts.at_once import InstantSettings, resolved, working_size
+from reverie.recipes.parts.at_once import InstantSettings, working_size
+from reverie.recipes.parts.networks import resolved
 
 Start = Literal["instant", "photo", "noise", "colours"]
 GROWTH = 0.75  # of the steps, from scale to scale
