@@ -19,7 +19,7 @@ from reverie.engine.films import FilmProgress, FilmRun, Segment
 from reverie.errors import FileError, RecipeError
 from reverie.jobs.folder import Folder
 from reverie.jobs.processes import describe_death
-from reverie.jobs.segments import FramesMade, MadeChunk, Said, SegmentDone, packed, unpacked, work
+from reverie.jobs.segments import FramesMade, MadeChunk, PackedState, Said, SegmentDone, work
 
 WORKERS = "workers"
 """In the run's folder: the file of each worker, into which it encodes."""
@@ -85,7 +85,7 @@ class SegmentWorker:
         self.name = name
         self._arguments = (job, str(path), torch.get_num_threads())
         self._process: BaseProcess | None = None
-        self._task: tuple[Segment, bytes | None] | None = None
+        self._task: tuple[Segment, PackedState | None] | None = None
         self._deaths = 0
 
     @property
@@ -93,7 +93,7 @@ class SegmentWorker:
         """The segment at work."""
         return None if self._task is None else self._task[0]
 
-    def give(self, segment: Segment, kept: bytes | None) -> None:
+    def give(self, segment: Segment, kept: PackedState | None) -> None:
         """Have it make a segment, or what is left of one."""
         if self._process is None or not self._process.is_alive():
             self._start()
@@ -157,7 +157,7 @@ class _Gathering:
         self.run, self.workers, self.todo = run, workers, run.segments()
         self.done: set[Fraction] = set()  # segments, by their begin
         self.chunks: dict[Fraction, tuple[Fraction, MadeChunk]] = {}  # by theirs, with their segment's
-        self.open: dict[Fraction, bytes] = {}  # what segments that are not done go on with
+        self.open: dict[Fraction, PackedState] = {}  # what segments that are not done go on with
         self.ends: Fraction | None = None  # seconds from which the clip has no more
         self.parts: dict[str, int] = {}  # frames of each worker's chunk at work
         if state is not None:
@@ -253,12 +253,12 @@ class _Gathering:
                 [*map(_ratio, (segment, made.begin, made.last, made.lasting)), made.frames, *made.size]
                 for segment, made in self.chunks.values()
             ],
-            "open": [[_ratio(begin), unpacked(kept)] for begin, kept in self.open.items()],
+            "open": [[_ratio(begin), kept.unpacked()] for begin, kept in self.open.items()],
         }
 
     def _restore(self, state: State) -> None:
         self.done = {Fraction(*begin) for begin in state["done"]}
-        self.open = {Fraction(*begin): packed(kept) for begin, kept in state["open"]}
+        self.open = {Fraction(*begin): PackedState.of(kept) for begin, kept in state["open"]}
         for *times, frames, height, width in state["chunks"]:
             segment, begin, last, lasting = (Fraction(*time) for time in times)
             self.chunks[begin] = segment, MadeChunk(begin, frames, last, lasting, (height, width))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 import torch
 
 from reverie.clips import ChunkEncoder, FilmFormat, Footage, film_format
@@ -28,7 +28,31 @@ from reverie.files.reasons import unwritable
 from reverie.jobs.inputs import find_files, load
 from reverie.jobs.job import Job
 from reverie.jobs.processes import OFTEN, end_with_parent
+from reverie.jobs.states import flatten, unflatten
 from reverie.pictures import size_of
+
+
+@dataclass(frozen=True, eq=False)
+class PackedState:
+    """A state on its way to another process: tensors as arrays, which need no shared memory.
+
+    Attributes:
+        text, arrays: as of `flatten`.
+    """
+
+    text: str
+    arrays: Mapping[str, np.ndarray[Any, Any]]
+
+    @classmethod
+    def of(cls, state: State) -> Self:
+        """Pack a state."""
+        text, tensors = flatten(state)
+        return cls(text, {name: tensor.numpy() for name, tensor in tensors.items()})
+
+    def unpacked(self) -> dict[str, Any]:
+        """Return the state."""
+        found: dict[str, Any] = unflatten(self.text, {name: torch.from_numpy(a) for name, a in self.arrays.items()})
+        return found
 
 
 @dataclass(frozen=True)
@@ -47,7 +71,7 @@ class MadeChunk:
         frames: how many.
         last, lasting: seconds of its last frame, and those that it is shown.
         size: (H, W) of the film.
-        kept: what the segment needs to go on after it, by `packed`; None where the segment ends.
+        kept: what the segment needs to go on after it; None where the segment ends.
     """
 
     begin: Fraction
@@ -55,7 +79,7 @@ class MadeChunk:
     last: Fraction
     lasting: Fraction
     size: tuple[int, int]
-    kept: bytes | None = None
+    kept: PackedState | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +136,7 @@ class SegmentMaker:
                     yield FramesMade(count)
                     told = time.monotonic()
             encoder.close()
-        kept = None if step.kept is None else packed(step.kept)
+        kept = None if step.kept is None else PackedState.of(step.kept)
         yield MadeChunk(first.frame.time, count, step.frame.time, step.frame.duration, size_of(first.image), kept)
 
     @contextmanager
@@ -138,19 +162,6 @@ def chunk_encoder(file: Any, format: FilmFormat, footage: Footage, size: tuple[i
     return ChunkEncoder(
         file, format, size=size, base=footage.base, rate=footage.pace, quality=quality, alpha=footage.alpha
     )
-
-
-def unpacked(kept: bytes) -> dict[str, Any]:
-    """Return a state that a worker has sent."""
-    found: dict[str, Any] = torch.load(io.BytesIO(kept), weights_only=True)
-    return found
-
-
-def packed(state: State) -> bytes:
-    """Return a state as bytes, for another process."""
-    file = io.BytesIO()
-    torch.save(dict(state), file)
-    return file.getvalue()
 
 
 def work(pipe: Connection, job: str, path: str, threads: int) -> None:
@@ -185,7 +196,7 @@ def _said(pipe: Connection, job: Job, path: Path) -> Iterator[Said]:
                 segment, state = pipe.recv()
             except (EOFError, OSError):
                 return
-            yield from maker.made(segment, None if state is None else unpacked(state))
+            yield from maker.made(segment, None if state is None else state.unpacked())
     except FileError as error:
         yield error
     except ReverieError as error:
