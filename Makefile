@@ -68,9 +68,12 @@ styles: $(READY)  ## paint the sample styles anew
 dreamnet-report: $(READY)  ## the figures of the embedded network's card
 	$(BIN)/python training/report_dreamnet.py
 
-site: $(READY)  ## the chapters of learn/ and zh/, run, with the documentation: build/site/learn/index.html
+site: $(READY) build/extra/live/index.html  ## the chapters of learn/ and zh/, run, with the documentation: build/site/learn/index.html
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,docs]'
 	$(BIN)/sphinx-build -q -W --keep-going -c learn -d build/doctrees . build/site
+
+build/extra/live/index.html: $(READY)  # for the chapter on machines, which does without it where npm cannot be run
+	-$(BIN)/reverie export instant -o build/extra/live
 
 wheel: $(READY)  ## the wheel and the sdist, tried in an empty environment
 	$(BIN)/python .ci/wheel.py dist

@@ -8,7 +8,9 @@ import re
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from sphinx.search.en import SearchEnglish
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -24,6 +26,9 @@ PROFILE.mkdir(parents=True, exist_ok=True)
 (PROFILE / "ipython_kernel_config.py").write_text("get_config().IPKernelApp.log_level = 40\n", encoding="utf-8")
 os.environ["IPYTHONDIR"] = str(PROFILE.parent)
 logging.getLogger("traitlets").setLevel(logging.WARNING)
+
+EXTRA = ROOT / "build" / "extra"  # `make site` puts the exported page there
+EXTRA.mkdir(exist_ok=True)
 
 project = "Reverie"
 author = "the maintainers of Reverie"
@@ -45,7 +50,7 @@ nb_execution_cache_path = str(ROOT / "build" / "chapters")
 nb_execution_timeout = 300
 nb_execution_show_tb = True
 nb_merge_streams = True
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "html_image"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
@@ -56,7 +61,9 @@ napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = "Reverie"
+html_favicon = "static/favicon.svg"
 html_static_path = ["static"]
+html_extra_path = [str(EXTRA)]
 html_css_files = ["reverie.css"]
 html_copy_source = False
 html_show_sphinx = False
@@ -137,8 +144,32 @@ def part(app: Sphinx, what: str, name: str, thing: object, options: object, line
     lines[:] = parted
 
 
+class Bilingual(SearchEnglish):
+    """English words by their stems; Chinese also by each two characters, as it has no spaces."""
+
+    def split(self, input: str) -> list[str]:
+        """Split text into terms."""
+        runs = re.findall(r"[\u4e00-\u9fff]{3,}", input)
+        return [*super().split(input), *(run[i : i + 2] for run in runs for i in range(len(run) - 1))]
+
+
+def languages(app: Sphinx, name: str, template: str, context: dict[str, Any], tree: object) -> None:
+    """Say which language a page is in, and link it to the same page in the other one."""
+    here, _, page = name.partition("/")
+    context["language"] = "zh-CN" if here == "zh" else "en"
+    there = {"zh": "learn", "learn": "zh"}.get(here)
+    if there is not None and f"{there}/{page}" in app.env.found_docs:
+        code, label = ("en", "English") if there == "learn" else ("zh-CN", "中文")
+        link = f'<a href="{context["pathto"](f"{there}/{page}")}" lang="{code}" hreflang="{code}">{label}</a>'
+        context["body"] = f'<p class="other-language">{link}</p>{context["body"]}'
+
+
 def setup(app: Sphinx) -> None:
-    """Generate the reference and the benchmarks before the pages are read."""
+    """Generate the reference and the benchmarks before the pages are read; two languages in one site."""
+    if (EXTRA / "live" / "index.html").exists():
+        app.tags.add("live")
+    app.add_search_language(Bilingual)
+    app.connect("html-page-context", languages)
     app.connect("builder-inited", write_api)
     app.connect("builder-inited", write_benchmarks)
     app.connect("autodoc-process-docstring", part, priority=400)  # before napoleon reads the sections
