@@ -20,7 +20,7 @@ test-slow: $(READY)  ## everything
 	$(PYTEST)
 
 test-web: $(READY)  ## the studio and exported pages in a real Chromium (Debian: chromium, chromium-driver), with npm
-	$(PYTEST) -rs tests/export/test_pages.py tests/recipes/test_atlas.py tests/studio/test_studio_page.py tests/studio/test_studio_journeys.py
+	$(PYTEST) -rs tests/export/test_pages.py tests/pictures/test_strip_in_chromium.py tests/recipes/test_atlas.py tests/studio/test_studio_page.py tests/studio/test_studio_journeys.py
 
 test-comfyui: $(READY)  ## our nodes in a real ComfyUI: COMFYUI=its checkout, COMFYUI_PYTHON=the Python it runs with
 	$(or $(COMFYUI_PYTHON),$(BIN)/python) integrations/comfyui/try_in_comfyui.py $(COMFYUI)
