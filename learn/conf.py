@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import logging
 import os
 import re
 import sys
-from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "learn")]
 
 import measured  # noqa: E402  (beside this file)
+import reference  # noqa: E402
 
 # chapters run with IPython as it comes, whatever the reader's own profile says, and quietly
 PROFILE = ROOT / "build" / "ipython" / "profile_default"
@@ -77,27 +79,11 @@ suppress_warnings = [
     "ref.python",
 ]
 
-_NAME = re.compile(r"^from reverie\.(\w+)[\w.]* import \w+ as (\w+)$", re.MULTILINE)
-_ROOM = re.compile(r"^from reverie import (\w+) as \1$", re.MULTILINE)
-
 
 def write_api(app: Sphinx) -> None:
-    """Write `learn/api.md`: every public name of `__init__.pyi`, under the room where it lives."""
-    import reverie
-
-    names = defaultdict(list)
-    listed = (ROOT / "src/reverie/__init__.pyi").read_text(encoding="utf-8")
-    for room, name in _NAME.findall(listed):
-        if name != "__version__":
-            names[room].append(name)
-    lines = ["# The library", ""]
-    lines += ["Every public name. A picture is a float32 tensor (B, 3, H, W), sRGB in [0, 1]; a size is (H, W).", ""]
-    for room in [*_ROOM.findall(listed), *sorted(names.keys() - set(_ROOM.findall(listed)))]:
-        about = (getattr(reverie, room).__doc__ or "").strip().splitlines() if hasattr(reverie, room) else []
-        lines += [f"## {room}", "", *about[:1], "", "```{eval-rst}"]
-        lines += [f".. autodata:: reverie.{n}" if _is_data(n) else _auto(n) for n in names[room]]
-        lines += ["```", ""]
-    write_if_new(ROOT / "learn/api.md", "\n".join(lines))
+    """Write `learn/api.md` and a page for each room below it."""
+    for name, text in reference.pages(ROOT / "src/reverie/__init__.pyi"):
+        write_if_new(ROOT / "learn" / name, text)
 
 
 def write_benchmarks(app: Sphinx) -> None:
@@ -108,21 +94,8 @@ def write_benchmarks(app: Sphinx) -> None:
 def write_if_new(page: Path, text: str) -> None:
     """Write a page unless it is there already, so that Sphinx need not read it again."""
     if not page.exists() or page.read_text(encoding="utf-8") != text:
+        page.parent.mkdir(exist_ok=True)
         page.write_text(text, encoding="utf-8")
-
-
-def _is_data(name: str) -> bool:
-    import reverie
-
-    return not callable(getattr(reverie, name)) or not isinstance(getattr(reverie, name).__doc__, str)
-
-
-def _auto(name: str) -> str:
-    import reverie
-
-    if isinstance(getattr(reverie, name), type):
-        return f".. autoclass:: reverie.{name}\n   :members:"
-    return f".. autofunction:: reverie.{name}"
 
 
 _ASIDE = re.compile(r"(Source|In memory): ")
@@ -162,6 +135,19 @@ def languages(app: Sphinx, name: str, template: str, context: dict[str, Any], tr
         code, label = ("en", "English") if there == "learn" else ("zh-CN", "中文")
         link = f'<a href="{context["pathto"](f"{there}/{page}")}" lang="{code}" hreflang="{code}">{label}</a>'
         context["body"] = f'<p class="other-language">{link}</p>{context["body"]}'
+    if here == "zh":
+        context["furo_navigation_tree"] = "".join(_chinese_navigation(app, name, context["pathto"]))
+
+
+def _chinese_navigation(app: Sphinx, name: str, pathto: Callable[[str], str]) -> Iterator[str]:
+    """Yield the list of pages beside a page in Chinese: those in Chinese, then the way to the rest."""
+    yield '<p class="caption" role="heading"><span class="caption-text">中文</span></p><ul>'
+    for page in ["zh/index", *app.env.toctree_includes["zh/index"]]:
+        number = app.env.toc_secnumbers.get(page, {}).get("", ())
+        title = " ".join([*(f"{n}." for n in number), html.escape(app.env.titles[page].astext())])
+        kind = "toctree-l1 current current-page" if page == name else "toctree-l1"
+        yield f'<li class="{kind}"><a class="reference internal" href="{pathto(page)}">{title}</a></li>'
+    yield f'<li class="toctree-l1"><a class="reference internal" href="{pathto("learn/index")}">English</a></li></ul>'
 
 
 def setup(app: Sphinx) -> None:
@@ -169,7 +155,7 @@ def setup(app: Sphinx) -> None:
     if (EXTRA / "live" / "index.html").exists():
         app.tags.add("live")
     app.add_search_language(Bilingual)
-    app.connect("html-page-context", languages)
+    app.connect("html-page-context", languages, priority=600)  # after the theme has drawn its list
     app.connect("builder-inited", write_api)
     app.connect("builder-inited", write_benchmarks)
     app.connect("autodoc-process-docstring", part, priority=400)  # before napoleon reads the sections
