@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "learn")]
+sys.path.insert(0, str(ROOT))
 
-import measured  # noqa: E402  (beside this file)
-import reference  # noqa: E402
+from learn import measured, reference  # noqa: E402  (found from the root)
 
 # chapters run with IPython as it comes, whatever the reader's own profile says, and quietly
 PROFILE = ROOT / "build" / "ipython" / "profile_default"
