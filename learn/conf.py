@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from docutils import nodes
+from latex2mathml.converter import convert
 from sphinx.search.en import SearchEnglish
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ html_title = "Reverie"
 html_favicon = "static/favicon.svg"
 html_static_path = ["static"]
 html_extra_path = [str(EXTRA)]
+html_math_renderer = "mathml"
 html_css_files = ["reverie.css"]
 html_copy_source = False
 html_show_sphinx = False
@@ -116,6 +119,13 @@ def part(app: Sphinx, what: str, name: str, thing: object, options: object, line
     lines[:] = parted
 
 
+def show_math(writer: Any, node: Any) -> None:
+    """Write a formula as MathML, which browsers draw by themselves."""
+    display = "block" if isinstance(node, nodes.math_block) else "inline"
+    writer.body.append(convert(node.astext(), display=display))
+    raise nodes.SkipNode
+
+
 class Bilingual(SearchEnglish):
     """English words by their stems; Chinese also by each two characters, as it has no spaces."""
 
@@ -154,6 +164,7 @@ def setup(app: Sphinx) -> None:
     if (EXTRA / "live" / "index.html").exists():
         app.tags.add("live")
     app.add_search_language(Bilingual)
+    app.add_html_math_renderer("mathml", (show_math, None), (show_math, None))
     app.connect("html-page-context", languages, priority=600)  # after the theme has drawn its list
     app.connect("builder-inited", write_api)
     app.connect("builder-inited", write_benchmarks)
