@@ -58,9 +58,15 @@ VARIANTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "style, two paintings, palette": (*_STYLE[:3], "photo.jpg", *_STYLE[3:], "--colour", "palette"),
         "style, L-BFGS": (*_STYLE, "--optimiser", "lbfgs"),
         "instant, masked": ("instant", "photo.jpg", "painting.jpg", "--mask", "mask.png"),
+        "video instant": ("video", "instant", "clip", "painting.jpg"),
+        "video dream": ("video", "dream", "clip", "--steps", "1", "--octaves", "1"),
     }
 )
 """At few sizes."""
+
+
+_FRAMES = ("zoom", "video instant", "video dream")
+"""Those that make a folder of frames."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +116,14 @@ def runs(folder: Path, crafts: Iterable[str], sides: Sequence[int], tiles: Seque
 
 
 def lay_out(folder: Path, side: int) -> None:
-    """The files that the commands name: a photo half again as large as the results, a painting, a mask, a network."""
+    """The files that the commands name; photo and clip are half again as large as the results."""
     picture = photo(side, side * 3 // 2)
     rv.write_image(folder / "photo.jpg", picture)
     rv.write_image(folder / "small.jpg", photo(side * 3 // 4, side))
     rv.write_image(folder / "painting.jpg", photo(640, 768).flip(3))
+    (folder / "clip").mkdir(exist_ok=True)
+    for number in range(10):
+        rv.write_image(folder / "clip" / f"{number}.png", picture.roll(4 * number, 3))
     rv.write_image(folder / "mask.png", (picture.mean(1, keepdim=True) > 0.5).float().expand(1, 3, -1, -1))
     write_johnson(folder / "own.safetensors", draw_johnson())
 
@@ -133,7 +142,7 @@ def kept(folder: Path, craft: str, side: int, tile: str, amount: int = 1) -> Kep
     words += ["--size", str(side)] if craft != "upscale" else []
     for _ in range(_ASKED):
         with tempfile.TemporaryDirectory(dir=folder) as out:
-            there = str(Path(out) / ("frames" if craft == "zoom" else "out.png"))
+            there = str(Path(out) / ("frames" if craft in _FRAMES else "out.png"))
             ended = run(folder, [*words, "--memory", f"{amount}MB", "-o", there])
         if ended["code"] == 0:
             return Kept(craft, side, tile, amount, _megabytes(ended["planned"]), _megabytes(ended["peak"]))

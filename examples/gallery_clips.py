@@ -1,7 +1,7 @@
 """The moving pictures of the gallery, `python examples/gallery_clips.py docs/gallery`: made where they are missing.
 
 Each shows a clip and what `reverie video` makes of it, side by side. The clips are flights over the photographs that
-come with scikit-image.
+come with scikit-image. The sample clip of the studio's page is one as well.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ import contextlib
 import shlex
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import skimage.data
-from PIL import Image
+import torch
+from PIL import Image, ImageOps
 
 from reverie.cli import main as reverie
+from reverie.clips import FILMS, ChunkEncoder
 
 COUNT, RATE, SIZE = 15, 8, (192, 128)  # frames, of them a second; width and height, pixels
 CLIPS: Mapping[str, tuple[str, tuple[float, float, float], tuple[float, float, float]]] = {
@@ -34,16 +37,39 @@ MADE = {
 """By name of the moving picture: the command, whose clip is a folder of frames."""
 
 
-def write_frames(name: str, folder: Path) -> None:
-    """Write a clip's frames into a folder."""
+SAMPLE = Path(__file__).resolve().parents[1] / "src" / "reverie" / "studio" / "page" / "samples" / "cat.mp4"
+SAMPLE_COUNT, SAMPLE_RATE, SAMPLE_SIZE = 24, 12, (288, 192)
+
+
+def frames_of(name: str, count: int, size: tuple[int, int]) -> Iterator[Image.Image]:
+    """Yield a clip's frames, (width, height) in size."""
     photo, first, last = CLIPS[name]
     whole = Image.fromarray(getattr(skimage.data, photo)())
-    for number in range(COUNT):
-        share = 0.5 - 0.5 * np.cos(np.pi * number / (COUNT - 1))
+    for number in range(count):
+        share = 0.5 - 0.5 * np.cos(np.pi * number / (count - 1))
         left, top, wide = (a + (b - a) * share for a, b in zip(first, last, strict=True))
         width, x, y = wide * whole.width, left * whole.width, top * whole.height
-        box = (x, y, x + width, min(whole.height, y + width * SIZE[1] / SIZE[0]))
-        whole.resize(SIZE, Image.Resampling.LANCZOS, box=box).save(folder / f"{number:03d}.png")
+        box = (x, y, x + width, min(whole.height, y + width * size[1] / size[0]))
+        yield whole.resize(size, Image.Resampling.LANCZOS, box=box)
+
+
+def write_frames(name: str, folder: Path) -> None:
+    """Write a clip's frames into a folder."""
+    for number, frame in enumerate(frames_of(name, COUNT, SIZE)):
+        frame.save(folder / f"{number:03d}.png")
+
+
+def write_sample(path: Path) -> None:
+    """Write the sample clip of the studio's page, and its first frame as a small picture."""
+    rate, (width, height) = Fraction(SAMPLE_RATE), SAMPLE_SIZE
+    with path.open("w+b") as file:
+        encoder = ChunkEncoder(file, FILMS[".mp4"], size=(height, width), base=1 / rate, rate=rate, quality=55)
+        for number, frame in enumerate(frames_of("cat", SAMPLE_COUNT, SAMPLE_SIZE)):
+            pixels = torch.from_numpy(np.asarray(frame).astype(np.float32) / 255)
+            encoder.add(pixels.permute(2, 0, 1)[None], number / rate)
+        encoder.close()
+    first = next(frames_of("cat", SAMPLE_COUNT, SAMPLE_SIZE))
+    ImageOps.fit(first, (128, 96)).save(path.with_name("cat-clip-small.webp"), quality=72, method=6)
 
 
 def make(command: str, target: Path) -> None:
@@ -74,6 +100,8 @@ def main(words: Sequence[str]) -> None:
     for name, command in MADE.items():
         if anew or not (folder / f"{name}.webp").exists():
             make(command, folder / f"{name}.webp")
+    if anew or not SAMPLE.exists():
+        write_sample(SAMPLE)
 
 
 if __name__ == "__main__":

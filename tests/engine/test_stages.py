@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reverie as rv
+from reverie.engine import cooling
 from reverie.errors import RecipeError
 
 sides = st.integers(1, 5000)
@@ -80,3 +81,19 @@ def test_refused(make: Callable[[], object]) -> None:
     with pytest.raises(RecipeError) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+@given(st.integers(1, 500))
+def test_cooling_takes_all_steps_ever_slower(steps: int) -> None:
+    stages = cooling((20, 30), steps, leak=0.1)
+    assert sum(stage.steps for stage in stages) == steps and {stage.size for stage in stages} == {(20, 30)}
+    rates = [stage.rate for stage in stages]
+    assert rates == sorted(rates, reverse=True) and rates[0] <= 1
+    if steps >= 4:
+        assert [stage.leak for stage in stages] == [0.1, 0.05, 0, 0]
+    assert {stage.leak for stage in cooling((20, 30), steps)} == {None}
+
+
+def test_cooling_takes_a_step() -> None:
+    with pytest.raises(RecipeError, match="at least 1 step"):
+        cooling((20, 30), 0)

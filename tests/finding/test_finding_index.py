@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,17 @@ def refreshed(folder: Path, network: Network) -> tuple[int, dict[str, str]]:
     """How many pictures were described, and which were left out."""
     with gallery(folder, Describer(network)) as there:
         return len([*there.refresh()]), there.left_out
+
+
+def test_an_index_moves_with_the_pictures(tmp_path: Path, folder: Path, tiny: Network) -> None:
+    """Kept where the user says; one in the cache belongs to a place."""
+    describer, first, second = Describer(tiny), tmp_path / "first", tmp_path / "second"
+    shutil.copytree(folder, first)
+    with gallery(first, describer, first / ".alike") as there:
+        count = len([*there.refresh()])
+    first.rename(second)
+    with gallery(second, describer, second / ".alike") as there:
+        assert count == len(there) and not [*there.refresh()]
 
 
 def alike(folder: Path, network: Network, photo: Tensor, aspect: str = "content") -> list[str]:
@@ -173,7 +185,7 @@ def test_what_is_no_folder_of_pictures(tmp_path: Path, tiny: Network, word: str)
 
 @pytest.fixture(autouse=True)
 def no_leftovers(tmp_path: Path) -> Iterator[None]:
-    """Nothing is written into the folder of pictures."""
-    before = {p for p in tmp_path.rglob("*.safetensors") if "home" not in p.parts}
+    """Nothing is written into the folder of pictures, unless it is asked for."""
+    before = {p for p in tmp_path.rglob("*.safetensors") if not {"home", ".alike"} & {*p.parts}}
     yield
-    assert {p for p in tmp_path.rglob("*.safetensors") if "home" not in p.parts} == before
+    assert {p for p in tmp_path.rglob("*.safetensors") if not {"home", ".alike"} & {*p.parts}} == before

@@ -153,7 +153,7 @@ def test_ctrl_c_on_a_terminal_comes_once(folder: Path) -> None:
     process = subprocess.Popen(words, preexec_fn=_take_terminal, **terminal)  # type: ignore[call-overload]
     os.close(its)
     deadline = time.monotonic() + 60
-    while not Path("o-0003.png").exists() and time.monotonic() < deadline:
+    while not Path("o-0006.png").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     os.write(mine, b"\x03")
     said = _all_said(mine)

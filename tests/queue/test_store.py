@@ -147,7 +147,7 @@ def test_what_runs_is_not_removed(store: Store) -> None:
 
 
 def result(job: str, path: Path) -> Stored:
-    return Stored(new_id(), path.name, "0" * 64, 3, 4, 5, job, path)
+    return Stored(new_id(), path.name, "0" * 64, 3, 4, 5, None, job, path)
 
 
 def test_an_end_comes_once(store: Store, tmp_path: Path) -> None:

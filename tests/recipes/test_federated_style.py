@@ -54,6 +54,12 @@ def test_what_makes_no_sense_is_refused_before_anything_begins(painting: Tensor,
     assert [*federated.by_folder(photos).values()] == [photos[:3], photos[3:]]
 
 
+def test_clients_learn_from_as_many_pieces_as_they_count() -> None:
+    assert federated.pieces([30, 10], settings(batch=4)) == [6, 2]
+    assert federated.pieces([97, 1, 2], settings(batch=2)) == [6, 1, 1], "one at least"
+    assert federated.pieces([30, 10], settings(batch=4, clip=1.0)) == [4, 4]
+
+
 @pytest.mark.slow
 def test_it_learns_repeats_itself_and_outlives_a_client(painting: Tensor, photos: list[Path]) -> None:
     how = settings(steps=4, clip=5.0, noise=0.01)

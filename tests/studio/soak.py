@@ -1,7 +1,8 @@
 """Soak the studio: ``python -m tests.studio.soak FOLDER`` (``make soak``), for minutes.
 
-Many jobs and many listeners, while the worker and the service are killed again and again, the disk is filled and the
-clock is moved. In the end every job is done, once, none is lost, and each result is byte for byte the command line's.
+Many jobs and many listeners, while the worker and the service are killed again and again in the middle of a run, the
+disk is filled and the clock is moved. In the end every job is done, once, none is lost, and each result is byte for
+byte the command line's; and each listener has heard each end, once.
 On Linux, with a folder that may be filled; as root, one of 96 MB is mounted there.
 """
 
@@ -13,14 +14,15 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ from reverie.queue.home import Home
 from reverie.queue.store import Store
 
 CLOCK = """
-import os, pathlib, time
+import os, pathlib, sys, time
 _time, _file = time.time, pathlib.Path(os.environ["SOAK_CLOCK"])
 def moved():
     try:
@@ -41,21 +43,29 @@ def moved():
         return _time()
 time.time = moved
 time.time_ns = lambda: int(moved() * 1e9)
+if "studio" in sys.orig_argv:
+    import reverie.queue.folders
+    reverie.queue.folders.EVERY = 0.3
 """
-"""Python's clock, moved by the seconds that stand in a file."""
+"""Python's clock, moved by the seconds that stand in a file; and checkpoints so often that tiny jobs have some."""
+HARMS = ("worker", "service", "fill", "clock")
+STRENGTH = {
+    "jobs": 200, "clients": 20, "workers": 50, "services": 10, "fills": 2, "clocks": 5, "seed": 0, "port": 7899,
+}  # fmt: skip
 Settings = dict[str, Any]
 
 
 @dataclass
 class Counts:
-    """What was done to the studio."""
+    """What was done, how often; and jobs that it interrupted, that went on from a checkpoint, that the disk paused."""
 
     workers: int = 0
     services: int = 0
     fills: int = 0
     clocks: int = 0
     interrupted: int = 0
-    events: Counter[str] = field(default_factory=Counter)
+    went_on: int = 0
+    paused: int = 0
 
 
 class Soaked:
@@ -118,8 +128,8 @@ class Soaked:
 
 
 def ordered(number: int) -> Settings:
-    """The settings of a job: tiny, each with a seed of its own; some take seconds, most less than one."""
-    steps = 120 if number % 10 == 0 else 20 + number % 10
+    """The settings of a job: tiny, each with a seed of its own; every third takes seconds, to be interrupted."""
+    steps = 150 if number % 3 == 0 else 10 + number % 10
     return {"size": 32, "octaves": 1, "steps": steps, "seed": number, "precision": "float32"}
 
 
@@ -168,57 +178,135 @@ def fill(place: Path, seconds: float) -> bool:
     return True
 
 
-def listen(studio: Soaked, counts: Counts, over: threading.Event, wrong: list[str]) -> None:
-    """Listen to all events from the first, through every death of the service: each comes once, in order."""
-    last = 0
-    while not over.is_set():
-        try:
-            for event in Client(f"http://127.0.0.1:{studio.port}", timeout=5).events(after=max(last, 1)):
-                if event["number"] <= last:
-                    wrong.append(f"event {event['number']} came after {last}")
-                last = event["number"]
-                counts.events[event["event"]] += 1
-                if over.is_set():
-                    return
-        except (OSError, Refusal, ValueError):
-            time.sleep(0.1)
+class Listener(threading.Thread):
+    """Listens to all events from the first, through every death of the service: each comes once, in order.
 
+    Attributes:
+        ends: how often each job was told to be done.
+        wrong: what was not as it should be.
+    """
 
-def disturb(studio: Soaked, place: Path, counts: Counts, asked: argparse.Namespace, chance: random.Random) -> None:
-    """Do all the harm that was asked for, for as long as there are jobs."""
-    while True:
-        try:
-            left = len(studio.client.jobs("queued", "running", "paused"))
-        except (OSError, Refusal):
-            left = 1
-        if not left:
-            return
-        if not at_work(studio):
-            time.sleep(0.05)
-            continue
-        time.sleep(chance.random())
-        if counts.services < asked.services and counts.workers >= counts.services * asked.workers / asked.services:
-            studio.kill()
-            counts.services += 1
-        elif counts.workers < asked.workers and (worker := studio.worker()) is not None:
+    def __init__(self, studio: Soaked) -> None:
+        super().__init__(daemon=True)
+        self._address, self._last, self._over = f"http://127.0.0.1:{studio.port}", 0, threading.Event()
+        self.ends, self.kinds, self.wrong = Counter[str](), Counter[str](), list[str]()
+        self.start()
+
+    def run(self) -> None:
+        while not self._over.is_set():
             try:
+                for event in Client(self._address, timeout=5).events(after=max(self._last, 1)):
+                    self._hear(event)
+            except (OSError, Refusal, ValueError):
+                time.sleep(0.1)
+
+    def _hear(self, event: dict[str, Any]) -> None:
+        if event["number"] <= self._last:
+            self.wrong.append(f"event {event['number']} came after {self._last}")
+        self._last = event["number"]
+        self.kinds[event["event"]] += 1
+        self.ends[event["job"]] += event.get("state") == "done"
+
+    def end(self, ids: Iterable[str]) -> list[str]:
+        """Hear the rest, and stop; what is not as it should be."""
+        until = time.monotonic() + 30
+        while time.monotonic() < until and not all(self.ends[id] for id in ids):
+            time.sleep(0.1)
+        self._over.set()
+        odd = [id for id in ids if self.ends[id] != 1]
+        return [*self.wrong, *([f"a listener heard {self.ends[odd[0]]} ends of {len(odd)} jobs"] if odd else [])]
+
+
+class Journal:
+    """The queue as its journal has it, also while there is no service."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def rows(self, statement: str, *values: object) -> list[Any]:
+        with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=10)) as journal:
+            return journal.execute(statement, values).fetchall()
+
+    def amidst(self) -> str | None:
+        """The job that runs and is neither at its beginning nor near its end."""
+        found = self.rows("SELECT id FROM jobs WHERE state='running' AND progress>0.03 AND progress<0.7")
+        return str(found[0][0]) if found else None
+
+    def begun(self, id: str) -> int:
+        """How often a job has begun or gone on."""
+        states = self.rows("SELECT data FROM events WHERE job=? AND kind='state'", id)
+        return sum(json.loads(data)["state"] == "running" for (data,) in states)
+
+    def left(self) -> int:
+        """Jobs that are not done."""
+        return int(self.rows("SELECT count(*) FROM jobs WHERE state!='done'")[0][0])
+
+
+@dataclass
+class Harm:
+    """All that is done to a studio, each time in the middle of a job's run.
+
+    Attributes:
+        studio: the studio.
+        journal: of its queue.
+        counts: what was done.
+        chance: decides when.
+    """
+
+    studio: Soaked
+    journal: Journal
+    counts: Counts
+    chance: random.Random
+
+    def do(self, kind: str) -> bool:
+        """Do one harm; whether it interrupted a job, or changed what was asked for. False where nothing is left."""
+        job = self._wait()
+        if job is None:
+            return False
+        before = self.journal.begun(job)
+        getattr(self, f"_{kind}")()
+        if kind in ("worker", "service"):
+            while self.journal.begun(job) == before:  # until it goes on
+                if not self.journal.rows("SELECT 1 FROM jobs WHERE id=? AND state!='done'", job):
+                    return self.do(kind)  # it was done before it was hit: another
+                time.sleep(0.02)
+            self.counts.interrupted += 1
+        name = f"{kind}s"
+        setattr(self.counts, name, getattr(self.counts, name) + 1)
+        return True
+
+    def _wait(self) -> str | None:
+        """Wait for a job in the middle of its run, and then for a moment."""
+        while (job := self.journal.amidst()) is None:
+            if not self.journal.left():
+                return None
+            time.sleep(0.02)
+        time.sleep(self.chance.random() * 0.2)
+        return job
+
+    def _worker(self) -> None:
+        if (worker := self.studio.worker()) is not None:
+            with suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGKILL)
-                counts.workers += 1
-            except ProcessLookupError:
-                continue
-        if counts.workers in (asked.workers // 3, 2 * asked.workers // 3) and counts.fills < 2:
-            counts.fills += fill(place, 4)
-        if counts.workers % 10 == 5 and counts.clocks < counts.workers // 10 + 1:
-            studio.clock.write_text(str(chance.choice([-1e8, -3600, 3600, 1e8])))
-            counts.clocks += 1
+
+    def _service(self) -> None:
+        self.studio.kill()
+
+    def _fill(self) -> None:
+        fill(self.studio.folder, 4)
+
+    def _clock(self) -> None:
+        self.studio.clock.write_text(str(self.chance.choice([-1e8, -3600, 3600, 1e8])))
 
 
-def at_work(studio: Soaked) -> bool:
-    """Whether a job has done a step."""
-    try:
-        return any(job["progress"] > 0 for job in studio.client.jobs("running"))
-    except (OSError, Refusal):
-        return False
+def disturb(harm: Harm, asked: argparse.Namespace) -> list[str]:
+    """Do all the harm that was asked for, mixed, and wait for the jobs; what could not be done."""
+    kinds = [kind for kind in HARMS for _ in range(getattr(asked, f"{kind}s"))]
+    harm.chance.shuffle(kinds)
+    undone = Counter(kind for kind in kinds if not harm.do(kind))
+    while harm.journal.left():
+        time.sleep(0.1)
+    return [f"the jobs were over before all harm was done: {dict(undone)} left"] if undone else []
 
 
 def verdict(studio: Soaked, counts: Counts, ids: dict[str, int], wanted: dict[int, bytes]) -> list[str]:
@@ -226,7 +314,10 @@ def verdict(studio: Soaked, counts: Counts, ids: dict[str, int], wanted: dict[in
     wrong = []
     with closing(Store(studio.home.journal)) as store:
         entries = {entry.id: entry for entry in store.jobs(most=10**6)}
-        ends = Counter(e.job for e in store.events(0, most=10**7) if e.data.get("state") == "done")
+        events = store.events(0, most=10**7)
+        ends = Counter(e.job for e in events if e.data.get("state") == "done")
+        counts.went_on = sum(e.data.get("message", "").startswith("going on after") for e in events)
+        counts.paused = sum(e.data.get("reason") == "disk" for e in events)
         for id, number in ids.items():
             entry = entries.get(id)
             if entry is None or entry.state != "done" or len(entry.results) != 1 or ends[id] != 1:
@@ -236,7 +327,6 @@ def verdict(studio: Soaked, counts: Counts, ids: dict[str, int], wanted: dict[in
                 wrong.append(f"job {number}: other bytes than the command line's")
         if len(entries) != len(ids):
             wrong.append(f"{len(entries)} jobs of {len(ids)}")
-        counts.interrupted = sum(e.data.get("state") == "running" for e in store.events(0, most=10**7)) - len(ids)
     return wrong
 
 
@@ -252,21 +342,16 @@ def soak(folder: Path, asked: argparse.Namespace) -> int:
         place = stack.enter_context(small_disk(folder))
         studio = Soaked(place, asked.port)
         stack.callback(studio.process.kill)
-        photo, counts, over, wrong = studio.client.bring(folder / "cat.png"), Counts(), threading.Event(), list[str]()
+        photo, counts = studio.client.bring(folder / "cat.png"), Counts()
         ids = {studio.client.order("dream", {"photo": photo}, ordered(n))["id"]: n for n in range(asked.jobs)}
-        listeners = [
-            threading.Thread(target=listen, args=(studio, counts, over, wrong), daemon=True)
-            for _ in range(asked.clients)
-        ]
-        for listener in listeners:
-            listener.start()
-        disturb(studio, place, counts, asked, chance)
-        over.set()
+        listeners = [Listener(studio) for _ in range(asked.clients)]
+        wrong = disturb(Harm(studio, Journal(studio.home.journal), counts, chance), asked)
+        wrong += [line for each in listeners for line in each.end(ids)]
         studio.end()
         wrong += verdict(studio, counts, ids, wanted)
         if wrong:
             shutil.copy(place / "log", folder / "log")
-    told = {**vars(counts), "events": dict(counts.events), "jobs": len(ids), "wrong": wrong[:20]}
+    told = {**vars(counts), "jobs": len(ids), "clients": asked.clients, "wrong": wrong[:20]}
     print(json.dumps({**told, "seconds": round(time.monotonic() - began)}, indent=1))
     return 1 if wrong else 0
 
@@ -274,7 +359,7 @@ def soak(folder: Path, asked: argparse.Namespace) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path)
-    for name, count in (("jobs", 200), ("clients", 20), ("workers", 50), ("services", 10), ("seed", 0), ("port", 7899)):
+    for name, count in STRENGTH.items():
         parser.add_argument(f"--{name}", type=int, default=count)
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True)

@@ -417,6 +417,7 @@ def test_axe(window: Browser, served: Studio, tmp_path: Path) -> None:
         sized(window, width, 900, mobile=mobile)
         for theme in ("light", "dark"):
             window.run("document.documentElement.dataset.theme = arguments[0]", theme)
+            window.until("document.getAnimations().every((each) => each.playState !== 'running')")  # of colours
             assert findings(window, script) == [], f"{width} pixels, {theme}"
     sized(window, 1400, 900)
     for button in ("#keys", "#grid", "[data-paint=mask]", "[data-paint=photo_map]"):

@@ -11,7 +11,7 @@ from reverie.engine.memory import parse_memory
 from reverie.engine.plan import Plan, plan
 from reverie.engine.runs import Frames, FrameStep, OnePass, Part, Run, Step
 from reverie.engine.series import Batch, Series, SeriesStep, Showing
-from reverie.engine.stages import Stage, octaves, pyramid
+from reverie.engine.stages import Stage, cooling, octaves, pyramid
 from reverie.engine.synthesize import Enlargement, Synthesis, synthesize
 from reverie.engine.tasks import Task
 from reverie.engine.tiles import TiledExecutor
@@ -46,6 +46,7 @@ __all__ = [
     "Update",
     "WholeExecutor",
     "bind",
+    "cooling",
     "evaluate",
     "fit",
     "octaves",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -13,9 +13,10 @@ from reverie.clips import ClipFrame, Footage
 from reverie.engine.executors import Executor
 from reverie.engine.iterates import State
 from reverie.engine.plan import Plan
-from reverie.engine.runs import Losses, Run
+from reverie.engine.runs import Losses, OnePass, Optimisation
 from reverie.networks import NetworkUsed
 
+_OPENED = 48 * 2**20  # bytes that the libraries of clips and of flow come to hold, codecs included
 _HELD = 12 * 2 + 20  # bytes per pixel of a frame between keyframes: the picture as it was and as it will be, its flow
 
 
@@ -99,7 +100,7 @@ class FilmRun:
 
     footage: Footage
     size: tuple[int, int]
-    keyframe: Run
+    keyframe: Optimisation | OnePass
     follow: Callable[[Plan, Executor | None, State | None], Iterator[FilmStep]]
     held: int = 0
     alone: Callable[[Plan], Callable[[Tensor], Tensor | None]] | None = None
@@ -127,8 +128,8 @@ class FilmRun:
 
     def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
         """Plan a keyframe's run, and the frames that are held beside it."""
-        plan = self.keyframe.planned(memory=memory, tile=tile)
-        return replace(plan, peak=plan.peak + _HELD * self.held * self.size[0] * self.size[1])
+        held = _OPENED + _HELD * self.held * self.size[0] * self.size[1]
+        return self.keyframe.planned(memory=memory, tile=tile, held=held)
 
     def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[FilmStep]:
         """Yield the frames, from the first or from a state."""

@@ -158,12 +158,13 @@ class Tiling:
     step: int = 1
     whole: bool = False
 
-    def fit(self, memory: str | None, tile: int | None) -> Fit:
+    def fit(self, memory: str | None, tile: int | None, *, beside: int = 0) -> Fit:
         """Choose the tiles asked for, or the largest that fit, halved until they do.
 
         Args:
             memory: the most to use, as in ``4GB``; None allows what is free, and any tiles that are asked for.
             tile: side of the tiles that are asked for, pixels; None leaves it to what fits.
+            beside: bytes that the caller will come to hold beside the work, and does not hold yet.
         Raises:
             OutOfMemory: not even the smallest fit, or not those asked for; the message says what would.
         Example:
@@ -171,7 +172,7 @@ class Tiling:
             >>> tiling.fit(memory="4GB", tile=None).tile
             1024
         """
-        held, allowed = resident() + LOADED, allowed_memory(memory)
+        held, allowed = resident() + LOADED + beside, allowed_memory(memory)
         asked = None if tile is None else -(-tile // self.step) * self.step
         sides = [*([0] if self.whole else []), *_halved(self.largest, self.smallest, self.step)]
         least = self._cut(sides[-1] if asked is None else asked, held)

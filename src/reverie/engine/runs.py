@@ -114,9 +114,9 @@ class Optimisation:
         """See `Synthesis`."""
         return self.synthesis.notes
 
-    def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
+    def planned(self, *, memory: str | None = None, tile: int | None = None, held: int = 0) -> Plan:
         """See `plan`."""
-        return plan(self.synthesis, memory=_limit(memory, tile), tile=tile)
+        return plan(self.synthesis, memory=_limit(memory, tile), tile=tile, held=held)
 
     def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[Iterate]:
         """See `Synthesis.run`."""
@@ -194,14 +194,17 @@ class OnePass:
     notes: Sequence[str] = ()
     device: str | None = None
 
-    def planned(self, *, memory: str | None = None, tile: int | None = None) -> Plan:
+    def planned(self, *, memory: str | None = None, tile: int | None = None, held: int = 0) -> Plan:
         """Plan the pass in the largest tiles that fit.
 
+        Args:
+            memory, tile: see `Run`.
+            held: bytes that the caller will come to hold beside the run, and does not hold yet.
         Raises:
             OutOfMemory: not even the smallest do.
         """
         limit = allowed_memory(memory)
-        cut = Fit(0, resident()) if self.tiling is None else self.tiling.fit(memory, tile)
+        cut = Fit(0, resident() + held) if self.tiling is None else self.tiling.fit(memory, tile, beside=held)
         if not cut.tile:
             keep_freed(cut.peak, limit)
         return Plan(self.size, self.size, cut.tile, cut.peak, limit, step_seconds=0.0, seconds=0.0, disk=0)

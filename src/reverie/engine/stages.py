@@ -10,6 +10,7 @@ from reverie.objectives import Objective
 
 Size = tuple[int, int]
 _MOST = 200  # stages; more is a mistake, not a wish
+_PARTS = 4  # of a cooling
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,14 @@ class Stage:
         steps: optimiser steps at this size.
         rate: multiplies the optimiser's rate.
         objective: what to minimise at this scale, where that is not the run's own.
+        leak: share of the gradient that rectifiers let through while they are off; None: as the network's do.
     """
 
     size: Size
     steps: int
     rate: float = 1.0
     objective: Objective | None = None
+    leak: float | None = None
 
     def __post_init__(self) -> None:
         if min(self.size) < 1:
@@ -70,6 +73,27 @@ def pyramid(
     while round(max(size) * factors[-1] / ratio) >= smallest and len(factors) < _MOST:
         factors.append(factors[-1] / ratio)
     return tuple(Stage(_scaled(size, f), max(least, round(steps * growth**i))) for i, f in enumerate(reversed(factors)))
+
+
+def cooling(size: Size, steps: int, *, leak: float | None = None) -> tuple[Stage, ...]:
+    """Stages of one size whose rate falls along half a cosine, in four parts: first what is there, last how it looks.
+
+    Args:
+        size: (H, W) of all.
+        steps: of all together.
+        leak: of the first part; half of it in the second, none after that, so that the picture is in the end one for
+            the network as it is.
+    """
+    if steps < 1:
+        raise RecipeError(f"cooling takes at least 1 step; got {steps}.")
+    ends = [round(steps * part / _PARTS) for part in range(_PARTS + 1)]
+    rates = [(1 + math.cos(math.pi * (part + 0.5) / _PARTS)) / 2 for part in range(_PARTS)]
+    leaks = [None if leak is None else leak * max(0.0, 1 - 2 * part / _PARTS) for part in range(_PARTS)]
+    return tuple(
+        Stage(size, last - first, rate, leak=each)
+        for first, last, rate, each in zip(ends, ends[1:], rates, leaks, strict=False)
+        if last > first
+    )
 
 
 def _scaled(size: Size, factor: float) -> Size:

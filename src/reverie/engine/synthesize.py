@@ -148,7 +148,8 @@ class _Scale:
         what = context.synthesis
         self.context, self.what, self.canvas = context, what, canvas.resized(stage.size)
         objective = stage.objective or what.objective
-        self.bound = self._fitting(lambda: bind(objective, what.network, stage.size, context.executor))
+        self.network = what.network if stage.leak is None else what.network.with_leak(stage.leak)
+        self.bound = self._fitting(lambda: bind(objective, self.network, stage.size, context.executor))
         self.run = what.optimiser.start(self.canvas.parameters, rate=stage.rate, previous=previous)
         self.mean = Average(self.canvas.parameters, what.average) if what.average is not None else None
         self.first: tuple[Tensor, dict[str, Tensor]] | None = None
@@ -174,7 +175,7 @@ class _Scale:
 
     def _fitting(self, attempt: Callable[[], T]) -> T:
         """Return the attempt's result; if an accelerator's memory runs out, cut the picture smaller and try again."""
-        network = self.what.network
+        network = self.network
         while True:
             try:
                 return attempt()
@@ -185,12 +186,12 @@ class _Scale:
 
     def _evaluated(self, before: Tensor) -> Tensor:
         """Compute the value and its gradient; a view is drawn by the generator's state before it."""
-        what, context = self.what, self.context
+        context = self.context
         context.generator.set_state(before)
         for p in self.canvas.parameters:
             p.grad = None
         now = not self.watch.late
-        total, terms = value(self.bound, what.network, self._seen(), context.executor, self.statistics, check=now)
+        total, terms = value(self.bound, self.network, self._seen(), context.executor, self.statistics, check=now)
         total.backward()  # type: ignore[no-untyped-call]
         self.watch.see(total, terms, [p.grad for p in self.canvas.parameters if p.grad is not None])
         self.first = self.first or (total.detach(), {k: v.detach() for k, v in terms.items()})
@@ -205,7 +206,7 @@ class _Scale:
             before = self.context.generator.get_state()
             picture = view(picture, self.context.generator)
             carry = partial(_carried, view, before)
-            draw = ViewDraw(self.what.network, self.canvas.size, size_of(picture), carry)
+            draw = ViewDraw(self.network, self.canvas.size, size_of(picture), carry)
             self.statistics = tuple(s.seen(draw) for s in self.bound.statistics)
         return picture
 

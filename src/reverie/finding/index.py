@@ -1,4 +1,4 @@
-"""An index of a folder's pictures, kept in the user's cache and brought up to date before each search.
+"""An index of a folder's pictures, kept in the cache or where the user wants it, brought up to date before each search.
 
 It lies in shards of some hundred pictures, each written whole, so that whatever is interrupted goes on where it was,
 and a search of any number of pictures takes the memory of one.
@@ -178,21 +178,27 @@ class Gallery:
 
 
 @contextmanager
-def gallery(root: Path, describer: Describer) -> Iterator[Gallery]:
+def gallery(root: Path, describer: Describer, kept: Path | None = None) -> Iterator[Gallery]:
     """Open a folder of pictures with its index; other processes that want it wait until the block ends.
 
     Args:
         root: the folder; folders inside count.
         describer: its network is part of the index's name.
+        kept: folder of the index, which is then found wherever both are moved; by default in the cache, by the path of
+            the pictures.
     Raises:
         PictureError: there is no such folder, or no picture in it.
-        FileError: the cache cannot be written.
+        FileError: the index cannot be written.
     """
     if not is_folder(root):
         raise PictureError(f"'{root}' is no folder; name one with pictures in it.")
-    key = f"{root.resolve()}\n{describer.network.sha256}\n{VERSION}".encode("utf8", "surrogateescape")
-    home = cache_folder().parent / "find" / hashlib.sha256(key).hexdigest()[:24]
-    make_folder(home, beside="set REVERIE_HOME to a folder of yours")
+    described = f"{describer.network.sha256}\n{VERSION}"
+    if kept is None:
+        home = cache_folder().parent / "find" / _name(f"{root.resolve()}\n{described}")
+        make_folder(home, beside="set REVERIE_HOME to a folder of yours")
+    else:
+        home = kept / _name(described)
+        make_folder(home, beside="name another with --index")
     try:
         with one_at_a_time(home / "lock") as waiting:
             for _ in waiting:
@@ -200,6 +206,10 @@ def gallery(root: Path, describer: Describer) -> Iterator[Gallery]:
             yield Gallery(root, describer, home)
     except OSError as error:
         raise FileError(f"cannot use the index in '{home}': {reason_of(error)}") from error
+
+
+def _name(key: str) -> str:
+    return hashlib.sha256(key.encode("utf8", "surrogateescape")).hexdigest()[:24]
 
 
 def suitable(photo: Tensor, root: Path, describer: Describer) -> Path:

@@ -22,8 +22,10 @@ from reverie.objectives import PICTURE
 from reverie.objectives.statistics import full
 from reverie.pictures import resize, size_of
 
+SAMPLES = 8
+"""Gradients that a method averages, where nothing else is asked for."""
 _NOISE = 0.1  # of SmoothGrad, in units of the picture's range
-_WINDOWS = 6  # windows of an occlusion along the longer side
+_WINDOWS = 5  # windows of an occlusion along the longer side
 _BATCH = 16  # pictures that the network sees at once
 _GAMMA = 0.25  # how much positive weights are favoured by the relevance rule
 _TINY = 1e-6
@@ -36,18 +38,27 @@ class Question:
     Attributes:
         network: with a class layer.
         picture: (1, 3, H, W) sRGB in [0, 1], as the network is to see it.
-        weights: of the logits, (classes,): 1 for the class, and minus each rival's share.
+        index: of the class.
         absent: (1, 3, H, W), what is shown where something is taken away.
+        ends: logits of the picture and of what is shown instead, (2, classes).
+        weights: of the logits, (classes,): 1 for the class, and minus each rival's share.
         samples: gradients that a method may average.
         seed: of noise.
     """
 
     network: Network
     picture: Tensor
-    weights: Tensor
+    index: int
     absent: Tensor
-    samples: int = 8
+    ends: Tensor
+    weights: Tensor
+    samples: int = SAMPLES
     seed: int = 0
+
+    @property
+    def probability(self) -> float:
+        """Probability of the class in the picture."""
+        return float(self.ends[0].softmax(0)[self.index])
 
     def score(self, x: Tensor) -> Tensor:
         """Compute the evidence in pictures (B, 3, H, W): (B,), differentiable."""
@@ -55,8 +66,7 @@ class Question:
 
     def logits(self, x: Tensor) -> Tensor:
         """Compute the logits of pictures: (B, classes), where the pictures lie."""
-        layer = class_layer_of(self.network)
-        return full(self.network(x, (layer,))[layer]).mean((2, 3)).to(x.device)
+        return _logits(self.network, x)
 
     def gradient(self, x: Tensor) -> Tensor:
         """Compute the gradient of the evidence in each of some pictures: (B, 3, H, W)."""
@@ -65,31 +75,40 @@ class Question:
             (found,) = torch.autograd.grad(self.score(seen).sum(), seen)
         return found
 
-    def of_network(self, network: Network) -> Question:
-        """Ask the same of another network of as many classes."""
-        return Question(network, self.picture, self.weights, self.absent, self.samples, self.seed)
 
-
-def ask(network: Network, picture: Tensor, index: int, *, samples: int = 8, seed: int = 0) -> Question:
+def ask(
+    network: Network, picture: Tensor, index: int | None = None, *, samples: int = SAMPLES, seed: int = 0
+) -> Question:
     """Ask why a network sees a class in a picture.
 
     Args:
         network: with a class layer.
         picture: (1, 3, H, W) sRGB in [0, 1].
-        index: of the class.
+        index: of the class; None: the likeliest.
         samples: gradients that a method may average.
         seed: of noise.
     Raises:
         LayerNotFound: the network has no classes.
     """
-    layer = class_layer_of(network)
+    absent = blurred(picture)
     with torch.no_grad():
-        logits = full(network(picture, (layer,))[layer]).mean((2, 3))[0].to(picture.device)
+        ends = _logits(network, torch.cat([picture, absent]))
+    told = int(ends[0].argmax()) if index is None else index
+    return Question(network, picture, told, absent, ends, _against_rivals(ends[0], told), samples, seed)
+
+
+def _logits(network: Network, x: Tensor) -> Tensor:
+    layer = class_layer_of(network)
+    return full(network(x, (layer,))[layer]).mean((2, 3)).to(x.device)
+
+
+def _against_rivals(logits: Tensor, index: int) -> Tensor:
+    """Weigh the logits (classes,): 1 for a class, and minus each rival's share of the rest."""
     rivals = logits.clone()
     rivals[index] = -torch.inf
     weights = -rivals.softmax(0) if len(logits) > 1 else torch.zeros_like(logits)
     weights[index] = 1
-    return Question(network, picture, weights, blurred(picture), samples, seed)
+    return weights
 
 
 def blurred(picture: Tensor) -> Tensor:
@@ -151,7 +170,7 @@ def occlusion(question: Question) -> Tensor:
     side = max(1, -(-max(height, width) // _WINDOWS))
     corners = [(top, left) for top in range(0, height, side) for left in range(0, width, side)]
     found = torch.zeros(-(-height // side), -(-width // side), dtype=question.picture.dtype)
-    whole = question.score(question.picture)
+    whole = question.ends[0] @ question.weights
     for first in range(0, len(corners), _BATCH):
         part = corners[first : first + _BATCH]
         hidden = question.picture.repeat(len(part), 1, 1, 1)

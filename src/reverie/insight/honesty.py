@@ -16,7 +16,7 @@ from reverie.insight.attribution import Question
 from reverie.networks import Network
 from reverie.pictures import resize
 
-_POINTS = 6  # of a curve, besides its beginning
+_POINTS = 5  # of a curve, besides its beginning
 _COARSE = 24  # places a side at which maps are compared
 _BATCH = 16
 SAME = 0.5
@@ -42,13 +42,12 @@ class Curves:
 
 
 @torch.no_grad()
-def curves(question: Question, importance: Tensor, index: int) -> Curves:
+def curves(question: Question, importance: Tensor) -> Curves:
     """Show and blur a picture's places in the order of a map.
 
     Args:
         question: about the picture.
         importance: (H, W).
-        index: of the class.
     """
     order = importance.flatten().argsort(descending=True, stable=True)
     rank = torch.empty_like(order)
@@ -57,9 +56,9 @@ def curves(question: Question, importance: Tensor, index: int) -> Curves:
     levels = torch.linspace(0, 1, _POINTS + 1)[1:-1, None, None, None]
     first = (share < levels).to(question.picture)
     picture, absent = question.picture, question.absent
-    seen = torch.cat([absent, picture, absent.lerp(picture, first), picture.lerp(absent, first)])
-    found = torch.cat([question.logits(part).softmax(1)[:, index] for part in torch.split(seen, _BATCH)]).tolist()
-    nothing, whole, inner = found[0], found[1], found[2:]
+    seen = torch.cat([absent.lerp(picture, first), picture.lerp(absent, first)])
+    logits = torch.cat([question.ends, *map(question.logits, torch.split(seen, _BATCH))])
+    whole, nothing, *inner = logits.softmax(1)[:, question.index].tolist()
     inserted, deleted = inner[: _POINTS - 1], inner[_POINTS - 1 :]
     return Curves((nothing, *inserted, whole), (whole, *deleted, nothing))
 

@@ -163,14 +163,17 @@ def _accelerator(device: str) -> str | None:
     return None if device in ("auto", "cpu") else title(named(device))[:200]
 
 
-def read_record(path: Path) -> Record:
-    """Read the record inside a picture file.
+def read_record(path: Path, *, suffix: str | None = None) -> Record:
+    """Read the record inside a picture or a film.
 
+    Args:
+        path: of the file.
+        suffix: that tells what it is; by default the file's own.
     Raises:
         PictureError: the file is missing or damaged.
         RecipeError: it holds none, or one that cannot be used.
     """
-    film = FILMS.get(path.suffix.lower())
+    film = FILMS.get((suffix or path.suffix).lower())
     text = read_film_recipe(path) if film is not None and film.recipe else read_recipe(path)
     if text is None:
         raise RecipeError(

@@ -99,14 +99,17 @@ class LBFGS(Optimiser):
 
 
 def _carry(old: torch.optim.Optimizer, new: torch.optim.Optimizer, at: Carried) -> None:
-    """Resize the old moments to the new parameters, where both are pictures of the same number."""
+    """Take over the old moments: pictures' of another size resized, others where their shape is the same."""
     before, after = old.param_groups[0]["params"], new.param_groups[0]["params"]
-    if len(before) != len(after) or any(p.dim() != 4 for p in after):
+    if len(before) != len(after):
         return
     for b, a in zip(before, after, strict=True):
-        if (state := old.state.get(b)) and b.shape[:2] == a.shape[:2]:
-            new.state[a] = {
-                "step": state["step"].clone(),
-                "exp_avg": at(state["exp_avg"], a, False),
-                "exp_avg_sq": at(state["exp_avg_sq"], a, True),
-            }
+        state, same = old.state.get(b), b.shape == a.shape
+        if not state or not (same or (a.dim() == 4 and b.shape[:2] == a.shape[:2])):
+            continue
+        first, second = state["exp_avg"], state["exp_avg_sq"]
+        new.state[a] = {
+            "step": state["step"].clone(),
+            "exp_avg": first.clone() if same else at(first, a, False),
+            "exp_avg_sq": second.clone() if same else at(second, a, True),
+        }

@@ -92,8 +92,11 @@ def _pass_on(number: int, child: int, reader: int, parent: Parent) -> None:
 
 
 def _limit() -> None:
-    """Bound the memory and the time of this process, and what it may write."""
+    """Bound the memory and the time of this process, and the threads that libraries begin for each processor."""
     import resource
+
+    processors = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {processors[os.getpid() % len(processors)]})
 
     pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
     here = int(pages) * resource.getpagesize()

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from reverie import styles
+from reverie.clips import has_video
 from reverie.crafts.craft import Craft, Input
 from reverie.crafts.kinds import FOLDER, FOOTAGE, GALLERY, PLACE, STYLE_NETWORK, WORD, Report
 from reverie.crafts.registry import crafts
@@ -18,9 +19,8 @@ from reverie.jobs.presets import presets
 from reverie.networks import descriptions
 
 Card = dict[str, Any]
-NAMED = (WORD, PLACE, GALLERY, FOOTAGE)
-"""Kinds of input that cannot be brought: names of files and folders as they lie, which nobody may give from afar, and
-clips, as the service takes pictures only."""
+NAMED = (WORD, PLACE, GALLERY)
+"""Kinds of input that cannot be brought: names of files and folders as they lie, which nobody may give from afar."""
 FINER = "Finer"
 _LIMITS = {"ge": "minimum", "gt": "above", "le": "maximum", "lt": "below"}
 _TYPES: Mapping[type, str] = {bool: "switch", int: "integer", float: "number", str: "text"}
@@ -28,11 +28,12 @@ _TYPES: Mapping[type, str] = {bool: "switch", int: "integer", float: "number", s
 
 def crafts_shown() -> dict[str, Craft[..., Any]]:
     """Return the crafts that can be done from afar: those that make something from files that are brought."""
-    return {name: each for name, each in crafts().items() if each.makes is not Report and not _names_files(each)}
+    return {name: each for name, each in crafts().items() if _can_be_done(each)}
 
 
-def _names_files(craft: Craft[..., Any]) -> bool:
-    return any(each.required and each.kind in NAMED for each in craft.inputs)
+def _can_be_done(craft: Craft[..., Any]) -> bool:
+    kinds = {each.kind for each in craft.inputs if each.required}
+    return craft.makes is not Report and not kinds & {*NAMED} and (FOOTAGE not in kinds or has_video())
 
 
 def craft_card(craft: Craft[..., Any]) -> Card:

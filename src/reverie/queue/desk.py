@@ -18,7 +18,7 @@ from reverie.queue.quota import Quota
 from reverie.queue.store import Store
 
 PIXELS = 150_000_000
-"""Most pixels of a picture that is brought."""
+"""Most pixels of a picture that is brought; a clip's frame has fewer, see `brought`."""
 MOST_AT_ONCE = 400
 """Most jobs of one batch."""
 LONGEST = 60
@@ -72,7 +72,7 @@ class Desk:
 
     @contextmanager
     def receiving(self) -> Iterator[Path]:
-        """Lend a place for a picture that is being received; it is free again when the block ends.
+        """Lend a place for a file that is being received; it is free again when the block ends.
 
         Raises:
             DiskFull: the queue has no room for more.
@@ -85,21 +85,21 @@ class Desk:
             remove(draft)
 
     def bring(self, draft: Path, name: str) -> Stored:
-        """Take in a picture that was received.
+        """Take in a picture or a clip that was received.
 
         Args:
             draft: the file, in the place that was lent; it is moved.
             name: as its owner knows it.
         Raises:
-            RecipeError: it is no picture, or too large.
+            RecipeError: it is neither, or too large.
         """
         shown = printable_name(name)
-        found = self.ask("picture", path=str(draft), pixels=PIXELS, name=shown)
+        found = self.ask("brought", path=str(draft), pixels=PIXELS, name=shown)
         id = new_id()
         path = self.home.picture(id)
         stored = Stored(
             id, plain_name(name, found["suffix"]), found["sha256"], draft.stat().st_size, found["width"],
-            found["height"], None, path,
+            found["height"], found["seconds"], None, path,
         )  # fmt: skip
         put(draft, path)  # first the file, then the journal, so that what is in the journal is there
         kept = self.store.keep(stored)
@@ -111,7 +111,7 @@ class Desk:
         """Take in a copy of a file of this machine's user.
 
         Raises:
-            PictureError, RecipeError: it is no picture.
+            PictureError, RecipeError: it is neither picture nor clip.
             DiskFull: the queue has no room for more.
         """
         with self.receiving() as draft:

@@ -129,6 +129,7 @@ class Stored:
         sha256: of its bytes.
         bytes: its size.
         width, height: pixels; None of what is no picture.
+        seconds: of a clip that was brought, 0 where it does not say; None of what does not move.
         job: that made it; None of what was brought.
         path: of its file.
     """
@@ -139,6 +140,7 @@ class Stored:
     bytes: int
     width: int | None
     height: int | None
+    seconds: float | None
     job: str | None
     path: Path
 
@@ -170,5 +172,5 @@ def _plan(text: str) -> Plan:
 
 def stored_of(row: sqlite3.Row) -> Stored:
     """Read a picture or a result from its row of the journal."""
-    names = ("id", "name", "sha256", "bytes", "width", "height", "job")
+    names = ("id", "name", "sha256", "bytes", "width", "height", "seconds", "job")
     return Stored(**{name: row[name] for name in names}, path=Path(row["path"]))

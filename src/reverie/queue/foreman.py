@@ -303,4 +303,4 @@ class Foreman:
 def _result(entry: Entry, path: Path, size: tuple[int | None, int | None]) -> Stored:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Stored(new_id(), path.name, digest, path.stat().st_size, size[0], size[1], entry.id, path)
+    return Stored(new_id(), path.name, digest, path.stat().st_size, *size, None, entry.id, path)

@@ -12,17 +12,17 @@ import torch
 
 from reverie import styles
 from reverie.crafts.craft import Craft, Input
-from reverie.crafts.kinds import FOLDER, RESULT, STYLE_NETWORK, Clip
+from reverie.crafts.kinds import FOLDER, FOOTAGE, RESULT, STYLE_NETWORK, Clip
 from reverie.crafts.settings import Settings
-from reverie.errors import PictureError, RecipeError, ReverieError
+from reverie.errors import RecipeError, ReverieError
 from reverie.feedforward.custom import custom_styles
 from reverie.jobs.film import can_join
 from reverie.jobs.job import Job, paths
 from reverie.jobs.places import default_name
 from reverie.jobs.presets import with_preset
-from reverie.jobs.record import hash_of, read_record
+from reverie.jobs.record import read_record
 from reverie.networks import names as network_names
-from reverie.pictures import fit, read_head, read_picture, scaled, write_image
+from reverie.queue.brought import CLIPS, FILMS, facts_of, small, suffix_of
 from reverie.queue.declared import (
     command_line,
     craft_card,
@@ -34,9 +34,6 @@ from reverie.queue.declared import (
 from reverie.version import __version__
 
 Words = dict[str, Any]
-LOOK = 1024
-"""Longer side in which a picture that is brought is read, pixels: all of it is decoded, and little kept."""
-_KINDS = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"GIF8": ".gif", b"BM": ".bmp", b"II": ".tif", b"MM": ".tif"}
 
 
 def catalogue(_: Words) -> Words:
@@ -60,6 +57,8 @@ def check(words: Words) -> Words:
     """
     craft = _craft(words["craft"])
     inputs: Mapping[str, Sequence[Words]] = words["inputs"]
+    for name, many in inputs.items():
+        _check_files(craft.input(name), many)
     names = [word["word"] for name, many in inputs.items() for word in many if _is_word(craft.input(name), word)]
     files = {name: [Path(each.get("word") or each["name"]) for each in many] for name, many in inputs.items()}
     own = Job(craft=craft.name, settings=words["settings"], inputs=paths(files), preset=words.get("preset"))
@@ -99,8 +98,23 @@ def _is_word(each: Input, came: Words) -> bool:
     known = styles.names() if each.kind.samples else custom_styles() if each.kind is STYLE_NETWORK else ()
     if came["word"] not in known:
         also = " or a sample style's name" if each.kind.samples else ""
-        raise RecipeError(f"'{came['word']:.60}' is no {each.name}; give the id of a picture{also}.")
+        kind = "clip" if each.kind is FOOTAGE else "picture"
+        raise RecipeError(f"'{came['word']:.60}' is no {each.name}; give the id of a {kind}{also}.")
     return True
+
+
+def _check_files(each: Input, came: Sequence[Words]) -> None:
+    """Refuse clips for pictures, and pictures for clips.
+
+    Raises:
+        RecipeError: one is of the other kind.
+    """
+    for name in (file["name"] for file in came if "name" in file):
+        suffix = Path(name).suffix
+        if each.kind is FOOTAGE and suffix not in CLIPS:
+            raise RecipeError(f"{each.name} takes a clip, and '{name}' is a picture; bring a clip.")
+        if each.kind is not FOOTAGE and suffix in FILMS:
+            raise RecipeError(f"{each.name} takes a picture, and '{name}' is a clip; bring a picture.")
 
 
 def _checked(craft: Craft[..., Any], job: Job) -> Settings:
@@ -139,56 +153,14 @@ def _fingerprint(
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
-def picture(words: Words) -> Words:
-    """Decode all of a picture that was brought; tell its size and its kind.
-
-    Raises:
-        PictureError: it is none, or damaged, or has too many pixels.
-    """
-    path = Path(words["path"])
-    suffix = _kind_of(path)
-    head = read_head(path, max_pixels=words["pixels"])
-    read_picture(path, max_pixels=words["pixels"], longer=LOOK)
-    height, width = head.size
-    return {"width": width, "height": height, "suffix": suffix, "sha256": hash_of(path)}
-
-
-def _kind_of(path: Path) -> str:
-    """The suffix that belongs to a file's content.
-
-    Raises:
-        PictureError: it is of a kind that browsers and other programs do not show.
-    """
-    with path.open("rb") as file:
-        start = file.read(12)
-    if start[:4] == b"RIFF" and start[8:] == b"WEBP":
-        return ".webp"
-    for mark, suffix in _KINDS.items():
-        if start.startswith(mark):
-            return suffix
-    raise PictureError("a picture is a PNG, JPEG, WebP, TIFF, GIF or BMP file; export it as one of these.")
-
-
-def small(words: Words) -> Words:
-    """Write a small copy of a picture as a JPEG, at ``to``.
-
-    Raises:
-        PictureError: the file is no picture.
-    """
-    read = read_picture(Path(words["path"]), longer=words["side"])
-    size = fit(read.size, longer=min(words["side"], max(read.size)))
-    alpha = None if read.alpha is None else scaled(read.alpha, size)
-    write_image(Path(words["to"]), scaled(read.pixels, size), alpha=alpha, quality=85)
-    return {"width": size[1], "height": size[0]}
-
-
 def record(words: Words) -> Words:
-    """Read the record inside a picture: what made it, without any path.
+    """Read the record inside a picture or a film: what made it, without any path.
 
     Raises:
         RecipeError: it holds none that can be used.
     """
-    found = read_record(Path(words["path"]))
+    path = Path(words["path"])
+    found = read_record(path, suffix=suffix_of(path))
     craft, settings = found.resolve()
     _craft(craft.name)
     inputs = [{"input": each.role, "name": Path(each.path).name, "sha256": each.sha256} for each in found.inputs]
@@ -213,12 +185,12 @@ def command(words: Words) -> Words:
 QUESTIONS: Mapping[str, Callable[[Words], Words]] = {
     "catalogue": catalogue,
     "check": check,
-    "picture": picture,
+    "brought": facts_of,
     "small": small,
     "record": record,
     "command": command,
 }
-STRANGE = frozenset({"picture", "small", "record", "check"})
+STRANGE = frozenset({"brought", "small", "record", "check"})
 """Questions that read files which others made: each is answered in a process of its own, within limits."""
 
 

@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS files (
     bytes INTEGER NOT NULL,
     width INTEGER,
     height INTEGER,
+    seconds REAL,
     job TEXT REFERENCES jobs (id) ON DELETE CASCADE,
     path TEXT NOT NULL,
     created REAL NOT NULL
@@ -60,3 +61,5 @@ CREATE TABLE IF NOT EXISTS facts (
     value TEXT NOT NULL
 );
 """
+ADDED = {"seconds": "REAL"}
+"""Columns of `files` that journals of earlier versions lack."""

@@ -13,7 +13,7 @@ from typing import Any, get_args
 from reverie.errors import UnknownId
 from reverie.files import Database
 from reverie.queue.entries import Entry, Event, Order, Plan, Stored, entry_of, new_id, stored_of
-from reverie.queue.schema import SCHEMA
+from reverie.queue.schema import ADDED, SCHEMA
 from reverie.queue.states import OVER, State, Wish, before
 
 STATES: tuple[State, ...] = get_args(State)
@@ -40,10 +40,19 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.database = Database(path, SCHEMA)
+        self._add_missing_columns()
 
     def close(self) -> None:
         """Close it."""
         self.database.close()
+
+    def _add_missing_columns(self) -> None:
+        """Bring a journal of an earlier Reverie up to date."""
+        known = {row["name"] for row in self.database.rows("PRAGMA table_info(files)")}
+        for name, kind in ADDED.items():
+            if name not in known:
+                with self.database.transaction() as all_:
+                    all_.execute(f"ALTER TABLE files ADD COLUMN {name} {kind}")
 
     # --- jobs ------------------------------------------------------------------------------------
 
@@ -352,9 +361,20 @@ class Store:
 
 def _keep(all_: sqlite3.Connection, each: Stored) -> None:
     all_.execute(
-        "INSERT INTO files (id, name, sha256, bytes, width, height, job, path, created)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (each.id, each.name, each.sha256, each.bytes, each.width, each.height, each.job, str(each.path), time.time()),
+        "INSERT INTO files (id, name, sha256, bytes, width, height, seconds, job, path, created)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            each.id,
+            each.name,
+            each.sha256,
+            each.bytes,
+            each.width,
+            each.height,
+            each.seconds,
+            each.job,
+            str(each.path),
+            time.time(),
+        ),
     )
 
 

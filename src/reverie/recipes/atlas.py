@@ -19,7 +19,7 @@ from reverie.canvas import FourierCanvas
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Document, Folder
 from reverie.crafts.settings import DIAL, Positional, RunSettings, Words
-from reverie.engine import Batch, Findings, Series, Showing, Stage, Synthesis
+from reverie.engine import Batch, Findings, Series, Showing, Synthesis, cooling
 from reverie.networks import Network, photo_activations
 from reverie.networks.ops import Call, Concat, Op, Relu
 from reverie.objectives import Objective, by_picture, channel, direction
@@ -32,7 +32,7 @@ from reverie.recipes.parts.scanning import Scan, scan
 from reverie.views import compose, framed, jitter, scale
 
 VIEWS = compose(jitter(4), scale(0.92, 1.08), jitter(2))
-RATE = 0.015
+RATE = 0.03
 TOGETHER = 200_000  # pixels of a batch: 32 pictures of 80
 SHALLOW, DEEP = 32, 80  # pixels of a picture of the shallowest and the deepest layers
 CELL, PATCH = 80, 40  # pixels on the page: of a channel's picture at most, and of a patch
@@ -211,9 +211,9 @@ class _Atlas:
         local = all(map(self.network.blueprint.is_local, self.layers))
         return Synthesis(
             by_picture(objectives),
-            self.network.with_leak(self.settings.leak),
+            self.network,
             FourierCanvas((side, side), batch=len(objectives), seed=self.settings.seed),
-            (Stage((side, side), self.settings.steps),),
+            cooling((side, side), self.settings.steps, leak=self.settings.leak),
             Adam(rate=RATE),
             view=VIEWS if local else framed(VIEWS),
             seed=self.settings.seed,

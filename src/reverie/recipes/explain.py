@@ -6,28 +6,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from reverie.choices import Precision
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Photo, Sheet
-from reverie.crafts.settings import DIAL, SeedSettings, Words
-from reverie.engine import Findings, OnePass, Part
-from reverie.insight.attribution import METHODS, Question, ask, method
+from reverie.crafts.settings import DIAL, MACHINE, SeedSettings, Words
+from reverie.engine import Findings, OnePass
+from reverie.engine.precision import with_precision
+from reverie.insight.attribution import METHODS, SAMPLES, Question, ask, method
 from reverie.insight.classes import looked_at, name_of
 from reverie.insight.honesty import SAME, Curves, curves, likeness, randomised
-from reverie.networks import Network, NetworkUsed, find_class
+from reverie.networks import Network, find_class
 from reverie.pictures import size_of
 from reverie.pictures.heat import AGAINST, FOR, heat
 from reverie.pictures.page import DIM, EDGE, GRID, INK, LINES, Page, fitted
-from reverie.recipes.parts.looking import MARGIN, TOP, WIDTH, LookSettings, begun, looking, shown, within
+from reverie.recipes.parts.looking import (
+    MARGIN,
+    TOP,
+    WIDTH,
+    LookSettings,
+    at_once,
+    begun,
+    column_width,
+    draw_key,
+    looking,
+    shown,
+    within,
+)
 
 _COLUMNS, _GAP, _PLOT, _WORDS = 3, 24, 300, 84  # maps in a row; pixels between them, of a plot, below a map
-_FEW = 4  # gradients that are averaged where maps of random weights are compared
+_FEW = 2  # gradients that are averaged where maps of random weights are compared
+_EXACT = ("gradient", "lrp")  # maps by single gradients, which rounding alters
 _BRIGHT = 0.995  # share of a map's values below its full colour
 
 
@@ -52,7 +68,11 @@ class ExplainSettings(LookSettings, SeedSettings):
     method: Annotated[Words, DIAL] = Field(
         default=tuple(METHODS), description=f"methods, in this order: {', '.join(METHODS)}; default: all"
     )
-    samples: int = Field(default=8, ge=1, le=256, description="gradients that 'integrated' and 'smooth' average")
+    samples: int = Field(default=SAMPLES, ge=1, le=256, description="gradients that 'integrated' and 'smooth' average")
+    precision: Annotated[Precision, MACHINE] = Field(
+        default="auto",
+        description="of what is averaged or only looked at: auto, float32, bfloat16; auto measures what is fastest",
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,69 +114,57 @@ def explain(
         LayerNotFound: a class that the network lacks, or a network without classes.
         RecipeError: no such method.
     """
-    network = looking(settings, network)
+    own, network = network, looking(settings, network)
     for name in settings.method:
         method(name)
+    fast = with_precision(network, settings.precision) if own is None else network
     index = None if settings.class_name is None else find_class(network, settings.class_name)
     size = _size(photo, len(settings.method))
 
-    def draw(_: int) -> Iterator[Part]:
-        question, told, chance = _asked(network, photo, index, settings)
-        found = [*_explained(question, told, settings)]
-        chosen = _reference(question, told, settings)
-        title = f"Why {network.name} sees: {name_of(network, told)}, {chance:.1%}"
-        sheet = _sheet(photo, found, chosen, size, title)
-        yield Part(1, 1, sheet, _findings(question, told, chance, found, chosen))
+    def look() -> tuple[Tensor, Findings]:
+        asked = partial(ask, picture=looked_at(photo, settings.size), samples=settings.samples, seed=settings.seed)
+        question = asked(network, index=index)
+        quick = question if fast is network else asked(fast, index=question.index)
+        found, lot = [*_explained(question, quick, settings.method)], _by_lot(quick)
+        return _sheet(photo, question, found, lot, size), _findings(question, found, lot)
 
-    used = [NetworkUsed(network.name, network.sha256)]
-    return OnePass(size, draw, networks=used, device=str(network.device))
+    return at_once(size, [network], look, precision=fast.precision)
 
 
-def _asked(
-    network: Network, photo: Tensor, index: int | None, settings: ExplainSettings
-) -> tuple[Question, int, float]:
-    """Build the question; return it with the class it is about, and that class's probability."""
-    seen = looked_at(photo, settings.size)
-    any_class = ask(network, seen, 0, samples=settings.samples, seed=settings.seed)
-    with torch.no_grad():
-        chances = any_class.logits(seen).softmax(1)[0]
-    told = int(chances.argmax()) if index is None else index
-    return ask(network, seen, told, samples=settings.samples, seed=settings.seed), told, float(chances[told])
+def _explained(question: Question, quick: Question, names: Sequence[str]) -> Iterator[Explained]:
+    """Apply each method to the network, and to the same one with random weights.
+
+    Args:
+        question: in full precision.
+        quick: the same in the fastest precision.
+        names: of the methods.
+    """
+    shuffled = randomised(question.network, question.seed)
+    untaught = replace(question, network=shuffled, samples=min(_FEW, question.samples))
+    for name in names:
+        found = method(name)(question if name in _EXACT else quick)
+        told = curves(quick, found)
+        yield Explained(name, found, told, told.areas, likeness(found, method(name)(untaught)))
 
 
-def _explained(question: Question, index: int, settings: ExplainSettings) -> Iterator[Explained]:
-    """Apply each method to the network, and to the same one with random weights."""
-    few = min(_FEW, settings.samples)
-    shuffled = randomised(question.network, settings.seed)
-    untaught = ask(shuffled, question.picture, index, samples=few, seed=settings.seed)
-    for name in settings.method:
-        found = method(name)(question)
-        without = likeness(found, method(name)(untaught))
-        told = curves(question, found, index)
-        yield Explained(name, found, told, told.areas, without)
-
-
-def _reference(question: Question, index: int, settings: ExplainSettings) -> tuple[float, float]:
+def _by_lot(question: Question) -> tuple[float, float]:
     """Return the areas under the curves of a map drawn by lot, in patches: what no explanation should fall short of."""
-    generator = torch.Generator().manual_seed(settings.seed)
+    generator = torch.Generator().manual_seed(question.seed)
     patches = torch.rand(1, 1, 8, 8, generator=generator)
     lot = torch.nn.functional.interpolate(patches, size_of(question.picture), mode="bilinear")[0, 0]
-    return curves(question, lot, index).areas
+    return curves(question, lot).areas
 
 
-def _findings(
-    question: Question, index: int, chance: float, found: Sequence[Explained], lot: tuple[float, float]
-) -> Findings:
+def _findings(question: Question, found: Sequence[Explained], lot: tuple[float, float]) -> Findings:
     """List the figures of each method, and of a map drawn by lot."""
-    name = name_of(question.network, index)
-    with torch.no_grad():
-        gained = question.score(torch.cat([question.picture, question.absent]))
+    name, chance = name_of(question.network, question.index), question.probability
+    whole, nothing = (question.ends @ question.weights).tolist()
     height, width = size_of(question.picture)
     figures = {
-        "class": {"name": name, "index": index, "probability": round(chance, 4)},
+        "class": {"name": name, "index": question.index, "probability": round(chance, 4)},
         "looked_at": [width, height],
-        "evidence": round(float(gained[0]), 4),
-        "evidence_gained": round(float(gained[0] - gained[1]), 4),
+        "evidence": round(whole, 4),
+        "evidence_gained": round(whole - nothing, 4),
         "by_lot": {"insertion": round(lot[0], 4), "deletion": round(lot[1], 4)},
         "methods": {each.name: _figures(each) for each in found},
     }
@@ -189,7 +197,7 @@ def _doubt(each: Explained, lot: tuple[float, float]) -> str:
 
 def _cell(photo: Tensor) -> tuple[int, int]:
     """Return the (H, W) of a map on the sheet."""
-    return within(size_of(photo), (420, (WIDTH - 2 * MARGIN - (_COLUMNS - 1) * _GAP) // _COLUMNS))
+    return within(size_of(photo), (420, column_width(_COLUMNS, _GAP)))
 
 
 def _size(photo: Tensor, count: int) -> tuple[int, int]:
@@ -198,11 +206,12 @@ def _size(photo: Tensor, count: int) -> tuple[int, int]:
 
 
 def _sheet(
-    photo: Tensor, found: Sequence[Explained], lot: tuple[float, float], size: tuple[int, int], title: str
+    photo: Tensor, question: Question, found: Sequence[Explained], lot: tuple[float, float], size: tuple[int, int]
 ) -> Tensor:
     """Draw the sheet: photo and curves above, a map for each method below."""
-    page = begun(size, title, "")
-    across = (WIDTH - 2 * MARGIN - (_COLUMNS - 1) * _GAP) // _COLUMNS
+    told = f"{name_of(question.network, question.index)}, {question.probability:.1%}"
+    page = begun(size, f"Why {question.network.name} sees: {told}", "")
+    across = column_width(_COLUMNS, _GAP)
     small = within(size_of(photo), (_PLOT, across))
     page.paste(shown(photo, small), (MARGIN, TOP))
     for column, heading in enumerate(("Insertion (in): shown first", "Deletion (out): blurred first"), 1):
@@ -210,7 +219,7 @@ def _sheet(
         lines = [each.curves.deletion if column == 2 else each.curves.insertion for each in found]
         _draw_plot(page, (left + 40, TOP + 28, left + across, TOP + _PLOT - 26), lines, heading)
     top = TOP + _PLOT + 52
-    _draw_key(page, top - 26)
+    draw_key(page, top - 24, ((FOR, "speaks for the class"), (AGAINST, "speaks against it")))
     for number, each in enumerate(found):
         row, column = divmod(number, _COLUMNS)
         at = (MARGIN + column * (across + _GAP), top + row * (_cell(photo)[0] + _WORDS))
@@ -252,10 +261,3 @@ def _draw_plot(
             for i, value in enumerate(line)
         ]
         page.line(places, LINES[number % len(LINES)], 2)
-
-
-def _draw_key(page: Page, y: float) -> None:
-    page.line([(MARGIN, y - 14), (WIDTH - MARGIN, y - 14)], EDGE)
-    for x, colour, words in ((MARGIN, FOR, "speaks for the class"), (MARGIN + 190, AGAINST, "speaks against it")):
-        page.bar((x, y, x + 14, y + 12), colour)
-        page.text((x + 22, y + 6), words, size=14, colour=DIM, anchor="lm")

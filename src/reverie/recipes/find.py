@@ -37,6 +37,11 @@ class FindSettings(DeviceSettings):
         default=ASPECTS, description=f"what is to be alike, a row for each: {', '.join(ASPECTS)}; default: all"
     )
     count: Annotated[int, DIAL] = Field(default=6, ge=1, le=12, description="pictures in a row, the most similar first")
+    index: str | None = Field(
+        default=None,
+        min_length=1,
+        description="folder in which descriptions are kept, e.g. on the drive of the pictures; default: the cache",
+    )
     network: str = Field(default="dreamnet", description="network that compares; 'reverie networks' lists them")
 
 
@@ -50,7 +55,7 @@ def find(
 ) -> OnePass:
     """Find the pictures in a folder that are like a photo, by content, style and colour.
 
-    Each picture is described once: the descriptions are kept in the cache, and only what is new or changed since the
+    Each picture is described once: the descriptions are kept, and only what is new or changed since the
     last search is described again.
 
     Args:
@@ -80,7 +85,8 @@ def find(
 def _search(photo: Tensor, folder: Path, describer: Describer, settings: FindSettings) -> Iterator[Part]:
     """Bring the index up to date, picture by picture, and search it; whoever stops has what was found so far."""
     wanted = describer(photo)
-    with gallery(folder, describer) as there:
+    kept = None if settings.index is None else Path(settings.index).expanduser()
+    with gallery(folder, describer, kept) as there:
         found, total = there.search(wanted, settings.by, settings.count), 0
         sheet = _sheet(photo, found, there, settings)
         for step in there.refresh():

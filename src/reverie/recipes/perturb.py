@@ -20,14 +20,14 @@ from torch import Tensor
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Folder, Photo, Still
 from reverie.crafts.settings import DIAL, SeedSettings
-from reverie.engine import Findings, OnePass, Part
+from reverie.engine import Findings, OnePass
 from reverie.errors import RecipeError, ReverieError
 from reverie.insight.adversarial import Ball, Norm, attack, chances, distance, universal, views
-from reverie.insight.classes import name_of
-from reverie.networks import Network, NetworkUsed, find_class, load
+from reverie.insight.classes import looked_at, name_of
+from reverie.networks import Network, find_class, load
 from reverie.objectives import logit
 from reverie.pictures import jpeg_again, read_image, resize, size_of
-from reverie.recipes.parts.looking import LookSettings, looking
+from reverie.recipes.parts.looking import LookSettings, at_once, looking
 from reverie.views import compose
 
 _LEVEL = 255  # epsilon's unit: levels of 8 bits
@@ -83,14 +83,13 @@ def perturb(
         raise RecipeError("one change for many photos makes them one class; give --as CLASS with --over.")
     network = looking(settings, network)
     target = None if settings.as_class is None else find_class(network, settings.as_class)
-    used = [NetworkUsed(each.name, each.sha256) for each in (network, *_judges(settings))]
 
-    def draw(_: int) -> Iterator[Part]:
+    def look() -> tuple[Tensor, Findings]:
         victim = Victim(network, photo, settings, target)
         changed, common = _changed(victim, over)
-        yield Part(1, 1, changed, _findings(victim, changed, common))
+        return changed, _findings(victim, changed, common)
 
-    return OnePass(size_of(photo), draw, networks=used, device=str(network.device))
+    return at_once(size_of(photo), [network, *_judges(settings)], look)
 
 
 class Victim:
@@ -234,12 +233,10 @@ def _after_jpeg(victim: Victim, changed: Tensor, quality: int) -> dict[str, Any]
 
 
 def _share_of_views(victim: Victim, changed: Tensor) -> float:
-    """Share of random views in which it still deceives."""
-    generator = torch.Generator().manual_seed(victim.settings.seed + 1)
-    view = compose(*views(max(size_of(changed))))
-    held = [
-        victim.deceives(chances(victim.network, view(changed, generator), victim.settings.size)) for _ in range(_VIEWS)
-    ]
+    """Share of random views of it, as the network looks, in which it still deceives."""
+    generator, seen = torch.Generator().manual_seed(victim.settings.seed + 1), looked_at(changed, victim.settings.size)
+    view = compose(*views(max(size_of(seen))))
+    held = [victim.deceives(chances(victim.network, view(seen, generator))) for _ in range(_VIEWS)]
     return sum(held) / _VIEWS
 
 

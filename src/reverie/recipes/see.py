@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -14,18 +14,31 @@ from torch import Tensor
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Photo, Sheet
 from reverie.crafts.settings import DIAL, Words
-from reverie.engine import Findings, OnePass, Part
+from reverie.engine import Findings, OnePass
 from reverie.insight import Sighting
-from reverie.insight import see as look
+from reverie.insight import see as sightings
 from reverie.insight.classes import looked_at
-from reverie.networks import Network, NetworkUsed, find_class
+from reverie.networks import Network, find_class
 from reverie.pictures import size_of
 from reverie.pictures.heat import AGAINST, FOR, heat
-from reverie.pictures.page import DIM, EDGE, GRID, INK, LINES, Page, fitted
-from reverie.recipes.parts.looking import MARGIN, TOP, WIDTH, LookSettings, begun, looking, shown, within
+from reverie.pictures.page import DIM, GRID, INK, LINES, Page, fitted
+from reverie.recipes.parts.looking import (
+    MARGIN,
+    TOP,
+    WIDTH,
+    LookSettings,
+    at_once,
+    begun,
+    column_width,
+    draw_key,
+    looking,
+    shown,
+    within,
+)
 
 _BOXED = 3  # classes with a box on the photo; more would hide it
-_PHOTO, _GAP, _LINE, _FOOT = (560, 640), 40, 58, 44  # pixels: the photo's box, beside it, a class, below the maps
+_PHOTO, _GAP, _LINE = (560, 640), 40, 58  # pixels: the photo's box, beside it, a class
+_BETWEEN, _FOOT = 16, 44  # pixels: between maps, below them
 
 
 class SeeSettings(LookSettings):
@@ -59,12 +72,11 @@ def see(
     told = [find_class(network, word) for word in settings.class_name]
     size = _size(photo, len(told) or settings.count)
 
-    def draw(_: int) -> Iterator[Part]:
-        found = look(network, photo, size=settings.size, count=settings.count, classes=told)
-        yield Part(1, 1, _sheet(photo, found, size, network, settings), _findings(photo, found, settings))
+    def look() -> tuple[Tensor, Findings]:
+        found = sightings(network, photo, size=settings.size, count=settings.count, classes=told)
+        return _sheet(photo, found, size, network, settings), _findings(photo, found, settings)
 
-    used = [NetworkUsed(network.name, network.sha256)]
-    return OnePass(size, draw, networks=used, device=str(network.device))
+    return at_once(size, [network], look)
 
 
 def _findings(photo: Tensor, found: Sequence[Sighting], settings: SeeSettings) -> Findings:
@@ -93,9 +105,7 @@ def _pixels(each: Sighting, size: tuple[int, int]) -> list[int] | None:
 
 def _cells(photo: Tensor, count: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the (H, W) of the photo and of each map on the sheet."""
-    columns = max(count, 4)
-    across = (WIDTH - 2 * MARGIN - 16 * (columns - 1)) // columns
-    return within(size_of(photo), _PHOTO), within(size_of(photo), (300, across))
+    return within(size_of(photo), _PHOTO), within(size_of(photo), (300, column_width(max(count, 4), _BETWEEN)))
 
 
 def _size(photo: Tensor, count: int) -> tuple[int, int]:
@@ -120,9 +130,9 @@ def _sheet(
     for number, each in enumerate(found):
         _draw_class(page, each, LINES[number], (left, TOP + number * _LINE))
     top = TOP + max(large[0], _LINE * len(found)) + 64
-    _draw_key(page, top - 24)
+    draw_key(page, top - 24, ((FOR, "for the class"), (AGAINST, "against it")), "Evidence at each place")
     for number, each in enumerate(found):
-        x = MARGIN + number * ((WIDTH - 2 * MARGIN + 16) // max(len(found), 4))
+        x = MARGIN + number * (column_width(max(len(found), 4), _BETWEEN) + _BETWEEN)
         page.paste(heat(shown(photo, small), each.evidence), (x, top))
         page.bar((x, top + small[0] + 4, x + small[1], top + small[0] + 7), LINES[number])
         page.text((x, top + small[0] + 22), fitted(each.name, small[1], size=14), size=14, colour=INK, anchor="lm")
@@ -143,12 +153,3 @@ def _draw_class(page: Page, each: Sighting, colour: str, at: tuple[float, float]
     page.text((right, top + 14), f"{each.probability:.1%}", size=17, colour=DIM, anchor="rm")
     page.bar((left, top + 30, right, top + 38), GRID)
     page.bar((left, top + 30, left + max(2.0, (right - left) * each.probability), top + 38), colour)
-
-
-def _draw_key(page: Page, y: float) -> None:
-    """Draw what the colours of the maps stand for."""
-    page.line([(MARGIN, y - 16), (WIDTH - MARGIN, y - 16)], EDGE)
-    page.text((MARGIN, y + 4), "Evidence at each place", size=14, colour=INK, anchor="lm")
-    for x, colour, words in ((MARGIN + 190, FOR, "for the class"), (MARGIN + 310, AGAINST, "against it")):
-        page.bar((x, y - 2, x + 14, y + 10), colour)
-        page.text((x + 22, y + 4), words, size=14, colour=DIM, anchor="lm")

@@ -72,7 +72,7 @@ class TrainStyleSettings(RunSettings):
         description="longer side of the photos it is to be best at, pixels; strokes are sized for it",
     )
     crop: int = Field(default=224, ge=64, le=1024, description="side of the pieces it learns from, pixels")
-    batch: int = Field(default=4, ge=1, le=64, description="pieces in a step")
+    batch: int = Field(default=4, ge=1, le=64, description="pieces in a step, with clients for each")
     width: int = Field(
         default=16, ge=4, le=128, description="channels at full resolution; twice and four times as many below"
     )

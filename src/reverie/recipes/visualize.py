@@ -2,8 +2,9 @@
 
 Source: Olah, Mordvintsev & Schubert (2017), "Feature visualization"; caricatures, Carter et al. (2019); inversion,
 Mahendran & Vedaldi (2015); phases alone, Fel et al. (2023); CPPNs, Mordvintsev et al. (2018). We differ: rectifiers let
-some gradient through while they are off, at every step, so that silent units wake, and the step is a quarter as long,
-see `FourierCanvas`; constants of colour and spectrum are our own, measured on photos.
+some gradient through while they are off, so that silent units wake, but only in the first half: after it the picture
+is one for the network as it is, and the rate falls to nothing, so that views leave no noise. Constants of colour and
+spectrum are our own, measured on photos.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from reverie.canvas import Canvas, CPPNCanvas, FourierCanvas, PhaseCanvas
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Photo, Sheet
 from reverie.crafts.settings import DIAL, Panel, Positional, RunSettings, Words
-from reverie.engine import Batch, Findings, Iterate, Series, Showing, Stage, Synthesis
+from reverie.engine import Batch, Findings, Iterate, Series, Showing, Synthesis, cooling
 from reverie.errors import RecipeError
 from reverie.networks import Network
 from reverie.objectives import Objective, by_picture, caricature, content, diversity, total_variation
@@ -94,9 +95,9 @@ class Manner:
 
 
 MANNERS: dict[CanvasName, Manner] = {
-    "fourier": Manner(0.007, 192, lambda size: VIEWS),
-    "phase": Manner(0.3, 128, lambda size: windows(size)),
-    "cppn": Manner(0.004, 384, lambda size: VIEWS),
+    "fourier": Manner(0.02, 192, lambda size: VIEWS),
+    "phase": Manner(0.5, 128, lambda size: windows(size)),
+    "cppn": Manner(0.006, 384, lambda size: VIEWS),
 }
 
 
@@ -252,9 +253,9 @@ class _Sheet:
         objectives = [self._varied(picture) for picture in group]
         return Synthesis(
             objectives[0] if len(objectives) == 1 else by_picture(objectives),
-            self.network.with_leak(settings.leak),
+            self.network,
             self._canvas(len(group) * settings.variants),
-            (Stage(self._computed, settings.steps or manner.steps),),
+            cooling(self._computed, settings.steps or manner.steps, leak=settings.leak),
             Adam(rate=manner.rate),
             view=self._view,
             seed=settings.seed,

@@ -18,8 +18,8 @@ from reverie.queue.quota import LARGEST, Quota
 from reverie.queue.store import Store
 from reverie.studio.streams import Streams
 
-MOST = 200 * 2**20
-"""Bytes of a picture that is brought, at most."""
+MOST = 500 * 2**20
+"""Bytes of a picture or a clip that is brought, at most."""
 
 
 class Service:
@@ -27,7 +27,7 @@ class Service:
 
     Args:
         home: of the queue.
-        most: bytes of a picture that is brought, at most.
+        most: bytes of a file that is brought, at most.
         quota: bytes that the queue may take of the disk.
         office: who knows the crafts; by default a process of its own.
         worker: module of the process that does the jobs.

@@ -12,7 +12,6 @@ from reverie.errors import UnknownId
 from reverie.queue.entries import Order
 from reverie.queue.states import State
 from reverie.queue.store import STATES
-from reverie.studio import answers
 from reverie.studio.here import AtDesk, Serving
 from reverie.studio.models import (
     BatchAnswer,
@@ -46,7 +45,7 @@ def order(desk: AtDesk, request: JobRequest, response: Response) -> JobAnswer:
     wanted = Order(request.craft, _many(request.inputs), request.settings, request.preset)
     entry, new = desk.order(wanted, priority=request.priority, batch=request.batch, again=request.again)
     response.status_code = 201 if new else 200
-    return answers.job(entry)
+    return JobAnswer.of(entry)
 
 
 @api.get("/jobs")
@@ -64,19 +63,19 @@ def jobs(
     found = desk.store.jobs(
         states=state or STATES, craft=craft, batch=batch, starred=starred, search=search, most=most, past=skip
     )
-    return JobList(jobs=[answers.job(each) for each in found])
+    return JobList(jobs=[JobAnswer.of(each) for each in found])
 
 
 @api.get("/jobs/{id}")
 def job(desk: AtDesk, id: str) -> JobAnswer:
     """Tell of one job."""
-    return answers.job(desk.store.get(id))
+    return JobAnswer.of(desk.store.get(id))
 
 
 @api.patch("/jobs/{id}")
 def change(desk: AtDesk, id: str, change: Change) -> JobAnswer:
     """Star it, name it, or give it another priority."""
-    return answers.job(desk.change(id, **change.model_dump(exclude_none=True)))
+    return JobAnswer.of(desk.change(id, **change.model_dump(exclude_none=True)))
 
 
 @api.delete("/jobs/{id}", status_code=204)
@@ -88,31 +87,31 @@ def delete(desk: AtDesk, id: str) -> None:
 @api.post("/jobs/{id}/cancel")
 def cancel(desk: AtDesk, id: str, ending: Ending = Ending()) -> JobAnswer:  # noqa: B008
     """Cancel it: at its next step where it runs, and with its picture so far as the result where that is wished."""
-    return answers.job(desk.cancel(id, keep=ending.keep))
+    return JobAnswer.of(desk.cancel(id, keep=ending.keep))
 
 
 @api.post("/jobs/{id}/pause")
 def pause(desk: AtDesk, id: str) -> JobAnswer:
     """Pause it: at its next step where it runs; `retry` goes on."""
-    return answers.job(desk.pause(id))
+    return JobAnswer.of(desk.pause(id))
 
 
 @api.post("/jobs/{id}/retry")
 def retry(desk: AtDesk, id: str) -> JobAnswer:
     """Go on with a job that is paused, failed or cancelled, from where it was."""
-    return answers.job(desk.retry(id))
+    return JobAnswer.of(desk.retry(id))
 
 
 @api.post("/jobs/{id}/duplicate", status_code=201)
 def duplicate(desk: AtDesk, id: str) -> JobAnswer:
     """Put the same into the queue once more."""
-    return answers.job(desk.order(desk.store.get(id).order, again=True)[0])
+    return JobAnswer.of(desk.order(desk.store.get(id).order, again=True)[0])
 
 
 @api.post("/jobs/{id}/place")
 def place(desk: AtDesk, id: str, place: Place) -> JobAnswer:
     """Move it to another place in the queue."""
-    return answers.job(desk.place(id, place.before))
+    return JobAnswer.of(desk.place(id, place.before))
 
 
 @api.get("/jobs/{id}/preview", response_class=FileResponse)
@@ -176,7 +175,7 @@ def order_batch(desk: AtDesk, request: BatchRequest) -> BatchAnswer:
     wanted = Order(request.craft, _many(request.inputs), request.settings, request.preset)
     batch, entries = desk.order_each(wanted, request.grid, request.variations, priority=request.priority)
     return BatchAnswer(
-        id=batch, grid=request.grid, variations=request.variations, jobs=[answers.job(each) for each in entries]
+        id=batch, grid=request.grid, variations=request.variations, jobs=[JobAnswer.of(each) for each in entries]
     )
 
 
@@ -184,7 +183,7 @@ def order_batch(desk: AtDesk, request: BatchRequest) -> BatchAnswer:
 def batch(desk: AtDesk, id: str) -> BatchAnswer:
     """Tell of a batch: what varies, and its jobs, the last setting and then the variations fastest."""
     _, varied, ids = desk.store.batch(id)
-    jobs = [answers.job(each) for each in desk.store.some(ids)]
+    jobs = [JobAnswer.of(each) for each in desk.store.some(ids)]
     return BatchAnswer(id=id, grid=varied["grid"], variations=varied["variations"], jobs=jobs)
 
 

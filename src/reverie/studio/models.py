@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, JsonValue
 
 from reverie.queue.states import State
 
@@ -44,17 +44,28 @@ class BatchRequest(JobRequest):
     variations: int = Field(default=1, ge=1, le=100, description="seeds of each: its own, and those after it")
 
 
+class Answer(Model):
+    """Base class of what is answered from an entry of the journal, by its attributes of the same names."""
+
+    model_config = ConfigDict(from_attributes=True, populate_by_name=True)
+
+    @classmethod
+    def of(cls, found: object) -> Self:
+        """Answer an entry."""
+        return cls.model_validate(found)
+
+
 class Refusal(Model):
     """What is wrong, in one sentence."""
 
     error: str
 
 
-class JobAnswer(Model):
+class JobAnswer(Answer):
     """A job."""
 
     id: Id
-    craft: str
+    craft: str = Field(validation_alias=AliasPath("order", "craft"))
     title: str
     state: State
     progress: float = Field(ge=0, le=1)
@@ -62,9 +73,9 @@ class JobAnswer(Model):
     results: list[Id]
     error: str | None
     reason: str | None = Field(description="why it is paused: 'disk' where that is full; it goes on by itself")
-    inputs: dict[str, list[str]]
-    settings: dict[str, JsonValue]
-    preset: str | None
+    inputs: dict[str, list[str]] = Field(validation_alias=AliasPath("order", "inputs"))
+    settings: dict[str, JsonValue] = Field(validation_alias=AliasPath("order", "settings"))
+    preset: str | None = Field(validation_alias=AliasPath("order", "preset"))
     priority: int
     position: float
     starred: bool
@@ -81,18 +92,19 @@ class JobList(Model):
     jobs: list[JobAnswer]
 
 
-class PictureAnswer(Model):
-    """A picture that was brought."""
+class PictureAnswer(Answer):
+    """A picture or a clip that was brought."""
 
     id: Id
     name: str
     width: int | None
     height: int | None
+    seconds: float | None = Field(description="how long a clip is, 0 where it does not say; null of a still picture")
     bytes: int
     sha256: str
 
 
-class ResultFacts(Model):
+class ResultFacts(Answer):
     """What is known of a result."""
 
     id: Id

@@ -1,4 +1,4 @@
-"""Pictures that are brought, results, and all there is to choose from."""
+"""Pictures and clips that are brought, results, and all there is to choose from."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ from reverie.files import append
 from reverie.files.reasons import unwritable
 from reverie.queue.desk import Desk
 from reverie.queue.entries import Stored
-from reverie.studio import answers
 from reverie.studio.here import AtDesk, Serving
 from reverie.studio.models import Card, PictureAnswer, ResultFacts
 
 TYPES = {
     ".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".gif": "image/gif", ".tif": "image/tiff",
-    ".bmp": "image/bmp", ".mp4": "video/mp4",
+    ".bmp": "image/bmp", ".mp4": "video/mp4", ".webm": "video/webm", ".mov": "video/quicktime",
 }  # fmt: skip
 """Types of what is sent; anything else is sent as bytes to be kept."""
 SIDE = 320
@@ -41,11 +40,11 @@ api = APIRouter(prefix="/api")
 
 @api.put("/pictures", status_code=201, openapi_extra=BODY)
 async def bring(here: Serving, request: Request, name: Name = "picture") -> PictureAnswer:
-    """Bring a picture: its bytes are the body, and nothing else."""
+    """Bring a picture or a clip: its bytes are the body, and nothing else."""
     with here.desk.receiving() as draft:
         await _receive(request, draft, here.most)
         stored = await run_in_threadpool(here.desk.bring, draft, name)
-    return answers.picture(stored)
+    return PictureAnswer.of(stored)
 
 
 async def _receive(request: Request, draft: Path, most: int) -> None:
@@ -62,26 +61,26 @@ async def _receive(request: Request, draft: Path, most: int) -> None:
             async for part in request.stream():
                 size += len(part)
                 if size > most:
-                    raise OutOfMemory(f"a picture has at most {most >> 20} MB; make it smaller.")
+                    raise OutOfMemory(f"a picture or a clip has at most {most >> 20} MB; make it smaller.")
                 file.write(part)
     except ClientDisconnect:
-        raise RecipeError("the picture did not come whole; send it again.") from None
+        raise RecipeError("the file did not come whole; send it again.") from None
     except OSError as error:
-        raise unwritable("the picture", error) from error
+        raise unwritable("the file", error) from error
     if not size:
-        raise RecipeError("the body is empty; send the picture's bytes.")
+        raise RecipeError("the body is empty; send the file's bytes.")
 
 
 @api.get("/pictures")
 def pictures(desk: AtDesk) -> list[PictureAnswer]:
-    """List the pictures that were brought, the last one first."""
-    return [answers.picture(each) for each in desk.store.files(brought=True)]
+    """List the pictures and clips that were brought, the last one first."""
+    return [PictureAnswer.of(each) for each in desk.store.files(brought=True)]
 
 
 @api.get("/pictures/{id}")
 def picture(desk: AtDesk, id: str) -> PictureAnswer:
     """Tell of a picture that was brought."""
-    return answers.picture(desk.store.file(id, brought=True))
+    return PictureAnswer.of(desk.store.file(id, brought=True))
 
 
 @api.get("/pictures/{id}/file", response_class=FileResponse, responses=FILE)
@@ -92,7 +91,7 @@ def picture_file(desk: AtDesk, id: str) -> FileResponse:
 
 @api.get("/pictures/{id}/small", response_class=FileResponse, responses=FILE)
 def picture_small(desk: AtDesk, id: str, side: Side = SIDE) -> FileResponse:
-    """A small copy of it, a JPEG."""
+    """A small copy of it, or of a clip's first frame, a JPEG."""
     return _small(desk, "picture", id, desk.store.file(id, brought=True).path, side)
 
 
@@ -111,12 +110,12 @@ def result(desk: AtDesk, id: str, download: bool = False) -> FileResponse:
 @api.get("/results/{id}/facts")
 def result_facts(desk: AtDesk, id: str) -> ResultFacts:
     """Tell of a result."""
-    return answers.result(desk.store.file(id, brought=False))
+    return ResultFacts.of(desk.store.file(id, brought=False))
 
 
 @api.get("/results/{id}/small", response_class=FileResponse, responses=FILE)
 def result_small(desk: AtDesk, id: str, side: Side = SIDE) -> FileResponse:
-    """A small copy of a result that is a picture, a JPEG."""
+    """A small copy of a result that is a picture, or of a film's first frame, a JPEG."""
     return _small(desk, "result", id, desk.store.file(id, brought=False).path, side)
 
 

@@ -7,6 +7,7 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 
@@ -66,7 +67,8 @@ def serve(home: Home, door: Door) -> None:
             opening.start()
         server = Server(configured(app))
         server.before_exit = service.streams.end
-        server.run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # which is how it ends
+            server.run(sockets=[listener])
 
 
 class Server(uvicorn.Server):

@@ -33,7 +33,8 @@ class Excitation:
         activation: mean over positions, of a class its score.
         photos: the strongest that any of many photos reaches; None where that is not known.
         times: the activation over that; None where it is not known, or makes no sense.
-        other_views: share of the activation that is left under views it was not made with; None for a single neuron.
+        other_views: share of the activation, of a class of its probability, that is left under views it was not made
+            with; None for a single neuron.
         rank: of the class, among all; None of other units.
         probability: of the class; None of other units.
     """
@@ -63,9 +64,9 @@ class Excitation:
         """The same and more, for the terminal."""
         known = "" if self.photos is None else f", {self.photos:.3g} at most on photos"
         times = "" if self.times is None else f" ({self.times:.3g} times that)"
-        other = "" if self.other_views is None else f", {100 * self.other_views:.0f}% of it under other views"
         chosen = "" if self.rank is None else f", class no. {self.rank} at {100 * (self.probability or 0):.0f}%"
-        return f"  {self.unit}: activation {self.activation:.3g}{known}{times}{other}{chosen}"
+        other = "" if self.other_views is None else f", {100 * self.other_views:.0f}% of it under other views"
+        return f"  {self.unit}: activation {self.activation:.3g}{known}{times}{chosen}{other}"
 
 
 def excitation(network: Network, unit: Unit, picture: Tensor, *, negative: bool = False) -> Excitation:
@@ -81,14 +82,15 @@ def excitation(network: Network, unit: Unit, picture: Tensor, *, negative: bool 
     activation = _activation(network, unit, picture)
     photos = _on_photos(network, unit, negative=negative)
     comparable = photos is not None and photos * activation > 0
-    moved = None if unit.placed else _under_views(network, unit, picture)
     rank, probability = _class_of(network, unit, picture)
+    before = activation if probability is None else probability
+    moved = None if unit.placed else _under_views(network, unit, picture)
     return Excitation(
         unit.name,
         activation,
         photos,
         activation / photos if comparable and photos else None,
-        None if moved is None or not activation else moved / activation,
+        None if moved is None or not before else moved / before,
         rank,
         probability,
     )
@@ -128,8 +130,11 @@ def _value(network: Network, unit: Unit, picture: Tensor) -> Tensor:
 
 
 def _under_views(network: Network, unit: Unit, picture: Tensor) -> float:
+    """Measure the unit's mean activation, of a class its probability, under the other views."""
     generator = torch.Generator().manual_seed(0)
-    found = [_activation(network, unit, OTHER(picture, generator)) for _ in range(_DRAWS)]
+    seen = [OTHER(picture, generator) for _ in range(_DRAWS)]
+    chances = [_class_of(network, unit, each)[1] for each in seen]
+    found = [_activation(network, unit, x) if p is None else p for x, p in zip(seen, chances, strict=True)]
     return sum(found) / len(found)
 
 

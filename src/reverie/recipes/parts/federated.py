@@ -135,13 +135,15 @@ def client_processes(
         RecipeError: they lie in one folder only.
     """
     folders = by_folder(photos)
+    batches = pieces([len(own) for own in folders.values()], settings)
     context = mp.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // len(folders))
     clients = []
     try:
         for number, (folder, own) in enumerate(folders.items()):
             mine, its = context.Pipe()
-            given = (its, painting.numpy(), own, settings, number, threads)
+            theirs = settings.model_copy(update={"batch": batches[number]})
+            given = (its, painting.numpy(), own, theirs, number, threads)
             process = context.Process(target=work, args=given, daemon=True)
             process.start()
             its.close()
@@ -150,6 +152,25 @@ def client_processes(
     finally:
         for client in clients:
             client.close()
+
+
+def pieces(photos: Sequence[int], settings: TrainStyleSettings) -> list[int]:
+    """Share out the pieces of a round, `batch` for each client: by their photos, as their updates count.
+
+    A client that counts for half of the update then learns from half of the pieces, so that no update that counts for
+    much is noisier than another. Clipped updates count alike, and their clients learn from as many pieces.
+
+    Args:
+        photos: of each client.
+        settings: of the training.
+    Example:
+        >>> pieces([30, 10], TrainStyleSettings(batch=4))
+        [6, 2]
+    """
+    if settings.clip is not None:
+        return [settings.batch] * len(photos)
+    each = settings.batch * len(photos) / sum(photos)
+    return [max(1, round(each * count)) for count in photos]
 
 
 def by_folder(photos: Sequence[Path]) -> dict[Path, list[Path]]:

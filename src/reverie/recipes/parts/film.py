@@ -13,8 +13,9 @@ from torch import Tensor
 
 from reverie.clips import ClipFrame, Footage
 from reverie.crafts.settings import Panel, Settings
-from reverie.engine import Executor, Plan, Run, State
+from reverie.engine import Executor, Plan, State
 from reverie.engine.films import FilmRun, FilmStep, time_of
+from reverie.engine.runs import OnePass, Optimisation
 from reverie.errors import RecipeError
 from reverie.motion import FramePainter, Rendered, intervals, rendered
 from reverie.pictures import fit, scaled, size_of
@@ -108,7 +109,7 @@ def film_of(
     footage: Footage,
     settings: FilmSettings,
     size: tuple[int, int],
-    keyframe: Run,
+    keyframe: Optimisation | OnePass,
     painter_for: Callable[[Plan, Executor | None], FramePainter],
     *,
     quick: bool = False,

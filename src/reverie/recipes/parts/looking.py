@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
 from reverie.crafts.settings import DIAL, DeviceSettings
-from reverie.networks import Network, load
+from reverie.engine import Findings, OnePass, Part
+from reverie.networks import Network, NetworkUsed, load
 from reverie.pictures import fit, resize, size_of
-from reverie.pictures.page import DIM, INK, Page, fitted
+from reverie.pictures.page import DIM, EDGE, INK, Page, fitted
 from reverie.recipes.parts.networks import device_for
 
 WIDTH, MARGIN, TOP = 1280, 32, 72  # pixels, of a sheet
@@ -37,13 +40,36 @@ def looking(settings: LookSettings, own: Network | None = None) -> Network:
 
 
 def placed(network: Network, settings: DeviceSettings) -> Network:
-    """Return the network on the settings' device, for looking once.
+    """Return the network on the settings' device, for looking once: in float32, channels-last, which is faster.
 
     Raises:
         RecipeError: that is not here.
     """
     there = device_for(settings, network, evaluations=1.0)
-    return network if there == network.device else network.with_precision(network.dtype, device=there)
+    return network.with_precision(torch.float32, channels_last=True, device=there)
+
+
+def at_once(
+    size: tuple[int, int],
+    networks: Sequence[Network],
+    look: Callable[[], tuple[Tensor, Findings]],
+    *,
+    precision: str | None = None,
+) -> OnePass:
+    """Declare a run of one look.
+
+    Args:
+        size: (H, W) of the picture or sheet.
+        networks: that look, the first of them most.
+        look: from nothing to the picture or sheet, (1, 3, H, W) in [0, 1], and its figures.
+        precision: of the network, where it was chosen.
+    """
+
+    def draw(_: int) -> Iterator[Part]:
+        yield Part(1, 1, *look())
+
+    used = [NetworkUsed(each.name, each.sha256) for each in networks]
+    return OnePass(size, draw, networks=used, precision=precision, device=str(networks[0].device))
 
 
 def begun(size: tuple[int, int], title: str, aside: str) -> Page:
@@ -64,3 +90,19 @@ def within(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
 def shown(picture: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize a picture to be shown."""
     return picture if size_of(picture) == size else resize(picture, size).clamp(0, 1)
+
+
+def column_width(count: int, gap: int) -> int:
+    """Return the width of one of so many columns of a sheet, with a gap between them."""
+    return (WIDTH - 2 * MARGIN - gap * (count - 1)) // count
+
+
+def draw_key(page: Page, y: float, colours: Sequence[tuple[str, str]], heading: str = "") -> None:
+    """Draw a line across the sheet, and below it a heading and what each colour stands for."""
+    page.line([(MARGIN, y - 16), (WIDTH - MARGIN, y - 16)], EDGE)
+    page.text((MARGIN, y + 4), heading, size=14, colour=INK, anchor="lm")
+    left = MARGIN + (190 if heading else 0)
+    for number, (colour, words) in enumerate(colours):
+        x = left + 190 * number
+        page.bar((x, y - 2, x + 14, y + 10), colour)
+        page.text((x + 22, y + 4), words, size=14, colour=DIM, anchor="lm")

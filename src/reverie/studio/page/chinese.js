@@ -11,6 +11,7 @@ export const words = {
   "Bringing {name} …": "正在载入 {name} …",
   "Camera": "相机",
   "Cancel": "取消",
+  "Choose a clip": "选择视频",
   "Choose a file": "选择文件",
   "Clip": "视频片段",
   "Film": "影片",
@@ -61,6 +62,7 @@ export const words = {
   "No picture yet": "还没有图片",
   "Nothing is waiting. What you make comes here first.": "队列是空的。新任务会先出现在这里。",
   "Nothing of that kind.": "没有符合条件的作品。",
+  "Nothing here works on {name}.": "这里没有能处理 {name} 的功能。",
   "Octaves and steps": "尺度与步数",
   "Only with a star": "只看星标",
   "Other camera": "切换相机",
@@ -97,12 +99,14 @@ export const words = {
   "Take the star away": "取消星标",
   "The camera cannot be used: {why}": "无法使用相机：{why}",
   "The command": "命令",
+  "The film": "影片",
   "The newer one": "较新的一张",
   "The older one": "较旧的一张",
   "The picture goes for good.": "图片将被永久删除。",
   "The picture to work on": "要处理的图片",
   "The result: {name}": "结果：{name}",
   "The same with other seeds.": "同样的设置，不同的随机种子。",
+  "The sample clip {name}": "示例视频：{name}",
   "The sample photo {name}": "示例照片：{name}",
   "The studio does not answer. Start it again with “reverie studio”; nothing is lost.": "工作室没有响应。请用“reverie studio”重新启动；不会丢失任何内容。",
   "The studio is here again.": "工作室已重新连接。",
@@ -156,6 +160,9 @@ export const words = {
 };
 
 export const crafts = {
+  atlas: ["图集", "把网络所见汇成一页可浏览的图集。"],
+  perturb: ["扰动", "改变得几乎看不见，却让网络认作别的东西。"],
+  visualize: ["可视化", "让网络的单元画出最激发它们的图片。"],
   dream: ["梦境", "让照片（或噪声）变成网络在其中看到的样子。"],
   explain: ["解释", "用多种方法说明照片中是什么支持某个类别。"],
   instant: ["即时", "一次完成：用任意画作的风格描绘照片。"],
@@ -187,6 +194,7 @@ export const inputs = {
   network: ["风格网络", "代替画作：自己训练的风格网络。"],
   photos: ["训练照片", "用来学习的照片。"],
   result: ["作品", "由 Reverie 制作的图片。"],
+  clip: ["视频", "要处理的视频：MP4、MOV、WebM、MKV 或 GIF。"],
 };
 
 export const settings = {
@@ -228,7 +236,7 @@ export const settings = {
   frame_steps: ["每帧步数", "第一帧之后每个尺度的步数。"],
   frames: ["帧数", "共有多少帧。"],
   jitter: ["抖动", "每一步之前的随机平移（像素）。"],
-  from: ["开始", "从何处开始。"],
+  from: ["开始", "从视频的这一时刻开始，例如 3s 或 1:02.5。"],
   keep_colors: ["保留色彩", "保留多少照片原来的色彩。"],
   keyframes: ["关键帧", "关键帧的间隔。"],
   layers: ["层", "使用的网络层：名称 或 名称:权重。"],
@@ -259,7 +267,7 @@ export const settings = {
   structure: ["保持结构", "保持照片的自相似性，而不是其特征。"],
   style_weight: ["风格权重", "风格相对照片的权重。"],
   tile: ["分块", "图块的边长（像素）；0 为整张处理。"],
-  to: ["结束", "到何处结束。"],
+  to: ["结束", "到视频的这一时刻结束。"],
   upscale: ["最后放大", "完成后再放大的倍数。"],
   variant: ["方式", "忠实，或锐利（同时清除 JPEG 痕迹）。"],
   weights: ["比重", "每幅画作的比重。"],

@@ -3,7 +3,7 @@
 import { el, icon, iconButton, replace, soon } from "./dom.js";
 import { DRAGGED, said } from "./slots.js";
 import { address, service } from "./service.js";
-import { isOpen, over, select, state, tell, waiting, when } from "./state.js";
+import { craftNamed, isOpen, over, select, state, tell, waiting, when } from "./state.js";
 import { ago, choiceName, craftName, duration, t } from "./words.js";
 
 const PAGE = 48, ROWS = 60;
@@ -177,8 +177,9 @@ function card(job) {
   const picture = result
     ? el("img", { src: address({ kind: "result", id: result }, 320), alt: "", loading: "lazy", decoding: "async", on: { error: ({ target }) => target.replaceWith(el("span", { class: "no-picture" }, t("a file"))) } })
     : el("span", { class: "no-picture" }, choiceName(job.state));
+  const film = result && ["clip", "film"].includes(craftNamed(job.craft)?.makes) && el("span", { class: "badge" }, icon("play"));
   const open = el("button", { type: "button", class: "picture", data: { key: `card-${job.id}` }, "aria-current": job.id === state.draft.selected || undefined, title: `${job.title}\n${ago(job.created)}`,
-    "aria-label": `${job.title}, ${craftName(job.craft)}, ${choiceName(job.state)}, ${ago(job.created)}`, draggable: Boolean(result), on: { click: () => select(job.id) } }, picture);
+    "aria-label": `${job.title}, ${craftName(job.craft)}, ${choiceName(job.state)}, ${ago(job.created)}`, draggable: Boolean(result), on: { click: () => select(job.id) } }, picture, film || "");
   if (result) open.addEventListener("dragstart", (event) => event.dataTransfer.setData(DRAGGED, JSON.stringify({ id: result, kind: "result", name: job.title })));
   return el("li", { data: { job: job.id } }, open, starOf(job));
 }

@@ -15,13 +15,10 @@ const { showStage, stage, copyCommand } = await import("./stage.js");  // whose 
 
 // --- the head ------------------------------------------------------------------------------------
 
-const FIRST = ["dream", "style", "instant", "texture", "upscale", "zoom"];
-
 function showCrafts() {
   const nav = at("crafts");
   nav.setAttribute("aria-label", t("Crafts"));
-  const rank = ({ name }) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
-  const draw = () => replace(nav, state.catalogue.crafts.toSorted((a, b) => rank(a) - rank(b)).map((craft) => el("button", {
+  const draw = () => replace(nav, state.catalogue.crafts.map((craft) => el("button", {
     type: "button", title: craftSummary(craft), data: { craft: craft.name, key: `craft-${craft.name}` }, "aria-current": craft.name === state.draft.craft ? "page" : undefined, on: { click: () => chooseCraft(craft.name) },
   }, craftName(craft.name))));
   when("catalogue", draw);

@@ -52,6 +52,9 @@ export function address(picture, side) {
   return picture.kind === "result" ? base : `${base}/file`;
 }
 
+/** Whether a file is a film, by its name: it plays, and is no picture. */
+export const isFilm = ({ name }) => /\.(mp4|mov|webm|mkv)$/.test(name ?? "");
+
 /** A picture, decoded beside the page's own work. */
 export async function bitmapOf(path) {
   const answer = await fetch(path);

@@ -3,13 +3,14 @@
 import { paint } from "./brush.js";
 import { takePhoto } from "./camera.js";
 import { el, icon, iconButton, replace } from "./dom.js";
-import { address, service } from "./service.js";
-import { craftNamed, craftNow, formOf, hasWeights, keepDraft, mainInput, picturesOf, restore, setInput, setSetting, state, tell, valueOf, when } from "./state.js";
-import { inputHelp, inputName, sampleName, t } from "./words.js";
+import { address, isFilm, service } from "./service.js";
+import { chooseCraft, craftNamed, craftNow, formOf, hasWeights, keepDraft, mainInput, picturesOf, restore, setInput, setSetting, state, tell, valueOf, when } from "./state.js";
+import { duration, inputHelp, inputName, sampleName, t } from "./words.js";
 
 export const DRAGGED = "application/x-reverie";
-const SAMPLES = ["cat", "coffee"];
+const SAMPLES = { photo: ["cat.jpg", "coffee.jpg"], clip: ["cat.mp4"] };
 const PICTURES = "image/png,image/jpeg,image/webp,image/tiff,image/gif,image/bmp";
+const CLIPS = "video/mp4,video/quicktime,video/webm,video/x-matroska,image/gif";
 const PAINTED = ["mask", "map"];
 
 /** Draw the inputs into their place, and again when they change. */
@@ -59,6 +60,7 @@ function thumbs(input, pictures) {
   const mixed = input.many && pictures.length > 1 && input.samples && hasWeights();
   return el("ul", { class: "thumbs" }, pictures.map((picture, place) => el("li", {},
     el("img", { src: address(picture, 320), alt: pictureName(picture), loading: "lazy", decoding: "async" }),
+    picture.seconds > 0 && el("span", { class: "badge" }, duration(picture.seconds)),
     el("div", { class: "over" },
       PAINTED.includes(input.kind) && iconButton("brush", t("Paint on it"), () => brush(input, place)),
       iconButton("close", t("Remove {name}", { name: pictureName(picture) }), () => setInput(input.name, pictures.filter((_, i) => i !== place)))),
@@ -100,20 +102,20 @@ function styleStrip(input, pictures) {
 // --- ways to bring one ---------------------------------------------------------------------------
 
 function ways(input, pictures) {
-  const file = el("input", { type: "file", accept: PICTURES, multiple: input.many, class: "unseen", data: { file: input.name }, "aria-label": t("Choose a file: {name}", { name: inputName(input.name) }), on: { change: () => bringAll(input, [...file.files]) } });
+  const file = el("input", { type: "file", accept: input.kind === "clip" ? CLIPS : PICTURES, multiple: input.many, class: "unseen", data: { file: input.name }, "aria-label": t("Choose a file: {name}", { name: inputName(input.name) }), on: { change: () => bringAll(input, [...file.files]) } });
   const painted = PAINTED.includes(input.kind);
   return el("div", { class: "row" },
     painted && base(input) && el("button", { type: "button", class: "with-icon", data: { paint: input.name }, on: { click: () => brush(input, pictures.length && !input.many ? 0 : pictures.length) } }, icon("brush"), t("Paint it")),
-    el("label", { class: "button" }, file, input.kind === "painting" ? t("A picture of yours") : input.many && input.kind === "folder" ? t("Choose photos") : t("Choose a file")),
-    !painted && !["folder", "result"].includes(input.kind) && iconButton("camera", t("Take a photo"), () => takePhoto((blob) => bring(input, blob, "camera.jpg"))),
-    input.kind === "photo" && input === mainInput() && !pictures.length && SAMPLES.map((name) => el("button", {
-      type: "button", class: "sample wide", title: sampleName(name), "aria-label": t("The sample photo {name}", { name: sampleName(name) }), data: { sample: name }, on: { click: () => sample(input, name) },
-    }, el("img", { src: `samples/${name}-small.webp`, alt: "", loading: "lazy" }))));
+    el("label", { class: "button" }, file, input.kind === "painting" ? t("A picture of yours") : input.many && input.kind === "folder" ? t("Choose photos") : input.kind === "clip" ? t("Choose a clip") : t("Choose a file")),
+    !painted && !["folder", "result", "clip"].includes(input.kind) && iconButton("camera", t("Take a photo"), () => takePhoto((blob) => bring(input, blob, "camera.jpg"))),
+    input === mainInput() && !pictures.length && SAMPLES[input.kind]?.map((file) => sampleButton(input, file)));
 }
 
-async function sample(input, name) {
-  const answer = await fetch(`samples/${name}.jpg`);
-  await bring(input, await answer.blob(), `${name}.jpg`);
+function sampleButton(input, file) {
+  const [name] = file.split("."), words = input.kind === "clip" ? t("The sample clip {name}", { name: sampleName(name) }) : t("The sample photo {name}", { name: sampleName(name) });
+  const take = async () => bring(input, await (await fetch(`samples/${file}`)).blob(), file);
+  return el("button", { type: "button", class: "sample wide", title: sampleName(name), "aria-label": words, data: { sample: name }, on: { click: take } },
+    el("img", { src: `samples/${name}${input.kind === "clip" ? "-clip" : ""}-small.webp`, alt: "", loading: "lazy" }));
 }
 
 /** The picture that a mask or a map belongs to. */
@@ -131,7 +133,7 @@ async function brush(input, place) {
   if (brought) setInput(input.name, Object.assign([...pictures], { [place]: stored(brought) }));
 }
 
-const stored = ({ id, name, width, height }) => ({ id, kind: "picture", name, width, height });
+const stored = ({ id, name, width, height, seconds }) => ({ id, kind: "picture", name, width, height, seconds });
 
 export async function said(work) {
   try {
@@ -164,7 +166,11 @@ export async function bringToPage(blob, name) {
   if (!brought) return;
   const record = await service.record("picture", brought.id).catch(() => null);
   if (record && returned(record)) return;
-  const input = craftNow().inputs.find(({ kind }) => ["photo", "painting"].includes(kind)) ?? mainInput();
+  const kinds = brought.seconds === null ? ["photo", "painting"] : isFilm(brought) ? ["clip"] : ["clip", "photo", "painting"];
+  const taking = (craft) => craft.inputs.find(({ kind }) => kinds.includes(kind));
+  if (!taking(craftNow())) chooseCraft(state.catalogue.crafts.find(taking)?.name);  // a craft that works on such a file
+  const input = taking(craftNow());
+  if (!input) return tell("wrong", t("Nothing here works on {name}.", { name: brought.name }));
   setInput(input.name, [stored(brought)]);
   tell("say", "");
 }

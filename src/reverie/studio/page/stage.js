@@ -3,6 +3,7 @@
 import { commandOf } from "./command.js";
 import { dialog, el, iconButton, replace } from "./dom.js";
 import { removed, shownHistory, starOf, starred } from "./jobs.js";
+import { canShow, comparable, compareFilms, divideFilms, parts, showFilm, shows } from "./film.js";
 import { Plot } from "./plot.js";
 import { address, bitmapOf, past, service } from "./service.js";
 import { said, useResult } from "./slots.js";
@@ -12,11 +13,9 @@ import { choiceName, craftName, duration, number, settingName, t } from "./words
 
 const canvas = el("canvas", { id: "picture", role: "img", tabIndex: 0, "aria-label": t("No picture yet") });
 const empty = el("p", { id: "empty" });
-const player = el("video", { id: "player", controls: true, loop: true, muted: true, playsInline: true, hidden: true });
-const moving = el("img", { id: "moving", alt: "", hidden: true });
 const plotted = el("canvas", { id: "losses", role: "img", hidden: true, "aria-label": t("Losses") });
 const bar = el("progress", { id: "progress", max: 1, value: 0, hidden: true, "aria-label": t("Progress") });
-const divider = el("input", { type: "range", id: "divider", min: 0, max: 1, step: 0.01, value: 0.5, hidden: true, "aria-label": t("Divider between before and after"), on: { input: () => { viewer.divider = Number(divider.value); } } });
+const divider = el("input", { type: "range", id: "divider", min: 0, max: 1, step: 0.01, value: 0.5, hidden: true, "aria-label": t("Divider between before and after"), on: { input: () => divide(Number(divider.value)) } });
 const scale = el("output", { id: "scale" });
 const facts = el("div", { id: "facts" });
 const viewer = new Viewer(mounted(canvas), () => { divider.value = viewer.divider; });
@@ -25,8 +24,13 @@ const compare = tool("compare", t("Before and after"), () => stage.compare());
 
 // A canvas has a parent to be measured by before it is shown.
 function mounted(made) {
-  el("div", { class: "frame" }, made, player, moving, empty);
+  el("div", { class: "frame" }, made, ...parts, empty);
   return made;
+}
+
+function divide(share) {
+  viewer.divider = share;
+  divideFilms(share);
 }
 
 function tool(name, words, pressed) {
@@ -37,6 +41,8 @@ export const stage = {
   compare() {
     const on = !viewer.comparing;
     viewer.compare(on);
+    compareFilms(on);
+    divide(viewer.divider);
     compare.setAttribute("aria-pressed", on);
     divider.hidden = !on;
   },
@@ -100,28 +106,32 @@ async function shown({ same = false } = {}) {
   now = { ...now, job: job?.id, mark };
   if (!stays) lossesOf(job);
   try {
-    const [before, after] = await Promise.all([beforeOf(job), afterOf(job)]);
+    const [clip, film, before, after] = await Promise.all([clipOf(job), filmOf(job), beforeOf(job), afterOf(job)]);
     if (own !== turn) return [before, after].forEach((each) => each?.close?.());
-    put(before, after, { same: stays });
+    const shown = film ?? (after ? null : clip);
+    showFilm(shown, clip);
+    put(before, after, { same: stays, film: shown });
   } catch (error) {
     tell("wrong", error.message);
   }
 }
 
-function put(before, after, how) {
-  viewer.show(after, before, how);
-  const one = after ?? before;
+function put(before, after, { same, film = null }) {
+  viewer.show(after, before, { same });
+  canvas.hidden = shows();
+  const one = film ?? after ?? before;
   canvas.parentElement.style.setProperty("--shape", one ? one.width / one.height : 1.5);
   const words = emptyWords();
-  empty.hidden = !viewer.empty || !player.hidden || !moving.hidden;
+  empty.hidden = !viewer.empty || shows();
   if (empty.textContent !== words) empty.textContent = words;
-  compare.disabled = !(before && after);
+  compare.disabled = !(before && after) && !comparable();
+  compareFilms(viewer.comparing);
   viewer.label(after ? t("The result: {name}", { name: selected()?.title ?? "" }) : before ? t("The picture to work on") : "");
-  document.body.dataset.shown = after ? "result" : before ? "photo" : "nothing";
+  document.body.dataset.shown = after || film?.made ? "result" : before || film ? "photo" : "nothing";
   scaled();
 }
 
-const makesPicture = (job) => !["clip", "film", "weights", "report"].includes(craftNamed(job.craft)?.makes);
+const makesPicture = (job) => !["clip", "film", "document", "weights", "report"].includes(craftNamed(job.craft)?.makes);
 const emptyWords = () => (selected() ? "" : t("Drop a picture here, paste one, or choose one."));
 
 async function beforeOf(job) {
@@ -130,22 +140,31 @@ async function beforeOf(job) {
   const main = mainInput(job ? craftNamed(job.craft) : craftNow());
   const [picture] = pictures[main?.name] ?? [];
   now.photo = picture?.id;
-  return picture ? bitmapOf(address(picture)).catch(() => null) : null;
+  return picture && main.kind !== "clip" ? bitmapOf(address(picture)).catch(() => null) : null;
+}
+
+/** The clip that a job, or what is prepared, works on. */
+async function clipOf(job) {
+  if (!state.catalogue) return null;
+  const main = mainInput(job ? craftNamed(job.craft) : craftNow());
+  const [clip] = (main?.kind === "clip" && (job ? picturesOf(job) : formOf().inputs)[main.name]) || [];
+  if (!clip) return null;
+  const known = await (clip.kind === "result" ? service.facts(clip.id) : service.picture(clip.id)).catch(() => clip);
+  return { ...known, src: address(clip), title: known.name, from: job?.settings.from, made: false };
+}
+
+async function filmOf(job) {
+  const [result] = job?.results ?? [];
+  if (!result || makesPicture(job)) return null;
+  const known = await service.facts(result);
+  return canShow(known) && { ...known, src: address({ kind: "result", id: result }), title: job.title, made: true };
 }
 
 async function afterOf(job) {
-  player.hidden = moving.hidden = true;
-  canvas.hidden = false;
-  player.removeAttribute("src");
   if (!job) return null;
   const [result] = job.results;
   if (!result) return job.preview ? bitmapOf(`/api/jobs/${job.id}/preview?${job.preview}`).catch(() => null) : null;
-  if (makesPicture(job)) return bitmapOf(address({ kind: "result", id: result }));
-  const { name } = await service.facts(result);
-  if (name.endsWith(".mp4")) Object.assign(player, { src: address({ kind: "result", id: result }), hidden: false });
-  else if (name.endsWith(".gif")) Object.assign(moving, { src: address({ kind: "result", id: result }), hidden: false, alt: job.title });
-  canvas.hidden = !player.hidden || !moving.hidden;
-  return null;
+  return makesPicture(job) ? bitmapOf(address({ kind: "result", id: result })) : null;
 }
 
 let fetching = false;
@@ -157,8 +176,10 @@ async function progressed(job, data) {
   fetching = true;
   try {
     const after = await bitmapOf(`/api/jobs/${job.id}/preview?${data.preview}`);
-    if (now.job === job.id && !job.results.length) put(await kept(job), after, { same: true });
-    else after.close();
+    if (now.job === job.id && !job.results.length) {
+      showFilm(null);
+      put(await kept(job), after, { same: true });
+    } else after.close();
   } catch { /* the next one comes soon */ }
   fetching = false;
 }

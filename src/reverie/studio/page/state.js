@@ -100,7 +100,11 @@ export async function learn() {
   take(JSON.parse(text));
 }
 
+const FIRST = ["dream", "style", "instant", "texture", "upscale", "zoom", "video instant", "video dream", "video style"];  // of the crafts, as most people know them
+const rank = ({ name }) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
+
 function take(catalogue) {
+  catalogue.crafts.sort((a, b) => rank(a) - rank(b));
   state.catalogue = catalogue;
   if (!craftNow()) state.draft.craft = catalogue.crafts[0].name;
   tell("catalogue");
