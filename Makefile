@@ -20,7 +20,7 @@ test-slow: $(READY)  ## everything
 	$(PYTEST)
 
 test-web: $(READY)  ## the studio and exported pages in a real Chromium (Debian: chromium, chromium-driver), with npm
-	$(PYTEST) -rs tests/export/test_pages.py tests/recipes/test_atlas.py tests/studio/test_studio_page.py tests/studio/test_studio_journeys.py
+	$(PYTEST) -rs tests/export/test_pages.py tests/pictures/test_strip_in_chromium.py tests/recipes/test_atlas.py tests/studio/test_studio_page.py tests/studio/test_studio_journeys.py
 
 test-comfyui: $(READY)  ## our nodes in a real ComfyUI: COMFYUI=its checkout, COMFYUI_PYTHON=the Python it runs with
 	$(or $(COMFYUI_PYTHON),$(BIN)/python) integrations/comfyui/try_in_comfyui.py $(COMFYUI)
@@ -68,9 +68,12 @@ styles: $(READY)  ## paint the sample styles anew
 dreamnet-report: $(READY)  ## the figures of the embedded network's card
 	$(BIN)/python training/report_dreamnet.py
 
-site: $(READY)  ## the chapters of learn/ and zh/, run, with the documentation: build/site/learn/index.html
+site: $(READY) build/extra/live/index.html  ## the chapters of learn/ and zh/, run, with the documentation: build/site/learn/index.html
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,docs]'
 	$(BIN)/sphinx-build -q -W --keep-going -c learn -d build/doctrees . build/site
+
+build/extra/live/index.html: $(READY)  # for the chapter on machines, which does without it where npm cannot be run
+	-$(BIN)/reverie export instant -o build/extra/live
 
 wheel: $(READY)  ## the wheel and the sdist, tried in an empty environment
 	$(BIN)/python .ci/wheel.py dist

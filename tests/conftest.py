@@ -38,7 +38,8 @@ CLASSES = ("cat", "dog", "tree frog", "night sky", "teapot", "espresso")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(Budget())
+    if "REVERIE_TEST_SLOWLY" not in os.environ:  # as where a processor is held to less than it can
+        config.pluginmanager.register(Budget())
 
 
 def pytest_sessionstart() -> None:

@@ -101,6 +101,7 @@ def _tested(setting: Setting, threads: int, *, short: bool) -> tuple[bool, str]:
     asked = {setting.variable: setting.value} if setting.variable else {}
     plain = {key: value for key, value in os.environ.items() if key not in KNOWN}
     count = {"OMP_NUM_THREADS": str(threads), "REVERIE_TEST_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
+    count["REVERIE_TEST_SLOWLY"] = "1"
     try:
         ended = subprocess.run(
             [*words, *which],

@@ -48,7 +48,9 @@ def planned(what: Synthesis, *, workers: int, **given: object) -> Plan:
     return Machines("local", workers).plan(run_of(what), settings)
 
 
-@pytest.mark.parametrize("workers", [2, 4, 6])
+@pytest.mark.parametrize(
+    "workers", [pytest.param(2, marks=pytest.mark.slow), 4, pytest.param(6, marks=pytest.mark.slow)]
+)
 def test_each_worker_gets_a_tile(style: Synthesis, workers: int) -> None:
     assert tiles_of(planned(style, workers=workers)) >= workers
 

@@ -60,6 +60,7 @@ def test_a_smaller_size_is_offered_only_where_it_helps(reverie: Run) -> None:
     assert offered and reverie(*words, "--size", offered[1], "--memory", less).code == 0
 
 
+@pytest.mark.slow
 def test_the_tile_that_fits_is_offered(reverie: Run) -> None:
     words = ("dream", "noise", "--size", 1500, "--octaves", 1, "--memory", f"{_held() + 700}MB", "--dry-run")
     refused = reverie(*words, "--tile", 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import random
 import re
 import signal
@@ -232,6 +233,51 @@ def test_a_full_disk_pauses_it(reverie: Run, start: Start, folder: Path) -> None
     assert ended.returncode == 2 and "The run is paused; 'reverie resume o.reverie'" in ended.stderr, ended.stderr
     assert not Path("o.mp4").exists()
     assert reverie("resume", "o.mp4").code == 0 and len(hashes("o.mp4")) == 160
+
+
+WORDS = [OWN, ("video", "dream", "clip.mp4", "--size", "48", "--octaves", "1", "--steps", "1", "--frame-steps", "1",
+               "--precision", "float32", "--tile", "0")]  # fmt: skip
+
+
+def cut_clip(folder: Path) -> None:
+    """A clip of four scenes."""
+    scenes = [panned(count, step=1, seed=count) for count in (30, 60, 16, 54)]
+    write_clip(folder / "clip.mp4", [frame for scene in scenes for frame in scene], sound="aac")
+    write_johnson(folder / "mine.safetensors", draw_johnson(widths=(8, 16), blocks=1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", WORDS)
+def test_workers_make_the_same_film(reverie: Run, folder: Path, words: tuple[str, ...]) -> None:
+    """Of cuts and chunks, to the byte; the record in it says nothing of them."""
+    cut_clip(folder)
+    assert reverie(*words, "-o", "o.mp4").code == 0
+    one = Path("o.mp4").read_bytes()
+    Path("o.mp4").unlink()
+    assert reverie(*words, "-o", "o.mp4", "--workers", 2).code == 0
+    assert Path("o.mp4").read_bytes() == one and not Path("o.reverie").exists()
+
+
+@signals
+@pytest.mark.slow
+@pytest.mark.parametrize("words", WORDS)
+def test_workers_killed_and_gone_on_with(reverie: Run, start: Start, folder: Path, words: tuple[str, ...]) -> None:
+    cut_clip(folder)
+    assert reverie(*words, "-o", "whole.mp4").code == 0
+    process = start(*words, "-o", "o.mp4", "--workers", "2", "--json")
+    after_saves(process, 2)
+    victim = tree_of(process.pid)[-1]
+    os.kill(victim, signal.SIGKILL)  # its segment is made by another
+    after_saves(process, 1)
+    process.kill()
+    process.communicate()
+    assert reverie("resume", "o.mp4").code == 0
+    assert hashes("o.mp4") == hashes("whole.mp4") and not Path("o.reverie").exists()
+
+
+def test_workers_are_for_one_file(reverie: Run, clip: Path) -> None:
+    ended = reverie(*OWN, "-o", "frames", "--workers", 2)
+    assert ended.code == 2 and "are made by one process" in ended.err and not Path("frames").exists()
 
 
 def tree_of(process: int) -> list[int]:

@@ -57,7 +57,7 @@ def kill(executor: RayExecutor, number: int) -> None:
 
 @pytest.mark.bits
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "content" else name for name in TERMS]
+    "name", [name if name == "all" else pytest.param(name, marks=pytest.mark.slow) for name in TERMS]
 )
 def test_a_cluster_is_whole_and_has_the_bits_of_tiles(
     two: RayExecutor, tiny64: Network, make_picture: MakePicture, name: str

@@ -46,6 +46,22 @@ def finished(tiny: Network, canvas: Canvas, **choices: Any) -> tuple[list[float]
     return losses, step.image
 
 
+@pytest.mark.parametrize("canvas", ["fourier", "cppn", "pixels"])
+def test_a_run_in_parts_of_one_size_is_one_run(tiny: Network, start: Tensor, canvas: str) -> None:
+    """What the optimiser knows goes on from part to part, whatever shape the parameters have."""
+    whole = (rv.Stage(SIZE, 6),)
+    parts = (rv.Stage(SIZE, 2), rv.Stage(SIZE, 3), rv.Stage(SIZE, 1))
+    losses = [finished(tiny, CANVASES[canvas](start), stages=stages)[0] for stages in (whole, parts)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_a_stage_leaks_as_its_network_would(tiny: Network, start: Tensor) -> None:
+    apart = finished(tiny, rv.PixelCanvas(start), stages=(rv.Stage(SIZE, 3, leak=0.3),))[1]
+    alike = finished(tiny.with_leak(0.3), rv.PixelCanvas(start), stages=(rv.Stage(SIZE, 3),))[1]
+    plain = finished(tiny, rv.PixelCanvas(start), stages=(rv.Stage(SIZE, 3),))[1]
+    assert torch.equal(apart, alike) and not torch.equal(apart, plain)
+
+
 @pytest.fixture
 def start(make_picture: MakePicture) -> Tensor:
     return make_picture(0, *SIZE)

@@ -267,7 +267,7 @@ def test_chromium_enlarges_and_films(ready: Callable[[str], Path], tmp_path: Pat
         window.open(address)
         window.until("document.body.dataset.ready")
         made = paint_file(window, tmp_path / "photo.png")
-        wanted = 255 * upscale(photo, UpscaleSettings(factor=2))[0].permute(1, 2, 0).numpy()
+        wanted = 255 * upscale(photo, UpscaleSettings(factor=2, precision="float32"))[0].permute(1, 2, 0).numpy()
         assert made.shape == (240, 360, 3) and np.abs(made - wanted).max() <= 1
         window.run("delete document.getElementById('status').dataset.milliseconds")
         window.click("#camera")  # Chromium's own pretended one

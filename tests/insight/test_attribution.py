@@ -82,7 +82,7 @@ def test_they_are_captums(question: Question) -> None:
         picture, baselines=absent, n_steps=8, method="riemann_middle"
     )
     assert torch.allclose(METHODS["integrated"](question), whole.detach().sum(1)[0], atol=1e-8)
-    side = -(-64 // 6)
+    side = -(-64 // 5)
     hidden = attr.Occlusion(question.score).attribute(
         picture, sliding_window_shapes=(3, side, side), strides=(3, side, side), baselines=absent
     )

@@ -37,7 +37,7 @@ class Seen(HTMLParser):
 def strip(*captions: str, start: int = 0) -> Strip:
     """A strip of grey pictures, each lighter than the one before."""
     greys = [torch.full((1, 3, 20, 30), i / 4) for i in range(len(captions))]
-    return Strip(greys, captions=captions, label="layer", start=start)
+    return Strip(greys, captions=captions, slider="layer", start=start)
 
 
 def test_each_picture_is_there_with_its_words() -> None:
@@ -62,12 +62,25 @@ def test_it_needs_nothing_from_elsewhere() -> None:
 
 
 def test_what_a_terminal_shows() -> None:
-    assert repr(strip("0.5", "1")) == "Strip of 2 pictures by layer: 0.5, 1"
+    assert repr(strip("0.5", "1")) == "Strip of 2 pictures: 0.5, 1"
+    assert repr(Strip([torch.rand(3, 3, 8, 8)])) == "Strip of 3 pictures"
+
+
+def test_side_by_side_of_one_height_without_a_slider() -> None:
+    page = Strip([torch.rand(1, 3, 20, 30), torch.rand(1, 3, 40, 20)], height=40, captions=["a", "b"])._repr_html_()
+    seen = Seen(page)
+    assert [(image["width"], image["height"]) for tag, image in seen.found if tag == "img"] == [
+        ("60", "40"),
+        ("20", "40"),
+    ]
+    assert "script" not in {tag for tag, _ in seen.found} and "slides" not in page.partition(">")[0]
 
 
 def test_refusals() -> None:
     with pytest.raises(PictureError, match="one caption"):
-        Strip([torch.rand(2, 3, 8, 8)], captions=["a"], label="x")
+        Strip([torch.rand(2, 3, 8, 8)], captions=["a"])
+    with pytest.raises(PictureError, match="one caption"):
+        Strip([torch.rand(2, 3, 8, 8)], slider="layer")
     with pytest.raises(PictureError, match="starts with one of its 1"):
         strip("a", start=1)
     with pytest.raises(PictureError, match="at least one"):

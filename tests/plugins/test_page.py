@@ -115,6 +115,7 @@ def test_the_large_craft(folder: Path, packages: Path) -> None:
     assert np.abs(glowing - rippled).mean() > 1 and np.abs(glowing - embers).mean() > 1
 
 
+@pytest.mark.slow
 def test_the_large_craft_runs_step_by_step(folder: Path, packages: Path) -> None:
     """As the page says, without a word in the craft: steps, tiles, and the same pixels again."""
     make = ["glow", "cat.jpg", "--network", "ripples", "--size", "48", "--steps", "1", "--json"]

@@ -90,6 +90,7 @@ def test_a_death_is_no_end(shop: Shop) -> None:
     assert done == [first, second] and shop.result(first).startswith("step 6")
 
 
+@pytest.mark.slow
 def test_who_always_dies_at_one_step_has_failed(shop: Shop) -> None:
     bad, good = shop.add(steps=6, die_at=3, deaths=99), shop.add()
     shop.foreman.start()
@@ -98,6 +99,7 @@ def test_who_always_dies_at_one_step_has_failed(shop: Shop) -> None:
     assert shop.ends(good).state == "done"
 
 
+@pytest.mark.slow
 def test_who_is_killed_again_and_again_goes_on_in_smaller_tiles(shop: Shop) -> None:
     id = shop.add(steps=6, die_at=3, deaths=99, smaller=256)
     shop.foreman.start()

@@ -58,9 +58,7 @@ def test_what_a_craft_asks_for(make_picture: Make) -> None:
     last = enlargement(UpscaleFragment(upscale=3), seamless=True)
     assert last is not None and last.size((10, 20)) == (30, 60) and last.working > 2**20
     x = make_picture(6, 10, 20)
-    assert torch.equal(
-        last.draw(x), upscale(x, UpscaleSettings(factor=3, seamless=True, tile=LAST, precision="float32"))
-    )
+    assert torch.equal(last.draw(x), upscale(x, UpscaleSettings(factor=3, seamless=True, tile=LAST)))
 
 
 def test_it_stays_in_range_and_leaves_the_photo_alone(tiny_superres: Superres) -> None:

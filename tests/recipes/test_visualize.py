@@ -51,6 +51,12 @@ def test_every_kind_of_unit(tiny: Network, word: str) -> None:
     assert figures["unit"] == word and figures["activation"] == pytest.approx(_activation(tiny, word, step.image), 1e-3)
 
 
+def test_a_class_is_judged_by_its_probability_under_other_views(tiny: Network) -> None:
+    """Not by its score, of which a share means nothing."""
+    (figures,) = last(tiny, "class:teapot").found.figures["units"]
+    assert 0 <= figures["other_views"] * figures["probability"] <= 1
+
+
 def _activation(network: Network, word: str, picture: Tensor) -> float:
     """The same by hand."""
     layer = "classes" if word.startswith("class:") else "relu3"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +32,7 @@ from reverie.objectives import PICTURE, Bound
 TILES = (2048, 1536, 1024, 768, 512, 384, 256, SMALLEST)
 BOUNDLESS = 2**62  # bytes: a limit that is none, as where a tile is given and no limit
 _NARROW, _SURE = 32, 0.97  # pixels of the shorter side of a size that is offered; of the limit it takes
+_PROBED, _TELLING = 2**15, 64  # pixels of the picture that is timed first, at most; and of its shorter side, at least
 _TRIED = 128  # pixels of the side on which enlarging is timed
 
 
@@ -183,15 +185,24 @@ def _size_that_fits(what: Synthesis, bound: Bound, least: Cut, limit: int, held:
 
 def _probe(what: Synthesis) -> tuple[Bound, float]:
     """Bind the objective at a small size, and time an evaluation there, in seconds per pixel."""
-    big = max(what.stages, key=lambda s: s.size[0] * s.size[1]).size
-    scale = min(1.0, 256 / min(big), (2**17 / (big[0] * big[1])) ** 0.5)
-    small = (max(1, round(big[0] * scale)), max(1, round(big[1] * scale)))
+    sizes = sorted((stage.size for stage in what.stages), key=lambda size: size[0] * size[1])
+    big, small = sizes[-1], _probe_size(sizes)
     try:
         return _probed(what, small)
     except RecipeError:
         if small == big:
             raise
         return _probed(what, big)  # a custom network may take pictures of one size only
+
+
+def _probe_size(sizes: Sequence[Size]) -> Size:
+    """Choose the largest stage that is small enough, for which convolutions will be set up anyway, or a small size."""
+    fitting = [(height, width) for height, width in sizes if height * width <= _PROBED]
+    if fitting and min(fitting[-1]) >= _TELLING:
+        return fitting[-1]
+    height, width = sizes[-1]
+    scale = min(1.0, (_PROBED / (height * width)) ** 0.5)
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def _probed(what: Synthesis, size: Size) -> tuple[Bound, float]:

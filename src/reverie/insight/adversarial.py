@@ -28,7 +28,7 @@ Norm = Literal["linf", "l2"]
 _RIVALS = 4  # classes towards which a picture's distance is looked for
 _ROUNDS = 20  # linearisations at most
 _BEYOND = 1.02  # how far a linear step goes beyond the boundary
-_HALVINGS = 7  # of the last step, to come near to the boundary again
+_GUESSES, _ASIDE = 3, 0.03  # at the boundary after the last step, and how far beyond it, of what is left of the step
 
 
 @dataclass(frozen=True)
@@ -217,9 +217,25 @@ def _least(margin: Tensor, slope: Tensor, norm: Norm) -> Tensor:
 
 
 def _nearer(network: Network, before: Tensor, after: Tensor, own: int, size: int | None) -> Tensor:
-    """Halve the way between a picture that is seen as before and one that is not; return one that is not."""
-    for _ in range(_HALVINGS):
-        middle = (before + after) / 2
-        same = int(chances(network, middle, size).argmax()) == own
-        before, after = (middle, after) if same else (before, middle)
+    """Return a picture on the way between one that is seen as before and one that is not, just beyond the boundary.
+
+    By the secant through both margins, each guess a little beyond it, so that the far end comes nearer.
+    """
+    low, high = _margin(network, before, own, size), _margin(network, after, own, size)
+    for _ in range(_GUESSES):
+        boundary = low / max(low - high, 1e-12)
+        guess = before.lerp(after, boundary + _ASIDE * (1 - boundary))
+        margin = _margin(network, guess, own, size)
+        if margin > 0:
+            before, low = guess, margin
+        else:
+            after, high = guess, margin
     return after
+
+
+def _margin(network: Network, x: Tensor, own: int, size: int | None) -> float:
+    """Log-odds of the class over the strongest of the others; not above 0 where the picture is seen as another."""
+    odds = chances(network, x, size).log()
+    best = odds.topk(2)
+    rival = best.values[1] if int(best.indices[0]) == own else best.values[0]
+    return float(odds[own] - rival)

@@ -25,7 +25,7 @@ from reverie.pictures import resize, size_of
 SAMPLES = 8
 """Gradients that a method averages, where nothing else is asked for."""
 _NOISE = 0.1  # of SmoothGrad, in units of the picture's range
-_WINDOWS = 6  # windows of an occlusion along the longer side
+_WINDOWS = 5  # windows of an occlusion along the longer side
 _BATCH = 16  # pictures that the network sees at once
 _GAMMA = 0.25  # how much positive weights are favoured by the relevance rule
 _TINY = 1e-6

@@ -18,6 +18,7 @@ _HALO = 4 * _REACH  # rows and columns that a pixel's colour is made from: two w
 _EDGE = 1e-2  # variance of lightness (a contrast of 0.1) from which an edge of lightness keeps an edge of colour
 _LEAST = 1e-6  # variance of colour, below which there is none
 _NARROW = 1e-4  # variance of lightness that tells nothing of colours
+_SAMPLED = 1 << 16  # colours that a spread is measured on
 _SAME = 1e-3  # less is not narrowed
 
 
@@ -60,7 +61,7 @@ def within_colours(picture: Tensor, like: Sequence[Tensor], *, amount: float = 1
     """
     if not amount:
         return picture
-    theirs, own = sample(like), sample([picture])
+    theirs, own = sample(like, _SAMPLED), sample([picture], _SAMPLED)
     usual = _usual(theirs)
     narrowed = _narrowing(_beside(own, usual), _beside(theirs, usual))
     kept = np.eye(2) + amount * (narrowed - np.eye(2))

@@ -32,13 +32,14 @@ _APART = 0.08  # OKLab: nearest that two main colours lie to each other
 _LEARNT = 1 << 14  # colours that centres are learnt from
 
 
-def sample(pictures: Sequence[Tensor]) -> Colours:
+def sample(pictures: Sequence[Tensor], most: int = _MOST) -> Colours:
     """Sample colours of some pictures as (N, 3) OKLab in float64; all of them if they are few enough.
 
     Args:
         pictures: (1, 3, h, w) sRGB [0, 1], of any sizes; each has the same weight.
+        most: colours in all.
     """
-    return np.concatenate([_sample_one(picture, _MOST // len(pictures)) for picture in pictures])
+    return np.concatenate([_sample_one(picture, most // len(pictures)) for picture in pictures])
 
 
 def _sample_one(picture: Tensor, most: int) -> Colours:

@@ -32,7 +32,7 @@ from reverie.recipes.parts.scanning import Scan, scan
 from reverie.views import compose, framed, jitter, scale
 
 VIEWS = compose(jitter(4), scale(0.92, 1.08), jitter(2))
-RATE = 0.015
+RATE = 0.03
 TOGETHER = 200_000  # pixels of a batch: 32 pictures of 80
 SHALLOW, DEEP = 32, 80  # pixels of a picture of the shallowest and the deepest layers
 CELL, PATCH = 80, 40  # pixels on the page: of a channel's picture at most, and of a patch

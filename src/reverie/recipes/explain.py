@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from reverie.choices import Precision
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Photo, Sheet
-from reverie.crafts.settings import DIAL, SeedSettings, Words
+from reverie.crafts.settings import DIAL, MACHINE, SeedSettings, Words
 from reverie.engine import Findings, OnePass
+from reverie.engine.precision import with_precision
 from reverie.insight.attribution import METHODS, SAMPLES, Question, ask, method
 from reverie.insight.classes import looked_at, name_of
 from reverie.insight.honesty import SAME, Curves, curves, likeness, randomised
@@ -40,6 +43,7 @@ from reverie.recipes.parts.looking import (
 
 _COLUMNS, _GAP, _PLOT, _WORDS = 3, 24, 300, 84  # maps in a row; pixels between them, of a plot, below a map
 _FEW = 2  # gradients that are averaged where maps of random weights are compared
+_EXACT = ("gradient", "lrp")  # maps by single gradients, which rounding alters
 _BRIGHT = 0.995  # share of a map's values below its full colour
 
 
@@ -65,6 +69,10 @@ class ExplainSettings(LookSettings, SeedSettings):
         default=tuple(METHODS), description=f"methods, in this order: {', '.join(METHODS)}; default: all"
     )
     samples: int = Field(default=SAMPLES, ge=1, le=256, description="gradients that 'integrated' and 'smooth' average")
+    precision: Annotated[Precision, MACHINE] = Field(
+        default="auto",
+        description="of what is averaged or only looked at: auto, float32, bfloat16; auto measures what is fastest",
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,28 +114,36 @@ def explain(
         LayerNotFound: a class that the network lacks, or a network without classes.
         RecipeError: no such method.
     """
-    network = looking(settings, network)
+    own, network = network, looking(settings, network)
     for name in settings.method:
         method(name)
+    fast = with_precision(network, settings.precision) if own is None else network
     index = None if settings.class_name is None else find_class(network, settings.class_name)
     size = _size(photo, len(settings.method))
 
     def look() -> tuple[Tensor, Findings]:
-        seen = looked_at(photo, settings.size)
-        question = ask(network, seen, index, samples=settings.samples, seed=settings.seed)
-        found, lot = [*_explained(question, settings.method)], _by_lot(question)
+        asked = partial(ask, picture=looked_at(photo, settings.size), samples=settings.samples, seed=settings.seed)
+        question = asked(network, index=index)
+        quick = question if fast is network else asked(fast, index=question.index)
+        found, lot = [*_explained(question, quick, settings.method)], _by_lot(quick)
         return _sheet(photo, question, found, lot, size), _findings(question, found, lot)
 
-    return at_once(size, [network], look)
+    return at_once(size, [network], look, precision=fast.precision)
 
 
-def _explained(question: Question, names: Sequence[str]) -> Iterator[Explained]:
-    """Apply each method to the network, and to the same one with random weights."""
+def _explained(question: Question, quick: Question, names: Sequence[str]) -> Iterator[Explained]:
+    """Apply each method to the network, and to the same one with random weights.
+
+    Args:
+        question: in full precision.
+        quick: the same in the fastest precision.
+        names: of the methods.
+    """
     shuffled = randomised(question.network, question.seed)
     untaught = replace(question, network=shuffled, samples=min(_FEW, question.samples))
     for name in names:
-        found = method(name)(question)
-        told = curves(question, found)
+        found = method(name)(question if name in _EXACT else quick)
+        told = curves(quick, found)
         yield Explained(name, found, told, told.areas, likeness(found, method(name)(untaught)))
 
 

@@ -23,7 +23,7 @@ from reverie.crafts.settings import DIAL, SeedSettings
 from reverie.engine import Findings, OnePass
 from reverie.errors import RecipeError, ReverieError
 from reverie.insight.adversarial import Ball, Norm, attack, chances, distance, universal, views
-from reverie.insight.classes import name_of
+from reverie.insight.classes import looked_at, name_of
 from reverie.networks import Network, find_class, load
 from reverie.objectives import logit
 from reverie.pictures import jpeg_again, read_image, resize, size_of
@@ -233,12 +233,10 @@ def _after_jpeg(victim: Victim, changed: Tensor, quality: int) -> dict[str, Any]
 
 
 def _share_of_views(victim: Victim, changed: Tensor) -> float:
-    """Share of random views in which it still deceives."""
-    generator = torch.Generator().manual_seed(victim.settings.seed + 1)
-    view = compose(*views(max(size_of(changed))))
-    held = [
-        victim.deceives(chances(victim.network, view(changed, generator), victim.settings.size)) for _ in range(_VIEWS)
-    ]
+    """Share of random views of it, as the network looks, in which it still deceives."""
+    generator, seen = torch.Generator().manual_seed(victim.settings.seed + 1), looked_at(changed, victim.settings.size)
+    view = compose(*views(max(size_of(seen))))
+    held = [victim.deceives(chances(victim.network, view(seen, generator))) for _ in range(_VIEWS)]
     return sum(held) / _VIEWS
 
 

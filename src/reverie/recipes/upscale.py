@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from reverie.choices import Variant
+from reverie.choices import Precision, Variant
 from reverie.crafts.craft import craft
 from reverie.crafts.kinds import Photo, Still
 from reverie.crafts.settings import DIAL, MACHINE, Memory, PrecisionSettings, UpscaleFragment
@@ -136,14 +136,15 @@ def enlargement(settings: UpscaleFragment, *, seamless: bool = False) -> Enlarge
     """
     if settings.upscale == 1:
         return None
-    how = UpscaleSettings(factor=settings.upscale, seamless=seamless, variant=FINISHER, tile=LAST, precision="float32")
+    precision: Precision = getattr(settings, "precision", "auto")
+    how = UpscaleSettings(factor=settings.upscale, seamless=seamless, variant=FINISHER, tile=LAST, precision=precision)
     working = tile_bytes(LAST, how.factor, load_superres(how.variant))
     return Enlargement(how.factor, working, partial(_whole, settings=how), (used(how.variant),))
 
 
 def _whole(picture: Tensor, settings: UpscaleSettings) -> Tensor:
     """Enlarge a picture where it lies."""
-    *_, last = upscaling(picture, settings, network=load_superres(settings.variant).to(picture.device))
+    *_, last = upscaling(picture, settings.model_copy(update={"device": str(picture.device)}))
     return last.image
 
 

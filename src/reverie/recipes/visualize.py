@@ -2,8 +2,9 @@
 
 Source: Olah, Mordvintsev & Schubert (2017), "Feature visualization"; caricatures, Carter et al. (2019); inversion,
 Mahendran & Vedaldi (2015); phases alone, Fel et al. (2023); CPPNs, Mordvintsev et al. (2018). We differ: rectifiers let
-some gradient through while they are off, at every step, so that silent units wake, and the step is a quarter as long,
-see `FourierCanvas`; constants of colour and spectrum are our own, measured on photos.
+some gradient through while they are off, so that silent units wake, but only in the first half: after it the picture
+is one for the network as it is, and the rate falls to nothing, so that views leave no noise. Constants of colour and
+spectrum are our own, measured on photos.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Manner:
 
 
 MANNERS: dict[CanvasName, Manner] = {
-    "fourier": Manner(0.03, 192, lambda size: VIEWS),
+    "fourier": Manner(0.02, 192, lambda size: VIEWS),
     "phase": Manner(0.5, 128, lambda size: windows(size)),
     "cppn": Manner(0.006, 384, lambda size: VIEWS),
 }
@@ -287,7 +288,8 @@ class _Sheet:
         unit = self.pictures[0].unit
         alpha = None
         if self.settings.transparent and unit is not None:
-            alpha = attribution(self.network, unit, image, view=VIEWS, seed=self.settings.seed)
+            negative = self.pictures[0].negative
+            alpha = attribution(self.network, unit, image, view=VIEWS, seed=self.settings.seed, negative=negative)
         return Showing(image, alpha, found=findings)
 
     def _measured(self, picture: Picture, x: Tensor) -> Excitation | None:

@@ -21,6 +21,7 @@ OTHER = framed(compose(jitter(16), scale(0.8, 1.25), rotate(15), noise(0.03)))
 """Views that no visualisation is made with: what is still there under them is no accident of its own views."""
 _DRAWS = 4  # of the other views
 _LOOKS = 16  # gradients in an attribution
+_OPAQUE = 0.95  # share of a picture's places that are not wholly opaque
 _BLUR = 1 / 48  # of the shorter side: width of an attribution's blur
 
 
@@ -33,7 +34,8 @@ class Excitation:
         activation: mean over positions, of a class its score.
         photos: the strongest that any of many photos reaches; None where that is not known.
         times: the activation over that; None where it is not known, or makes no sense.
-        other_views: share of the activation that is left under views it was not made with; None for a single neuron.
+        other_views: share of the activation, of a class of its probability, that is left under views it was not made
+            with; None for a single neuron.
         rank: of the class, among all; None of other units.
         probability: of the class; None of other units.
     """
@@ -63,9 +65,9 @@ class Excitation:
         """The same and more, for the terminal."""
         known = "" if self.photos is None else f", {self.photos:.3g} at most on photos"
         times = "" if self.times is None else f" ({self.times:.3g} times that)"
-        other = "" if self.other_views is None else f", {100 * self.other_views:.0f}% of it under other views"
         chosen = "" if self.rank is None else f", class no. {self.rank} at {100 * (self.probability or 0):.0f}%"
-        return f"  {self.unit}: activation {self.activation:.3g}{known}{times}{other}{chosen}"
+        other = "" if self.other_views is None else f", {100 * self.other_views:.0f}% of it under other views"
+        return f"  {self.unit}: activation {self.activation:.3g}{known}{times}{chosen}{other}"
 
 
 def excitation(network: Network, unit: Unit, picture: Tensor, *, negative: bool = False) -> Excitation:
@@ -81,24 +83,28 @@ def excitation(network: Network, unit: Unit, picture: Tensor, *, negative: bool 
     activation = _activation(network, unit, picture)
     photos = _on_photos(network, unit, negative=negative)
     comparable = photos is not None and photos * activation > 0
-    moved = None if unit.placed else _under_views(network, unit, picture)
     rank, probability = _class_of(network, unit, picture)
+    before = activation if probability is None else probability
+    moved = None if unit.placed else _under_views(network, unit, picture)
     return Excitation(
         unit.name,
         activation,
         photos,
         activation / photos if comparable and photos else None,
-        None if moved is None or not activation else moved / activation,
+        None if moved is None or not before else moved / before,
         rank,
         probability,
     )
 
 
-def attribution(network: Network, unit: Unit, picture: Tensor, *, view: View, seed: int) -> Tensor:
+def attribution(
+    network: Network, unit: Unit, picture: Tensor, *, view: View, seed: int, negative: bool = False
+) -> Tensor:
     """Return which places of a picture excite a unit, (1, 1, H, W) in [0, 1].
 
     The mean size of the gradient in a place over random views, blurred, relative to the strongest places. Source: Fel
-    et al. (2023), MACO. We differ: of the finished picture, where MACO adds up the gradients on the way to it.
+    et al. (2023), MACO. We differ: of the finished picture, where MACO adds up the gradients on the way to it; and of
+    the unit's square, so that the places count that excite it most.
     """
     generator, picture = torch.Generator().manual_seed(seed), picture.to(network.device)
     total = torch.zeros_like(picture)
@@ -106,11 +112,19 @@ def attribution(network: Network, unit: Unit, picture: Tensor, *, view: View, se
         with differentiating():
             x = picture.clone().requires_grad_(True)
             seen = x if unit.placed else view(x, generator)
-            activation = _value(network, unit, seen)
+            activation = _strength(network, unit, seen, negative=negative)
             total += torch.autograd.grad(activation, x)[0].abs()
     amounts = _blurred(total.sum(1, keepdim=True).cpu())
-    shown: Tensor = (amounts / amounts.quantile(0.98).clamp_min(1e-12)).clamp(0, 1).sqrt()
+    shown: Tensor = (amounts / amounts.quantile(_OPAQUE).clamp_min(1e-12)).clamp(0, 1)
     return shown
+
+
+def _strength(network: Network, unit: Unit, picture: Tensor, *, negative: bool) -> Tensor:
+    """Measure the mean square of a unit that has a map; of another its value."""
+    if unit.channel is None or unit.placed:
+        return _value(network, unit, picture)
+    values = network(picture, [unit.layer])[unit.layer][:, unit.channel].float()
+    return (-values if negative else values).clamp_min(0).square().mean()
 
 
 def _activation(network: Network, unit: Unit, picture: Tensor) -> float:
@@ -128,8 +142,11 @@ def _value(network: Network, unit: Unit, picture: Tensor) -> Tensor:
 
 
 def _under_views(network: Network, unit: Unit, picture: Tensor) -> float:
+    """Measure the unit's mean activation, of a class its probability, under the other views."""
     generator = torch.Generator().manual_seed(0)
-    found = [_activation(network, unit, OTHER(picture, generator)) for _ in range(_DRAWS)]
+    seen = [OTHER(picture, generator) for _ in range(_DRAWS)]
+    chances = [_class_of(network, unit, each)[1] for each in seen]
+    found = [_activation(network, unit, x) if p is None else p for x, p in zip(seen, chances, strict=True)]
     return sum(found) / len(found)
 
 

@@ -49,20 +49,27 @@ def placed(network: Network, settings: DeviceSettings) -> Network:
     return network.with_precision(torch.float32, channels_last=True, device=there)
 
 
-def at_once(size: tuple[int, int], networks: Sequence[Network], look: Callable[[], tuple[Tensor, Findings]]) -> OnePass:
+def at_once(
+    size: tuple[int, int],
+    networks: Sequence[Network],
+    look: Callable[[], tuple[Tensor, Findings]],
+    *,
+    precision: str | None = None,
+) -> OnePass:
     """Declare a run of one look.
 
     Args:
         size: (H, W) of the picture or sheet.
         networks: that look, the first of them most.
         look: from nothing to the picture or sheet, (1, 3, H, W) in [0, 1], and its figures.
+        precision: of the network, where it was chosen.
     """
 
     def draw(_: int) -> Iterator[Part]:
         yield Part(1, 1, *look())
 
     used = [NetworkUsed(each.name, each.sha256) for each in networks]
-    return OnePass(size, draw, networks=used, device=str(networks[0].device))
+    return OnePass(size, draw, networks=used, precision=precision, device=str(networks[0].device))
 
 
 def begun(size: tuple[int, int], title: str, aside: str) -> Page:
