@@ -107,7 +107,7 @@ def compared(clip: Clip, alone: Callable[[Tensor], Tensor], whole: Callable[[Ten
     """Measure a film beside frames painted one by one, each by its own statistics."""
     single, painted = [alone(frame.image) for frame in clip], Painted(whole, clip)
     began = time.process_time()
-    film = [each.image for each in rendered(intervals(clip, KEYFRAMES), painted, chunk=48)]
+    film = [each.image for each in rendered(intervals(clip, KEYFRAMES), painted)]
     rest = (time.process_time() - began) / len(clip)
     versions = zip(clip, single, film, strict=True)
     table = measured({"source": f.image, "single": s, "film": m} for f, s, m in versions)

@@ -63,6 +63,7 @@ def classes(canvas: str, judge: Network | None) -> dict[str, Any]:
         "classes": len(found),
         "first_by_the_network": rounded((ranks == 1).float().mean()),
         "median_left_under_other_views": rounded(other.median()),
+        "ranks": {each["unit"]: each["rank"] for each in found},
     }
     if judge is not None:
         pictures = F.interpolate(torch.cat(last.pictures), (224, 224), mode="bilinear")

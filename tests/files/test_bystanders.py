@@ -97,7 +97,7 @@ def test_every_bystander_is_there_afterwards(name: str, folder: Path, capsys: py
 def test_a_disk_that_is_full_at_the_nth_file(
     name: str, turn: int, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    left, flush = [turn], drafts._flush
+    left, flush = [turn], drafts.flush
 
     def full(path: Path, access: int = os.O_RDWR) -> None:
         left[0] -= 1
@@ -107,7 +107,7 @@ def test_a_disk_that_is_full_at_the_nth_file(
 
     before = seen(folder)
     with monkeypatch.context() as faulty:
-        faulty.setattr(drafts, "_flush", full)
+        faulty.setattr(drafts, "flush", full)
         code = main(COMMANDS[name])
     assert lost(before, folder) == []
     assert code in (0, 2) and "a fault of Reverie's" not in capsys.readouterr().err

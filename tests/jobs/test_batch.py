@@ -25,7 +25,8 @@ from reverie.jobs import batch
 from reverie.jobs.gather import gather
 from reverie.jobs.items import Item, is_made, items_of, parse_grid
 from reverie.jobs.manifest import Row
-from reverie.jobs.pool import ItemEnded, ItemProgress, ItemStepped, ProcessPool, WorkerPool, describe_death, make_item
+from reverie.jobs.pool import ItemEnded, ItemProgress, ItemStepped, ProcessPool, WorkerPool, make_item
+from reverie.jobs.processes import describe_death
 from reverie.jobs.ray_pool import RayPool
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from reverie.clips import ClipFrame
-from reverie.motion import Guide, intervals, measured, rendered, sharpness
+from reverie.motion import Guide, Parting, intervals, measured, rendered, sharpness
 from tests.clips.made_clips import panned
 
 
@@ -46,6 +47,11 @@ def clip(count: int = 20, step: float = 1.5, seed: int = 0) -> list[ClipFrame]:
     return [ClipFrame(p, Fraction(n, 24), Fraction(1, 24)) for n, p in enumerate(pictures)]
 
 
+def later(frames: list[ClipFrame], count: int) -> list[ClipFrame]:
+    """The same, so many frames later."""
+    return [replace(frame, time=frame.time + Fraction(count, 24)) for frame in frames]
+
+
 @pytest.mark.parametrize("kind", [Rough, Detailed])
 def test_it_does_not_flicker_and_stays_sharp(kind: type[Rough]) -> None:
     frames, painter = clip(), kind()
@@ -72,15 +78,24 @@ def test_cuts_part_a_clip() -> None:
 
 @pytest.mark.parametrize("kind", [Rough, Detailed])
 def test_gone_on_with_in_the_middle(kind: type[Rough]) -> None:
-    frames = [*clip(16), *clip(9, seed=9)]
-    whole = list(rendered(intervals(frames, 4), kind(), chunk=6))
-    kept = [(number, each) for number, each in enumerate(whole) if each.state is not None]
-    assert len(kept) >= 2
-    for number, each in kept:
-        rest = rendered(intervals(frames[number:], 4), kind(), chunk=6, state=each.state)
-        wanted = [made.image for made in whole[number + 1 :]]
-        found = [made.image for made in rest]
-        assert len(found) == len(wanted) and all(map(torch.equal, found, wanted))
+    """What follows a state is the same as without a stop."""
+    frames, parting = [*clip(16), *later(clip(9, seed=9), 16)], Parting(Fraction(6, 24), at_cuts=True)
+    whole = list(rendered(intervals(frames, 4, parting), kind()))
+    kept = [number for number, each in enumerate(whole) if each.state is not None]
+    assert kept == [0, 6, 12, 16, 18, 24]
+    for number in kept:
+        rest = list(rendered(intervals(frames[number:], 4, parting), kind(), state=whole[number].state))
+        assert len(rest) == len(whole) - number
+        assert all(torch.equal(a.image, b.image) for a, b in zip(rest, whole[number:], strict=True))
+
+
+def test_chunks_of_what_is_painted_at_once_need_no_state() -> None:
+    """Each is made of its own frames and the first of the next, and is the same."""
+    frames, parting = [*clip(14), *later(clip(9, seed=9), 14)], Parting(Fraction(6, 24))
+    whole = list(rendered(intervals(frames, 4, parting), Rough()))
+    for first in (0, 6, 12, 18):
+        made = list(rendered(intervals(frames[first : first + 7], 4, parting), Rough()))[:6]
+        assert all(torch.equal(a.image, b.image) for a, b in zip(made, whole[first : first + 6], strict=False))
 
 
 def test_every_frame_may_be_painted() -> None:

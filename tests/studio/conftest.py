@@ -64,15 +64,12 @@ def served(folder: Path, rules: Rules | None = None, **more: Any) -> Iterator[St
 
 
 @pytest.fixture(scope="session", autouse=True)
-def found_stand_in() -> Iterator[None]:
-    """Processes that are begun find the stand-in."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
-    yield
-    if before is None:
-        del os.environ["PYTHONPATH"]
-    else:
-        os.environ["PYTHONPATH"] = before
+def found_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Processes that are begun find the stand-in, and leave this user's own folder as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)]))
+        patch.setenv("REVERIE_HOME", str(tmp_path_factory.mktemp("own")))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,7 @@ def studio(home: Path) -> Iterator[Studio]:
 def _started(home: Path, port: int) -> tuple[subprocess.Popen[str], str]:
     words = [sys.executable, "-m", "reverie", "studio", "--port", str(port), "--home", str(home), "--no-browser"]
     path = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH", "")]))
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "REVERIE_HOME": str(home / "own")}
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
     assert process.stdout is not None
     with process.stdout as told:

@@ -86,6 +86,7 @@ class Soaked:
         paths = [str(site), str(Path(__file__).parents[2] / "src")]
         self._environment = {
             **os.environ, "PYTHONPATH": os.pathsep.join(paths), "SOAK_CLOCK": str(self.clock), "OMP_NUM_THREADS": "1",
+            "REVERIE_HOME": str(folder / "own"),
         }  # fmt: skip
         self.begin()
 
@@ -228,8 +229,12 @@ class Journal:
             return journal.execute(statement, values).fetchall()
 
     def amidst(self) -> str | None:
-        """The job that runs and is neither at its beginning nor near its end."""
-        found = self.rows("SELECT id FROM jobs WHERE state='running' AND progress>0.03 AND progress<0.7")
+        """The job that runs, has told of a step since it began or went on, and is not near its end."""
+        found = self.rows(
+            "SELECT id FROM jobs WHERE state='running' AND progress<0.7 AND EXISTS (SELECT 1 FROM events AS e WHERE"
+            " e.job=jobs.id AND kind='progress' AND number>(SELECT max(number) FROM events AS s WHERE s.job=jobs.id"
+            " AND kind='state'))"
+        )
         return str(found[0][0]) if found else None
 
     def begun(self, id: str) -> int:

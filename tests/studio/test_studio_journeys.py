@@ -372,6 +372,23 @@ def test_a_film(window: Browser, served: Studio) -> None:
     assert not window.run("return document.getElementById('picture').hidden")
 
 
+def test_a_clip(window: Browser, served: Studio) -> None:
+    """A sample clip is played, painted, and compared with the film made of it, which goes where it goes."""
+    prepared(window, "video instant", size=64)
+    window.until("!document.getElementById('player').hidden && document.getElementById('player').readyState > 1")
+    assert window.run("return document.querySelector('[data-input=clip] .badge').textContent") == "2 s"
+    window.click("[data-key=style-mosaic]")
+    result = made(window)
+    assert asked(served, f"/api/results/{result}/facts")["name"] == "cat-mosaic.mp4"
+    window.until(f"document.getElementById('player').src.endsWith('{result}')")
+    window.click("[data-tool=compare]")
+    films = "[...document.querySelectorAll('#player, #original')]"
+    window.until(f"{films}.every((each) => !each.hidden && each.readyState > 2 && each.currentTime > 0)")
+    assert window.run(f"const [a, b] = {films}; return Math.abs(a.currentTime - b.currentTime)") < 1
+    assert window.run(f"return {films}.map((each) => each.videoWidth)") == [64, 288]
+    window.until(f"document.querySelector('#history img[src*=\"{result}\"]').naturalWidth")
+
+
 def test_fast_and_small(chromium: Browser, served: Studio) -> None:
     """The first page comes within a second and 300 kB, and never blocks for 50 ms while pictures come."""
     chromium.ask("POST", "/goog/cdp/execute", cmd="Network.clearBrowserCache", params={})

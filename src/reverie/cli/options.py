@@ -289,7 +289,14 @@ def writing_parameters(craft: Craft[..., Any] | None = None) -> list[inspect.Par
     tiled = craft is None or (craft.long and "tile" in craft.settings.model_fields and not one)
     dry_run = option("dry_run", bool, "--dry-run", help="only print the plan: memory, tiles, disk, time")
     plans = [dry_run] if craft is None or craft.planned else []
-    return [output_parameter(craft), *shown, *(cluster_parameters() if tiled else []), *plans, json_parameter()]
+    machines = cluster_parameters() if tiled else [_processes()] if one else []
+    return [output_parameter(craft), *shown, *machines, *plans, json_parameter()]
+
+
+def _processes() -> inspect.Parameter:
+    """Build the option for the processes that share a film."""
+    words = "processes that make parts of the film beside each other, and share cores and memory"
+    return option("processes", int, "--workers", metavar="N", min=1, max=1024, panel=MACHINE.title, help=words)
 
 
 def _sensible(craft: Craft[..., Any]) -> set[str]:

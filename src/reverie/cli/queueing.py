@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from reverie.jobs.job import Job
     from reverie.queue.desk import Desk
 
-_HERE = ("output", "save_every", "compare", "report", "checkpoint", "dry_run", "cluster", "workers", "places", "json")
+_HERE = (
+    *("output", "save_every", "compare", "report", "checkpoint", "dry_run"),
+    *("cluster", "workers", "processes", "places", "json"),
+)
 """Options that say how a job is done here and now."""
 
 
@@ -40,7 +43,8 @@ def put_into_queue(job: Job, given: Given) -> int:
 
     for name in _HERE:
         if given.get(name):
-            raise RecipeError(f"a job in the queue is done later, beside others; leave out --{name.replace('_', '-')}.")
+            flag = "workers" if name == "processes" else name.replace("_", "-")
+            raise RecipeError(f"a job in the queue is done later, beside others; leave out --{flag}.")
     home = queue_home().made()
     with contextlib.closing(Store(home.journal)) as store:
         desk = Desk(home, store, ask)

@@ -21,26 +21,22 @@ _HELD = 12 * 2 + 20  # bytes per pixel of a frame between keyframes: the picture
 
 
 @dataclass(frozen=True, eq=False)
-class FilmStep:
-    """A frame that is done.
+class FilmProgress:
+    """How far a film is.
 
     Attributes:
-        number: of the frame, from 1.
-        frame: of the clip, in the film's size.
-        image: (1, 3, H, W) sRGB in [0, 1].
+        number: of the frames that are done.
+        time: of the last of them, in seconds.
         share: of the film that is done, in [0, 1].
-        final: whether the film ends with it.
-        key: whether it is a keyframe.
+        final: whether the film is.
         pace: frames a second, since the start.
-        kept: what the run needs to go on after it; given after each chunk of frames, None elsewhere.
+        kept: what the run needs to go on; given after each chunk of frames, None elsewhere.
     """
 
     number: int
-    frame: ClipFrame
-    image: Tensor
+    time: Fraction
     share: float
     final: bool
-    key: bool
     pace: float
     kept: State | None = field(default=None, repr=False)
 
@@ -67,14 +63,13 @@ class FilmStep:
     @property
     def place(self) -> str:
         """Number and time of the frame, and how fast it goes."""
-        return f"frame {self.number}  {float(self.frame.time):.1f} s  {self.pace:.2g} frames/s"
+        return f"frame {self.number}  {float(self.time):.1f} s  {self.pace:.2g} frames/s"
 
     def facts(self) -> dict[str, Any]:
         """Return the same for a program."""
         return {
             "frame": self.number,
-            "time": round(float(self.frame.time), 6),
-            "key": self.key,
+            "time": round(float(self.time), 6),
             "frames_per_second": round(self.pace, 3),
             "done": round(self.done, 6),
         }
@@ -82,6 +77,42 @@ class FilmStep:
     def state(self) -> State | None:
         """Return what is needed to go on after a chunk; a chunk that is not complete starts anew."""
         return self.kept
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FilmStep(FilmProgress):
+    """A frame that is done.
+
+    Attributes:
+        frame: of the clip, in the film's size.
+        image: (1, 3, H, W) sRGB in [0, 1].
+        key: whether it is a keyframe.
+    """
+
+    frame: ClipFrame
+    image: Tensor = field(repr=False)
+    key: bool
+
+    def facts(self) -> dict[str, Any]:
+        """Return the same for a program."""
+        return {**super().facts(), "key": self.key}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a clip that can be made apart from the others.
+
+    Attributes:
+        begin, end: seconds of its first frame, or earlier, and from which its frames are none of its own; None: it goes
+            on to the clip's end.
+    """
+
+    begin: Fraction
+    end: Fraction | None = None
+
+
+Frames = Callable[[State | None, Segment | None], Iterator[FilmStep]]
+"""From a state to the frames that are missing, of the whole clip or of a segment."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +123,8 @@ class FilmRun:
         footage: the clip, as far as it is taken.
         size: (H, W) of the film.
         keyframe: the run of one keyframe, by which the others are planned.
-        follow: from a plan, an executor and a state to the frames that are missing.
+        begun: from a plan and an executor to what makes the frames; what all of them need is prepared once.
+        segments: yields the parts that can be made apart, in their order; it may go on behind the clip's end.
         held: frames that are in memory at once.
         alone: from a plan to what paints a frame for itself, by the clip's statistics; None where that takes long.
         notes: see `Run`.
@@ -101,7 +133,8 @@ class FilmRun:
     footage: Footage
     size: tuple[int, int]
     keyframe: Optimisation | OnePass
-    follow: Callable[[Plan, Executor | None, State | None], Iterator[FilmStep]]
+    begun: Callable[[Plan, Executor | None], Frames]
+    segments: Callable[[], Iterator[Segment]]
     held: int = 0
     alone: Callable[[Plan], Callable[[Tensor], Tensor | None]] | None = None
     notes: Sequence[str] = ()
@@ -133,9 +166,9 @@ class FilmRun:
 
     def steps(self, plan: Plan, *, executor: Executor | None = None, state: State | None = None) -> Iterator[FilmStep]:
         """Yield the frames, from the first or from a state."""
-        return self.follow(plan, executor, state)
+        return self.begun(plan, executor)(state, None)
 
 
 def time_of(state: State) -> Fraction:
-    """Return the time of the frame after which a state was taken, in seconds."""
+    """Return the time of the frame with which a state goes on, in seconds."""
     return Fraction(state["time"][0], state["time"][1])

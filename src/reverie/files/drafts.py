@@ -70,7 +70,7 @@ class Draft:
         """Flush it to the disk; nothing more is written into it."""
         if not self.file.closed:
             self.file.close()
-            _flush(self.path)
+            flush(self.path)
 
     def _is_at(self, path: Path) -> Path:
         self.placed = path
@@ -245,7 +245,7 @@ def _claimed(draft: Path, path: Path) -> bool:
     return True
 
 
-def _flush(path: Path, access: int = os.O_RDWR) -> None:
+def flush(path: Path, access: int = os.O_RDWR) -> None:
     """Flush a file's bytes, or a folder's names, to the disk."""
     descriptor = os.open(path, access)
     try:
@@ -257,7 +257,7 @@ def _flush(path: Path, access: int = os.O_RDWR) -> None:
 def _flush_folder(folder: Path) -> None:
     """Flush a new name to the disk, where the system can."""
     with contextlib.suppress(OSError):  # some systems cannot open or flush a folder
-        _flush(folder, os.O_RDONLY)
+        flush(folder, os.O_RDONLY)
 
 
 def _discard(partial: Path) -> None:

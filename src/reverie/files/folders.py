@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Literal, TypeGuard
 
 from reverie.errors import FileError, InUse
-from reverie.files.drafts import AnyPath, Draft, drafting
+from reverie.files.drafts import AnyPath, Draft, drafting, flush
 from reverie.files.lock import locked
 from reverie.files.reasons import FULL, is_plain, kind_of, unwritable
 
@@ -127,6 +127,21 @@ class Owned:
         """
         with self.replacing(name) as draft:
             draft.file.write(data)
+
+    def move(self, name: str, to: str) -> None:
+        """Give a file of this folder another name; what Reverie wrote there before is replaced.
+
+        Raises:
+            FileError: something lies there that Reverie did not write, or it cannot be moved.
+        """
+        self.claim(to)
+        target = self.path / to
+        make_folder(target.parent)
+        try:
+            flush(self.path / name)
+            (self.path / name).replace(target)
+        except OSError as error:
+            raise unwritable(target, error) from error
 
     def remove(self, *names: str) -> None:
         """Remove files that Reverie wrote here, as far as they are there and plain files still."""

@@ -12,13 +12,12 @@ from torch import Tensor
 
 from reverie.clips import ChunkEncoder, ClipFrame, Footage, film_format, open_footage
 from reverie.files import Placing
-from reverie.jobs.film_page import film_page
+from reverie.jobs.film_page import RESULT, SINGLE, SOURCE, film_page
 from reverie.motion import measured
 from reverie.pictures import scaled, size_of
 
 ALONE = 24
 """Frames that are painted one by one besides, for comparison."""
-SOURCE, RESULT, SINGLE = "source", "result", "frame by frame"
 FramePainter = Callable[[Tensor], Tensor | None]
 _SHOWN = 4  # frames that the page shows
 _QUALITY = 80

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -12,16 +12,18 @@ from typing import Any
 from reverie.clips import Chunk, ChunkEncoder, FilmFormat, Footage, film_format, join
 from reverie.engine import Plan
 from reverie.engine.films import FilmRun, FilmStep
-from reverie.errors import ClipError, FileError
+from reverie.errors import ClipError, FileError, RecipeError
 from reverie.files import Draft, Placing, replacing
 from reverie.files.reasons import unwritable
 from reverie.jobs.events import Event, Noted, Saved, Size
 from reverie.jobs.film_extras import write_comparison, write_film_report
 from reverie.jobs.folder import Folder
+from reverie.jobs.gathering import GatheredStep
 from reverie.jobs.job import RunOptions, Stop
 from reverie.jobs.outputs import beside
 from reverie.jobs.record import Record
 from reverie.jobs.report import StepLosses
+from reverie.jobs.segments import chunk_encoder
 from reverie.jobs.writers import Writer
 from reverie.pictures import size_of, write_image
 
@@ -111,28 +113,38 @@ class FilmWriter(_ClipWriter):
         with self._writing():
             if self._chunk is not None:
                 self._finished()
-            lasting = step.frame.duration
-            record = (
-                self.record if whole else self.record.model_copy(update={"stopped": Stop(stage=1, step=step.number)})
+        stopped = None if whole else Stop(stage=1, step=step.number)
+        yield from self.joined(self.chunks, last=step.frame.time, lasting=step.frame.duration, stopped=stopped)
+
+    def joined(
+        self, chunks: Sequence[Chunk], *, last: Fraction, lasting: Fraction, stopped: Stop | None
+    ) -> Iterator[Event]:
+        """Write the film of chunks.
+
+        Args:
+            chunks: in their order.
+            last, lasting: seconds of the last frame, and those that it is shown.
+            stopped: where, if the film is not whole.
+        """
+        record = self.record.model_copy(update={"stopped": stopped}) if stopped else self.record
+        ends = None if stopped is None and self.footage.cut.end is None else last + lasting
+        with self._writing(), self._into(self.output) as draft:
+            said = join(
+                chunks,
+                draft.file,
+                self.format,
+                last=lasting,
+                base=self.footage.base,
+                sound=self.footage,
+                until=ends,
+                recipe=record.to_json(),
             )
-            ends = None if whole and self.footage.cut.end is None else step.frame.time + lasting
-            with self._into(self.output) as draft:
-                said = join(
-                    self.chunks,
-                    draft.file,
-                    self.format,
-                    last=lasting,
-                    base=self.footage.base,
-                    sound=self.footage,
-                    until=ends,
-                    recipe=record.to_json(),
-                )
         self._placed = draft.placed
         yield from map(Noted, said)
-        if whole:
+        if stopped is None:
             self._extras = tuple(self.extras())
         else:
-            yield Noted(f"'{self.output}' holds what is done so far, {float(step.frame.time + lasting):.1f} seconds.")
+            yield Noted(f"'{self.output}' holds what is done so far, {float(last + lasting):.1f} seconds.")
 
     def close(self) -> None:
         """Let go of a chunk that is not finished."""
@@ -146,23 +158,25 @@ class FilmWriter(_ClipWriter):
         ]
         return sorted((_chunk_at(self.folder.path / name) for name in here), key=lambda chunk: chunk.begin)
 
+    def name_of(self, begin: Fraction) -> str:
+        """Return the name of the chunk that begins at a time, in the run's folder."""
+        suffix = {"mp4": ".mp4", "webm": ".webm"}.get(self.format.chunk, ".mkv")
+        return f"{_CHUNKS}/{begin.numerator}-{begin.denominator}{suffix}"
+
+    def show_growing(self) -> None:
+        """Name the chunks that are done in the playlist."""
+        lines = "".join(f"{_CHUNKS}/{each.path.name}\n" for each in self.chunks)
+        self.folder.owned.write(PLAYLIST, f"#EXTM3U\n{lines}".encode())
+
     def _begun(self, step: FilmStep) -> tuple[Chunk, ChunkEncoder]:
         """Begin a chunk with a frame; later ones, of which no checkpoint knows, are made anew."""
         begin = step.frame.time
         stale = [c.path for c in self.chunks if c.begin >= begin]
         self.folder.owned.remove(*(f"{_CHUNKS}/{path.name}" for path in stale))
-        suffix = {"mp4": ".mp4", "webm": ".webm"}.get(self.format.chunk, ".mkv")
-        name = f"{_CHUNKS}/{begin.numerator}-{begin.denominator}{suffix}"
+        name = self.name_of(begin)
         draft = self._open.enter_context(self.folder.owned.replacing(name))
-        encoder = ChunkEncoder(
-            draft.file,
-            self.format,
-            size=size_of(step.image),
-            base=self.footage.base,
-            rate=self.footage.pace,
-            quality=int(str(self.record.settings.get("quality", 80))),
-            alpha=self.footage.alpha,
-        )
+        quality = int(str(self.record.settings["quality"]))
+        encoder = chunk_encoder(draft.file, self.format, self.footage, size_of(step.image), quality)
         return Chunk(self.folder.path / name, begin), encoder
 
     def _finished(self) -> Chunk:
@@ -173,8 +187,7 @@ class FilmWriter(_ClipWriter):
         encoder.close()
         self._open.close()
         self._open = ExitStack()
-        lines = "".join(f"{_CHUNKS}/{each.path.name}\n" for each in self.chunks)
-        self.folder.owned.write(PLAYLIST, f"#EXTM3U\n{lines}".encode())
+        self.show_growing()
         return chunk
 
     @property
@@ -188,6 +201,35 @@ class FilmWriter(_ClipWriter):
             yield
         except OSError as error:
             raise unwritable(self.output, error) from error
+
+
+@dataclass(eq=False)
+class GatheringWriter(FilmWriter):
+    """Writes a film of chunks that other processes encode."""
+
+    def stepped(self, step: GatheredStep) -> Iterator[Event]:  # type: ignore[override]  # never mixed with others
+        """Put a chunk in its place."""
+        if step.chunk is not None:
+            name, made = step.chunk
+            self.folder.owned.move(name, self.name_of(made.begin))
+            self._size = made.size
+            self.show_growing()
+            yield Saved(self.folder.path / self.name_of(made.begin))
+
+    def completes(self, step: GatheredStep) -> bool:  # type: ignore[override]
+        """True if the run can go on after the step."""
+        return step.kept is not None
+
+    def finish(self, step: GatheredStep, *, whole: bool) -> Iterator[Event]:  # type: ignore[override]
+        """Join the chunks: all of them, or those up to the first that is missing."""
+        last = step.whole
+        if last is None:
+            yield Noted(f"no part of '{self.output}' is done yet, and nothing is written.")
+            return
+        self._size = last.size
+        chunks = [chunk for chunk in self.chunks if chunk.begin <= last.begin]
+        stopped = None if whole else Stop(stage=1, step=max(1, step.finished))
+        yield from self.joined(chunks, last=last.last, lasting=last.lasting, stopped=stopped)
 
 
 @dataclass(eq=False)
@@ -220,6 +262,19 @@ class StillsWriter(_ClipWriter):
                 raise FileError(f"'{draft.target}' is not of this run, and is not replaced; move it away")
 
         return self.folder.owned.beside(path, refuse)
+
+
+def film_writer(output: Path, options: RunOptions) -> type[FilmWriter | StillsWriter]:
+    """Choose what writes a film.
+
+    Raises:
+        RecipeError: several processes for frames in a folder, which are numbered one after another.
+    """
+    if output.suffix:
+        return GatheringWriter if options.processes else FilmWriter
+    if options.processes:
+        raise RecipeError("frames in a folder are made by one process; leave out --workers, or name a film.")
+    return StillsWriter
 
 
 def _chunk_at(path: Path) -> Chunk:

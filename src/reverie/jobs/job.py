@@ -48,6 +48,7 @@ class RunOptions(FrozenModel):
         report: whether to write the losses as a plot.
         checkpoint: a folder to keep the run in; None keeps long runs only, beside the result.
         checkpoint_every: seconds between checkpoints, 0 for every step.
+        processes: that make a film's segments beside each other; None: this one makes all.
     """
 
     save_every: int | None = Field(default=None, ge=1)
@@ -55,6 +56,7 @@ class RunOptions(FrozenModel):
     report: bool = False
     checkpoint: str | None = None
     checkpoint_every: float = Field(default=EVERY, ge=0, allow_inf_nan=False)
+    processes: int | None = Field(default=None, ge=1, le=1024)
 
 
 class Expected(FrozenModel):

@@ -46,6 +46,12 @@ class Machines:
         """True if it is a cluster."""
         return self._address is not None
 
+    def shared_by(self, processes: int | None) -> Machines:
+        """Return the same for one of several processes, which have an equal share of the memory each."""
+        if processes is None:
+            return self
+        return Machines(self._address, self._wished, share=self._part / processes, tile=self._tile)
+
     def settings(self, settings: S) -> S:
         """Set this process's share of the memory, or the smaller tiles of a retry."""
         if not {"memory", "tile"} <= type(settings).model_fields.keys():

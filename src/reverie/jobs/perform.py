@@ -17,12 +17,14 @@ from reverie.crafts.kinds import FOLDER, Film, Report
 from reverie.crafts.registry import find
 from reverie.crafts.settings import Settings, longer_side
 from reverie.engine import Plan, Run
+from reverie.engine.films import FilmRun
 from reverie.engine.runs import Optimisation
 from reverie.errors import FileError, OutOfMemory, RecipeError, ReverieError
 from reverie.jobs import disk
 from reverie.jobs.checkpointer import LONG, Checkpointer, pausing
 from reverie.jobs.events import Began, Downloaded, Ended, Event, Finished, Noted, Planned, Stepped
 from reverie.jobs.folder import Folder, begin, holds_job, reopen, resume_line
+from reverie.jobs.gathering import gathered
 from reverie.jobs.inputs import Loaded, find_files, load, with_chosen, with_inherited
 from reverie.jobs.job import Expected, Job, Stop, paths
 from reverie.jobs.kept_run import KeptRun, sources_of
@@ -71,7 +73,8 @@ def perform(
     began, machines = time.perf_counter(), machines or Machines()
     job, craft, files = _resolve(job)
     with ExitStack() as stack:
-        stack.enter_context(_with_threads(job.expected))
+        machines = machines.shared_by(job.options.processes)
+        stack.enter_context(_with_threads(job))
         stack.enter_context(_telling_of_memory())
         place = stack.enter_context(placement_for(craft, job, files, folder))
         job, folder = place.job, place.folder
@@ -145,6 +148,8 @@ def _resolve(job: Job) -> tuple[Job, Craft[..., Any], dict[str, tuple[Path, ...]
     files, given = with_inherited(craft, files, job.settings, [*map(Path, job.places), Path()])
     expected = job.expected.model_copy(update={"notes": (*job.expected.notes, *notes)})
     craft.check({name: len(each) for name, each in files.items()}, way=_hint(craft))
+    if job.options.processes and craft.makes is not Film:
+        raise RecipeError(f"only a film is made by several processes; {craft.name} takes no 'processes'.")
     reported = craft.stepwise or craft.makes is Film
     if (job.options.report and not reported) or (job.options.save_every and not craft.stepwise):
         raise RecipeError(f"{craft.name} has no pictures or losses on the way; leave out --report and --save-every.")
@@ -324,7 +329,11 @@ def _execute(
         The last step, and whether the run is at its end.
     """
     executor = machines.executor(work.plan)
-    steps = work.run.steps(work.plan, executor=executor, state=checkpointer.take() if checkpointer else None)
+    state, processes = checkpointer.take() if checkpointer else None, work.job.options.processes
+    if processes and checkpointer and isinstance(work.run, FilmRun):
+        steps: Iterator[Any] = gathered(work.run, checkpointer.folder, processes, state)
+    else:
+        steps = work.run.steps(work.plan, executor=executor, state=state)
     until = work.job.expected.until
     for step in steps:
         yield Stepped(step)
@@ -375,11 +384,12 @@ def _telling_of_memory() -> Iterator[None]:
 
 
 @contextmanager
-def _with_threads(expected: Expected) -> Iterator[None]:
-    """Within the block, use as many threads as the recorded run: the order of sums depends on them."""
+def _with_threads(job: Job) -> Iterator[None]:
+    """Within the block, use as many threads as the recorded run, as the order of sums depends on them, or a share."""
     before = torch.get_num_threads()
-    if expected.threads is not None and expected.threads != before:
-        torch.set_num_threads(expected.threads)
+    threads = job.expected.threads or max(1, before // (job.options.processes or 1))
+    if threads != before:
+        torch.set_num_threads(threads)
     try:
         yield
     finally:

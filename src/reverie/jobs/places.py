@@ -19,7 +19,7 @@ from reverie.files import check_writable, cut_name, is_folder, make_folder, numb
 from reverie.jobs import disk
 from reverie.jobs.events import Size
 from reverie.jobs.film import FILMS, check_film
-from reverie.jobs.film_writer import FilmWriter, StillsWriter
+from reverie.jobs.film_writer import film_writer
 from reverie.jobs.folder import Folder, holds_job, reopen
 from reverie.jobs.job import Job
 from reverie.jobs.outputs import Outputs, check_no_input, folder_beside, placed
@@ -172,7 +172,7 @@ class FilmPlacement(Placement):
             raise RecipeError("a film is kept in a folder while it is made.")
         if not isinstance(work.run, FilmRun):
             raise RecipeError(f"'{work.craft.name}' says that it makes a film, and returns none; return a FilmRun.")
-        kind = FilmWriter if self.output.suffix else StillsWriter
+        kind = film_writer(self.output, self.job.options)
         return kind(work.record, self.output, self.named, work.run, work.plan, self.job.options, folder)
 
 
@@ -299,7 +299,8 @@ def _film(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None)
                 job, files = folder.request(), {**files, **folder.inputs()}
             elif job.output is None and (output.exists() or folder_beside(output).exists()):
                 continue
-            elif not output.suffix and output.is_dir() and any(output.iterdir()):
+            film_writer(output, job.options)
+            if folder is None and not output.suffix and output.is_dir() and any(output.iterdir()):
                 raise RecipeError(f"'{output}' holds something already; name a new or empty folder, or a film.")
             made = not output.suffix and make_folder(output)
             if output.suffix:

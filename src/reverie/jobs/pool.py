@@ -21,8 +21,7 @@ from reverie.jobs.events import Began, Stepped
 from reverie.jobs.items import Item
 from reverie.jobs.machines import Machines
 from reverie.jobs.perform import perform
-
-OFTEN = 0.25  # seconds between what a worker says of its progress
+from reverie.jobs.processes import OFTEN, describe_death, end_with_parent
 
 
 @dataclass(frozen=True)
@@ -187,20 +186,11 @@ class _Worker:
         return describe_death(self._process.exitcode)
 
 
-def describe_death(code: int | None) -> str:
-    """Describe in one line how a worker died."""
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        hint = "; there may be too little memory: try fewer --workers" if name == "SIGKILL" else ""
-        return f"its worker was ended by {name}{hint}."
-    return f"its worker ended with exit code {code}."
-
-
 def work(pipe: Connection, threads: int, share: float) -> None:
     """Run a worker: make items until there are no more, or until the parent process is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who gives the items
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     with contextlib.suppress(EOFError, OSError):
         while True:
@@ -226,10 +216,3 @@ def make_item(item: Item, share: float) -> Iterator[ItemProgress | str]:
         yield "there is not enough memory for this; try a smaller --size."
     except Exception as error:
         yield f"{type(error).__name__}: {' '.join(str(error).split())[:300]} (a fault of Reverie's)"
-
-
-def _end_with_parent() -> None:
-    parent = mp.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)

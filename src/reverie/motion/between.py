@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from reverie.clips import ClipFrame
-from reverie.motion.flow import Array, Flow, Look, both_ways, composed, is_cut, look_at, still, trust
+from reverie.motion.flow import Array, Flow, Look, composed, still, trust
 from reverie.motion.mixing import detail_energy, mixed
+from reverie.motion.parting import Interval
 from reverie.motion.warp import spread, warped
 
-_COVERED = 0.6  # share of a frame that the last keyframe must show; with less a new one is painted
 _SEEN, _HIDDEN = 0.5, 0.1  # trust from which a keyframe shows a place, and up to which it does not
 _BARE = 0.02  # share of a frame that neither keyframe shows, from which it is painted for itself
 _LITTLE = 1e-3  # weight of what should not be followed, where there is nothing better
@@ -67,36 +67,6 @@ class FramePainter(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Interval:
-    """Frames from one keyframe to the next.
-
-    Attributes:
-        frames, looks: from the first keyframe on, the second included.
-        pairs: the flows between each frame and the next, there and back.
-        ends: whether the scene ends with it.
-    """
-
-    frames: Sequence[ClipFrame]
-    looks: Sequence[Look]
-    pairs: Sequence[tuple[Flow, Flow]]
-    ends: bool
-
-    def to_first(self) -> list[Flow]:
-        """Return the flow from each frame to the first."""
-        flows = [still(self.looks[0].size)]
-        for _, back in self.pairs:
-            flows.append(composed(back, flows[-1]))
-        return flows
-
-    def to_last(self) -> list[Flow]:
-        """Return the flow from each frame to the last."""
-        flows = [still(self.looks[0].size)]
-        for there, _ in reversed(self.pairs):
-            flows.append(composed(there, flows[-1]))
-        return flows[::-1]
-
-
-@dataclass(frozen=True, eq=False)
 class Key:
     """What a keyframe's painting carries along.
 
@@ -117,43 +87,13 @@ class Rendered:
         frame: of the clip.
         image: (1, 3, H, W) in [0, 1].
         key: whether it is a keyframe.
-        state: what is needed to go on after it; None where that cannot be.
+        state: what is needed to go on with it; None where no chunk begins with it.
     """
 
     frame: ClipFrame
     image: Tensor
     key: bool
     state: State | None = None
-
-
-def intervals(frames: Iterable[ClipFrame], longest: int) -> Iterator[Interval]:
-    """Part a clip at its cuts and keyframes.
-
-    Args:
-        frames: of the clip; the first is a keyframe.
-        longest: frames from a keyframe to the next, at most; it is less where too much moves out of sight.
-    """
-    held: list[ClipFrame] = []
-    looks: list[Look] = []
-    pairs: list[tuple[Flow, Flow]] = []
-    reached: Flow | None = None
-    for frame in frames:
-        look = look_at(frame.image)
-        if held:
-            pair = both_ways(looks[-1], look)
-            if is_cut(looks[-1], look, pair[1]):
-                yield Interval(held, looks, pairs, ends=True)
-                held, looks, pairs, reached = [], [], [], None
-            else:
-                pairs.append(pair)
-        held.append(frame)
-        looks.append(look)
-        reached = still(look.size) if reached is None else composed(pairs[-1][1], reached)
-        if len(held) > longest or (len(held) > 1 and float(reached.holds.mean()) < _COVERED):
-            yield Interval(held, looks, pairs, ends=False)
-            held, looks, pairs, reached = [frame], [look], [], still(look.size)
-    if len(held) > 1 or (held and reached is not None and not pairs):
-        yield Interval(held, looks, pairs, ends=True)
 
 
 @dataclass(eq=False)
@@ -190,43 +130,39 @@ class Memory:
         return found
 
 
-def rendered(
-    parts: Iterable[Interval], painter: FramePainter, *, chunk: int | None = None, state: State | None = None
-) -> Iterator[Rendered]:
+def rendered(parts: Iterable[Interval], painter: FramePainter, *, state: State | None = None) -> Iterator[Rendered]:
     """Paint a clip.
 
+    Where the painter's keyframes are mixed with earlier ones, the first of a chunk is not: so each chunk can be painted
+    apart.
+
     Args:
-        parts: of the clip; with a state, the first begins with the frame after which it was taken.
+        parts: of the clip; with a state, the first begins with the frame that the state is of.
         painter: of its frames.
-        chunk: frames after which a state is given. If the painter's keyframes are mixed with earlier ones, the one
-            there is not, so that what follows can be painted apart. None: there are no chunks.
         state: of an earlier call.
     """
-    return _Renderer(painter, chunk, state).run(parts)
+    return _Renderer(painter, state).run(parts)
 
 
 class _Renderer:
-    def __init__(self, painter: FramePainter, chunk: int | None, state: State | None) -> None:
-        self.painter, self.chunk = painter, chunk
-        self.memory: Memory | None = None if state is None else Memory.of(state)
-        self.since = 0
+    def __init__(self, painter: FramePainter, state: State | None) -> None:
+        self.painter = painter
+        self.memory = Memory.of(state) if state is not None and state["keys"] else None
+        self.fresh = self.memory is not None  # and its first keyframe is still to be shown
 
     def run(self, parts: Iterable[Interval]) -> Iterator[Rendered]:
         for part in parts:
             if self.memory is None:
                 self.memory = Memory()
-                yield self._scene(part)
+                self._remember(self.painter.key(part.frames[0].image, ()), part.frames[0], part.looks[0])
+                yield self._shown(part, 0, Memory().state() if part.opens else None)
+            elif self.fresh:
+                yield self._shown(part, 0, self.memory.state())
+            self.fresh = False
             if part.pairs:
                 yield from self._frames(part)
             if part.ends:
                 self.memory = None
-
-    def _scene(self, part: Interval) -> Rendered:
-        """Paint the first frame of a scene."""
-        image = self.painter.key(part.frames[0].image, ())
-        self._remember(image, part.frames[0], part.looks[0])
-        self.since += 1
-        return Rendered(part.frames[0], image, key=True)
 
     def _frames(self, part: Interval) -> Iterator[Rendered]:
         """Paint the next keyframe, and the frames before it."""
@@ -234,8 +170,7 @@ class _Renderer:
         first = memory.keys[0][0]
         back, ahead = part.to_first(), part.to_last()
         memory.moved(back[-1])
-        apart = self.chunk is not None and self.since + len(part.pairs) >= self.chunk
-        alone = apart and self.painter.carried > 0
+        alone = part.closes and self.painter.carried > 0
         image = self._next_key(part, alone=alone)
         if alone:
             memory.keys.clear()
@@ -243,8 +178,13 @@ class _Renderer:
         last = memory.keys[0][0]
         for number in range(1, len(part.pairs)):
             yield Rendered(part.frames[number], self._between(part, number, first, last, back, ahead), key=False)
-        self.since = 0 if apart else self.since + len(part.pairs)
-        yield Rendered(part.frames[-1], image, key=True, state=memory.state() if apart else None)
+        state = (Memory() if alone else memory).state() if part.closes else None
+        yield self._shown(part, -1, state)
+
+    def _shown(self, part: Interval, number: int, state: State | None) -> Rendered:
+        """Return a keyframe as it is remembered, so that it is the same when it is gone on with."""
+        frame = part.frames[number]
+        return Rendered(frame, self._on(frame.image, self._memory().keys[0][0].pixels), key=True, state=state)
 
     def _memory(self) -> Memory:
         if self.memory is None:

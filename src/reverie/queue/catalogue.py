@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from reverie.crafts.registry import listings
-from reverie.files import data_folder, write_bytes
+from reverie.errors import FileError
+from reverie.files import data_folder, make_folder, write_bytes
 from reverie.queue.desk import Ask
-from reverie.queue.home import Home
 from reverie.untrusted import json_object
 from reverie.version import __version__
 
@@ -22,13 +23,14 @@ _ROOMS = ("crafts", "recipes", "presets", "networks", "styles", "jobs")
 class Catalogue:
     """The catalogue; see `questions.catalogue`.
 
+    It is kept for all queues of this user, so that only the first start of a version loads the crafts for it.
+
     Args:
-        home: of the queue, in which it is kept.
         ask: who knows it.
     """
 
-    def __init__(self, home: Home, ask: Ask) -> None:
-        self._path, self._ask = home.path / "catalogue.json", ask
+    def __init__(self, ask: Ask) -> None:
+        self._path, self._ask = data_folder() / "catalogue.json", ask
         self._lock = threading.Lock()
         self._known: tuple[str, dict[str, Any]] | None = None
 
@@ -40,8 +42,13 @@ class Catalogue:
                 self._known = self._kept()
             if self._known is None or self._known[0] != mark:
                 self._known = mark, self._ask("catalogue")
-                write_bytes(self._path, json.dumps({"mark": mark, "told": self._known[1]}).encode())
+                self._keep(self._known)
             return self._known[1]
+
+    def _keep(self, known: tuple[str, dict[str, Any]]) -> None:
+        with suppress(FileError):  # it is asked for again
+            make_folder(self._path.parent)
+            write_bytes(self._path, json.dumps({"mark": known[0], "told": known[1]}).encode())
 
     def _kept(self) -> tuple[str, dict[str, Any]] | None:
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -107,3 +109,28 @@ class Parent:
         for words in lines_of(sys.stdin.buffer):
             heard(words)
         os._exit(1)
+
+
+def obey(doing: Callable[[dict[str, Any], Callable[[], bool]], Iterator[Words]]) -> None:
+    """Do what the parent asks for, one thing after another, until it is gone.
+
+    The parent says ``{"do": …}`` and, for what is being done, ``{"stop": true}``.
+
+    Args:
+        doing: does one thing; it asks whether to stop, and yields what is told to the parent.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    parent, asked, stop = Parent(), queue.SimpleQueue[dict[str, Any]](), threading.Event()
+
+    def heard(words: dict[str, Any]) -> None:
+        if "stop" in words:
+            stop.set()
+        else:
+            stop.clear()
+            asked.put(words["do"])
+
+    parent.listen(heard)
+    parent.say({"kind": "ready"})
+    while True:
+        for words in doing(asked.get(), stop.is_set):
+            parent.say(words)

@@ -27,16 +27,19 @@ class Office:
         self._answers: dict[int, queue.SimpleQueue[Words | None]] = {}
         self._numbers = itertools.count(1)
         self._last = time.monotonic()
+        self._ended = False
 
     def ask(self, question: str, **words: Any) -> Words:
         """Put a question and wait for its answer.
 
         Raises:
-            RecipeError: the answer is a refusal, in one line.
+            RecipeError: the answer is a refusal, in one line, or there is none, as all ends.
             DiskFull: so it is, for want of room.
             OutOfMemory: it took too much memory or time.
         """
         with self._lock:
+            if self._ended:
+                raise RecipeError("the studio is ending; start it again.")
             number, answer = next(self._numbers), queue.SimpleQueue[Words | None]()
             self._answers[number] = answer
             if self._clerk is None:
@@ -50,6 +53,8 @@ class Office:
             raise OutOfMemory(f"that took more than {PATIENCE:.0f} seconds; try something smaller.") from None
         finally:
             self._answers.pop(number, None)
+        if came is None and self._ended:
+            raise RecipeError("the studio is ending; start it again.")
         if came is None:
             raise OutOfMemory("that took more memory than there is; try something smaller.")
         if "refusal" in came:
@@ -65,10 +70,16 @@ class Office:
         if idle and clerk is not None:
             clerk.end()
 
-    def close(self) -> None:
-        """End the clerk."""
+    def end(self) -> None:
+        """Take no more questions, and end the clerk; those who wait are told so."""
+        self._ended = True
         if (clerk := self._clerk) is not None:
             clerk.end()
+
+    def close(self) -> None:
+        """End the clerk, and wait for that."""
+        self.end()
+        if (clerk := self._clerk) is not None:
             clerk.wait()
 
     def _heard(self, words: Words) -> None:

@@ -1,14 +1,11 @@
 """The process that does jobs, one at a time: ``python -m reverie.queue.worker``, spoken to by the foreman.
 
-It hears ``{"do": …}`` and ``{"stop": true}``, and says what happens; see `doing`.
+It says what happens to each job; see `doing`.
 """
 
 from __future__ import annotations
 
 import math
-import queue
-import signal
-import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -23,7 +20,7 @@ from reverie.jobs.job import Job
 from reverie.jobs.machines import Machines
 from reverie.jobs.perform import StopCheck, perform, resume
 from reverie.pictures import fit, read_head, scaled, size_of, write_image
-from reverie.queue.child import Parent
+from reverie.queue.child import obey
 
 PREVIEW = 640
 """Longer side of pictures on the way, pixels, at most."""
@@ -34,23 +31,8 @@ Words = dict[str, Any]
 
 def main() -> None:
     """Do jobs until the foreman is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who gives the jobs
     warnings.simplefilter("ignore")
-    parent, asked = Parent(), queue.SimpleQueue[Words]()
-    stop = threading.Event()
-
-    def heard(words: Words) -> None:
-        if "stop" in words:
-            stop.set()
-        else:
-            stop.clear()
-            asked.put(words["do"])
-
-    parent.listen(heard)
-    parent.say({"kind": "ready"})
-    while True:
-        for words in doing(asked.get(), stop.is_set):
-            parent.say(words)
+    obey(doing)
 
 
 def doing(asked: Words, stop: StopCheck) -> Iterator[Words]:

@@ -288,7 +288,8 @@ class _Sheet:
         unit = self.pictures[0].unit
         alpha = None
         if self.settings.transparent and unit is not None:
-            alpha = attribution(self.network, unit, image, view=VIEWS, seed=self.settings.seed)
+            negative = self.pictures[0].negative
+            alpha = attribution(self.network, unit, image, view=VIEWS, seed=self.settings.seed, negative=negative)
         return Showing(image, alpha, found=findings)
 
     def _measured(self, picture: Picture, x: Tensor) -> Excitation | None:

@@ -57,7 +57,7 @@ class Service:
         allowed = Quota(home, self._store, quota)
         self.foreman = Foreman(home, self._store, allowed, self.streams.changed, worker=worker)
         self.desk = Desk(home, self._store, self.office.ask, self.foreman.wake, allowed)
-        self.catalogue = Catalogue(home, self.office.ask)
+        self.catalogue = Catalogue(self.office.ask)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -66,6 +66,11 @@ class Service:
             self.streams.open()
             self.foreman.start()
             yield
+
+    def end(self) -> None:
+        """End what requests wait for: the service is about to end."""
+        self.streams.end()
+        self.office.end()
 
     def warm_up(self) -> None:
         """Ask for the catalogue before anybody does: where it is not kept yet, the crafts are loaded for it."""

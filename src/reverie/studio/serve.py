@@ -66,7 +66,7 @@ def serve(home: Home, door: Door) -> None:
             opening.daemon = True
             opening.start()
         server = Server(configured(app))
-        server.before_exit = service.streams.end
+        server.before_exit = service.end
         with suppress(KeyboardInterrupt):  # which is how it ends
             server.run(sockets=[listener])
 

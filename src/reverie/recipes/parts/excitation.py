@@ -21,6 +21,7 @@ OTHER = framed(compose(jitter(16), scale(0.8, 1.25), rotate(15), noise(0.03)))
 """Views that no visualisation is made with: what is still there under them is no accident of its own views."""
 _DRAWS = 4  # of the other views
 _LOOKS = 16  # gradients in an attribution
+_OPAQUE = 0.95  # share of a picture's places that are not wholly opaque
 _BLUR = 1 / 48  # of the shorter side: width of an attribution's blur
 
 
@@ -96,11 +97,14 @@ def excitation(network: Network, unit: Unit, picture: Tensor, *, negative: bool 
     )
 
 
-def attribution(network: Network, unit: Unit, picture: Tensor, *, view: View, seed: int) -> Tensor:
+def attribution(
+    network: Network, unit: Unit, picture: Tensor, *, view: View, seed: int, negative: bool = False
+) -> Tensor:
     """Return which places of a picture excite a unit, (1, 1, H, W) in [0, 1].
 
     The mean size of the gradient in a place over random views, blurred, relative to the strongest places. Source: Fel
-    et al. (2023), MACO. We differ: of the finished picture, where MACO adds up the gradients on the way to it.
+    et al. (2023), MACO. We differ: of the finished picture, where MACO adds up the gradients on the way to it; and of
+    the unit's square, so that the places count that excite it most.
     """
     generator, picture = torch.Generator().manual_seed(seed), picture.to(network.device)
     total = torch.zeros_like(picture)
@@ -108,11 +112,19 @@ def attribution(network: Network, unit: Unit, picture: Tensor, *, view: View, se
         with differentiating():
             x = picture.clone().requires_grad_(True)
             seen = x if unit.placed else view(x, generator)
-            activation = _value(network, unit, seen)
+            activation = _strength(network, unit, seen, negative=negative)
             total += torch.autograd.grad(activation, x)[0].abs()
     amounts = _blurred(total.sum(1, keepdim=True).cpu())
-    shown: Tensor = (amounts / amounts.quantile(0.98).clamp_min(1e-12)).clamp(0, 1).sqrt()
+    shown: Tensor = (amounts / amounts.quantile(_OPAQUE).clamp_min(1e-12)).clamp(0, 1)
     return shown
+
+
+def _strength(network: Network, unit: Unit, picture: Tensor, *, negative: bool) -> Tensor:
+    """Measure the mean square of a unit that has a map; of another its value."""
+    if unit.channel is None or unit.placed:
+        return _value(network, unit, picture)
+    values = network(picture, [unit.layer])[unit.layer][:, unit.channel].float()
+    return (-values if negative else values).clamp_min(0).square().mean()
 
 
 def _activation(network: Network, unit: Unit, picture: Tensor) -> float:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
+from itertools import takewhile
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -14,14 +17,14 @@ from torch import Tensor
 from reverie.clips import ClipFrame, Footage
 from reverie.crafts.settings import Panel, Settings
 from reverie.engine import Executor, Plan, State
-from reverie.engine.films import FilmRun, FilmStep, time_of
+from reverie.engine.films import FilmRun, FilmStep, Frames, Segment, time_of
 from reverie.engine.runs import OnePass, Optimisation
 from reverie.errors import RecipeError
-from reverie.motion import FramePainter, Rendered, intervals, rendered
+from reverie.motion import FramePainter, Parting, Rendered, intervals, moments, rendered
 from reverie.pictures import fit, scaled, size_of
 
 CHUNK = 48
-"""Frames of a chunk, at least: what a killed process loses at most, and the next keyframe."""
+"""Frames of a chunk, on average: what a killed process loses at most."""
 LONGEST_SIDE = 3840
 _SAMPLED, _SAMPLED_PIXELS = 8, 6_000_000  # frames whose statistics stand for the clip's, and their pixels in all
 _TIME = re.compile(r"(?:(\d+):)?(?:(\d+):)?(\d+(?:\.\d*)?)\s*s?")
@@ -123,44 +126,97 @@ def film_of(
         size: (H, W) of the film.
         keyframe: the run of one keyframe.
         painter_for: prepares to paint frames; called when the run begins.
-        quick: whether it paints a frame for itself.
+        quick: whether a frame is painted at once, for itself, and each chunk begins anew.
         notes: for the user.
     """
 
-    def follow(plan: Plan, executor: Executor | None, state: State | None) -> Iterator[FilmStep]:
+    parting = Parting(CHUNK / footage.pace, at_cuts=not quick)
+
+    def begun(plan: Plan, executor: Executor | None) -> Frames:
         painter = painter_for(plan, executor)
-        frames = sized(footage.frames(after=None if state is None else time_of(state)), size)
-        made = rendered(
-            intervals(frames, settings.keyframes),
-            painter,
-            chunk=CHUNK,
-            state=None if state is None else state["memory"],
-        )
-        return _steps(made, footage, 0 if state is None else state["number"])
+
+        def frames(state: State | None, segment: Segment | None) -> Iterator[FilmStep]:
+            part = Segment(Fraction(0)) if segment is None else segment
+            source = footage.frames(after=part.begin if state is None else time_of(state))
+            shown = sized(_up_to(source, part.end, beyond=quick), size)
+            before = None if state is None else state["memory"]
+            made = rendered(intervals(shown, settings.keyframes, parting), painter, state=before)
+            own = takewhile(lambda each: part.end is None or each.frame.time < part.end, made)
+            return _steps(own, footage, 0 if state is None else state["number"], whole=segment is None)
+
+        return frames
+
+    def segments() -> Iterator[Segment]:
+        return _slots(parting) if quick else scenes(sized(footage.frames(), size), parting)
 
     alone = (lambda plan: painter_for(plan, None).between) if quick else None
-    return FilmRun(footage, size, keyframe, follow, settings.keyframes + 2, alone, notes)
+    return FilmRun(footage, size, keyframe, begun, segments, settings.keyframes + 2, alone, notes)
 
 
-def _steps(made: Iterator[Rendered], footage: Footage, before: int) -> Iterator[FilmStep]:
-    """Yield a step for each frame; whether it is the last is known once there is no other."""
+def _up_to(frames: Iterable[ClipFrame], end: Fraction | None, *, beyond: bool) -> Iterator[ClipFrame]:
+    """Yield the frames before a time; beyond it one more, where that is the keyframe ahead of the last."""
+    for frame in frames:
+        if end is not None and frame.time >= end:
+            if beyond:
+                yield frame
+            return
+        yield frame
+
+
+def _slots(parting: Parting) -> Iterator[Segment]:
+    """Yield the segments of what is painted at once: each chunk begins anew."""
+    for number in itertools.count():
+        yield Segment(number * parting.seconds, (number + 1) * parting.seconds)
+
+
+def scenes(frames: Iterable[ClipFrame], parting: Parting) -> Iterator[Segment]:
+    """Yield the segments of what follows from frame to frame: it begins anew at cuts only."""
+    begin = Fraction(0)
+    for moment in moments(frames, parting):
+        if moment.cut and moment.opens:
+            yield Segment(begin, moment.frame.time)
+            begin = moment.frame.time
+    yield Segment(begin)
+
+
+def _steps(made: Iterator[Rendered], footage: Footage, before: int, *, whole: bool) -> Iterator[FilmStep]:
+    """Yield a step for each frame; whether a chunk ends with it is known once there is another.
+
+    Args:
+        made: the frames.
+        footage: they are of.
+        before: number of frames that were done before.
+        whole: whether they go on to the clip's end.
+    """
     began, lasting = time.monotonic(), footage.lasting
     held: Rendered | None = None
     number = before
 
-    def step(what: Rendered, *, final: bool) -> FilmStep:
-        done = float(what.frame.time / lasting) if lasting else 0.0
-        pace = (number - before) / max(time.monotonic() - began, 1e-9)
-        moment = what.frame.time.as_integer_ratio()
-        kept = None if what.state is None else {"number": number, "time": list(moment), "memory": what.state}
-        return FilmStep(number, what.frame, what.image, done, final, what.key, pace, kept)
+    def step(what: Rendered, *, following: Rendered | None) -> FilmStep:
+        moment = what.frame.time
+        kept = None
+        if following is not None and following.state is not None:
+            at = following.frame.time.as_integer_ratio()
+            kept = {"number": number, "time": list(at), "memory": following.state}
+        return FilmStep(
+            number=number,
+            time=moment,
+            share=float(moment / lasting) if lasting else 0.0,
+            final=following is None,
+            pace=(number - before) / max(time.monotonic() - began, 1e-9),
+            kept=kept,
+            frame=what.frame,
+            image=what.image,
+            key=what.key,
+        )
 
     for each in made:
         if held is not None:
             number += 1
-            yield step(held, final=False)
+            yield step(held, following=each)
         held = each
-    if held is None:
+    if held is not None:
+        number += 1
+        yield step(held, following=None)
+    elif whole:
         raise RecipeError("no frame of the clip is taken; lower --from, --every or --fps, or leave them out.")
-    number += 1
-    yield step(held, final=True)

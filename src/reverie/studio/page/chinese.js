@@ -31,6 +31,7 @@ export const words = {
   "Done in {time}.": "完成，用时 {time}。",
   "Down": "纵向",
   "Download": "下载",
+  "Drop a clip here, or choose one.": "把视频拖到这里，或者选择一个。",
   "Drop a picture here, paste one, or choose one.": "把图片拖到这里，粘贴，或者选择一张。",
   "Enlarge": "放大",
   "Erase": "擦除",

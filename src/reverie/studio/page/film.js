@@ -6,10 +6,10 @@ import { t } from "./words.js";
 
 const APART = 0.08;  // seconds between the two, from which one is set by the other
 
-const player = el("video", { id: "player", controls: true, loop: true, muted: true, playsInline: true, hidden: true, "aria-label": t("The film") });
-const moving = el("img", { id: "moving", alt: "", hidden: true });
-const original = el("video", { id: "original", muted: true, loop: true, playsInline: true, hidden: true, tabIndex: -1, "aria-hidden": "true" });
-const seam = el("div", { id: "seam", hidden: true });
+const player = el("video", { id: "player", class: "film", controls: true, loop: true, muted: true, playsInline: true, hidden: true, "aria-label": t("The film") });
+const moving = el("img", { id: "moving", class: "film", alt: "", hidden: true });
+const original = el("video", { id: "original", class: "film", muted: true, loop: true, playsInline: true, hidden: true, tabIndex: -1, "aria-hidden": "true" });
+const seam = el("div", { id: "seam", class: "film", hidden: true });
 export const parts = [player, original, seam, moving];
 
 let begin = 0;  // of the film within its clip, seconds
@@ -48,9 +48,7 @@ export function compareFilms(on) {
 }
 
 export function divideFilms(share) {
-  const { clientWidth: width, clientHeight: height, videoWidth, videoHeight } = player;
-  const wide = Math.min(width, height * videoWidth / videoHeight || width);
-  player.parentElement.style.setProperty("--divider", `${(width - wide) / 2 + share * wide}px`);
+  player.parentElement.style.setProperty("--divider", `${100 * share}%`);
 }
 
 // The clip goes where the film goes.

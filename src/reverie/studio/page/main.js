@@ -21,8 +21,8 @@ function showCrafts() {
   const draw = () => replace(nav, state.catalogue.crafts.map((craft) => el("button", {
     type: "button", title: craftSummary(craft), data: { craft: craft.name, key: `craft-${craft.name}` }, "aria-current": craft.name === state.draft.craft ? "page" : undefined, on: { click: () => chooseCraft(craft.name) },
   }, craftName(craft.name))));
-  when("catalogue", draw);
-  when("craft", draw);
+  const seen = () => nav.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  for (const kind of ["catalogue", "craft"]) when(kind, () => { draw(); seen(); });
 }
 
 function showTools() {

@@ -69,7 +69,7 @@ function scaled() {
 export function showStage(place) {
   place.setAttribute("aria-label", t("Picture"));
   const tools = el("div", { class: "row tools", role: "toolbar", "aria-label": t("View") }, compare, divider,
-    tool("fit", t("The whole picture"), stage.fit), el("button", { type: "button", class: "small", title: t("Single pixels"), "aria-label": t("Single pixels"), on: { click: () => stage.zoom(0) } }, "1:1"), scale);
+    iconButton("fit", t("The whole picture"), stage.fit, { class: "small pixels" }), el("button", { type: "button", class: "small pixels", title: t("Single pixels"), "aria-label": t("Single pixels"), on: { click: () => stage.zoom(0) } }, "1:1"), scale);
   place.append(canvas.parentElement, bar, plotted, tools, facts);
   canvas.addEventListener("pointerup", scaled);
   canvas.addEventListener("wheel", () => requestAnimationFrame(scaled), { passive: true });
@@ -119,6 +119,7 @@ async function shown({ same = false } = {}) {
 function put(before, after, { same, film = null }) {
   viewer.show(after, before, { same });
   canvas.hidden = shows();
+  document.body.dataset.film = shows() ? "yes" : "no";
   const one = film ?? after ?? before;
   canvas.parentElement.style.setProperty("--shape", one ? one.width / one.height : 1.5);
   const words = emptyWords();
@@ -132,7 +133,7 @@ function put(before, after, { same, film = null }) {
 }
 
 const makesPicture = (job) => !["clip", "film", "document", "weights", "report"].includes(craftNamed(job.craft)?.makes);
-const emptyWords = () => (selected() ? "" : t("Drop a picture here, paste one, or choose one."));
+const emptyWords = () => (selected() ? "" : mainInput()?.kind === "clip" ? t("Drop a clip here, or choose one.") : t("Drop a picture here, paste one, or choose one."));
 
 async function beforeOf(job) {
   if (!state.catalogue) return null;
