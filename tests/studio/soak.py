@@ -298,7 +298,7 @@ class Harm:
         self.studio.kill()
 
     def _fill(self) -> None:
-        fill(self.studio.folder, 4)
+        fill(self.studio.folder, 10)
 
     def _clock(self) -> None:
         self.studio.clock.write_text(str(self.chance.choice([-1e8, -3600, 3600, 1e8])))
