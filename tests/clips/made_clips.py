@@ -47,6 +47,17 @@ def quarters(count: int = 6, size: tuple[int, int] = (48, 64)) -> list[Frame]:
     return frames
 
 
+def see_through(count: int = 6, size: tuple[int, int] = (48, 64)) -> list[Frame]:
+    """A texture of which a window shows that moves, and half of it below."""
+    height, width = size
+    colours = texture(height, width)
+    frames = [np.dstack([colours, np.zeros(size, np.uint8)]) for _ in range(count)]
+    for number, frame in enumerate(frames):
+        frame[8:32, 4 * number : 4 * number + 28, 3] = 255
+        frame[40:, :, 3] = 128
+    return frames
+
+
 def write_clip(
     path: Path,
     frames: Sequence[Frame],

@@ -13,7 +13,7 @@ from torch import Tensor
 from reverie.clips import Footage, open_footage
 from reverie.errors import ClipError
 from reverie.pictures import write_image
-from tests.clips.made_clips import Frame, quarters, write_clip
+from tests.clips.made_clips import Frame, quarters, see_through, write_clip
 
 
 def corners(image: Tensor) -> list[list[int]]:
@@ -143,6 +143,36 @@ def test_what_is_no_clip(tmp_path: Path) -> None:
         footage.taken(begin=9)
     with pytest.raises(ClipError, match="ends after it begins"):
         footage.taken(begin=0.2, end=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels"),
+    [("a.apng", "apng", "rgba"), ("a.webm", "libvpx-vp9", "yuva420p"), ("a.mov", "prores_ks", "yuva444p10le")],
+)
+def test_transparency_is_read(tmp_path: Path, name: str, codec: str, pixels: str) -> None:
+    footage = open_footage(write_clip(tmp_path / name, see_through(), codec=codec, pixels=pixels))
+    alphas = [frame.alpha for frame in footage.frames()]
+    assert footage.alpha and len(alphas) == 6
+    for number, alpha in enumerate(alphas):
+        assert alpha is not None
+        row = [float(alpha[0, 0, y, x]) for y, x in ((20, 4 * number + 12), (2, 2), (20, 60), (44, 30))]
+        assert row == pytest.approx([1, 0, 0, 0.5], abs=0.03)
+
+
+def test_films_too_thin_and_without_frames(tmp_path: Path) -> None:
+    import av
+
+    for width, height in ((1, 1), (4097, 3)):
+        thin = [np.zeros((height, width, 3), np.uint8)] * 2
+        path = write_clip(tmp_path / "thin.mkv", thin, codec="ffv1", pixels="bgr0")
+        with pytest.raises(ClipError, match=f"'.*' is {width}x{height}"):
+            open_footage(path)
+    with av.open(str(tmp_path / "none.mkv"), "w") as film:
+        stream = film.add_stream("ffv1", rate=24)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "bgr0"
+        film.start_encoding()
+    with pytest.raises(ClipError, match="no film that can be read"):
+        open_footage(tmp_path / "none.mkv")
 
 
 def test_sound_alone_is_no_clip(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from reverie.clips.decoding import Picture, picture_of
-from reverie.clips.formats import FOLDER_RATE, pyav
+from reverie.clips.formats import FOLDER_RATE, keeps_alpha, pyav
 from reverie.errors import ClipError, PictureError, reason_of
 from reverie.files import is_folder
 from reverie.pictures import read_picture, size_of
@@ -252,7 +252,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
         with path.open("rb") as file:
             try:
                 container = av.open(file, options={"format_whitelist": ",".join(_CONTAINERS)})
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, EOFError) as error:
                 raise ClipError(
                     f"'{path}' is no film that can be read ({reason_of(error)}); check that it is whole."
                 ) from error
@@ -277,8 +277,8 @@ def _decoded(
     av = pyav()
     stream.thread_type, base = "AUTO", Fraction(stream.time_base)
     start, aspect = stream.start_time or 0, stream.sample_aspect_ratio
-    if begin > 0:
-        container.seek(start + int(begin / base), stream=stream)
+    if begin > 0:  # a little earlier, as what joins lines needs the frame before
+        container.seek(start + int(max(Fraction(0), begin - 2 / rate) / base), stream=stream)
     turned = _Deinterlaced(stream)
     last: int | None = None
     for frame in turned.frames(_packets(container, stream, av)):
@@ -291,14 +291,24 @@ def _decoded(
 
 def _packets(container: Any, stream: Any, av: Any) -> Iterator[Any]:
     """Decode packet by packet; those that are damaged are left out, and a film that breaks off ends there."""
+    decode = _decoder(stream, av)
     try:
         for packet in container.demux(stream):
             try:
-                yield from packet.decode()
+                yield from decode(packet)
             except av.error.InvalidDataError:
                 continue
     except (av.error.InvalidDataError, av.error.EOFError):
         return
+
+
+def _decoder(stream: Any, av: Any) -> Callable[[Any], Iterable[Any]]:
+    """Return what decodes packets; FFmpeg's own decoder of a .webm leaves out what is transparent."""
+    name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.name)
+    if name is None or not keeps_alpha(stream) or name not in av.codecs_available:
+        return lambda packet: packet.decode()
+    context = av.CodecContext.create(name, "r")
+    return lambda packet: context.decode(packet if packet.size else None)
 
 
 class _Deinterlaced:

@@ -102,6 +102,11 @@ def pyav() -> Any:
     return import_module("av")
 
 
+def keeps_alpha(stream: Any) -> bool:
+    """True if a stream of a .webm says that it has an alpha channel beside its frames."""
+    return any((name.lower(), value) == ("alpha_mode", "1") for name, value in stream.metadata.items())
+
+
 def ticks(seconds: Fraction, base: Fraction) -> int:
     """Round a time to a whole number of a time base's ticks."""
     return round(seconds / base)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from reverie.clips.footage import Footage
-from reverie.clips.formats import FilmFormat, pyav, ticks
+from reverie.clips.formats import FilmFormat, keeps_alpha, pyav, ticks
 from reverie.errors import ClipError, reason_of
 
 _SILENT: tuple[str, ...] = ()
@@ -57,7 +57,8 @@ def join(
         ClipError: the sound or the frames are refused.
     """
     if not format.chunk:
-        return _encoded(chunks, file, format, base)
+        clear = sound is not None and sound.alpha and bool(format.with_alpha)
+        return _encoded(chunks, file, format, base, pixels=format.with_alpha if clear else format.pixels)
     av = pyav()
     with av.open(file, mode="w", format=format.container, container_options=_muxing(format)) as film:
         if recipe is not None and format.recipe:
@@ -65,7 +66,8 @@ def join(
         with av.open(str(chunks[0].path)) as first:
             stream = film.add_stream_from_template(first.streams.video[0])
             stream.time_base = base
-            _describe(stream, first.streams.video[0])
+            if keeps_alpha(first.streams.video[0]):
+                stream.metadata["alpha_mode"] = "1"
         with _Sound(film, format, sound, until) as heard:
             for packet in _packets(chunks, last, stream, base):
                 for other in heard.before(packet.pts * base):
@@ -79,10 +81,6 @@ def join(
 def _muxing(format: FilmFormat) -> dict[str, str]:
     """Options of a container: an .mp4 that plays before it is wholly there."""
     return {"movflags": "+faststart"} if format.container in ("mp4", "mov") else {}
-
-
-def _describe(stream: Any, its: Any) -> None:
-    stream.metadata.update({k: v for k, v in its.metadata.items() if k == "alpha_mode"})
 
 
 def _packets(chunks: Sequence[Chunk], last: Fraction, stream: Any, base: Fraction) -> Iterator[Any]:
@@ -218,19 +216,19 @@ def _rate(track: Any, codec: str) -> int:
     return 48_000 if codec == "libopus" else int(track.rate)
 
 
-def _encoded(chunks: Sequence[Chunk], file: BinaryIO, format: FilmFormat, base: Fraction) -> list[str]:
+def _encoded(chunks: Sequence[Chunk], file: BinaryIO, format: FilmFormat, base: Fraction, *, pixels: str) -> list[str]:
     """Encode chunks without loss as a whole: one palette for all frames, so that it does not flicker."""
     av = pyav()
     with av.open(str(chunks[0].path)) as first:
         its = first.streams.video[0]
         size, rate = (its.width, its.height), its.average_rate
-    with av.open(file, mode="w", format=format.container, options={"loop": "0", "plays": "0"}) as film:
+    with av.open(file, mode="w", format=format.container, options=_FOREVER[format.container]) as film:
         stream = film.add_stream(format.codec, rate=rate)
         stream.width, stream.height = size
-        stream.pix_fmt = format.pixels
+        stream.pix_fmt = pixels
         for frame in _palettised(chunks, its, base) if format.codec == "gif" else _frames(chunks, base):
             if format.codec != "gif":
-                frame = frame.reformat(format=_apng(stream, frame), threads=1)
+                frame = frame.reformat(format=pixels, threads=1)
             for packet in stream.encode(frame):
                 film.mux(packet)
         for packet in stream.encode(None):
@@ -238,8 +236,8 @@ def _encoded(chunks: Sequence[Chunk], file: BinaryIO, format: FilmFormat, base: 
     return []
 
 
-def _apng(stream: Any, frame: Any) -> str:
-    return str(stream.pix_fmt)
+_FOREVER = {"gif": {"loop": "0"}, "apng": {"plays": "0"}}
+"""Options of containers whose films begin again at their end."""
 
 
 def _frames(chunks: Sequence[Chunk], base: Fraction) -> Iterator[Any]:
