@@ -140,7 +140,7 @@ def languages(app: Sphinx, name: str, template: str, context: dict[str, Any], tr
     here, _, page = name.partition("/")
     context["language"] = "zh-CN" if here == "zh" else "en"
     there = {"zh": "learn", "learn": "zh"}.get(here)
-    if there is not None and f"{there}/{page}" in app.env.found_docs:
+    if there is not None and page != "index" and f"{there}/{page}" in app.env.found_docs:
         code, label = ("en", "English") if there == "learn" else ("zh-CN", "中文")
         link = f'<a href="{context["pathto"](f"{there}/{page}")}" lang="{code}" hreflang="{code}">{label}</a>'
         context["body"] = f'<p class="other-language">{link}</p>{context["body"]}'

@@ -16,13 +16,14 @@ WISHES = (
     "strawberry", "tiger", "monarch", "snail", "beacon", "macaw", "flamingo", "goldfish", "jellyfish", "king snake",
     "ladybug", "zebra", "African elephant", "macaque", "sorrel", "ram", "castle", "palace", "church", "stupa",
     "suspension bridge", "pirate", "yawl", "sports car", "alp", "rapeseed", "daisy", "orange", "pizza", "accordion",
-    "mask", "jack-o'-lantern", "hummingbird", "king penguin", "cauliflower", "green lizard",
+    "mask", "jack-o'-lantern", "hummingbird", "king penguin", "cauliflower", "green lizard", "tabby", "lynx", "lion",
+    "leopard", "timber wolf", "red fox", "brown bear", "great grey owl", "golden retriever",
 )  # fmt: skip
 """Classes that dreams show well."""
 _SEEN = 384  # pixels of the longer side in which a photo is looked at
 _NEAR = 5  # positions on a side over which scores are averaged
 _PATCHES = 4  # of chance, on a side
-_CHANCE = 2.0  # of it at variety 1, in deviations of the scores
+_CHANCE = 1.0  # of it at variety 1, in deviations of the scores
 _SHARP = 3.0  # borders between two wishes
 _LEAST = 0.04  # of the picture; smaller parts wish for nothing
 _SOFTEST = 1e-3
