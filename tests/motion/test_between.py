@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -87,6 +88,16 @@ def test_gone_on_with_in_the_middle(kind: type[Rough]) -> None:
         rest = list(rendered(intervals(frames[number:], 4, parting), kind(), state=whole[number].state))
         assert len(rest) == len(whole) - number
         assert all(torch.equal(a.image, b.image) for a, b in zip(rest, whole[number:], strict=True))
+
+
+def test_intervals_before_a_chunk_and_an_end_are_no_jump() -> None:
+    """Keyframes lie evenly before a chunk; and one that a scene ends with, after few frames, changes little."""
+    parts = list(intervals(clip(21), 9, Parting(Fraction(10, 24), frames=10)))
+    assert [len(part.pairs) for part in parts] == [5, 5, 5, 5, 0]
+    frames = clip(10)
+    made = [each.image for each in rendered(intervals(frames, 8), Rough())]
+    apart = [float((a - b).abs().mean()) for a, b in itertools.pairwise(made)]
+    assert apart[-1] < 1.2 * max(apart[:-1])
 
 
 def test_chunks_of_what_is_painted_at_once_need_no_state() -> None:

@@ -125,6 +125,8 @@ def resume(
     with reopen(kept_at(path)) as folder:
         kept = folder.kept
         if kept.finished:
+            if kept.passing:  # it was killed while it cleaned up
+                folder.clean_up()
             yield Finished(path, Path(kept.output))
             return
         if "tile" not in kept.record.settings and (tile is not None or machines.distributed):

@@ -204,7 +204,7 @@ class _Renderer:
             return image
         pixels = array_of(image - photo if self.painter.detail else image)
         guide = guides[0]
-        kept = guide.mask[0, 0].numpy() * self.painter.carried
+        kept = guide.mask[0, 0].numpy() * (1 - part.share * (1 - self.painter.carried))
         before = array_of(guide.image - photo if self.painter.detail else guide.image)
         energy = detail_energy(pixels)  # that of both: what is carried on and on would grow soft
         made = mixed([(before, kept, energy), (pixels, 1 - kept, energy)])

@@ -20,10 +20,12 @@ class Parting:
     Attributes:
         seconds: length of a chunk: one begins with the first frame at or after each multiple of it.
         at_cuts: whether one begins at a cut as well.
+        frames: of a chunk, on average.
     """
 
     seconds: Fraction
     at_cuts: bool = False
+    frames: int = 48
 
     def begins(self, time: Fraction, *, before: Fraction, began: Fraction, cut: bool) -> bool:
         """True if a chunk begins with a frame.
@@ -37,6 +39,16 @@ class Parting:
             return True
         return cut and self.at_cuts and time - began >= _SHORTEST * self.seconds
 
+    def longest(self, time: Fraction, most: int) -> int:
+        """Return the frames from a keyframe at a time to the next, so that the last before a chunk is no shorter.
+
+        Example:
+            >>> Parting(Fraction(2)).longest(Fraction(0), 9), Parting(Fraction(2)).longest(Fraction(1, 24), 47)
+            (8, 47)
+        """
+        left = max(1, round((1 - time % self.seconds / self.seconds) * self.frames))
+        return -(-left // -(-left // most))
+
 
 @dataclass(frozen=True, eq=False)
 class Interval:
@@ -48,6 +60,7 @@ class Interval:
         ends: whether the scene ends with it.
         opens: whether a chunk begins with its first frame.
         closes: whether one begins with its last, which is the first of the next interval.
+        share: of the usual length, where the scene ends with it: a keyframe after few frames may change little.
     """
 
     frames: Sequence[ClipFrame]
@@ -56,6 +69,7 @@ class Interval:
     ends: bool
     opens: bool = False
     closes: bool = False
+    share: float = 1.0
 
     def to_first(self) -> list[Flow]:
         """Return the flow from each frame to the first."""
@@ -82,18 +96,22 @@ def intervals(frames: Iterable[ClipFrame], longest: int, parting: Parting | None
     """
     held: list[Moment] = []
     reached: Flow | None = None
+    most = longest
     for moment in moments(frames, parting):
         if held and moment.cut:
-            yield _interval(held, ends=True)
+            yield _interval(held, ends=True, usual=longest)
             held = []
         reached = composed(moment.pair[1], reached) if held and moment.pair and reached else still(moment.look.size)
+        if not held and parting is not None:
+            most = parting.longest(moment.frame.time, longest)
         held.append(moment)
-        apart = moment.opens or len(held) > longest or float(reached.holds.mean()) < _COVERED
+        apart = moment.opens or len(held) > most or float(reached.holds.mean()) < _COVERED
         if len(held) > 1 and apart:
-            yield _interval(held, ends=False)
+            yield _interval(held, ends=False, usual=longest)
             held, reached = [moment], still(moment.look.size)
+            most = longest if parting is None else parting.longest(moment.frame.time, longest)
     if held:
-        yield _interval(held, ends=True)
+        yield _interval(held, ends=True, usual=longest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +150,8 @@ def moments(frames: Iterable[ClipFrame], parting: Parting | None) -> Iterator[Mo
         yield before
 
 
-def _interval(held: Sequence[Moment], *, ends: bool) -> Interval:
+def _interval(held: Sequence[Moment], *, ends: bool, usual: int) -> Interval:
     pairs = [moment.pair for moment in held[1:] if moment.pair is not None]
     closes = not ends and held[-1].opens
-    return Interval([m.frame for m in held], [m.look for m in held], pairs, ends, held[0].opens, closes)
+    share = min(1.0, len(pairs) / usual) if ends else 1.0
+    return Interval([m.frame for m in held], [m.look for m in held], pairs, ends, held[0].opens, closes, share)

@@ -156,7 +156,7 @@ def film_of(
         notes: for the user.
     """
 
-    parting = Parting(CHUNK / footage.pace, at_cuts=not quick)
+    parting = Parting(CHUNK / footage.pace, at_cuts=not quick, frames=CHUNK)
 
     def begun(plan: Plan, executor: Executor | None) -> Frames:
         painter = painter_for(plan, executor)
