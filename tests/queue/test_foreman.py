@@ -151,7 +151,7 @@ def test_a_full_disk_is_a_pause(shop: Shop, tmp_path: Path) -> None:
     id = shop.add(full=str(tmp_path / "full"))
     shop.foreman.start()
     entry = shop.until(id, lambda entry: entry.state == "paused")
-    assert (entry.reason, entry.error) == ("disk", "the disk is full")
+    assert (entry.reason, entry.error) == ("disk", module.FULL), "in words that name no folder of this machine"
     (tmp_path / "full").unlink()
     assert shop.ends(id).state == "done"
 

@@ -298,7 +298,8 @@ class Harm:
         self.studio.kill()
 
     def _fill(self) -> None:
-        fill(self.studio.folder, 4)
+        if not fill(self.studio.folder, 10):
+            self.counts.fills -= 1  # it is no small disk
 
     def _clock(self) -> None:
         self.studio.clock.write_text(str(self.chance.choice([-1e8, -3600, 3600, 1e8])))
@@ -330,6 +331,8 @@ def verdict(studio: Soaked, counts: Counts, ids: dict[str, int], wanted: dict[in
                 continue
             if store.file(entry.results[0], brought=False).path.read_bytes() != wanted[number]:
                 wrong.append(f"job {number}: other bytes than the command line's")
+        if counts.fills and not counts.paused:
+            wrong.append("the disk was full, and no job was paused")
         if len(entries) != len(ids):
             wrong.append(f"{len(entries)} jobs of {len(ids)}")
     return wrong

@@ -36,6 +36,7 @@ AGAIN = 30.0
 """Seconds between tries of a job that the disk had too little room for."""
 DEATHS = 5
 """Times that a job's worker may die without a step between, before something else is tried."""
+FULL = "the disk is full; free some space, and the job goes on by itself."
 Words = dict[str, Any]
 
 
@@ -183,8 +184,8 @@ class Foreman:
         self._at_work, self._smaller, self._asked = entry, entry.tile, None
         try:
             self._worker.send({"do": asked_of(entry, self._home, self._store)})
-        except DiskFull as error:
-            self._end(entry, "paused", error=str(error), reason="disk")
+        except DiskFull:
+            self._end(entry, "paused", error=FULL, reason="disk")
         except (FileError, RecipeError) as error:
             self._end(entry, "failed", error=str(error))
         self._changed()
@@ -230,7 +231,7 @@ class Foreman:
         if kind == "ended":
             self._ended(entry, words)
         elif kind == "full":
-            self._end(entry, "paused", error=words["message"], reason="disk")
+            self._end(entry, "paused", error=FULL, reason="disk")
         elif kind == "in use":  # by a worker that is about to die
             self._end(entry, "queued")
         elif kind == "refused":

@@ -24,6 +24,11 @@ from reverie.version import __version__
 PAGE = Path(__file__).with_name("page")
 CODES: Mapping[type[ReverieError], int] = {UnknownId: 404, StateConflict: 409, OutOfMemory: 413, DiskFull: 507}
 """Codes of refusals; any other is 400."""
+SAID = {
+    "json_invalid": "the body is not whole JSON; look at its commas, quotes and brackets.",
+    "extra_forbidden": "there is no '{where}' in this request; /api/openapi.json tells what it may have.",
+}
+"""What is said of a request that is no request, by pydantic's kind of error, where its own words say too little."""
 HOUSEKEEPING = 10.0
 """Seconds between looks at whether the clerk may rest."""
 
@@ -79,8 +84,9 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": "no such request"}
     where = ".".join(str(part) for part in first["loc"][1:]) or "the body"
-    words = shortened(printable(f"{where}: {str(first['msg']).lower()}."), 300)
-    return JSONResponse({"error": words}, 422)
+    words = SAID.get(str(first.get("type")), "{where}: {said}.")
+    told = words.format(where=where, said=str(first["msg"]).lower())
+    return JSONResponse({"error": shortened(printable(told), 300)}, 422)
 
 
 async def _unknown(_: Request, error: Exception) -> JSONResponse:

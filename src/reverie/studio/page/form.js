@@ -13,7 +13,8 @@ export function settingsForm() {
   for (const card of craft.settings.filter(({ name }) => !HIDDEN.has(name))) {
     panels.set(card.panel, [...(panels.get(card.panel) ?? []), card]);
   }
-  const dials = (panels.get(DIALS) ?? []).sort((a, b) => (a.name === "seed") - (b.name === "seed"));
+  const late = (card) => (card.name === "seed" ? 2 : isWords(card) ? 1 : 0);
+  const dials = (panels.get(DIALS) ?? []).sort((a, b) => late(a) - late(b));
   const rank = (name) => LAST.indexOf(name);
   const rest = [...panels].filter(([name]) => name !== DIALS).sort(([a], [b]) => rank(a) - rank(b));
   return [
@@ -65,6 +66,7 @@ function controlOf(card, id, help) {
   return { control: textOf(card, id, help) };
 }
 
+const isWords = (card) => card.type === "text" || card.of === "text";
 const isNumber = (card) => typeof card.default === "number" || singleNumber(card);
 const singleNumber = (card) => card.type === "list" && card.of === "number" && card.default?.length === 1;
 

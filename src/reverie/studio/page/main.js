@@ -101,7 +101,7 @@ async function makeIt() {
     tell("jobs");
     select(job.id);
     tell("say", old ? t("The very same is here already; another seed makes another.") : "");
-    at("stage").scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    at("stage").querySelector(".frame").scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   }
   making = false;
   at("make").disabled = false;
