@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -24,18 +25,19 @@ from torch import Tensor
 import reverie as rv
 from benchmarks.speed import machine
 from reverie import styles
-from reverie.clips import ClipFrame, open_footage
+from reverie.clips import ChunkEncoder, ClipFrame, Footage, film_format, open_footage
 from reverie.feedforward.johnson import draw_johnson
 from reverie.feedforward.stylise import changes_of, stylise
-from reverie.motion import FramePainter, Guide, intervals, measured, rendered
+from reverie.motion import FramePainter, Guide, Rendered, intervals, measured, rendered
 from reverie.recipes.instant import painter
 from reverie.recipes.parts.film import sized
 from reverie.recipes.video_dream import DreamtFrames
 from reverie.recipes.video_style import StyledFrames, VideoStyleSettings
 
 COUNT, SIZE, KEYFRAMES = 26, (180, 320), 8
-FULL = (720, 1280)
+FULL = ((360, 640), (720, 1280))
 Clip = Sequence[ClipFrame]
+T = TypeVar("T")
 
 
 def view(photo: Any, across: float, down: float, scale: float, turn: float = 0.0) -> Any:
@@ -140,6 +142,75 @@ def one_pass(clips: dict[str, Clip]) -> dict[str, dict[str, dict[str, float]]]:
     return table
 
 
+def costs(size: tuple[int, int]) -> dict[str, float]:
+    """Measure what a frame of a film by instant costs, part by part, in processor seconds.
+
+    Of the paintings one is made and measured; the others are stood in for by the frames, which are as large.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        write_panned(path, size)
+        footage = open_footage(path)
+        clip, decoding = timed(lambda: list(footage.frames()))
+        manner = painter([rv.read_image(styles.path("night-strokes"))], rv.InstantSettings(precision="float32"))
+        known = manner.statistics(lambda: [clip[0].image[..., :128, :128]], (128, 128))
+        _, painting = timed(lambda: manner.paint(clip[0].image, clip=known))
+        film, following = timed(lambda: list(rendered(intervals(clip, KEYFRAMES), Standing())))
+        _, encoding = timed(lambda: encode(Path(folder) / "film.mp4", footage, film))
+    painted = sum(each.key for each in film) / len(clip)
+    parts = {"decoding": decoding, "following": following, "encoding": encoding}
+    rest = sum(parts.values()) / len(clip)
+    return {
+        **{name: round(value / len(clip), 4) for name, value in parts.items()},
+        "painting_one": round(painting, 3),
+        "painted": round(painted, 2),
+        "rest_to_painting": round(rest / painting, 3),
+        "frames_a_second": round(1 / (rest + painted * painting), 2),
+    }
+
+
+class Standing:
+    """Stands in for paintings."""
+
+    detail, carried = False, 0.8
+
+    def key(self, photo: Tensor, guides: Sequence[Guide]) -> Tensor:
+        return photo
+
+    def between(self, photo: Tensor) -> Tensor:
+        return photo
+
+
+def write_panned(path: Path, size: tuple[int, int]) -> None:
+    """Write a pan over a photograph."""
+    height, width = size
+    photo = cv2.resize(skimage.data.coffee(), (round(1.2 * width), round(1.2 * height)), interpolation=cv2.INTER_CUBIC)
+    with path.open("w+b") as file:
+        encoder = ChunkEncoder(file, film_format(path), size=size, base=Fraction(1, 24), rate=Fraction(24), quality=80)
+        for number in range(17):
+            view = photo[number : number + height, 3 * number : 3 * number + width]
+            encoder.add(clip_frame(view.astype(np.float32) / 255, number).image, Fraction(number, 24))
+        encoder.close()
+
+
+def encode(path: Path, footage: Footage, film: Sequence[Rendered]) -> None:
+    """Encode a film as it is encoded in chunks."""
+    with path.open("w+b") as file:
+        encoder = ChunkEncoder(
+            file, film_format(path), size=footage.size, base=footage.base, rate=footage.pace, quality=80
+        )
+        for each in film:
+            encoder.add(each.image, each.frame.time)
+        encoder.close()
+
+
+def timed(do: Callable[[], T]) -> tuple[T, float]:
+    """Do something; return what it makes, and the processor seconds that it took."""
+    began = time.process_time()
+    made = do()
+    return made, time.process_time() - began
+
+
 def optimised(clip: Clip) -> dict[str, dict[str, float]]:
     """Measure films by style and dream beside their source."""
     from reverie.engine import WholeExecutor
@@ -168,7 +239,12 @@ def _over(clip: Clip, frames: FramePainter) -> dict[str, float]:
 def main(words: list[str]) -> None:
     """Measure, and write what came out."""
     clips = {**made_clips(), **{Path(word).stem: read(Path(word)) for word in words[1:]}}
-    results = {"machine": machine(), "one pass": one_pass(clips), "optimised": optimised(clips["pan"])}
+    results = {
+        "machine": machine(),
+        "costs": {f"{w}x{h}": costs((h, w)) for h, w in FULL},
+        "one pass": one_pass(clips),
+        "optimised": optimised(clips["pan"]),
+    }
     text = json.dumps(results, indent=1)
     print(text)
     if words:

@@ -37,10 +37,10 @@ def visualised(*units: str, canvas: str = "fourier") -> Tensor:
 
 
 PICTURES: dict[str, Callable[[], Tensor]] = {
-    "seen": lambda: rv.recipes.see(photo("chelsea")),
-    "explained": lambda: rv.recipes.explain(photo("chelsea")),
-    "visualize": lambda: visualised(*UNITS),
-    "visualize-phase": lambda: visualised(*DEEP, canvas="phase"),
+    "seen.jpg": lambda: rv.recipes.see(photo("chelsea")),
+    "explained.jpg": lambda: rv.recipes.explain(photo("chelsea")),
+    "visualize.webp": lambda: visualised(*UNITS),
+    "visualize-phase.webp": lambda: visualised(*DEEP, canvas="phase"),
 }
 
 
@@ -49,7 +49,7 @@ def main() -> None:
     for name in wanted:
         image = PICTURES[name]()
         small = resize(image, fit(size_of(image), longer=min(WIDTH, max(size_of(image))))).clamp(0, 1)
-        rv.write_image(folder / f"{name}.jpg", small, quality=82)
+        rv.write_image(folder / name, small, quality=82 if name.endswith("jpg") else 70)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,6 @@ from reverie.pictures import contact_sheet, fit, resize, size_of
 
 CLASSES = ("flamingo", "goldfish", "castle", "macaw", "balloon", "sports car", "daisy", "pirate")
 
-UNITS = (
-    "relu2_2:20", "relu3_2:40", "relu4_1:9", "relu4_2:100", "relu5_1:30", "relu5_2:60", "relu5_3:100", "relu5_3:7",
-    "class:macaw", "class:castle",
-)  # fmt: skip
-
 
 def photo(load: object, longer: int = 512) -> Tensor:
     """A photograph that scikit-image carries."""
@@ -39,12 +34,6 @@ def style(picture: Tensor, name: str, **settings: object) -> Tensor:
     return last.image
 
 
-def visualised(*units: str, **settings: object) -> Tensor:
-    """A sheet of visualisations with their figures."""
-    *_, last = rv.recipes.visualize(rv.VisualizeSettings.model_validate({"units": units, **settings}))
-    return last.image
-
-
 def main() -> None:
     folder = Path(sys.argv[1])
     cat, coffee = photo(skimage.data.chelsea), photo(skimage.data.coffee)
@@ -58,8 +47,6 @@ def main() -> None:
     }
     sheet = contact_sheet(list(hero.values()), columns=3, captions=list(hero), width=1200)
     rv.write_image(folder / "hero.jpg", sheet, quality=85)
-    rv.write_image(folder / "visualize.jpg", visualised(*UNITS, columns=5), quality=85)
-    rv.write_image(folder / "visualize-phase.jpg", visualised(*UNITS, columns=5, canvas="phase"), quality=85)
     dreams = [dream(None, size=256, **{"class": name}) for name in CLASSES]
     rv.write_image(
         folder / "classes.jpg", contact_sheet(dreams, columns=4, captions=list(CLASSES), width=1100), quality=85

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -12,17 +11,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import pytest
-import torch
 from PIL import Image
 from PIL.GifImagePlugin import GifImageFile
 
-from reverie.cli import main
 from reverie.clips import open_footage
 from reverie.feedforward.johnson import draw_johnson, write_johnson
 from reverie.jobs.record import read_record
@@ -213,55 +210,75 @@ WORDS = [OWN, ("video", "dream", "clip.mp4", "--size", "48", "--octaves", "1", "
                "--precision", "float32", "--tile", "0")]  # fmt: skip
 
 
-class Forked:
-    """A command in a process that begins with all modules loaded: a hundred of them in minutes."""
+FORKING = """
+import json, os, signal, sys, time
+import av, cv2, torch
+from reverie.cli import main
+from reverie.jobs import perform
+for line in sys.stdin:
+    words, seconds = json.loads(line)
+    pid, until, code = os.fork(), time.monotonic() + seconds, None
+    if not pid:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(nothing, stream)
+        os._exit(main(words))
+    while time.monotonic() < until:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            code = os.waitstatus_to_exitcode(status)
+            break
+        time.sleep(0.005)
+    else:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    print(json.dumps(code), flush=True)
+"""
 
-    def __init__(self, *words: str) -> None:
-        self.pid = os.fork()
-        if not self.pid:
-            with contextlib.suppress(BaseException):
-                nothing = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nothing, 1)
-                os.dup2(nothing, 2)
-                os._exit(main(list(words)))
-            os._exit(99)
 
-    def ended(self, seconds: float) -> int | None:
-        """Its exit code, if it ends within this time; otherwise it is killed, and there is none."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.005)
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        return None
+@pytest.fixture
+def forked(folder: Path) -> Iterator[Callable[[tuple[str, ...], float], int | None]]:
+    """Run commands in processes that begin with all modules loaded, from one that does nothing else: a hundred of
+    them in minutes. Returns the exit code, or None where it has not ended in so many seconds, and is killed.
+    """
+    how = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ends = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", FORKING], text=True, env=how, **ends) as server:  # type: ignore[call-overload]
+        assert server.stdin is not None and server.stdout is not None
+
+        def run(words: tuple[str, ...], seconds: float) -> int | None:
+            server.stdin.write(json.dumps([words, seconds]) + "\n")
+            server.stdin.flush()
+            code: int | None = json.loads(server.stdout.readline())
+            return code
+
+        yield run
+        server.stdin.close()
 
 
 @signals
 @pytest.mark.slow
 @pytest.mark.parametrize("words", WORDS)
-def test_killed_a_hundred_times(folder: Path, words: tuple[str, ...]) -> None:
+def test_killed_a_hundred_times(
+    forked: Callable[[tuple[str, ...], float], int | None], folder: Path, words: tuple[str, ...]
+) -> None:
     """Fifty times each, at random moments, again and again in one run: every film is the same."""
     long_clip(folder)
-    torch.set_num_threads(1)  # others do not survive a fork
     began = time.monotonic()
-    assert Forked(*words, "-o", "whole.mp4").ended(600) == 0
+    assert forked((*words, "-o", "whole.mp4"), 600) == 0
     seconds, wanted = time.monotonic() - began, hashes("whole.mp4")
     chance, kills, on_the_way = random.Random(0), 0, 0
     while kills < 50:
-        left = 5  # kills of this film
-        while left:
+        for _ in range(5):  # times that this film is killed
             again = ("resume", "o.mp4") if Path("o.reverie/job.json").exists() else (*words, "-o", "o.mp4")
             on_the_way += len(list(Path("o.reverie").glob("chunks/*.mp4"))) > 0
-            code = Forked(*again).ended(chance.uniform(0, 0.6 * seconds))
+            code = forked(again, chance.uniform(0, 0.6 * seconds))
             assert code in (None, 0)
             if code == 0:
                 break
-            left, kills = left - 1, kills + 1
+            kills += 1
         if not Path("o.mp4").exists():
-            assert Forked("resume", "o.mp4").ended(600) == 0
+            assert forked(("resume", "o.mp4"), 600) == 0
         assert hashes("o.mp4") == wanted and not Path("o.reverie").exists()
         Path("o.mp4").unlink()
     assert on_the_way > 10

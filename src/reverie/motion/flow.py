@@ -101,7 +101,8 @@ def composed(first: Flow, then: Flow) -> Flow:
 
 def trust(flow: Flow, here: Look, there: Look) -> Array:
     """Return how far a flow may be followed, (h, w) in [0, 1], soft: where it holds and the colours are alike."""
-    unlike = np.abs(here.colours - looked_up(there.colours, flow.shift)).mean(2)
+    red, green, blue = cv2().split(cv2().absdiff(here.colours, looked_up(there.colours, flow.shift)))
+    unlike = (red + green + blue) / 3
     kept = cv2().erode(flow.holds, np.ones((_MARGIN, _MARGIN), np.uint8)) * np.exp(-((unlike / _LIKE) ** 2))
     softened: Array = cv2().GaussianBlur(kept, (0, 0), _SOFT)
     return softened
@@ -148,10 +149,15 @@ def _holds(there: Array, back: Array) -> Array:
     height, width = there.shape[:2]
     across, down = places(height, width)
     returned = looked_up(back, there)
-    motion = (there**2).sum(2)
-    apart = ((there + returned) ** 2).sum(2)
-    agree = apart <= _CONSISTENT * (motion + (returned**2).sum(2)) + _AT_LEAST
+    agree = _squared(there + returned) <= _CONSISTENT * (_squared(there) + _squared(returned)) + _AT_LEAST
     x, y = across + there[..., 0], down + there[..., 1]
     inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
     kept: Array = (agree & inside).astype(np.float32)
     return kept
+
+
+def _squared(shift: Array) -> Array:
+    """Return the squared length of each shift, (h, w); NumPy's own sums over a short axis are slow."""
+    across, down = shift[..., 0], shift[..., 1]
+    made: Array = across * across + down * down
+    return made

@@ -39,8 +39,11 @@ def mixed(parts: Sequence[tuple[Array, Array, Array]]) -> Array:
     Returns:
         (H, W, 3) float32.
     """
-    mean = np.add.reduce([pixels * share[..., None] for pixels, share, _ in parts])
-    wanted = np.add.reduce([share * energy for _, share, energy in parts])
+    first, *others = parts
+    mean, wanted = first[0] * first[1][..., None], first[1] * first[2]
+    for pixels, share, energy in others:
+        mean += pixels * share[..., None]
+        wanted += share * energy
     factor = ((wanted + _NOTHING) / (detail_energy(mean) + _NOTHING)) ** _BOOST
     fine = mean - cv2().GaussianBlur(mean, (7, 7), _FINE)
     fine *= (np.clip(factor, _WEAKEST, _STRONGEST) - 1)[..., None]

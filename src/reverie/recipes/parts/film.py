@@ -26,7 +26,10 @@ from reverie.pictures import fit, scaled, size_of
 CHUNK = 48
 """Frames of a chunk, on average: what a killed process loses at most."""
 LONGEST_SIDE = 3840
-_SAMPLED, _SAMPLED_PIXELS = 8, 6_000_000  # frames whose statistics stand for the clip's, and their pixels in all
+_FEWEST, _MOST, _EACH = 8, 24, 16  # frames whose statistics stand for the clip's: one in so many, within these limits
+_SAMPLED_PIXELS = 6_000_000  # of all of them together: of larger frames a piece each is taken
+_STRIDE = 32  # pixels: sides of a piece are multiples of it
+_GOLDEN = (0.7548776662, 0.5698402910)  # steps that fill a plane evenly: Roberts 2018, "R2"
 _TIME = re.compile(r"(?:(\d+):)?(?:(\d+):)?(\d+(?:\.\d*)?)\s*s?")
 CLIP, FILM = Panel("Clip"), Panel("Film")
 
@@ -98,14 +101,37 @@ def sized(frames: Iterable[ClipFrame], size: tuple[int, int]) -> Iterator[ClipFr
 
 
 def samples(footage: Footage, size: tuple[int, int]) -> list[Tensor]:
-    """Return frames from all over a clip, in the film's size, whose statistics stand for the whole clip's."""
+    """Return frames from all over a clip, or pieces of them, whose statistics stand for the whole clip's.
+
+    Args:
+        footage: the clip.
+        size: (H, W) of the film, in which the frames are taken.
+    """
     lasting = footage.lasting
-    count = max(2, min(_SAMPLED, _SAMPLED_PIXELS // (size[0] * size[1])))
+    count = _FEWEST if not lasting else min(max(_FEWEST, int(lasting * footage.pace) // _EACH), _MOST)
     if not lasting:
         frames: Iterable[ClipFrame] = [frame for _, frame in zip(range(count), footage.frames(), strict=False)]
     else:
         frames = (footage.frame_at(lasting * (2 * number + 1) / (2 * count)) for number in range(count))
-    return [frame.image for frame in sized(frames, size)]
+    return [piece(frame.image, number, _SAMPLED_PIXELS // count) for number, frame in enumerate(sized(frames, size))]
+
+
+def piece(image: Tensor, number: int, pixels: int) -> Tensor:
+    """Cut a piece of so many pixels out of a picture, elsewhere for each number; the whole where it is no larger.
+
+    Example:
+        >>> piece(torch.zeros(1, 3, 2160, 3840), 3, 250_000).shape
+        torch.Size([1, 3, 352, 640])
+    """
+    whole = size_of(image)
+    share = (pixels / (whole[0] * whole[1])) ** 0.5
+    if share >= 1:
+        return image
+    height, width = (max(_STRIDE, int(side * share) // _STRIDE * _STRIDE) for side in whole)
+    top, left = (
+        int(number * step % 1 * (side - own)) for step, side, own in zip(_GOLDEN, whole, (height, width), strict=True)
+    )
+    return image[..., top : top + height, left : left + width].contiguous()
 
 
 def film_of(
