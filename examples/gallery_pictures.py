@@ -84,6 +84,20 @@ PAINTING = [
         (f"reverie style {CAT} night-strokes --size 512 -o default.png",),
     ),
     Entry(
+        "Painting", "likeness", "--likeness",
+        "From the painting's world to the sitter's: how much of the photo's forms is kept, faces first.",
+        each(f"reverie style {ASTRONAUT} night-strokes --size 320 --likeness", ["0", "0.5", "1"]),
+        ("0", "0.5, as it comes", "1"),
+        grid,
+    ),
+    Entry(
+        "Painting", "motifs", "--motifs",
+        "Forms of the painting that are larger than a stroke: kept out, let in, invited.",
+        each(f"reverie style {ROCKET} night-strokes --size 320 --motifs", ["0", "1", "2"]),
+        ("0", "1, as it comes", "2"),
+        grid,
+    ),
+    Entry(
         "Painting", "loss", "--loss",
         "How features are compared: moments (wasserstein), Gram matrices, sliced distributions, histograms, nearest"
         " neighbours.",
@@ -224,6 +238,24 @@ TEXTURE = [
 ]  # fmt: skip
 
 DREAM = [
+    Entry(
+        "Dream", "dream", "As it comes",
+        "Each place of the photo becomes what it looks like.",
+        (f"reverie dream {CAT} --size 448 -o cat.png", f"reverie dream {ROCKET} --size 448 -o rocket.png"),
+        ("a cat", "a rocket"),
+        partial(grid, columns=2),
+    ),
+    Entry(
+        "Dream", "variety", "--variety",
+        "0 is what the layers see everywhere, more lets each place become something of its own; another seed, another"
+        " dream.",
+        (
+            *each(f"reverie dream {CAT} --size 256 --variety", ["0", "0.5", "1"]),
+            f"reverie dream {CAT} --size 256 --variety 1 --seed 1 -o 4.png",
+        ),
+        ("0", "0.5", "1", "1, --seed 1"),
+        partial(grid, columns=2, width=700),
+    ),
     Entry(
         "Dream", "layers", "--layers",
         "Shallow layers dream of strokes, deeper ones of parts, the deepest of beings.",

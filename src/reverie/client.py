@@ -55,13 +55,13 @@ class Client:
         return found
 
     def bring(self, picture: Path | bytes, name: str | None = None) -> str:
-        """Bring a picture; return its id.
+        """Bring a picture or a clip; return its id.
 
         Args:
             picture: a file, or its bytes.
             name: as people know it; by default the file's.
         Raises:
-            Refusal: it is no picture, or too large.
+            Refusal: it is neither, or too large.
         """
         data = picture if isinstance(picture, bytes) else picture.read_bytes()
         shown = name or (picture.name if isinstance(picture, Path) else "picture")

@@ -241,6 +241,8 @@ def test_what_there_is_to_choose_from(studio: Studio) -> None:
     assert {"dream", "style", "instant", "texture", "upscale", "zoom"} <= crafts.keys() and "export" not in crafts
     size = next(each for each in crafts["dream"]["settings"] if each["name"] == "size")
     assert (size["type"], size["panel"], size["default"]) == ("integer", "Dials", 768) and size["minimum"] >= 1
+    assert "properties" in crafts["dream"]["schema"]
+    assert not any("schema" in each for each in ask(studio, "GET", "/api/crafts?schema=false")[1])
     painting = next(each for each in crafts["style"]["inputs"] if each["name"] == "painting")
     assert painting["many"] and painting["samples"]
     assert {each["name"] for each in ask(studio, "GET", "/api/styles")[1]} == set(styles.names())

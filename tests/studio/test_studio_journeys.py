@@ -82,8 +82,10 @@ def prepared(window: Browser, craft: str, photo: str = "cat", **settings: object
 
 
 def made(window: Browser) -> str:
-    """Make it, and wait for the result: its id."""
+    """Make it, and wait for the result: its id, another than of what was shown before."""
+    before = window.run("return document.querySelector('#save')?.href ?? ''")
     window.click("#make")
+    window.until(f"(document.querySelector('#save')?.href ?? 'none') !== '{before}'")
     return finished(window)
 
 

@@ -29,6 +29,7 @@ TYPES = {
 SIDE = 320
 Side = Annotated[int, Query(ge=16, le=1024, description="longer side, pixels")]
 Name = Annotated[str, Query(max_length=300, description="the file's name, as people know it")]
+Schema = Annotated[bool, Query(description="whether each has the JSON Schema of its settings, half of the answer")]
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": _BINARY}}}
 BODY = {"requestBody": {"required": True, "content": {"application/octet-stream": _BINARY}}}
@@ -126,9 +127,10 @@ def result_record(desk: AtDesk, id: str) -> Card:
 
 
 @api.get("/crafts")
-def crafts(here: Serving) -> list[Card]:
+def crafts(here: Serving, schema: Schema = True) -> list[Card]:
     """Every craft that can be done from here, with its inputs and settings."""
-    return here.catalogue.get()["crafts"]  # type: ignore[no-any-return]
+    known: list[Card] = here.catalogue.get()["crafts"]
+    return known if schema else [{name: each[name] for name in each if name != "schema"} for each in known]
 
 
 @api.get("/presets")

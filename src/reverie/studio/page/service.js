@@ -20,7 +20,7 @@ const sent = (method, body) => ({ method, headers: { "Content-Type": "applicatio
 const job = (id, rest = "") => `/api/jobs/${encodeURIComponent(id)}${rest}`;
 
 export const service = {
-  crafts: () => ask("/api/crafts"),
+  crafts: () => ask("/api/crafts?schema=false"),
   presets: () => ask("/api/presets"),
   networks: () => ask("/api/networks"),
   styles: () => ask("/api/styles"),
