@@ -145,7 +145,7 @@ class SegmentWorker:
         self._process.join(5)
         self._deaths += 1
         if self._deaths >= _DEATHS:
-            return FileError(describe_death(self._process.exitcode).capitalize().rstrip("."))
+            return FileError(describe_death(self._process.exitcode).rstrip("."))
         self.give(*self._task)
         return None
 
