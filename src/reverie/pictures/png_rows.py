@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from reverie.errors import PictureError
-from reverie.pictures.bands import bands
+from reverie.pictures.bands import band_pixels, bands
 from reverie.pictures.png import Header, check_chunks, read_header
 from reverie.pictures.raster import Array, check_size, orientation_of
 from reverie.pictures.source import Source, Strip
@@ -26,6 +26,7 @@ _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a pixel, by colour type
 _PALETTE = 3
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # of Pillow's, by bytes of a pixel
 _DEFLATED = 1032  # bytes that one byte of a deflate stream yields at most
+_APART = 32  # bytes for each pixel of a band in one of several passes, since it lies apart from its neighbours
 _SMALL = 1 << 20  # bytes of a chunk beside the pixels that is read at all
 # Where the seven passes begin and step. Source: section 8.1.
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
@@ -60,6 +61,7 @@ def open_png(file: BinaryIO, *, max_pixels: int) -> Source:
         alpha=header.colours >= 4 or b"tRNS" in chunks.few,
         depth=16 if header.depth == 16 else 8,
         strips=lambda: _strips(file, header, chunks),
+        held=_APART * band_pixels(header.width) if header.interlaced else 0,
         profile=profile,
         orientation=orientation,
     )
