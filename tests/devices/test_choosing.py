@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 import reverie as rv
 from reverie.cli.devices import show
@@ -86,14 +87,14 @@ def test_precisions_of_an_accelerator(tiny: Network) -> None:
 
 
 def test_a_precision_that_a_device_lacks_is_left_out(tiny: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = precision._timed_gradient
+    real = precision._gradient
 
-    def timed(network: Network, *rest: object) -> object:
+    def gradient(network: Network, picture: Tensor, layers: tuple[str, ...]) -> Tensor:
         if network.dtype == torch.bfloat16:
             raise RuntimeError("not implemented for 'BFloat16'")
-        return real(network, *rest)  # type: ignore[arg-type]
+        return real(network, picture, layers)
 
-    monkeypatch.setattr(precision, "_timed_gradient", timed)
+    monkeypatch.setattr(precision, "_gradient", gradient)
     found = precision.tried(tiny.with_precision(torch.float32, device=NAME))
     assert [each.candidate.name for each in found] == ["float32", "float16"]
 

@@ -20,7 +20,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the cache will be, in a home of its own."""
     home = tmp_path / "home"
     monkeypatch.setenv("REVERIE_HOME", str(home))
-    return home / "precision.json"
+    return home / "precisions.json"
 
 
 @pytest.fixture
@@ -41,18 +41,27 @@ def test_the_probe_finds_a_candidate(tiny: Network) -> None:
 
 
 def test_an_unfaithful_candidate_is_not_taken(tiny: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    def timed(network: Network, picture: Tensor, layers: tuple[str, ...]) -> tuple[Tensor, float]:
-        quick = network.dtype == torch.bfloat16
-        return (-picture if quick else picture), (0.1 if quick else 1.0)
-
-    monkeypatch.setattr(precision, "_timed_gradient", timed)
+    monkeypatch.setattr(precision, "_gradient", lambda n, p, layers: -p if _is_quick(n) else p)
+    monkeypatch.setattr(precision, "_seconds", lambda n, *_: 0.1 if _is_quick(n) else 1.0)
     assert precision.probe(tiny).dtype == torch.float32
 
 
 def test_the_probe_takes_the_fastest(tiny: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = iter((3.0, 1.0, 2.0))
-    monkeypatch.setattr(precision, "_timed_gradient", lambda n, p, layers: (p, next(seconds)))
+    monkeypatch.setattr(precision, "_gradient", lambda n, p, layers: p)
+    monkeypatch.setattr(precision, "_seconds", lambda n, *_: 1.0 if _is_quick(n) else 3.0)
     assert precision.probe(tiny) is precision.CANDIDATES[1]
+
+
+def test_a_machine_that_is_busy_for_a_while_misleads_no_probe(tiny: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The candidates take turns: what else the machine does meets all of them."""
+    load = iter((9.0, 9.0, 9.0, 9.0, 1.0, 1.0, 1.0, 1.0))
+    monkeypatch.setattr(precision, "_gradient", lambda n, p, layers: p)
+    monkeypatch.setattr(precision, "_seconds", lambda n, *_: next(load) * (1.0 if _is_quick(n) else 2.0))
+    assert precision.probe(tiny) is precision.CANDIDATES[1]
+
+
+def _is_quick(network: Network) -> bool:
+    return network.dtype == torch.bfloat16
 
 
 def test_the_probe_of_a_network_nobody_can_follow() -> None:
