@@ -10,6 +10,7 @@ It must be registered before the first backward pass of a process, which is when
 
 from __future__ import annotations
 
+import gc
 import threading
 import weakref
 from collections import Counter
@@ -226,13 +227,14 @@ def register() -> None:
 
 @contextmanager
 def watched(*, limit: int = TOTAL, float64: bool = True) -> Iterator[Ledger]:
-    """Count from here what happens, with so many bytes of memory, and with float64 or without.
+    """Count from here what happens, with so many bytes of memory left, and with float64 or without.
 
     Memory runs out on the way forward only: an error in the thread that PyTorch takes for the way back on another
     maker's device would end the process.
     """
+    gc.collect()  # what earlier tests left behind is none of this one's
     LEDGER.waits.clear()
-    LEDGER.uploads, LEDGER.limit, LEDGER.float64, LEDGER.peak = 0, limit, float64, LEDGER.live
+    LEDGER.uploads, LEDGER.limit, LEDGER.float64, LEDGER.peak = 0, LEDGER.live + limit, float64, LEDGER.live
     has_float64.cache_clear()
     try:
         yield LEDGER
