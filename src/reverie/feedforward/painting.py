@@ -72,14 +72,14 @@ class Sums:
 
 def _counted(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor | None]:
     """Cut off a map's borders that do not count; no weights are left where all else counts alike, which is cheap."""
-    rows, columns = _span(weights.amax((0, 1, 3))), _span(weights.amax((0, 1, 2)))
+    rows, columns = _span(weights.sum((0, 1, 3))), _span(weights.sum((0, 1, 2)))
     x, weights = x[..., rows, columns], weights[..., rows, columns]
     return x, None if bool((weights == 1).all()) else weights
 
 
-def _span(most: Tensor) -> slice:
+def _span(counts: Tensor) -> slice:
     """Return the range from the first to the last positive value."""
-    found = most.nonzero().flatten()
+    found = counts.nonzero().flatten()
     return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0)
 
 
