@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is there; for the processes that tests start as well
 os.environ.setdefault("REVERIE_LANG", "en")  # what tests read, whoever runs them
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled once, not anew by each of the processes that tests start
-sys.dont_write_bytecode = False
 
 import pytest
 import torch

@@ -15,6 +15,8 @@ from PIL import Image
 from reverie.cli import main
 
 QUICK = ("--size", "64", "--steps", "2", "--precision", "float32")
+PAINTED = (*QUICK, "--start", "photo", "--loss", "gram")
+"""The quickest way to paint."""
 INTERRUPTIBLE = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
     "from reverie.cli import main; sys.exit(main())"
