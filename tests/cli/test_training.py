@@ -164,7 +164,7 @@ def test_photos_that_cannot_be_read_are_noted(reverie: Run) -> None:
             ("--photos", "bad"),
             "none of the photos can be read: 'bad/x.jpg': it is not a whole picture of a known kind",
         ),
-        (("-o", "mine.png"), "a network is written as .safetensors"),
+        (("-o", "mine.png"), "writes .safetensors files"),
         (("-o", "no/mine.safetensors"), "there is no folder"),
         (("--network", "vgg"), "there is no network 'vgg'"),
     ],

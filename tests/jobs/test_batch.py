@@ -323,7 +323,7 @@ def test_a_killed_worker_costs_nothing_but_time(dreams: Make) -> None:
     rows: dict[str, Row] = {}
     for progress in batch.run(items, Path("out"), lambda most: pool):
         if not killed and progress.item is not None and 0 < progress.done < 0.5:
-            process = pool._workers[0]._process
+            process = pool._workers[0].process._process
             assert process is not None and process.pid is not None
             os.kill(process.pid, signal.SIGKILL)
             killed.append(progress.item.name)
@@ -348,7 +348,7 @@ def test_killed_for_want_of_memory_it_is_made_in_smaller_tiles(dreams: Make) -> 
     pool, said = ProcessPool(1, threads=1), list[str]()
     for progress in batch.run(items, Path("out"), lambda most: pool):
         if progress.item is not None and progress.row is None and progress.retry is None and len(said) < 2:
-            process = pool._workers[0]._process
+            process = pool._workers[0].process._process
             assert process is not None and process.pid is not None
             os.kill(process.pid, signal.SIGKILL)
         said += [progress.retry] if progress.retry else []

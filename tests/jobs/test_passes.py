@@ -195,7 +195,7 @@ def test_killed_for_want_of_memory_it_is_made_in_smaller_tiles(name: str) -> Non
     with closing(batch.run([mine], Path("out"), lambda most: pool)) as course:
         for progress in course:
             if progress.item is not None and not killed:
-                killed, process = True, pool._workers[0]._process
+                killed, process = True, pool._workers[0].process._process
                 assert process is not None and process.pid is not None
                 os.kill(process.pid, signal.SIGKILL)
             said += [progress.retry] if progress.retry else []

@@ -54,6 +54,7 @@ class Sums:
 
     def add(self, x: Tensor, weights: Tensor | None = None) -> None:
         """Add what one tile owns, (1, C, h, w), weighted by position, (1, 1, h, w); without weights, all alike."""
+        x, weights = (x, None) if weights is None else _counted(x, weights)
         found = exact(raw_moments(x, weights))
         self._first = self._first + found[:, -1]
         self._second = self._second + found[:, :-1]
@@ -67,6 +68,19 @@ class Sums:
         """
         first, second = (torch.as_tensor(x).cpu().double() for x in (self._first, self._second))
         return gaussian(first, second, self._count)
+
+
+def _counted(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Cut off a map's borders that do not count; no weights are left where all else counts alike, which is cheap."""
+    rows, columns = _span(weights.sum((0, 1, 3))), _span(weights.sum((0, 1, 2)))
+    x, weights = x[..., rows, columns], weights[..., rows, columns]
+    return x, None if bool((weights == 1).all()) else weights
+
+
+def _span(counts: Tensor) -> slice:
+    """Return the range from the first to the last positive value."""
+    found = counts.nonzero().flatten()
+    return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing as mp
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
@@ -18,7 +15,7 @@ from reverie.engine import State
 from reverie.engine.films import FilmProgress, FilmRun, Segment
 from reverie.errors import FileError, RecipeError
 from reverie.jobs.folder import Folder
-from reverie.jobs.processes import describe_death
+from reverie.jobs.processes import WorkerProcess, describe_death
 from reverie.jobs.segments import FramesMade, MadeChunk, PackedState, Said, SegmentDone, work
 
 WORKERS = "workers"
@@ -69,12 +66,12 @@ def gathered(run: FilmRun, folder: Folder, count: int, state: State | None) -> I
         yield from _Gathering(run, workers, state).steps()
     finally:
         for worker in workers:
-            worker.end()
+            worker.process.end()
         folder.owned.remove(*names)
 
 
 class SegmentWorker:
-    """A process that makes one segment at a time; started with its first, and again after its death.
+    """A process that makes one segment at a time, and its segment.
 
     Args:
         name, path: of its file.
@@ -83,8 +80,7 @@ class SegmentWorker:
 
     def __init__(self, name: str, path: Path, job: str) -> None:
         self.name = name
-        self._arguments = (job, str(path), torch.get_num_threads())
-        self._process: BaseProcess | None = None
+        self.process = WorkerProcess(work, job, str(path), torch.get_num_threads())
         self._task: tuple[Segment, PackedState | None] | None = None
         self._deaths = 0
 
@@ -95,18 +91,15 @@ class SegmentWorker:
 
     def give(self, segment: Segment, kept: PackedState | None) -> None:
         """Have it make a segment, or what is left of one."""
-        if self._process is None or not self._process.is_alive():
-            self._start()
         self._task = (segment, kept)
-        with contextlib.suppress(OSError):  # it died just now: its silence will be heard
-            self.pipe.send(self._task)
+        self.process.give(self._task)
 
     def said(self) -> Said | None:
         """Receive what it says, if that is anything; a dead one is replaced, a few times."""
         try:
-            if not self.pipe.poll():
+            if not self.process.pipe.poll():
                 return None
-            said: Said = self.pipe.recv()
+            said: Said = self.process.pipe.recv()
         except (EOFError, OSError):
             return self._replaced()
         if isinstance(said, MadeChunk) and self._task and said.kept is not None:
@@ -117,36 +110,13 @@ class SegmentWorker:
         """Take note that its segment is done."""
         self._task, self._deaths = None, 0
 
-    def go_on(self) -> None:
-        """Let it write its file anew."""
-        with contextlib.suppress(OSError):
-            self.pipe.send(None)
-
-    def end(self) -> None:
-        """Kill the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-            self.pipe.close()
-            self._process = None
-
-    def _start(self) -> None:
-        self.end()
-        context = mp.get_context("spawn")
-        self.pipe, its = context.Pipe()
-        self._process = context.Process(target=work, args=(its, *self._arguments), daemon=True)
-        self._process.start()
-        its.close()
-
     def _replaced(self) -> Said | None:
         """Give the segment to a new process."""
-        if self._process is None or self._task is None:
-            raise RuntimeError("a worker ended that was never begun")
-        self._process.join(5)
+        code = self.process.exit_code()
         self._deaths += 1
         if self._deaths >= _DEATHS:
-            return FileError(describe_death(self._process.exitcode).rstrip("."))
-        self.give(*self._task)
+            return FileError(describe_death(code).rstrip("."))
+        self.process.give(self._task)
         return None
 
 
@@ -173,7 +143,7 @@ class _Gathering:
                 if (said := worker.said()) is not None:
                     yield self._step(self._noted(worker, said), kept=not isinstance(said, FramesMade))
                 if isinstance(said, MadeChunk):
-                    worker.go_on()
+                    worker.process.tell(None)  # it may write its file anew
             self._give_out()
             if not heard:
                 yield self._step()
@@ -183,7 +153,7 @@ class _Gathering:
 
     def _heard(self) -> list[SegmentWorker]:
         """Wait for workers that have something to say."""
-        at_work = {worker.pipe: worker for worker in self.workers if worker.segment}
+        at_work = {worker.process.pipe: worker for worker in self.workers if worker.segment}
         ready = wait(list(at_work), timeout=0.5)
         return [worker for pipe, worker in at_work.items() if pipe in ready]
 

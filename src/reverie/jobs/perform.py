@@ -30,7 +30,8 @@ from reverie.jobs.job import Expected, Job, Stop, paths
 from reverie.jobs.kept_run import KeptRun, sources_of
 from reverie.jobs.machines import Machines
 from reverie.jobs.outputs import folder_beside
-from reverie.jobs.places import Placement, placement_for
+from reverie.jobs.placements import Placement
+from reverie.jobs.places import placement_for
 from reverie.jobs.prepared import PreparedJob
 from reverie.jobs.presets import presets, with_preset
 from reverie.jobs.ready import check_ready

@@ -3,186 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from reverie.clips import film_format
 from reverie.crafts.craft import Craft
-from reverie.crafts.kinds import FOLDER, RESULT, Clip, Document, Film, Output, Report, Sheet, Still, Weights
-from reverie.engine.films import FilmRun
+from reverie.crafts.kinds import RESULT, Clip, Document, Film, Output, Report, Sheet, Still, Weights
 from reverie.errors import RecipeError
 from reverie.feedforward.custom import styles_folder
 from reverie.files import check_writable, cut_name, is_folder, make_folder, numbered, remove_empty
-from reverie.jobs import disk
-from reverie.jobs.events import Size
 from reverie.jobs.film import FILMS, check_film
 from reverie.jobs.film_writer import film_writer
 from reverie.jobs.folder import Folder, holds_job, reopen
 from reverie.jobs.job import Job
-from reverie.jobs.outputs import Outputs, check_no_input, folder_beside, placed
-from reverie.jobs.prepared import PreparedJob
-from reverie.jobs.writers import (
-    DocumentWriter,
-    FrameOutputs,
-    FramesWriter,
-    ReportWriter,
-    StillWriter,
-    WeightsWriter,
-    Writer,
+from reverie.jobs.outputs import check_no_input, folder_beside, placed
+from reverie.jobs.placements import (
+    DocumentPlacement,
+    Files,
+    FilmPlacement,
+    FramesPlacement,
+    Placement,
+    ReportPlacement,
+    StillPlacement,
+    WeightsPlacement,
 )
-from reverie.pictures import check_output
-
-Files = Mapping[str, tuple[Path, ...]]
-
-
-@dataclass(frozen=True, eq=False)
-class Placement:
-    """Output location of a job.
-
-    Attributes:
-        job: as it was asked for, or as it was when its run was kept.
-        files: by input.
-        folder: of an unfinished run, with which it goes on; None begins anew.
-        output: the result's file, or the folder of its frames.
-        named: whether the user named it.
-        waiting: the folder of an unfinished run whose name it would have taken; None where there is none.
-    """
-
-    job: Job
-    files: Files
-    folder: Folder | None
-    output: Path
-    named: bool
-    waiting: Path | None = field(default=None, kw_only=True)
-
-    @property
-    def base(self) -> Path:
-        """Path that the run's folder is named after."""
-        return self.output
-
-    def check(self, photo: Size | None, longer: int | None) -> None:
-        """Refuse a result that could not be written, as soon as its size is known.
-
-        Args:
-            photo: (H, W) of the picture it is made from.
-            longer: the result's longer side, pixels.
-        """
-
-    def needs(self, size: Size, depth: int) -> list[tuple[str, Path, int]]:
-        """List the disk space for the result: purpose, path, bytes."""
-        return []
-
-    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
-        """Create the writer of the result."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, eq=False)
-class StillPlacement(Placement):
-    """Output location of a picture.
-
-    Attributes:
-        outputs: its files.
-    """
-
-    outputs: Outputs
-
-    @property
-    def base(self) -> Path:
-        """Path that its companions are named after."""
-        return self.outputs.base
-
-    def check(self, photo: Size | None, longer: int | None) -> None:
-        """Check that its format allows the size, and that the disk has room."""
-        check_output(self.output, size=None if longer is None else (longer, longer))
-        disk.check_result(self.output, photo, longer)
-
-    def needs(self, size: Size, depth: int) -> list[tuple[str, Path, int]]:
-        """The space for the picture."""
-        check_output(self.output, size=size)
-        return [("the picture", self.output, disk.result_bytes(self.output, size, depth=depth))]
-
-    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
-        """Create a writer of pictures."""
-        stages = getattr(getattr(work.run, "synthesis", None), "stages", ())
-        return StillWriter(
-            work.record,
-            self.outputs,
-            work.photo,
-            work.shown,
-            save_every=self.job.options.save_every,
-            folder=folder,
-            result=None if work.plan.result == work.plan.size else work.plan.result,
-            before=[stage.steps for stage in stages],
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class FramesPlacement(Placement):
-    """Output location of a sequence.
-
-    Attributes:
-        outputs: its folder and its film.
-    """
-
-    outputs: FrameOutputs
-
-    def needs(self, size: Size, depth: int) -> list[tuple[str, Path, int]]:
-        """The space for one frame; the rest are written one by one."""
-        return [("a frame", self.output, disk.result_bytes(self.outputs.frame(0), size))]
-
-    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
-        """Create a writer of frames."""
-        if folder is None:
-            raise RecipeError("a sequence of frames is kept in a folder while it is made.")
-        return FramesWriter(work.record, self.outputs, folder)
-
-
-@dataclass(frozen=True, eq=False)
-class WeightsPlacement(Placement):
-    """Output location of a network."""
-
-    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
-        """Create a writer of networks."""
-        if folder is None:
-            raise RecipeError("a training is kept in a folder while it goes on.")
-        photos = [self.files[each.name] for each in work.craft.inputs if each.kind is FOLDER]
-        return WeightsWriter(work.record, self.output, folder, sum(map(len, photos)))
-
-
-@dataclass(frozen=True, eq=False)
-class DocumentPlacement(Placement):
-    """Output location of a page."""
-
-    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
-        """Create a writer of pages."""
-        return DocumentWriter(work.record, self.output)
-
-
-@dataclass(frozen=True, eq=False)
-class FilmPlacement(Placement):
-    """Output location of a film: its file, or the folder of its frames."""
-
-    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
-        """Create a writer of films."""
-        if folder is None:
-            raise RecipeError("a film is kept in a folder while it is made.")
-        if not isinstance(work.run, FilmRun):
-            raise RecipeError(f"'{work.craft.name}' says that it makes a film, and returns none; return a FilmRun.")
-        kind = film_writer(self.output, self.job.options)
-        return kind(work.record, self.output, self.named, work.run, work.plan, self.job.options, folder)
-
-
-@dataclass(frozen=True, eq=False)
-class ReportPlacement(Placement):
-    """Output location of files that a craft writes by itself."""
-
-    def writer(self, work: PreparedJob, folder: Folder | None) -> Writer:
-        """Create a writer that leaves it to the craft."""
-        return ReportWriter(self.output)
+from reverie.jobs.writers import FrameOutputs
 
 
 def placement_for(
@@ -232,117 +79,30 @@ def _suffix(craft: Craft[..., Any], files: Files) -> str:
     return files[main.name][0].suffix if main is not None and main.kind is RESULT else craft.makes.suffix
 
 
-@contextmanager
-def _frames(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
-    with ExitStack() as stack:
-        for outputs in _frame_outputs(craft, job, files):
-            folder = folder or _unfinished(folder_beside(outputs.folder), craft, job, files, stack)
-            taken = outputs.folder.is_dir() and any(outputs.folder.iterdir())
-            if folder is not None:
-                job, files = folder.request(), {**files, **folder.inputs()}
-            elif taken and job.output is not None:
-                raise RecipeError(f"'{outputs.folder}' holds something already; name a new or empty folder.")
-            elif taken or folder_beside(outputs.folder).exists():
-                continue
-            made = make_folder(outputs.folder)
-            try:
-                yield FramesPlacement(job, files, folder, outputs.folder, job.output is not None, outputs)
-            finally:
-                if made:
-                    remove_empty(outputs.folder)
-            return
+class _Spot(NamedTuple):
+    """The first fields of a placement."""
 
-
-def _frame_outputs(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[FrameOutputs]:
-    """Yield the places for a sequence: as the user named it, or after the photo, with numbers.
-
-    Raises:
-        RecipeError: a name that is neither a folder's nor a film's, or a film that cannot be made here.
-    """
-    if job.output is None:
-        yield from (FrameOutputs(each, None) for each in numbered(Path(job.name or default_name(craft, job, files))))
-    output = Path(str(job.output))
-    output = output if output.name not in ("", "..") else output.resolve()  # "." has a name to name others after
-    if not output.name:
-        raise RecipeError(f"'{output}' holds something already; name a new or empty folder.")
-    if output.suffix.lower() in FILMS:
-        check_film(output)
-        check_no_input(output, [path for paths in files.values() for path in paths])
-        check_writable(output)
-        yield FrameOutputs(output.with_suffix(""), output)
-    elif output.suffix and not is_folder(output):
-        raise RecipeError(f"a zoom goes into a folder, or a film ending in {' or '.join(FILMS)}; got '{output}'.")
-    else:
-        yield FrameOutputs(output, None)
+    job: Job
+    files: Files
+    folder: Folder | None
+    output: Path
+    named: bool
 
 
 @contextmanager
-def _weights(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
+def _spot(
+    craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None, outputs: Iterable[Path]
+) -> Iterator[_Spot]:
+    """Choose the first path at which this very request is unfinished, or which nothing takes, or which was named."""
     with ExitStack() as stack:
-        for output in _networks(craft, job, files):
-            folder = folder or _unfinished(folder_beside(output), craft, job, files, stack)
-            if folder is not None:
-                job, files = folder.request(), {**files, **folder.inputs()}
-            elif job.output is None and (output.exists() or folder_beside(output).exists()):
-                continue
-            check_writable(output)
-            yield WeightsPlacement(job, files, folder, output, job.output is not None)
-            return
-
-
-@contextmanager
-def _film(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
-    with ExitStack() as stack:
-        for output in _films(craft, job, files):
-            folder = folder or _unfinished(folder_beside(output), craft, job, files, stack)
-            if folder is not None:
-                job, files = folder.request(), {**files, **folder.inputs()}
-            elif job.output is None and (output.exists() or folder_beside(output).exists()):
-                continue
-            film_writer(output, job.options)
-            if folder is None and not output.suffix and output.is_dir() and any(output.iterdir()):
-                raise RecipeError(f"'{output}' holds something already; name a new or empty folder, or a film.")
-            made = not output.suffix and make_folder(output)
-            if output.suffix:
-                check_no_input(output, [path for paths in files.values() for path in paths])
-                check_writable(output)
-            try:
-                yield FilmPlacement(job, files, folder, output, folder.kept.named if folder else job.output is not None)
-            finally:
-                if made:
-                    remove_empty(output)
-            return
-
-
-def _films(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Path]:
-    """Yield the paths for a film: as the user named it, or after the clip, numbered.
-
-    Raises:
-        RecipeError: a suffix that no film has.
-    """
-    if job.output is None:
-        name = Path(job.name or f"{default_name(craft, job, files)}{craft.makes.suffix}")
-        film_format(name)
-        yield from numbered(name)
-    output = Path(str(job.output))
-    if output.suffix and not is_folder(output):
-        film_format(output)
-        yield output
-    yield output if output.name not in ("", "..") else output.resolve()
-
-
-def _networks(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Path]:
-    """Yield the paths for a network: as the user named it, or in the styles folder after the painting, numbered."""
-    suffix = craft.makes.suffix
-    if job.output is None:
-        folder = styles_folder()
-        make_folder(folder, beside="name a file with -o")
-        (main, *_) = files[craft.inputs[0].name]
-        yield from numbered(folder / f"{main.stem}{suffix}")
-    output = Path(str(job.output))
-    if output.suffix.lower() != suffix:
-        raise RecipeError(f"a network is written as {suffix}; got '{output}'. Name it {output.stem}{suffix}.")
-    yield output
+        for output in outputs:
+            found = folder or _unfinished(folder_beside(output), craft, job, files, stack)
+            if found is not None:
+                yield _Spot(found.request(), {**files, **found.inputs()}, found, output, found.kept.named)
+                return
+            if job.output is not None or not (_holds_something(output) or folder_beside(output).exists()):
+                yield _Spot(job, files, None, output, job.output is not None)
+                return
 
 
 def _unfinished(path: Path, craft: Craft[..., Any], job: Job, files: Files, stack: ExitStack) -> Folder | None:
@@ -363,29 +123,105 @@ def _unfinished(path: Path, craft: Craft[..., Any], job: Job, files: Files, stac
     raise RecipeError(f"'{path}' holds another unfinished run; go on with it by 'reverie resume {path}', or remove it.")
 
 
+def _holds_something(path: Path) -> bool:
+    """True if a file is there, or a folder that is not empty."""
+    return any(path.iterdir()) if path.is_dir() else path.exists()
+
+
+@contextmanager
+def _own_folder(spot: _Spot) -> Iterator[None]:
+    """Make the folder of a run's frames; it goes again if nothing is in it in the end.
+
+    Raises:
+        RecipeError: a new run's holds something.
+    """
+    if spot.folder is None and is_folder(spot.output) and _holds_something(spot.output):
+        raise RecipeError(f"'{spot.output}' holds something already; name a new or empty folder, or a film.")
+    made = make_folder(spot.output)
+    try:
+        yield
+    finally:
+        if made:
+            remove_empty(spot.output)
+
+
+def _outputs(craft: Craft[..., Any], job: Job, files: Files) -> Iterable[Path]:
+    """Yield the path that the user named, or those after what it is made from, with numbers."""
+    if job.output is None:
+        return numbered(Path(job.name or f"{default_name(craft, job, files)}{craft.makes.suffix}"))
+    named = Path(job.output)
+    return [named if named.name not in ("", "..") else named.resolve()]  # "." has a name to name others after
+
+
+@contextmanager
+def _frames(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
+    film = _film_of_frames(job, files)
+    outputs = _outputs(craft, job, files) if film is None else [film.with_suffix("")]
+    with _spot(craft, job, files, folder, outputs) as spot, _own_folder(spot):
+        yield FramesPlacement(*spot, FrameOutputs(spot.output, film))
+
+
+def _film_of_frames(job: Job, files: Files) -> Path | None:
+    """Return the film that the user wants of a sequence; None: the frames in a folder.
+
+    Raises:
+        RecipeError: a name that is neither a folder's nor a film's, or a film that cannot be made here.
+    """
+    output = Path(job.output or "")
+    if output.suffix.lower() in FILMS:
+        check_film(output)
+        check_no_input(output, [path for paths in files.values() for path in paths])
+        check_writable(output)
+        return output
+    if output.suffix and not is_folder(output):
+        raise RecipeError(f"a zoom goes into a folder, or a film ending in {' or '.join(FILMS)}; got '{output}'.")
+    return None
+
+
+@contextmanager
+def _film(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
+    with _spot(craft, job, files, folder, _outputs(craft, job, files)) as spot, ExitStack() as stack:
+        if spot.output.suffix and not is_folder(spot.output):
+            film_format(spot.output)
+        film_writer(spot.output, job.options)
+        if spot.output.suffix:
+            check_no_input(spot.output, [path for paths in spot.files.values() for path in paths])
+            check_writable(spot.output)
+        else:
+            stack.enter_context(_own_folder(spot))
+        yield FilmPlacement(*spot)
+
+
+@contextmanager
+def _weights(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
+    outputs = _default_networks(craft, files) if job.output is None else _outputs(craft, job, files)
+    with _spot(craft, job, files, folder, outputs) as spot:
+        _check_suffix(craft, spot.output)
+        check_writable(spot.output)
+        yield WeightsPlacement(*spot)
+
+
 @contextmanager
 def _document(craft: Craft[..., Any], job: Job, files: Files, folder: Folder | None) -> Iterator[Placement]:
-    with ExitStack() as stack:
-        for output in _documents(craft, job, files):
-            folder = folder or _unfinished(folder_beside(output), craft, job, files, stack)
-            if folder is not None:
-                job, files = folder.request(), {**files, **folder.inputs()}
-            elif job.output is None and (output.exists() or folder_beside(output).exists()):
-                continue
-            check_writable(output)
-            yield DocumentPlacement(job, files, folder, output, job.output is not None)
-            return
+    with _spot(craft, job, files, folder, _outputs(craft, job, files)) as spot:
+        _check_suffix(craft, spot.output)
+        check_writable(spot.output)
+        yield DocumentPlacement(*spot)
 
 
-def _documents(craft: Craft[..., Any], job: Job, files: Files) -> Iterator[Path]:
-    """Yield the paths for a page: as the user named it, or after the craft, numbered."""
+def _check_suffix(craft: Craft[..., Any], output: Path) -> None:
+    """Refuse a path that does not end as the craft's results do."""
     suffix = craft.makes.suffix
-    if job.output is None:
-        yield from numbered(Path(job.name or f"{default_name(craft, job, files)}{suffix}"))
-    output = Path(str(job.output))
     if output.suffix.lower() != suffix:
-        raise RecipeError(f"{craft.name} writes a page, {suffix}; got '{output}'. Name it {output.stem}{suffix}.")
-    yield output
+        raise RecipeError(f"{craft.name} writes {suffix} files; got '{output}'. Name it {output.stem}{suffix}.")
+
+
+def _default_networks(craft: Craft[..., Any], files: Files) -> Iterator[Path]:
+    """Yield the paths for a network that nobody named: in the styles folder, after the painting, then with numbers."""
+    folder = styles_folder()
+    make_folder(folder, beside="name a file with -o")
+    (main, *_) = files[craft.inputs[0].name]
+    return numbered(folder / f"{main.stem}{craft.makes.suffix}")
 
 
 @contextmanager

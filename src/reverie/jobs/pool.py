@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing as mp
 import os
 import signal
 import threading
@@ -12,7 +11,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 
 import torch
 
@@ -21,7 +19,7 @@ from reverie.jobs.events import Began, Stepped
 from reverie.jobs.items import Item
 from reverie.jobs.machines import Machines
 from reverie.jobs.perform import perform
-from reverie.jobs.processes import OFTEN, describe_death, end_with_parent
+from reverie.jobs.processes import OFTEN, WorkerProcess, describe_death, end_with_parent
 
 
 @dataclass(frozen=True)
@@ -117,73 +115,49 @@ class ProcessPool(WorkerPool):
     def wait(self, seconds: float) -> list[Event]:
         """Wait for events, at most for this time."""
         at_work = [w for w in self._workers if w.item is not None]
-        wait([w.pipe for w in at_work], timeout=seconds)
+        wait([w.process.pipe for w in at_work], timeout=seconds)
         return [event for w in at_work for event in w.receive()]
 
     def close(self) -> None:
         """Kill the processes."""
         for worker in self._workers:
-            worker.end()
+            worker.process.end()
 
 
 class _Worker:
-    """A process with its current item; started with its first item, and again after its death."""
+    """A process that makes one item at a time, and its item."""
 
     def __init__(self, threads: int, share: float) -> None:
-        self._arguments = (threads, share)
+        self.process = WorkerProcess(work, threads, share)
         self.item: Item | None = None
         self._smaller: int | None = None
-        self._process: BaseProcess | None = None
 
     def give(self, item: Item) -> None:
-        if self._process is None or not self._process.is_alive():
-            self._start()
         self.item, self._began, self._smaller = item, time.monotonic(), None
-        with contextlib.suppress(OSError):  # it died just now: its silence will be heard
-            self.pipe.send(item)
+        self.process.give(item)
 
     def receive(self) -> list[Event]:
         """Receive the process's messages, its death included."""
         events: list[Event] = []
         try:
-            while self.item is not None and self.pipe.poll():
-                said = self.pipe.recv()
+            while self.item is not None and self.process.pipe.poll():
+                said = self.process.pipe.recv()
                 if isinstance(said, ItemProgress):
                     self._smaller = said.smaller
                     events.append(ItemStepped(self.item, said.done))
                 else:
                     events.append(self._ended(said or None))
         except (EOFError, OSError):
-            events.append(self._ended(self._death(), died=True))
+            code = self.process.exit_code()
+            smaller = self._smaller if code == -signal.SIGKILL else None
+            events.append(self._ended(describe_death(code), smaller))
         return events
 
-    def end(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-            self.pipe.close()
-            self._process = None
-
-    def _start(self) -> None:
-        self.end()
-        context = mp.get_context("spawn")
-        self.pipe, its = context.Pipe()
-        self._process = context.Process(target=work, args=(its, *self._arguments), daemon=True)
-        self._process.start()
-        its.close()
-
-    def _ended(self, error: str | None, *, died: bool = False) -> ItemEnded:
+    def _ended(self, error: str | None, smaller: int | None = None) -> ItemEnded:
         item, self.item = self.item, None
         if item is None:
             raise RuntimeError("a worker ended nothing")
-        killed = died and self._process is not None and self._process.exitcode == -signal.SIGKILL
-        return ItemEnded(item, time.monotonic() - self._began, error, self._smaller if killed else None)
-
-    def _death(self) -> str:
-        if self._process is None:
-            return "its worker is gone."
-        self._process.join(5)
-        return describe_death(self._process.exitcode)
+        return ItemEnded(item, time.monotonic() - self._began, error, smaller)
 
 
 def work(pipe: Connection, threads: int, share: float) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from reverie.pictures.bands import banded, bands
+from reverie.pictures.bands import banded
 from reverie.pictures.colour import into_gamut, oklab_to_srgb, srgb_to_oklab
 from reverie.pictures.colour_maps import Colours, sample
 from reverie.pictures.resize import scaled, size_of
 
 _REACH = 2  # pixels of each of a window's two boxes to a side
 _HALO = 4 * _REACH  # rows and columns that a pixel's colour is made from: two windows, each of two boxes
+_BLOCK = 256  # rows and columns that are smoothed at once
 _EDGE = 1e-2  # variance of lightness (a contrast of 0.1) from which an edge of lightness keeps an edge of colour
 _LEAST = 1e-6  # variance of colour, below which there is none
 _NARROW = 1e-4  # variance of lightness that tells nothing of colours
@@ -38,14 +40,13 @@ def without_grain(picture: Tensor, *, base: Tensor | None = None, periodic: bool
     """
     under = None if base is None else scaled(base.to(picture.device), size_of(picture))
     height, width = size_of(picture)
-    across = _places(-_HALO, width + _HALO, width, periodic=periodic, device=picture.device)
     result = torch.empty_like(picture)
     with torch.no_grad():
-        for rows in bands(height, width):
-            start, stop = rows.start - _HALO, rows.stop + _HALO
-            down = _places(start, stop, height, periodic=periodic, device=picture.device)
-            window = (slice(None), slice(None), down[:, None], across)
-            result[:, :, rows] = _smoothed(picture[window], None if under is None else under[window])
+        for rows, columns in product(_spans(height), _spans(width)):
+            down = _places(rows, height, periodic=periodic, device=picture.device)
+            across = _places(columns, width, periodic=periodic, device=picture.device)
+            window = (..., down[:, None], across)
+            result[..., rows, columns] = _smoothed(picture[window], None if under is None else under[window])
     return result
 
 
@@ -80,9 +81,14 @@ def within_colours(picture: Tensor, like: Sequence[Tensor], *, amount: float = 1
     return banded(change, picture)
 
 
-def _places(start: int, stop: int, length: int, *, periodic: bool, device: torch.device) -> Tensor:
-    """Return the rows or columns of a window that may reach beyond the picture."""
-    places = torch.arange(start, stop, device=device)
+def _spans(length: int) -> list[slice]:
+    """Cut rows or columns into those of blocks that are small in memory and large beside their halos."""
+    return [slice(start, min(start + _BLOCK, length)) for start in range(0, length, _BLOCK)]
+
+
+def _places(span: slice, length: int, *, periodic: bool, device: torch.device) -> Tensor:
+    """Return the rows or columns of a block with its halo, which may reach beyond the picture."""
+    places = torch.arange(span.start - _HALO, span.stop + _HALO, device=device)
     return places % length if periodic else places.clamp(0, length - 1)
 
 

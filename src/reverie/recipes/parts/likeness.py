@@ -10,7 +10,7 @@ from torch import Tensor
 from reverie.networks import Network
 from reverie.objectives import Objective, content
 
-MOTIFS: Mapping[int, tuple[float, float]] = MappingProxyType({0: (0.1, 0.0), 1: (0.9, 0.6), 2: (1.0, 1.0)})
+MOTIFS: Mapping[int, tuple[float, float]] = MappingProxyType({0: (0.1, 0.0), 1: (0.5, 0.0), 2: (1.0, 1.0)})
 """Weights of the two deepest layers of style, which see more than a stroke, by how welcome a painting's motifs are."""
 _FIRM = 2.0  # weight of the forms at the greatest likeness
 
