@@ -2,10 +2,12 @@
 
     python -m benchmarks.pictures make FOLDER         # in yesterday's checkout, then in today's
     python -m benchmarks.pictures judge YESTERDAY TODAY SHEETS
+    python -m benchmarks.pictures compare YESTERDAY TODAY SHEETS
 
 `make` paints every pair by the code as it is. `judge` writes a sheet for each pair: the photo, the painting and the
 results A and B in an order drawn by lot, whole and a detail at 400 %. Look first; `SHEETS/key.json` says which was
-today's, and gives the measures of each. `--pairs FILE.json` takes photos and paintings of your own, as in `PAIRS`;
+today's, and gives the measures of each. `compare` hides nothing: a sheet for each group of pairs, and a table of the
+measures' means. `--pairs FILE.json` takes photos and paintings of your own, as in `PAIRS`;
 `--squeezenet FILE` names the weights that faces are compared by.
 """
 
@@ -34,6 +36,15 @@ SIZE = 384
 _DETAIL = 96  # pixels of a side, shown at 400 %
 _FAR = 0.02  # OKLab: nearer to a colour of the painting is that colour
 _COLOURS = 4096
+_WIDTH, _QUALITY = 1120, 64  # of the sheets of `compare`
+MEASURES = {
+    "fine_chroma": "fine colour",
+    "the_paintings": "the paintings' own",
+    "foreign_colours": "foreign colours, %",
+    "face_distance": "faces' distance",
+    "turned_edges": "turned edges",
+}
+"""What `compare` tells, and its headings."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,7 @@ class Pair:
         face: left, top, right and bottom of a face, as shares of the photo; empty where there is none.
         craft: by which it is painted.
         settings: of the craft, where they are not the usual ones.
+        group: with which it is compared.
     """
 
     name: str
@@ -55,6 +67,7 @@ class Pair:
     face: tuple[float, ...] = ()
     craft: str = "style"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    group: str = "pairs"
 
     def read(self) -> tuple[Tensor, Tensor]:
         """Read the photo and the painting."""
@@ -62,17 +75,22 @@ class Pair:
 
 
 _FACE = (0.35, 0.13, 0.53, 0.35)
+PORTRAITS, PLACES, PRINTS = "portraits", "places-and-things", "prints"
 PAIRS = (
-    Pair("portrait, night", "astronaut", "night-strokes", _FACE),
-    Pair("portrait, facets", "astronaut", "facets", _FACE),
-    Pair("portrait, watercolour", "astronaut", "watercolour", _FACE),
-    Pair("portrait, at once", "astronaut", "night-strokes", _FACE, "instant"),
-    Pair("cat, pointillist", "chelsea", "pointillist"),
-    Pair("cat, engraving", "chelsea", "engraving"),
-    Pair("coffee, ink", "coffee", "ink-wash"),
-    Pair("coffee, mosaic", "coffee", "mosaic"),
-    Pair("rocket, woodcut", "rocket", "woodcut-wave"),
-    Pair("rocket, at once", "rocket", "palette-knife", craft="instant"),
+    Pair("portrait, night", "astronaut", "night-strokes", _FACE, group=PORTRAITS),
+    Pair("portrait, facets", "astronaut", "facets", _FACE, group=PORTRAITS),
+    Pair("portrait, watercolour", "astronaut", "watercolour", _FACE, group=PORTRAITS),
+    Pair("portrait, glass", "astronaut", "stained-glass", _FACE, group=PORTRAITS),
+    Pair("portrait, at once", "astronaut", "night-strokes", _FACE, "instant", group=PORTRAITS),
+    Pair("cat, pointillist", "chelsea", "pointillist", group=PLACES),
+    Pair("coffee, mosaic", "coffee", "mosaic", group=PLACES),
+    Pair("rocket, night", "rocket", "night-strokes", group=PLACES),
+    Pair("rocket, woodcut", "rocket", "woodcut-wave", group=PLACES),
+    Pair("rocket, at once", "rocket", "palette-knife", craft="instant", group=PLACES),
+    Pair("portrait, engraving", "astronaut", "engraving", _FACE, group=PRINTS),
+    Pair("cat, engraving", "chelsea", "engraving", group=PRINTS),
+    Pair("coffee, ink", "coffee", "ink-wash", group=PRINTS),
+    Pair("rocket, ink", "rocket", "ink-wash", group=PRINTS),
 )
 
 
@@ -223,10 +241,34 @@ def judge(before: Path, after: Path, sheets: Path, pairs: Sequence[Pair], squeez
     (sheets / "key.json").write_text(json.dumps(key, indent=1) + "\n", encoding="utf8")
 
 
+def compare(before: Path, after: Path, sheets: Path, pairs: Sequence[Pair], squeezenet: Path | None) -> None:
+    """Write a sheet for each group of pairs, photo, painting, before and after in a row, and print a table of means."""
+    sheets.mkdir(parents=True, exist_ok=True)
+    network = None if squeezenet is None else rv.networks.load("squeezenet1_1", weights=squeezenet)
+    print("| | pairs | " + " | ".join(MEASURES.values()) + " |\n" + "|---" * (2 + len(MEASURES)) + "|")
+    for group in dict.fromkeys(pair.group for pair in pairs):
+        shown, rows = list[Tensor](), list[list[dict[str, float]]]()
+        for pair in (p for p in pairs if p.group == group):
+            results = [rv.read_image(folder / f"{pair.name}.png") for folder in (before, after)]
+            photo, painting = pair.read()
+            shown += [scaled(photo, size_of(results[0])), painting, *results]
+            rows.append([measured(pair, x, network) for x in results])
+        captions = ["photo", "painting", "before", "after"] * len(rows)
+        sheet = rv.pictures.contact_sheet(shown, columns=4, captions=captions, width=_WIDTH, ground="light")
+        rv.write_image(sheets / f"quality-{group}.webp", sheet, quality=_QUALITY)
+        print(f"| {group} | {len(rows)} | " + " | ".join(_change(rows, name) for name in MEASURES) + " |")
+
+
+def _change(rows: Sequence[Sequence[Mapping[str, float]]], name: str) -> str:
+    """Return the means of a measure before and after, over the pairs that have it."""
+    found = [[x[name] for x in row] for row in rows if name in row[0]]
+    return " → ".join(f"{sum(x) / len(x):.3g}" for x in zip(*found, strict=True)) or "–"
+
+
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("do", choices=("make", "judge"))
+    parser.add_argument("do", choices=("make", "judge", "compare"))
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--pairs", type=Path)
     parser.add_argument("--squeezenet", type=Path)
@@ -234,7 +276,7 @@ def main() -> None:
     if a.do == "make":
         make(a.folders[0], read_pairs(a.pairs))
     else:
-        judge(*a.folders, read_pairs(a.pairs), a.squeezenet)
+        (judge if a.do == "judge" else compare)(*a.folders, read_pairs(a.pairs), a.squeezenet)
 
 
 if __name__ == "__main__":
