@@ -37,7 +37,7 @@ from reverie.jobs.presets import presets, with_preset
 from reverie.jobs.ready import check_ready
 from reverie.jobs.record import record_of
 from reverie.jobs.smaller import smaller
-from reverie.jobs.writers import Photo, Writer, same_pixels
+from reverie.jobs.writers.writer import Photo, Writer, same_pixels
 from reverie.networks import NetworkUsed, download
 
 StopCheck = Callable[[], bool]

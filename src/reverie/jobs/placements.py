@@ -11,20 +11,16 @@ from reverie.engine.films import FilmRun
 from reverie.errors import RecipeError
 from reverie.jobs import disk
 from reverie.jobs.events import Size
-from reverie.jobs.film_writer import film_writer
 from reverie.jobs.folder import Folder
 from reverie.jobs.job import Job
 from reverie.jobs.outputs import Outputs
 from reverie.jobs.prepared import PreparedJob
-from reverie.jobs.writers import (
-    DocumentWriter,
-    FrameOutputs,
-    FramesWriter,
-    ReportWriter,
-    StillWriter,
-    WeightsWriter,
-    Writer,
-)
+from reverie.jobs.writers.document import DocumentWriter, ReportWriter
+from reverie.jobs.writers.film import film_writer
+from reverie.jobs.writers.frames import FrameOutputs, FramesWriter
+from reverie.jobs.writers.still import StillWriter
+from reverie.jobs.writers.weights import WeightsWriter
+from reverie.jobs.writers.writer import Writer
 from reverie.pictures import check_output
 
 Files = Mapping[str, tuple[Path, ...]]

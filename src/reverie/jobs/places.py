@@ -15,7 +15,6 @@ from reverie.errors import RecipeError
 from reverie.feedforward.custom import styles_folder
 from reverie.files import check_writable, cut_name, is_folder, make_folder, numbered, remove_empty
 from reverie.jobs.film import FILMS, check_film
-from reverie.jobs.film_writer import film_writer
 from reverie.jobs.folder import Folder, holds_job, reopen
 from reverie.jobs.job import Job
 from reverie.jobs.outputs import check_no_input, folder_beside, placed
@@ -29,7 +28,8 @@ from reverie.jobs.placements import (
     StillPlacement,
     WeightsPlacement,
 )
-from reverie.jobs.writers import FrameOutputs
+from reverie.jobs.writers.film import film_writer
+from reverie.jobs.writers.frames import FrameOutputs
 
 
 def placement_for(

@@ -13,7 +13,7 @@ from reverie.crafts.craft import Craft
 from reverie.engine import Plan, Run
 from reverie.jobs.job import Job
 from reverie.jobs.record import Record
-from reverie.jobs.writers import Photo
+from reverie.jobs.writers.writer import Photo
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from reverie.pictures.raster import Array
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _RECIPE_KEYWORD = b"reverie"
+_LEVEL = 4  # of zlib: of photos 3 % larger than its usual 6, in less than half the time
 _PIECE = 1 << 20  # bytes read at once while a chunk's sum is checked
 ROWS = 64
 """Rows filtered at once while writing."""
@@ -90,7 +91,7 @@ def write_png(
     _write_chunk(file, b"iCCP", b"sRGB\0\0" + zlib.compress(profile, 9))
     if recipe is not None:
         _write_chunk(file, b"iTXt", _RECIPE_KEYWORD + b"\0\0\0\0\0" + recipe.encode("utf-8"))
-    packer = zlib.compressobj(6, strategy=zlib.Z_FILTERED)
+    packer = zlib.compressobj(_LEVEL, strategy=zlib.Z_FILTERED)
     for rows in _filtered(strips):
         if packed := packer.compress(rows.tobytes()):
             _write_chunk(file, b"IDAT", packed)

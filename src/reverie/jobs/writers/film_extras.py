@@ -12,7 +12,7 @@ from torch import Tensor
 
 from reverie.clips import ChunkEncoder, ClipFrame, Footage, film_format, open_footage
 from reverie.files import Placing
-from reverie.jobs.film_page import RESULT, SINGLE, SOURCE, film_page
+from reverie.jobs.writers.film_page import RESULT, SINGLE, SOURCE, film_page
 from reverie.motion import measured
 from reverie.pictures import scaled, size_of
 

@@ -16,7 +16,6 @@ from reverie.errors import ClipError, FileError, RecipeError
 from reverie.files import Draft, Placing, replacing
 from reverie.files.reasons import unwritable
 from reverie.jobs.events import Event, Noted, Saved, Size
-from reverie.jobs.film_extras import write_comparison, write_film_report
 from reverie.jobs.folder import Folder
 from reverie.jobs.gathering import GatheredStep
 from reverie.jobs.job import RunOptions, Stop
@@ -24,7 +23,8 @@ from reverie.jobs.outputs import beside
 from reverie.jobs.record import Record
 from reverie.jobs.report import StepLosses
 from reverie.jobs.segments import chunk_encoder
-from reverie.jobs.writers import Writer
+from reverie.jobs.writers.film_extras import write_comparison, write_film_report
+from reverie.jobs.writers.writer import Writer
 from reverie.pictures import size_of, write_image
 
 PLAYLIST = "preview.m3u8"
