@@ -26,6 +26,8 @@ ROOMS = (rv, rv.pictures, rv.networks, feedforward, recipes)
 SOURCE = Path(rv.__file__).parent
 WITH_EXAMPLES = sorted(path for path in SOURCE.rglob("*.py") if ">>> " in path.read_text(encoding="utf8"))
 
+SLOW = {"reverie.recipes.explain", "reverie.recipes.perturb"}  # at sizes for people
+
 
 def module_name(path: Path) -> str:
     parts = path.relative_to(SOURCE.parent).with_suffix("").parts
@@ -62,7 +64,9 @@ def write_files(folder: Path) -> None:
     write_johnson(folder / "mine.safetensors", draw_johnson(widths=(4, 8), blocks=1))
 
 
-@pytest.mark.parametrize("name", [module_name(path) for path in WITH_EXAMPLES])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in map(module_name, WITH_EXAMPLES)]
+)
 def test_examples(name: str, names: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)

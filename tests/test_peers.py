@@ -21,7 +21,7 @@ from tests.conftest import MakePicture
 
 
 def small(**more: object) -> StyleSettings:
-    return StyleSettings.model_validate({"size": 64, "steps": 2, "precision": "float32", **more})
+    return StyleSettings.model_validate({"size": 64, "steps": 2, "precision": "float32", "start": "photo", **more})
 
 
 def end(run) -> Tensor:  # type: ignore[no-untyped-def]
@@ -67,8 +67,8 @@ def test_no_hook_stays_on_a_network(dreamnet: Network, make_picture: MakePicture
 def test_colours_are_kept_with_several_paintings_too(astronaut: Tensor, coffee: Tensor) -> None:
     """pytorch-AdaIN ignores --preserve_color when it is given several styles."""
     paintings = [coffee, coffee.flip(3)]
-    plain = end(style(astronaut, paintings, small()))
-    kept = end(style(astronaut, paintings, small(colour="photo")))
+    plain = end(style(astronaut, paintings, small(start="instant")))
+    kept = end(style(astronaut, paintings, small(start="instant", colour="photo")))
     assert torch.equal(kept, keep_colours(plain, rv.pictures.scaled(astronaut, size_of(plain))))
     assert not torch.equal(kept, plain)
 
@@ -76,8 +76,9 @@ def test_colours_are_kept_with_several_paintings_too(astronaut: Tensor, coffee: 
 def test_a_grey_picture_gives_numbers(astronaut: Tensor, coffee: Tensor) -> None:
     """chainer-neural-style: not a number in the colour transfer of a grey picture."""
     grey = coffee.mean(1, keepdim=True).expand(-1, 3, -1, -1).contiguous()
+    few, many = grey[..., ::4, ::4].contiguous(), astronaut[..., ::4, ::4].contiguous()
     for method in ("mean-covariance", "histogram", "palette"):
-        for pair in ((grey, astronaut), (astronaut, grey), (grey, torch.full_like(grey, 0.3))):
+        for pair in ((few, many), (many, few), (few, torch.full_like(few, 0.3))):
             assert torch.isfinite(match_colours(*pair, method=method)).all()
     assert torch.isfinite(end(style(grey, grey.flip(3), small(colour="mean")))).all()
 
@@ -125,10 +126,10 @@ def test_nothing_passes_through_eight_bits_between_scales(astronaut: Tensor, cof
 
 def test_the_same_seed_gives_the_same_bits(coffee: Tensor) -> None:
     """Lucid's fixed seed 'does not work as intended'."""
-    settings = TextureSettings(size=48, steps=2, seed=5, precision="float32")
-    assert torch.equal(end(texture(coffee, settings)), end(texture(coffee, settings)))
-    other = settings.model_copy(update={"seed": 6})
-    assert not torch.equal(end(texture(coffee, settings)), end(texture(coffee, other)))
+    settings, part = TextureSettings(size=48, steps=2, seed=5, precision="float32"), coffee[..., :80, :80].contiguous()
+    made = end(texture(part, settings))
+    assert torch.equal(made, end(texture(part, settings)))
+    assert not torch.equal(made, end(texture(part, settings.model_copy(update={"seed": 6}))))
 
 
 def test_weights_do_not_depend_on_the_size(dreamnet: Network, astronaut: Tensor, coffee: Tensor) -> None:

@@ -33,12 +33,14 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def quick(words: list[str]) -> list[str]:
     """The words of a command, with a small size and few steps where a picture is made by steps."""
-    if words[0] not in {"dream", "style", "texture"} or "--dry-run" in words:
+    if words[0] not in {"dream", "style", "texture"}:
         return words
     if "--size" in words:
         at = words.index("--size")
         words = words[:at] + words[at + 2 :]
-    return [*words, "--size", "48", "--steps", "1"]
+    if "--dry-run" in words:
+        return [*words, "--size", "640"]
+    return [*words, "--size", "48", "--steps", "1", *(("--start", "photo") if words[0] == "style" else ())]
 
 
 def run(words: list[str]) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,9 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
-from reverie.cli import main
+from reverie.cli import main, work
+from reverie.jobs.events import Event
+from reverie.jobs.perform import perform
 
 QUICK = ("--size", "64", "--steps", "2", "--precision", "float32")
+PAINTED = (*QUICK, "--start", "photo", "--loss", "gram")
+"""The quickest way to paint."""
 INTERRUPTIBLE = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
     "from reverie.cli import main; sys.exit(main())"
@@ -74,6 +79,25 @@ def reverie(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
         return Ended(code, told.out, told.err)
 
     return run
+
+
+@pytest.fixture
+def signalled(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Event], int], None]:
+    """`signalled(kind, number)`: at the next event of that kind comes a signal."""
+
+    def order(kind: type[Event], number: int) -> None:
+        left = [True]
+
+        def with_signal(events: Iterator[Event]) -> Iterator[Event]:
+            for event in events:
+                yield event
+                if isinstance(event, kind) and left:
+                    left.clear()
+                    signal.raise_signal(number)
+
+        monkeypatch.setattr(work, "perform", lambda *given, **more: with_signal(perform(*given, **more)))
+
+    return order
 
 
 @pytest.fixture

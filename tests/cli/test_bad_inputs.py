@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from reverie.pictures import read_image, read_picture
-from tests.cli.conftest import QUICK, Run
+from tests.cli.conftest import PAINTED, QUICK, Run
 
 
 def refused(reverie: Run, *words: object) -> str:
@@ -103,7 +103,7 @@ def test_every_kind_of_picture_dreams_and_is_painted(reverie: Run, kind: str) ->
     dream = read_picture("o.png")
     assert dream.size == (48, 64)
     assert (dream.alpha is not None) == (kind == "alpha")
-    assert reverie("style", "photo.png", name, *QUICK, "-o", "painted.png").code == 0
+    assert reverie("style", "photo.png", name, *PAINTED, "-o", "painted.png").code == 0
     assert read_image("painted.png").shape == (1, 3, 48, 64)
 
 
@@ -111,8 +111,8 @@ def test_one_pixel(reverie: Run) -> None:
     Image.new("RGB", (1, 1), (200, 30, 90)).save("dot.png")
     assert reverie("dream", "dot.png", *QUICK, "-o", "o.png").code == 0
     assert read_image("o.png").shape == (1, 3, 64, 64)
-    assert reverie("style", "dot.png", "night.jpg", *QUICK, "-o", "o.png").code == 0
-    ended = reverie("style", "photo.png", "dot.png", *QUICK, "-o", "o.png")
+    assert reverie("style", "dot.png", "night.jpg", *PAINTED, "-o", "o.png").code == 0
+    ended = reverie("style", "photo.png", "dot.png", *PAINTED, "-o", "o.png")
     assert ended.code in (0, 2) and ended.err.count("\n") == (ended.code == 2)
 
 

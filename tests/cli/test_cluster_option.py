@@ -38,7 +38,7 @@ def tiles_of(plan: Plan) -> int:
 @pytest.fixture
 def style(make_picture: MakePicture) -> Synthesis:
     """A small style transfer, not run."""
-    settings = StyleSettings(size=400, steps=2, precision="float32")
+    settings = StyleSettings(size=400, steps=2, precision="float32", start="photo")
     return style_synthesis(make_picture(0, 300, 400), [make_picture(1, 64, 64)], settings)
 
 

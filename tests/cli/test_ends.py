@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ def test_ctrl_c_writes_the_picture_so_far(start: Start, reverie: Run) -> None:
     assert "same pixels" in reverie("replay", "o.png").out
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_so_in_one_line(start: Start) -> None:
     process = start("dream", "photo.png", *LONG, "--save-every", 5)
     deadline = time.monotonic() + 30
@@ -75,6 +77,19 @@ def test_the_real_command(folder: Path) -> None:
     assert read_image("photo-dream.png").shape == (1, 3, 48, 64)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes break differently there")
+def test_a_reader_that_is_gone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with suppress(BrokenPipeError), os.fdopen(writer, "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        assert cli.main(["dream", "photo.png", *LONG, "--json"]) == 1
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes break differently there")
 def test_a_reader_that_goes_away(start: Start) -> None:
     process = start("dream", "photo.png", *LONG, "--json")

@@ -17,6 +17,7 @@ from tests.cli.test_bad_inputs import refused
 
 TWO = ("style", "photo.png", "night.jpg", "wave.jpg", *QUICK)
 ONE = ("style", "photo.png", "night.jpg", *QUICK)
+GRAM = ("--loss", "gram")  # the quickest
 
 
 @pytest.fixture(autouse=True)
@@ -91,11 +92,11 @@ def test_regions_need_a_library(reverie: Run, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     "words",
     [
-        (*ONE, "--mask", "mask.png"),
-        (*TWO, "--photo-map", "map2.png", "--region-strengths", "2,1"),
-        (*ONE, "--photo-map", "map2.png", "--painting-map", "painted2.png"),
-        (*ONE, "--begin", "wave.jpg", "--seamless"),
-        ("texture", "night.jpg", "wave.jpg", *QUICK, "--weights", "2,1", "--seamless"),
+        (*ONE, *GRAM, "--mask", "mask.png", "--start", "photo"),
+        (*TWO, *GRAM, "--photo-map", "map2.png", "--region-strengths", "2,1"),
+        (*ONE, *GRAM, "--photo-map", "map2.png", "--painting-map", "painted2.png"),
+        (*ONE, *GRAM, "--begin", "wave.jpg", "--seamless"),
+        ("texture", "night.jpg", "wave.jpg", *QUICK, *GRAM, "--weights", "2,1", "--seamless"),
     ],
 )
 def test_guides_are_kept_in_the_record(reverie: Run, words: tuple[object, ...]) -> None:
@@ -107,7 +108,7 @@ def test_guides_are_kept_in_the_record(reverie: Run, words: tuple[object, ...]) 
 
 def test_regions_are_found(reverie: Run) -> None:
     pytest.importorskip("sklearn")
-    assert reverie(*ONE, "--auto-regions", 2, "-o", "o.png").code == 0
+    assert reverie(*ONE, *GRAM, "--auto-regions", 2, "-o", "o.png").code == 0
     assert "same pixels" in reverie("replay", "o.png").out
 
 

@@ -10,6 +10,8 @@ from reverie.pictures import read_image
 from tests.cli.conftest import Run
 
 SMALL = ("--size", 64, "--precision", "float32")
+FEW = {preset.craft: name for name, preset in presets().items()}.values()
+"""A preset of each craft; what is in the others is checked where they are read."""
 
 
 def test_the_list(reverie: Run) -> None:
@@ -20,7 +22,7 @@ def test_the_list(reverie: Run) -> None:
     assert all(len(line) <= 100 for line in lines)
 
 
-@pytest.mark.parametrize("name", presets())
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in FEW else [pytest.mark.slow]) for n in presets()])
 def test_every_preset_makes_a_picture(reverie: Run, name: str) -> None:
     preset = presets()[name]
     words = () if preset.craft == "texture" else ("photo.png",)

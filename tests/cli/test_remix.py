@@ -12,7 +12,7 @@ from reverie.cli import main
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image, read_picture, remix, scaled, srgb_to_oklab, write_image
 from reverie.recipes.remix import RemixSettings
-from tests.cli.conftest import QUICK, Run, write_pictures
+from tests.cli.conftest import PAINTED, QUICK, Run, write_pictures
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +22,15 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     inputs = (str(folder / name) for name in ("photo.png", "night.jpg"))
     assert main(["style", *inputs, *QUICK, "-o", str(folder / "o.png")]) == 0
     return (folder / "o.png").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def dreamed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Files of dreams, from noise and on a photo that lies beside them."""
+    folder = write_pictures(tmp_path_factory.mktemp("dreamed"))
+    for name, given in (("noise", "noise"), ("dream", str(folder / "photo.png"))):
+        assert main(["dream", given, *QUICK, "--octaves", "1", "-o", str(folder / f"{name}.png")]) == 0
+    return {name: (folder / name).read_bytes() for name in ("noise.png", "dream.png")}
 
 
 @pytest.fixture
@@ -93,7 +102,7 @@ def test_paintings_are_needed_for_their_colours_only(reverie: Run, result: Path)
 
 
 def test_it_keeps_the_suffix_of_its_result(reverie: Run, result: Path) -> None:
-    assert reverie("style", "photo.png", "night.jpg", *QUICK, "-o", "o.jpg").code == 0
+    assert reverie("style", "photo.png", "night.jpg", *PAINTED, "-o", "o.jpg").code == 0
     assert reverie("remix", "o.jpg").out.startswith("o-remix.jpg  ")
 
 
@@ -149,9 +158,11 @@ def test_progress_for_a_machine(reverie: Run, result: Path) -> None:
         (("o.png", "-o", "o.exe"), "o.exe"),
     ],
 )
-def test_what_is_refused(reverie: Run, result: Path, words: tuple[object, ...], said: str) -> None:
-    assert reverie("dream", "noise", *QUICK, "--octaves", 1, "-o", "noise.png").code == 0
-    assert reverie("dream", "photo.png", *QUICK, "--octaves", 1, "-o", "dream.png").code == 0
+def test_what_is_refused(
+    reverie: Run, result: Path, dreamed: dict[str, bytes], words: tuple[object, ...], said: str
+) -> None:
+    for name, content in dreamed.items():
+        Path(name).write_bytes(content)
     names = sorted(Path().iterdir())
     ended = reverie("remix", *words)
     assert ended.code == 2 and said in ended.err and ended.err.count("\n") == 1

@@ -23,6 +23,7 @@ from tests.cli.conftest import Run
 TINY = (
     "--crop", "64", "--size", "80", "--batch", "2", "--width", "4", "--blocks", "1", "--precision", "float32",
 )  # fmt: skip
+FLOAT32 = ("--precision", "float32")  # nothing is measured first
 Start = Callable[..., subprocess.Popen[str]]
 
 
@@ -88,7 +89,7 @@ def test_without_a_name_it_goes_among_the_custom_styles(reverie: Run) -> None:
     assert "night.jpg" in reverie("networks", "night-2").out
     (styles_folder() / "bad.safetensors").write_bytes(b"nothing")
     assert "damaged" in reverie("networks").out
-    ended = reverie("instant", "photo.png", "--network", "night-2")
+    ended = reverie("instant", "photo.png", "--network", "night-2", *FLOAT32)
     assert ended.code == 0 and Path("photo-night-2.png").exists()
     assert reverie("replay", "photo-night-2.png").code == 0
 
@@ -221,7 +222,7 @@ def test_a_missing_painting_is_refused(reverie: Run) -> None:
 
 
 def test_a_folder_of_photos_is_painted(reverie: Run) -> None:
-    ended = reverie("instant", "photos", "--network", "mine.safetensors", "-o", "done", "--size", 48)
+    ended = reverie("instant", "photos", "--network", "mine.safetensors", "-o", "done", "--size", 48, *FLOAT32)
     assert ended.code == 0
     assert sorted(p.name for p in Path("done").iterdir()) == [f"{i}-mine.png" for i in range(3)]
 
@@ -246,7 +247,7 @@ def test_dials_of_instant_work_with_a_network(reverie: Run) -> None:
 
 
 def test_a_size_far_from_the_trained_is_noted(reverie: Run) -> None:
-    ended = reverie("instant", "photo.png", "--network", "mine.safetensors", "--size", 256)
+    ended = reverie("instant", "photo.png", "--network", "mine.safetensors", "--size", 256, *FLOAT32)
     assert ended.code == 0 and "trained for 80 px" in ended.err and "--size 160" in ended.err
 
 
@@ -267,24 +268,24 @@ def test_a_size_far_from_the_trained_is_noted(reverie: Run) -> None:
     ],
 )
 def test_what_does_not_suit_a_network_is_refused(reverie: Run, more: tuple[str, ...], line: str) -> None:
-    ended = reverie("instant", "photo.png", *more)
+    ended = reverie("instant", "photo.png", *FLOAT32, *more)
     assert ended.code == 2 and line in ended.err and ended.err.count("\n") == 1
 
 
 def test_the_size_that_is_painted_must_suit_not_the_photos(reverie: Run) -> None:
     Image.new("RGB", (10, 8), (90, 120, 60)).save("small.png")
     Image.new("RGB", (400, 3)).save("line.png")
-    ended = reverie("instant", "small.png", "--network", "mine.safetensors", "--size", 40, "-o", "o.png")
+    ended = reverie("instant", "small.png", "--network", "mine.safetensors", "--size", 40, "-o", "o.png", *FLOAT32)
     assert ended.code == 0 and ended.out.startswith("o.png  40x32")
     for photo in ("small.png", "line.png"):
-        ended = reverie("instant", photo, "--network", "mine.safetensors", "-o", "no.png")
+        ended = reverie("instant", photo, "--network", "mine.safetensors", "-o", "no.png", *FLOAT32)
         assert ended.code == 2 and "16 pixels or more each way" in ended.err
         assert ended.err.count("\n") == 1, "no advice for what is refused"
         assert not Path("no.png").exists()
 
 
 def test_another_network_is_not_replayed(reverie: Run) -> None:
-    assert reverie("instant", "photo.png", "--network", "mine.safetensors", "-o", "o.png").code == 0
+    assert reverie("instant", "photo.png", "--network", "mine.safetensors", "-o", "o.png", *FLOAT32).code == 0
     write_johnson(Path("mine.safetensors"), draw_johnson(widths=(4, 6), blocks=1, seed=3))
     ended = reverie("replay", "o.png")
     assert ended.code == 2 and "is not the network this picture was made from" in ended.err

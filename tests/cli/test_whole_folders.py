@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from reverie.jobs.events import Event, Stepped
 from reverie.jobs.record import read_record
 from reverie.pictures import read_image
-from tests.cli.conftest import QUICK, Run
-
-Start = Callable[..., subprocess.Popen[str]]
+from tests.cli.conftest import PAINTED, QUICK, Run
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +31,8 @@ def photos(folder: Path) -> Path:
     ("words", "made"),
     [
         (("dream", "photos", *QUICK, "--octaves", 1), "photos-dream/{}-dream.png"),
-        (("style", "photos", "night.jpg", *QUICK), "photos-night/{}-night.png"),
-        (("style", "photos", "--preset", "night-oil", *QUICK), "photos-night-oil/{}-night-oil.png"),
+        (("style", "photos", "night.jpg", *PAINTED), "photos-night/{}-night.png"),
+        (("dream", "photos", "--preset", "gentle", *QUICK, "--octaves", 1), "photos-gentle/{}-gentle.png"),
         (("upscale", "photos"), "photos-x2/{}-x2.png"),
     ],
 )
@@ -67,12 +65,9 @@ def test_settings_that_make_no_sense_are_said_once(reverie: Run) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are other ones there")
-def test_a_signal_stops_all(start: Start) -> None:
-    process = start("dream", "photos", "--size", "64", "--steps", "9999", "--precision", "float32", "--json")
-    assert process.stdout is not None
-    assert any(json.loads(line)["event"] == "step" for line in process.stdout)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "")
-    assert json.loads(out.splitlines()[-1])["event"] == "stopped"
+def test_a_signal_stops_all(reverie: Run, signalled: Callable[[type[Event], int], None]) -> None:
+    signalled(Stepped, signal.SIGINT)
+    ended = reverie("dream", "photos", *QUICK, "--json")
+    assert (ended.code, ended.err) == (130, "")
+    assert json.loads(ended.out.splitlines()[-1])["event"] == "stopped"
     assert not Path("photos-dream/b-dream.png").exists(), "the second is not begun"

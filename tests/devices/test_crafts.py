@@ -37,6 +37,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "visualize": {"units": ["relu4_2:7"]},
 }
 PICTURES = (PHOTO, PAINTING)
+LIKE_OTHERS = {"texture", "video dream", "video style", "zoom"}  # in all that they do there
 ON_DEVICES = [name for name, craft in crafts().items() if "device" in craft.settings.model_fields]
 
 
@@ -95,7 +96,9 @@ def test_whatever_runs_a_network_has_a_device() -> None:
     assert without <= {"remix", "export"}, "a craft that runs a network takes DeviceSettings"
 
 
-@pytest.mark.parametrize("name", ON_DEVICES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in LIKE_OTHERS else []) for n in ON_DEVICES]
+)
 def test_every_craft(name: str) -> None:
     """Even on a device without float64."""
     craft = crafts()[name]

@@ -46,7 +46,7 @@ def error(a: Tensor, b: Tensor) -> float:
 
 
 @given(names, st.integers(4, 50), st.integers(4, 50), st.integers(7, 40), st.integers(0, 9))
-@run(max_examples=60)
+@run(max_examples=40)
 def test_tiled_is_whole(
     tiny64: Network, make_picture: MakePicture, name: str, h: int, w: int, tile: int, seed: int
 ) -> None:
@@ -81,7 +81,7 @@ def test_a_run_in_tiles_is_the_run(tiny64: Network, make_picture: MakePicture) -
     assert error(images[1], images[0]) < 1e-7
 
 
-@pytest.mark.parametrize("padding", ["zeros", "replicate"])
+@pytest.mark.parametrize("padding", [pytest.param("zeros", marks=pytest.mark.slow), "replicate"])
 def test_dreamnet_in_tiles(make_picture: MakePicture, padding: Literal["zeros", "replicate"]) -> None:
     network = rv.networks.load("dreamnet", padding=padding).with_precision(torch.float64)
     x = make_picture(0, 150, 131, dtype=torch.float64)

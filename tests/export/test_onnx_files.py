@@ -139,16 +139,16 @@ def test_it_runs_without_torch_and_reverie(enlarging: Exported, tmp_path: Path) 
 def test_it_runs_where_only_onnxruntime_is_installed(enlarging: Exported, tmp_path: Path) -> None:
     """A true bare environment, filled by pip."""
     venv.create(tmp_path / "bare", with_pip=True)
-    python = next((tmp_path / "bare").glob("[bS]*/python*"))
-    words = [str(python), "-m", "pip", "install", "--quiet", "onnxruntime", "pillow"]
+    python = [str(next((tmp_path / "bare").glob("[bS]*/python*"))), "-I"]  # xdist puts what is here on PYTHONPATH
+    words = [*python, "-m", "pip", "install", "--quiet", "onnxruntime", "pillow"]
     installed = subprocess.run(words, capture_output=True, text=True, check=False)
     if installed.returncode:
         pytest.skip(f"pip cannot install onnxruntime here: {installed.stderr[-200:]}")
     _photo(tmp_path / "photo.jpg")
     (tmp_path / "superres.onnx").write_bytes(enlarging.path.read_bytes())
-    bare = subprocess.run([python, "-c", "import torch"], capture_output=True, check=False)
+    bare = subprocess.run([*python, "-c", "import torch"], capture_output=True, check=False)
     assert bare.returncode == 1, "there is no torch"
-    subprocess.run([python, "-c", _lines("superres.onnx")], cwd=tmp_path, check=True)
+    subprocess.run([*python, "-c", _lines("superres.onnx")], cwd=tmp_path, check=True)
     _check_enlarged(tmp_path)
 
 

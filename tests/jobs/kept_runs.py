@@ -23,6 +23,7 @@ PROGRAM = (
     "from reverie.cli import main; sys.exit(main())"
 )
 RUNS = {
+    "dream short": ("dream", "photo.png", "--size", "80", "--octaves", "2", "--steps", "9"),
     "dream whole": ("dream", "photo.png", "--size", "96", "--steps", "8"),
     "dream tiled": ("dream", "photo.png", "--size", "96", "--steps", "6", "--tile", "32"),
     "dream enlarged": ("dream", "photo.png", "--size", "96", "--steps", "7", "--upscale", "2"),

@@ -123,6 +123,7 @@ def test_what_takes_moments_begins_anew_in_smaller_tiles(folder: Path, words: tu
     assert read_record(made).settings["tile"] == 400
 
 
+@pytest.mark.slow
 def test_another_death_is_passed_on(folder: Path) -> None:
     process = start(*RUN, "--steps", "9999", *KEPT)
     kill_worker(process, signal.SIGUSR1)

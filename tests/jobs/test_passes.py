@@ -76,7 +76,7 @@ def rows() -> list[dict[str, object]]:
     return [json.loads(line) for line in Path("out/manifest.jsonl").read_text().splitlines()]
 
 
-@each
+@pytest.mark.parametrize("name", ["upscale", pytest.param("instant", marks=pytest.mark.slow)])
 def test_a_bad_photo_fails_alone_and_nothing_is_made_twice(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*WORDS[name], "-o", "out"]) == 2
     ended = capsys.readouterr()

@@ -210,7 +210,7 @@ inner_edges = st.lists(st.integers(0, 40), max_size=4)
 
 
 @given(st.integers(1, 19), st.integers(1, 19), inner_edges, inner_edges, st.integers(0, 99))
-@run(max_examples=60)
+@run(max_examples=30)
 def test_shares_of_windows_add_up(h: int, w: int, ys: list[int], xs: list[int], seed: int) -> None:
     x = features(h, w, channels=4, seed=seed)
     windows = [(rows, columns) for rows in cuts(h, ys) for columns in cuts(w, xs)]
@@ -220,7 +220,7 @@ def test_shares_of_windows_add_up(h: int, w: int, ys: list[int], xs: list[int], 
 
 
 @given(st.integers(2, 12), st.integers(2, 12), inner_edges, inner_edges)
-@run(max_examples=20)
+@run(max_examples=10)
 def test_gradients_of_windows_add_up(h: int, w: int, ys: list[int], xs: list[int]) -> None:
     x = features(h, w, channels=4).requires_grad_(True)
     for s in statistics(x.detach()):

@@ -26,8 +26,14 @@ def settings(**more: object) -> InstantSettings:
     return checked(InstantSettings, {**EXACT, **more})
 
 
-@pytest.mark.parametrize(("height", "width"), [(96, 128), (75, 101), (33, 40)])
-@pytest.mark.parametrize("strength", [1.0, 0.5])
+@pytest.mark.parametrize(
+    ("height", "width", "strength"),
+    [
+        (75, 101, 0.5),
+        (33, 40, 1.0),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in ((96, 128, 1.0), (96, 128, 0.5), (75, 101, 1.0))),
+    ],
+)
 def test_tiles_give_what_the_whole_gives(
     tiny_instant: Instant, make_picture: Make, height: int, width: int, strength: float
 ) -> None:
@@ -208,7 +214,7 @@ def test_the_opaque_part_has_the_paintings_colours(tiny_instant: Instant, make_p
     assert torch.allclose(got.covariance, moments(like).covariance, atol=0.005)
 
 
-@pytest.mark.parametrize("strength", [1.0, 0.5])
+@pytest.mark.parametrize("strength", [pytest.param(1.0, marks=pytest.mark.slow), 0.5])
 def test_alpha_in_tiles(tiny_instant: Instant, make_picture: Make, strength: float) -> None:
     photo, like, alpha = make_picture(24, 75, 101), [make_picture(25, 90, 70)], make_picture(26, 75, 101)[:, :1]
     halves = [right_half_transparent(90, 70)]

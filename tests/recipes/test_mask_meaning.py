@@ -73,7 +73,7 @@ def test_what_is_transparent_in_a_mask_is_off(craft: str, photo: Tensor, tmp_pat
     assert (made - photo)[..., 44:].abs().mean() > 0.005
 
 
-@pytest.mark.parametrize("craft", CRAFTS)
+@pytest.mark.parametrize("craft", [name for name in CRAFTS if name != "zoom"])
 def test_colours_of_a_mask_count_by_their_luma(craft: str, photo: Tensor) -> None:
     mask = torch.zeros(1, 3, 48, 64)
     mask[:, 0, :, 20:], mask[:, 1, :, 40:] = 1.0, 0.5
@@ -132,7 +132,7 @@ def test_a_seamless_dream_takes_the_photos_masks(odd: Tensor) -> None:
 
 
 def test_a_seamless_painting_takes_the_photos_masks_maps_and_alpha(odd: Tensor, make_picture: MakePicture) -> None:
-    settings = StyleSettings(size=90, seamless=True, **QUICK)
+    settings = StyleSettings(size=90, seamless=True, loss="gram", **QUICK)
     model, here = make_picture(2, 50, 50), right((59, 90))
     flat = torch.cat([here, 1 - here, 0 * here], dim=1)
     for inputs in (StyleInputs(mask=here), StyleInputs(photo_map=flat), StyleInputs(opaque=here)):

@@ -67,7 +67,7 @@ def test_what_lies_under_transparency_is_not_painted(colour: str, centre: Tensor
     assert redness[1] < 0.3 * redness[0]
 
 
-@pytest.mark.parametrize("colour", ["painting", "palette"])
+@pytest.mark.parametrize("colour", ["painting", pytest.param("palette", marks=pytest.mark.slow)])
 def test_a_texture_is_of_the_opaque_part(colour: str, centre: Tensor) -> None:
     pixels, alpha = torch.zeros(1, 3, 96, 96), torch.zeros(1, 1, 96, 96)
     pixels[:, 0] = 1

@@ -65,9 +65,9 @@ def test_it_learns(painting: Tensor, photos: list[Path]) -> None:
 
 @pytest.mark.bits
 def test_one_seed_one_network(painting: Tensor, photos: list[Path]) -> None:
-    *_, one = train_style(painting, photos, settings(steps=4))
-    *_, two = train_style(painting, photos, settings(steps=4))
-    *_, three = train_style(painting, photos, settings(steps=4, seed=1))
+    *_, one = train_style(painting, photos, settings(steps=2))
+    *_, two = train_style(painting, photos, settings(steps=2))
+    *_, three = train_style(painting, photos, settings(steps=2, seed=1))
     assert same(one, two) and not same(one, three)
 
 
@@ -78,16 +78,16 @@ def test_resumed_is_uninterrupted(
     """Over a copy of good weights and a look for artefacts, too; the state is kept in a file."""
     monkeypatch.setattr("reverie.engine.descent._SAFE", 3)
     monkeypatch.setattr(room, "_CHECKED", 4)
-    *_, whole = train_style(painting, photos, settings(steps=8))
+    *_, whole = train_style(painting, photos, settings(steps=6))
     kept = None
-    for lesson in train_style(painting, photos, settings(steps=8)):
+    for lesson in train_style(painting, photos, settings(steps=6)):
         if lesson.step == 5:
             write_state(tmp_path / "state", lesson.state(), run="x")
             kept = read_state(tmp_path / "state", run="x")
             break
-    training = train_style.function(painting, photos, settings(steps=8))
+    training = train_style.function(painting, photos, settings(steps=6))
     *_, rest = training.steps(training.planned(), state=kept)
-    assert rest.step == 8 and rest.learner.weight == whole.learner.weight and same(rest, whole)
+    assert rest.step == 6 and rest.learner.weight == whole.learner.weight and same(rest, whole)
 
 
 def test_the_style_weight_is_found(painting: Tensor, photos: list[Path]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from reverie import styles
 
 ROOT = Path(__file__).parents[2]
-SIZE = 40
+SIZE = 24
 
 
 @pytest.fixture
