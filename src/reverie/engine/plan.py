@@ -83,7 +83,7 @@ class Plan:
         cut += "" if self.result == self.size else f", enlarged to {self.result[1]}x{self.result[0]}"
         disk = f", {readable(self.disk)} of disk" if self.disk else ""
         allowed = f" ({readable(self.limit)} allowed)" if self.limit < BOUNDLESS else ""
-        pace = f"; {self.step_seconds:.2g} s a step at full size" if self.step_seconds else ""
+        pace = f"; {_two_digits(self.step_seconds)} s a step at full size" if self.step_seconds else ""
         length = f"{',' if pace else ';'} about {_clock(self.seconds)} in all" if self.seconds else ""
         there = f" and {readable(self.device_peak)} of {self.device}'s" if self.device_peak else ""
         needs = f"{readable(self.peak)} of memory{there} at most{allowed}{disk}"
@@ -251,6 +251,16 @@ def _enlarging_seconds(enlarge: Enlargement | None, size: Size) -> float:
         enlarge.draw(picture).cpu()
         spent.append(time.perf_counter() - began)
     return min(spent) * size[0] * size[1] / (height * width)
+
+
+def _two_digits(number: float) -> str:
+    """Round to two digits, without an exponent.
+
+    Example:
+        >>> _two_digits(0.0123), _two_digits(132.4)
+        ('0.012', '130')
+    """
+    return f"{float(f'{number:.2g}'):g}"
 
 
 def _clock(seconds: float) -> str:
