@@ -4,8 +4,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
+export PYTHONDONTWRITEBYTECODE =  # tests begin hundreds of processes, which read what the first has compiled
 
-.PHONY: demo studio test test-slow test-web test-comfyui test-cpus test-device fuzz soak check bench docs gallery styles dreamnet dreamnet-report site wheel clean
+.PHONY: demo studio test test-slow test-web test-comfyui test-cpus test-device fuzz soak check bench docs gallery screenshots styles dreamnet dreamnet-report site wheel clean
 
 demo: $(READY)  ## set up, and make real pictures with the embedded network
 	$(BIN)/python examples/demo.py demo
@@ -61,6 +62,9 @@ gallery: $(READY)  ## a picture for each control, made anew where its commands h
 	$(BIN)/python examples/gallery.py docs/gallery
 	$(BIN)/python examples/presets.py docs/presets
 	$(BIN)/python examples/gallery_clips.py docs/gallery
+
+screenshots: $(READY)  ## the studio's pictures in its documentation, taken anew in a real Chromium
+	$(BIN)/python -m tests.studio.screenshots docs/pictures/studio
 
 styles: $(READY)  ## paint the sample styles anew
 	$(BIN)/python -m painting src/reverie/styles

@@ -39,6 +39,25 @@ class Studio:
         port = int(self.address.rstrip("/").rpartition(":")[2])
         self.process, self.address = _started(self.home, port)
 
+    def worker(self) -> int:
+        """Number of the process that does its jobs."""
+        found = worker_of(self.process.pid)
+        assert found is not None, "nobody does its jobs"
+        return found
+
+
+def worker_of(service: int) -> int | None:
+    """Number of the process that does a service's jobs; None where there is none, or no Linux."""
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes().split(b"\0")
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, IndexError, ValueError):
+            continue
+        if parent == service and b"reverie.queue.worker" in words:
+            return int(path.name)
+    return None
+
 
 @contextlib.contextmanager
 def studio(home: Path) -> Iterator[Studio]:

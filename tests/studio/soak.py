@@ -32,6 +32,7 @@ from PIL import Image
 from reverie.client import Client, Refusal
 from reverie.queue.home import Home
 from reverie.queue.store import Store
+from tests.studio.driven_studio import worker_of
 
 CLOCK = """
 import os, pathlib, sys, time
@@ -113,15 +114,7 @@ class Soaked:
 
     def worker(self) -> int | None:
         """Number of the process that does its jobs."""
-        for path in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (path / "cmdline").read_bytes().split(b"\0")
-                parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-            except (OSError, IndexError, ValueError):
-                continue
-            if parent == self.process.pid and b"reverie.queue.worker" in words:
-                return int(path.name)
-        return None
+        return worker_of(self.process.pid)
 
     def end(self) -> None:
         self.process.send_signal(signal.SIGINT)

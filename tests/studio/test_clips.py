@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,16 +17,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reverie.client import Refusal
+from reverie.client import Client, Refusal
 from reverie.clips import has_video
 from reverie.queue import brought
 from reverie.queue.home import Home
 from reverie.queue.office import Office
 from reverie.queue.store import Store
+from tests.studio import driven_studio
 from tests.studio.conftest import Studio, png
 
 if not has_video():
     pytest.skip("clips need the extra 'video'", allow_module_level=True)
+from tests.cli.test_video import hashes
 from tests.clips.made_clips import panned, quarters, write_clip
 
 SUFFIXES = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".webm": "libvpx-vp9"}
@@ -111,3 +118,33 @@ def test_the_clerk_reads_clips_within_its_limits(clip: Path) -> None:
     with closing(Office()) as office:
         found = office.ask("brought", path=str(clip), pixels=10**6, name="street.mp4")
     assert (found["suffix"], found["width"], found["height"]) == (".mp4", 64, 48)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="the worker is found in /proc")
+def test_a_film_that_is_killed_is_the_same_film(tmp_path: Path) -> None:
+    """The worker is killed when chunks are done, later the service: frame for frame what the command line makes."""
+    clip, settings = write_clip(tmp_path / "long.mp4", panned(400)), {"size": 64, "precision": "float32"}
+    with driven_studio.studio(tmp_path / "a home") as running:
+        client = Client(running.address.rstrip("/"))
+        job = client.order("video instant", {"clip": clip, "painting": "mosaic"}, settings)["id"]
+        _after(client, job, 0.3)
+        os.kill(running.worker(), signal.SIGKILL)
+        _after(client, job, 0.6)
+        running.kill()
+        running.again()
+        done = client.wait(job)
+        assert done["state"] == "done"
+        (tmp_path / "film.mp4").write_bytes(client.result(done["results"][0]))
+    words = ["video", "instant", str(clip), "mosaic", "--size", "64", "--precision", "float32", "-o", "whole.mp4"]
+    one = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-m", "reverie", *words], cwd=tmp_path, env=one, check=True)
+    assert hashes(tmp_path / "film.mp4") == hashes(tmp_path / "whole.mp4")
+    assert len(hashes(tmp_path / "film.mp4")) == 400
+
+
+def _after(client: Client, job: str, progress: float) -> None:
+    """Wait until a job is so far."""
+    while (found := client.job(job))["progress"] < progress:
+        assert found["state"] in ("queued", "running"), "it is over already"
+        time.sleep(0.05)
