@@ -63,6 +63,7 @@ def each(things: Mapping[str, T]) -> Callable[[Callable[[T], None]], Callable[[]
     return test_of
 
 
+pytestmark = pytest.mark.xdist_group("architecture")  # one worker reads all files, and only once
 each_file = each({path.relative_to(ROOT).as_posix(): path for path in FILES})
 
 

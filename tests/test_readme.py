@@ -39,7 +39,7 @@ def quick(words: list[str]) -> list[str]:
         at = words.index("--size")
         words = words[:at] + words[at + 2 :]
     if "--dry-run" in words:
-        return [*words, "--size", "640"]
+        return [*words, "--size", "640", "--start", "photo", "--precision", "float32"]
     return [*words, "--size", "48", "--steps", "1", *(("--start", "photo") if words[0] == "style" else ())]
 
 

@@ -40,7 +40,7 @@ def test_the_same_pixels_again(reverie: Run, words: tuple[str, ...]) -> None:
     assert read_recipe("o.png") == read_recipe("o-replay.png")
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".tif"])
+@pytest.mark.parametrize("suffix", [".jpg", *(pytest.param(s, marks=pytest.mark.slow) for s in (".webp", ".tif"))])
 def test_a_replay_from_another_format_has_the_pixels_of_the_png(reverie: Run, suffix: str) -> None:
     for output in ("o.png", f"o{suffix}"):
         assert reverie("dream", "photo.png", *QUICK, "--octaves", 1, "-o", output).code == 0

@@ -37,7 +37,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "visualize": {"units": ["relu4_2:7"]},
 }
 PICTURES = (PHOTO, PAINTING)
-LIKE_OTHERS = {"texture", "video dream", "video style", "zoom"}  # in all that they do there
+LIKE_OTHERS = {"texture", "video dream", "video instant", "video style", "zoom"}  # in all that they do there
 ON_DEVICES = [name for name, craft in crafts().items() if "device" in craft.settings.model_fields]
 
 

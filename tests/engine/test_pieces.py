@@ -110,7 +110,7 @@ def test_the_result_does_not_depend_on_the_tile(make_picture: MakePicture) -> No
     network = NETWORKS["dreamnet"]
     x = make_picture(3, 67, 121, dtype=torch.float64)
     objective = everything(network, x.flip(2))
-    gradients = [rv.evaluate(objective, network, x, executor=TiledExecutor(t)).gradient for t in (48, 64, 100)]
+    gradients = [rv.evaluate(objective, network, x, executor=TiledExecutor(t)).gradient for t in (48, 100)]
     assert max(error(g, gradients[0]) for g in gradients) < 1e-11
 
 

@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "dream to a fifo": ("dream", "photo.png", *QUICK, "-o", "fifo.png"),
     "dream to a read-only file": ("dream", "photo.png", *QUICK, "-o", "read-only.png"),
     "style": ("style", "photo.png", "mosaic", "--size", "64", "--steps", "1", *BESIDE),
-    "texture": ("texture", "mosaic", "--size", "64", "--steps", "1", "--compare"),
+    "texture": ("texture", "photo.png", "--size", "64", "--steps", "1", "--compare"),
     "instant": ("instant", "photo.png", "mosaic", "--size", "64"),
     "upscale": ("upscale", "photo.png"),
     "remix": ("remix", "made.png", "--strength", "0.5"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +34,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """`stop_after(n)`: Ctrl-C is pressed in the n-th step that follows; 0 for never."""
+    return stopping(monkeypatch)
+
+
+def stopping(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     def order(count: int) -> None:
         left = [count]
@@ -64,29 +69,31 @@ def refused(told: Told, *words: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The file that QUICK writes when nothing happens."""
+def stopped_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder with what `stopped` says, and a copy of it."""
+    place = tmp_path_factory.mktemp("stopped")
     with pytest.MonkeyPatch.context() as here:
-        for _ in prepared(tmp_path_factory.mktemp("whole"), here):
-            made = uninterrupted(QUICK)
-    return made
+        for _ in prepared(place, here):
+            uninterrupted(QUICK)
+            stopping(here)(5)
+            assert run(*QUICK, "-o", "o.png", "--checkpoint", "ck", "--checkpoint-every", 0) == 130
+    return place, Path(shutil.copytree(place, tmp_path_factory.mktemp("copy") / "stopped"))
 
 
 @pytest.fixture
-def stopped(folder: Path, whole: bytes, capsys: Told, stop_after: Callable[[int], None]) -> bytes:
+def stopped(folder: Path, stopped_once: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> bytes:
     """A run stopped in `ck` after five of eight steps; the file it should write to o.png."""
-    Path("whole.png").write_bytes(whole)
-    stop_after(5)
-    assert run(*QUICK, "-o", "o.png", "--checkpoint", "ck", "--checkpoint-every", 0) == 130
-    stop_after(0)
-    return whole
+    place, copy = stopped_once
+    shutil.rmtree(place)
+    shutil.copytree(copy, place)
+    monkeypatch.chdir(place)
+    return Path("whole.png").read_bytes()
 
 
 @pytest.mark.bits
 def test_stopped_and_resumed(stopped: bytes, capsys: Told) -> None:
-    out, err = capsys.readouterr()
-    assert out.count("\n") == 1 and "stopped at stage 2, step 1  'reverie resume ck' goes on" in out and err == ""
-    assert read_record(Path("o.png")).stopped is not None
+    stop = read_record(Path("o.png")).stopped
+    assert stop is not None and (stop.stage, stop.step) == (2, 1)
     Path("photo.png").rename("moved.png")  # wherever the inputs went
     Path("o.png").unlink()
     assert run("resume", "ck") == 0
@@ -101,8 +108,8 @@ def test_stopped_and_resumed(stopped: bytes, capsys: Told) -> None:
     assert run(*QUICK, "-o", "p.png", "--checkpoint", "ck") == 0, "a finished job's folder is free again"
 
 
-def test_resumed_elsewhere(stopped: bytes, folder: Path) -> None:
-    (folder / "deep").mkdir()
+def test_resumed_elsewhere(stopped: bytes) -> None:
+    Path("deep").mkdir()
     assert run("resume", "ck", "-o", "deep/other.png") == 0
     assert read_record(Path("deep/other.png")).inputs[0].path == "../photo.png"
     assert read_image("deep/other.png").equal(read_image("whole.png"))
@@ -187,9 +194,9 @@ def test_a_copy_that_is_not_as_it_was(stopped: bytes, capsys: Told) -> None:
     assert "cannot open" in refused(capsys, "resume", "ck")
 
 
-def test_folders_that_cannot_be_used(stopped: bytes, capsys: Told, folder: Path) -> None:
-    (folder / "mine").mkdir()
-    (folder / "mine" / "thesis.txt").write_text("")
+def test_folders_that_cannot_be_used(stopped: bytes, capsys: Told) -> None:
+    Path("mine").mkdir()
+    Path("mine/thesis.txt").write_text("")
     for name, line in (
         ("ck", "holds an unfinished run"),
         ("mine", "new or empty; 'mine' holds 'thesis.txt'"),
@@ -251,7 +258,7 @@ def test_long_runs_are_kept_without_asking(
     assert run(*QUICK) == 130
     out, err = capsys.readouterr()
     assert "'reverie resume photo-dream.reverie' goes on" in err and err.count("\n") == 1
-    assert "'reverie resume photo-dream.reverie' goes on" in out
+    assert "stopped at stage 2, step 2  'reverie resume photo-dream.reverie' goes on" in out
     stop_after(0)
     assert run(*QUICK) == 0, "another run takes another name, and says that the first is waiting"
     out, err = capsys.readouterr()

@@ -73,7 +73,9 @@ def test_a_picture_matched_to_itself_stays(method: Method, kind: str) -> None:
     assert (match_colours(x, x, method=method) - x).abs().max() < STEP
 
 
-@each_method
+@pytest.mark.parametrize(
+    "method", [pytest.param(m, marks=[pytest.mark.slow] if m == "histogram" else []) for m in get_args(Method)]
+)
 def test_large_pictures_are_matched_to_themselves_from_a_sample(method: Method) -> None:
     x = scene(size=(600, 480))
     assert (match_colours(x, x, method=method) - x).abs().max() < STEP

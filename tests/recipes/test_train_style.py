@@ -56,18 +56,18 @@ def same(a: TrainingStep, b: TrainingStep) -> bool:
 
 
 def test_it_learns(painting: Tensor, photos: list[Path]) -> None:
-    lessons = list(train_style(painting, photos, settings(steps=24, rate=1e-2, style_weight=10)))
+    lessons = list(train_style(painting, photos, settings(steps=16, rate=1e-2, style_weight=10)))
     totals = [x.losses["content"] + 10 * x.losses["style"] + 2 * x.losses["total variation"] for x in lessons]
     assert sum(totals[-5:]) < 0.85 * sum(totals[:5])
-    assert [x.step for x in lessons] == list(range(1, 25)) and lessons[-1].last and not lessons[-2].last
+    assert [x.step for x in lessons] == list(range(1, 17)) and lessons[-1].last and not lessons[-2].last
     assert lessons[-1].preview().shape[:2] == (1, 3)
 
 
 @pytest.mark.bits
 def test_one_seed_one_network(painting: Tensor, photos: list[Path]) -> None:
-    *_, one = train_style(painting, photos, settings(steps=2))
-    *_, two = train_style(painting, photos, settings(steps=2))
-    *_, three = train_style(painting, photos, settings(steps=2, seed=1))
+    *_, one = train_style(painting, photos, settings(steps=2, style_weight=7))
+    *_, two = train_style(painting, photos, settings(steps=2, style_weight=7))
+    *_, three = train_style(painting, photos, settings(steps=2, style_weight=7, seed=1))
     assert same(one, two) and not same(one, three)
 
 
@@ -174,8 +174,8 @@ def test_artefacts_make_it_smoother(painting: Tensor, photos: list[Path], monkey
 
 
 def test_time_is_a_budget_too(painting: Tensor, photos: list[Path]) -> None:
-    lessons = list(train_style(painting, photos, settings(minutes=0.02)))
-    assert lessons[-1].last and lessons[-1].seconds >= 1.2 and len(lessons) > 1
+    lessons = list(train_style(painting, photos, settings(minutes=0.01, style_weight=7)))
+    assert lessons[-1].last and lessons[-1].seconds >= 0.6 and len(lessons) > 1
     assert all(a.done < b.done for a, b in pairwise(lessons))
 
 
