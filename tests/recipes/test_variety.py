@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import skimage.data
 import torch
 from torch import Tensor
@@ -10,7 +13,7 @@ import reverie as rv
 from reverie.networks import find_class
 from reverie.recipes.dream import DreamSettings, dream_synthesis
 from reverie.recipes.parts.subjects import Subjects
-from reverie.recipes.parts.variety import WISHES, can_vary, suggestions
+from reverie.recipes.parts.variety import FAINT, WISHES, can_vary, suggestions
 
 
 def photo() -> Tensor:
@@ -47,3 +50,12 @@ def test_only_a_dream_of_nothing_else_varies() -> None:
     assert "logit" in objective() and "energy" in objective()
     assert "logit" not in objective(variety=0) and "logit" not in objective(layers=("relu4_2",))
     assert "energy" not in objective(variety=1)
+
+
+def test_what_comes_out_faint_is_what_was_measured_and_says_so() -> None:
+    """Those that SqueezeNet has in its first five at most once: from noise and on three photos."""
+    found = json.loads((Path(__file__).parents[2] / "benchmarks" / "wishes.json").read_text(encoding="utf8"))["ranks"]
+    assert set(FAINT) == {name for name, ranks in found.items() if sum(rank <= 5 for rank in ranks) <= 1}
+    run = dream_synthesis(None, DreamSettings.model_validate({"class_name": ["violin", "tiger"], "size": 64}))
+    (note,) = [each for each in run.notes if "recognised" in each]
+    assert note.startswith("'violin'")

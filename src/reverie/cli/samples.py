@@ -40,11 +40,16 @@ def show_classes(word: str | None) -> int:
     """
     from reverie.cli.networks import print_table
     from reverie.networks import find_class, listed_classes, load
+    from reverie.recipes.parts.variety import FAINT
 
     rows = [*listed_classes(load(), word)]
     if not rows:
         find_class(load(), word or "")  # which says what lies near
-    print_table([(name, number, f"also {also}" if also else "") for number, name, also in rows])
+    faint = dict.fromkeys(FAINT, "seldom recognised in dreams")
+    more = [[f"also {also}" if also else "", faint.get(name, "")] for _, name, also in rows]
+    print_table(
+        [(name, number, "; ".join(filter(None, each))) for (number, name, _), each in zip(rows, more, strict=True)]
+    )
     if word is None:
         print("\n'reverie classes WORD' lists those it may mean; 'reverie dream PHOTO --class NAME' dreams of one.")
     return DONE

@@ -39,7 +39,7 @@ from reverie.pictures import fit, mask_of, periodic_part, resize_seamless, scale
 from reverie.recipes.parts.finish import DreamFinish
 from reverie.recipes.parts.networks import network_for
 from reverie.recipes.parts.subjects import Subjects, by_octave, objective_of, parse_channel, parse_weighted
-from reverie.recipes.parts.variety import can_vary, with_variety
+from reverie.recipes.parts.variety import FAINT, can_vary, with_variety
 from reverie.recipes.upscale import enlargement
 from reverie.views import jitter
 
@@ -242,11 +242,13 @@ def dream_synthesis(
 
 
 def notes_on(network: Network, wished: Subjects) -> list[str]:
-    """Say which classes the words mean, where they are not the classes' own names."""
+    """Say which classes the words mean, where they are not the classes' own names, and which of them come out faint."""
     words = [each.name for each in (*wished.classes, *wished.avoid)]
     meant = [(word, said_of(network, word)) for word in words]
     other = [f"'{word}' is {said}." for word, said in meant if not said.lower().startswith(f"{word.lower()} (")]
-    return other
+    wishes = [said_of(network, each.name) for each in wished.classes]
+    faint = [name for name in FAINT if any(said.startswith(f"{name} (") for said in wishes)]
+    return other + [f"'{name}' is seldom recognised in dreams: another network hardly ever sees it." for name in faint]
 
 
 def check_classes(network: Network, settings: DreamSettings) -> None:

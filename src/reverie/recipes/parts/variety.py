@@ -20,6 +20,8 @@ WISHES = (
     "leopard", "timber wolf", "red fox", "brown bear", "great grey owl", "golden retriever",
 )  # fmt: skip
 """Classes that dreams show well."""
+FAINT = ("macaw", "orange", "pizza", "mask", "koala", "teapot", "acoustic guitar", "violin")
+"""Classes that another network hardly ever recognises in dreams of them, of those that `benchmarks/wishes.py` tries."""
 _SEEN = 384  # pixels of the longer side in which a photo is looked at
 _NEAR = 5  # positions on a side over which scores are averaged
 _PATCHES = 4  # of chance, on a side
