@@ -150,6 +150,6 @@ def test_what_is_refused_before_any_work(reverie: Run, words: tuple[object, ...]
 
 
 def test_the_enlarged_picture_must_fit(reverie: Run) -> None:
-    allowed = f"{resident() // 10**6 + 400}MB"  # enough to draw the noise, not for 6000 x 6000 pixels
-    ended = reverie("dream", "noise", "--size", 1500, "--upscale", 4, "--memory", allowed)
+    allowed = f"{resident() // 10**6 + 300}MB"  # enough to draw the noise, not for 4800 x 4800 pixels
+    ended = reverie("dream", "noise", "--size", 1200, "--upscale", 4, "--memory", allowed)
     assert (ended.code, ended.err.count("\n")) == (2, 1) and "once it is enlarged" in ended.err, ended.err
