@@ -128,9 +128,12 @@ def ordered(number: int) -> Settings:
 
 
 def expected(folder: Path, photo: Path, count: int) -> dict[int, bytes]:
-    """What the command line makes of each."""
+    """What the command line makes of each, with one thread, as the studio has."""
+    import torch
+
     from reverie.cli import main
 
+    torch.set_num_threads(1)
     found = {}
     for number in range(count):
         output = folder / f"{number}" / "cat-dream.png"
@@ -352,7 +355,7 @@ def soak(folder: Path, asked: argparse.Namespace) -> int:
         wrong += verdict(studio, counts, ids, wanted)
         if wrong:
             shutil.copy(place / "log", folder / "log")
-    told = {**vars(counts), "jobs": len(ids), "clients": asked.clients, "wrong": wrong[:20]}
+    told = {**vars(counts), "jobs": len(ids), "clients": asked.clients, "faults": len(wrong), "wrong": wrong[:20]}
     print(json.dumps({**told, "seconds": round(time.monotonic() - began)}, indent=1))
     return 1 if wrong else 0
 
