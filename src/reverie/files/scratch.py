@@ -20,9 +20,18 @@ def scratch_place() -> Path:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Make a folder that is removed, with all that is in it, when the block ends."""
+    """Make a folder that is removed, with all that is in it, when the block ends.
+
+    Raises:
+        FileError: the disk of temporary files took no more in the block.
+    """
     with tempfile.TemporaryDirectory(prefix="reverie-") as folder:
-        yield Path(folder)
+        try:
+            yield Path(folder)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise unwritable(scratch_place(), error) from error
 
 
 def mapped(size: int) -> mmap.mmap:
