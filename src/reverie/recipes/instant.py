@@ -68,6 +68,7 @@ INSTANT = "instant"
 LARGEST, SMALLEST = 1280, 64  # pixels; larger tiles are hardly faster, smaller ones read mostly halo
 _MAPS, _PICTURES = 24, 28  # per pixel at once: features of the two maps kept whole, bytes of pictures and noise
 _TILE = 150  # features per pixel of a tile, while it is worked on
+_KERNELS = 16 * 2**20  # bytes of convolutions compiled on the way, however small the photo
 _READ = (PICTURE, *LAYERS)
 DEEP: Mapping[int, Mapping[str, float]] = MappingProxyType(
     {0: {KEPT[0]: 0.2, KEPT[1]: 0.5}, 1: {KEPT[0]: 0.9, KEPT[1]: 1.0}, 2: {}}
@@ -328,7 +329,7 @@ def tiling(size: tuple[int, int], precision: Precision) -> Tiling:
 def painting_bytes(size: tuple[int, int], tile: int, precision: Precision) -> int:
     """Estimate the bytes that painting a photo of this (H, W) takes in tiles of a given side; 0 means whole."""
     width, side = dtype_of(precision).itemsize, tile or max(size)
-    maps = 4 * _TILE * min(side, size[0]) * min(side, size[1]) + (SCRAPS if side < max(size) else 0)
+    maps = 4 * _TILE * min(side, size[0]) * min(side, size[1]) + (SCRAPS if side < max(size) else _KERNELS)
     return (width * _MAPS + _PICTURES) * size[0] * size[1] + maps
 
 
