@@ -4,7 +4,6 @@ BIN := .venv/bin
 READY := .venv/.ready
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
-export PYTHONDONTWRITEBYTECODE =  # tests begin hundreds of processes, which read what the first has compiled
 
 .PHONY: demo studio test test-slow test-web test-comfyui test-cpus test-device fuzz soak check bench docs gallery screenshots styles dreamnet dreamnet-report site wheel clean
 
