@@ -59,3 +59,4 @@ def test_what_comes_out_faint_is_what_was_measured_and_says_so() -> None:
     run = dream_synthesis(None, DreamSettings.model_validate({"class_name": ["violin", "tiger"], "size": 64}))
     (note,) = [each for each in run.notes if "recognised" in each]
     assert note.startswith("'violin'")
+    assert not dream_synthesis(photo(), DreamSettings(size=64)).notes, "nobody asked for what variety suggests"

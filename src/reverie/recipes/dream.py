@@ -237,18 +237,23 @@ def dream_synthesis(
         view=jitter(min(settings.jitter, PLACED_JITTER) if placed else settings.jitter),
         seed=settings.seed,
         enlarge=enlargement(settings, seamless=settings.seamless),
-        notes=notes_on(network, wished[-1]),
+        notes=[*notes_on(network, wished[-1]), *faint_wishes(network, settings)],
     )
 
 
 def notes_on(network: Network, wished: Subjects) -> list[str]:
-    """Say which classes the words mean, where they are not the classes' own names, and which of them come out faint."""
+    """Say which classes the words mean, where they are not the classes' own names."""
     words = [each.name for each in (*wished.classes, *wished.avoid)]
     meant = [(word, said_of(network, word)) for word in words]
     other = [f"'{word}' is {said}." for word, said in meant if not said.lower().startswith(f"{word.lower()} (")]
-    wishes = [said_of(network, each.name) for each in wished.classes]
+    return other
+
+
+def faint_wishes(network: Network, settings: DreamSettings) -> list[str]:
+    """Say which of the classes that the user names come out faint."""
+    wishes = [said_of(network, parse_weighted(each).name) for each in settings.class_name]
     faint = [name for name in FAINT if any(said.startswith(f"{name} (") for said in wishes)]
-    return other + [f"'{name}' is seldom recognised in dreams: another network hardly ever sees it." for name in faint]
+    return [f"'{name}' is seldom recognised in dreams: another network hardly ever sees it." for name in faint]
 
 
 def check_classes(network: Network, settings: DreamSettings) -> None:
