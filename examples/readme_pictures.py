@@ -43,7 +43,7 @@ def main() -> None:
         "style night-strokes": style(cat, "night-strokes"),
         "style woodcut-wave": style(coffee, "woodcut-wave"),
         "dream --class castle": dream(coffee, size=512, **{"class": "castle"}),
-        "style stained-glass": style(cat, "stained-glass"),
+        "style stained-glass --motifs 2": style(cat, "stained-glass", motifs=2),
     }
     sheet = contact_sheet(list(hero.values()), columns=3, captions=list(hero), width=1200)
     rv.write_image(folder / "hero.jpg", sheet, quality=85)
