@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.export.driven_chromium import Browser, browser, missing
 from tests.studio.driven_studio import Studio, studio
-from tests.studio.test_studio_journeys import made, opened, prepared, set_to, sized
+from tests.studio.test_studio_journeys import ALONG, made, opened, prepared, set_to, sized
 
 WIDE, NARROW, PHONE = (1440, 900), (1100, 900), (390, 844)
 
@@ -54,7 +54,7 @@ def grid(window: Browser, served: Studio) -> None:
     window.click("[data-key=style-watercolour]")
     window.click("#grid")
     for axis, dial, values in (("X", "strength", "0.3, 0.6, 1"), ("Y", "stroke", "0.6, 1.5")):
-        window.run(CHOOSE, axis, dial, values)
+        window.run(ALONG, axis, dial, values)
     window.click("#make-grid")
     window.until("document.querySelectorAll('table.grid td img').length === 6")
     window.until("[...document.querySelectorAll('table.grid td img')].every((each) => each.naturalWidth)")
@@ -72,15 +72,6 @@ def phone(window: Browser, served: Studio) -> None:
     window.run("document.getElementById('picture').scrollIntoView({ block: 'center' })")
 
 
-CHOOSE = """
-const [axis, dial, values] = arguments;
-const select = document.querySelector(`[data-dial=${axis}]`);
-select.value = dial;
-select.dispatchEvent(new Event('change', { bubbles: true }));
-const input = document.querySelector(`[data-axis=${axis}]`);
-input.value = values;
-input.dispatchEvent(new Event('input', { bubbles: true }));
-"""
 SHOTS: Mapping[str, tuple[Callable[[Browser, Studio], None], tuple[int, int]]] = {
     "page": (page, WIDE), "film": (film, WIDE), "mask": (mask, WIDE), "grid": (grid, NARROW), "phone": (phone, PHONE)
 }  # fmt: skip

@@ -28,6 +28,16 @@ const input = field.querySelector("input.said, select, input[type=text], input[t
 input.value = arguments[1];
 for (const kind of ["input", "change"]) input.dispatchEvent(new Event(kind, { bubbles: true }));
 """
+ALONG = """
+const [axis, dial, values] = arguments;
+const select = document.querySelector(`[data-dial=${axis}]`);
+select.value = dial;
+select.dispatchEvent(new Event('change', { bubbles: true }));
+const input = document.querySelector(`[data-axis=${axis}]`);
+input.value = values;
+input.dispatchEvent(new Event('input', { bubbles: true }));
+"""
+"""Lays a dial's values along an axis of a grid."""
 STATUS = "document.getElementById('status').textContent"
 
 
@@ -175,14 +185,7 @@ def test_a_grid_of_two_dials(window: Browser, served: Studio) -> None:
     prepared(window, "dream", **QUICK)
     window.click("#grid")
     for axis, dial, values in (("X", "strength", "0.5, 2"), ("Y", "keep_colors", "0, 1")):
-        window.run(
-            "const [axis, dial, values] = arguments;"
-            "const select = document.querySelector(`[data-dial=${axis}]`); select.value = dial;"
-            "select.dispatchEvent(new Event('change', { bubbles: true }));"
-            "const input = document.querySelector(`[data-axis=${axis}]`); input.value = values;"
-            "input.dispatchEvent(new Event('input', { bubbles: true }));",
-            axis, dial, values,
-        )  # fmt: skip
+        window.run(ALONG, axis, dial, values)
     window.click("#make-grid")
     window.until("document.querySelectorAll('table.grid td img').length === 4")
     heads = window.run("return [...document.querySelectorAll('table.grid th')].map((each) => each.textContent)")
